@@ -1,0 +1,30 @@
+"""Data contracts of the four source tables and what follows from them: Iceberg schema, Snowflake DDL, dbt sources.
+
+What belongs here: reading the contracts and rendering column types for each engine. What does not: reading data (landing,
+lakehouse), business definitions (metrics.py).
+"""
+
+from ecommerce_platform.contracts.model import (
+    CDC_COLUMNS,
+    PROVENANCE_COLUMNS,
+    SOURCE_TABLES,
+    Column,
+    Contract,
+    ContractError,
+    LogicalType,
+    QualityRule,
+)
+from ecommerce_platform.contracts.reader import load_contract, load_contracts
+
+__all__ = [
+    "CDC_COLUMNS",
+    "PROVENANCE_COLUMNS",
+    "SOURCE_TABLES",
+    "Column",
+    "Contract",
+    "ContractError",
+    "LogicalType",
+    "QualityRule",
+    "load_contract",
+    "load_contracts",
+]

@@ -1,0 +1,193 @@
+"""A source table's contract in the words that the platform uses, and its types in each engine.
+
+What belongs here: frozen values and type names. What does not: YAML (reader.py) and whole statements (render.py).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+#: The four tables of PostgreSQL, in the order in which they depend on each other.
+SOURCE_TABLES = ("users", "products", "orders", "order_items")
+
+
+class ContractError(ValueError):
+    """A contract cannot be used as it is written; the message names the file, the column and what to change."""
+
+
+class LogicalType(StrEnum):
+    """The types that a column of a source table can have."""
+
+    BIGINT = "bigint"
+    INT = "int"
+    DECIMAL = "decimal"
+    TEXT = "text"
+    TIMESTAMP = "timestamp"
+    DATE = "date"
+    BOOLEAN = "boolean"
+
+
+@dataclass(frozen=True)
+class QualityRule:
+    """A business rule that flags a row and never drops it.
+
+    `name` is unique in its table; `rule` is one of valid_email, not_negative, positive, not_blank, known_status, known_user.
+    """
+
+    name: str
+    rule: str
+    column: str
+    description: str = ""
+
+
+_SPARK = {
+    LogicalType.BIGINT: "bigint",
+    LogicalType.INT: "int",
+    LogicalType.TEXT: "string",
+    LogicalType.TIMESTAMP: "timestamp",
+    LogicalType.DATE: "date",
+    LogicalType.BOOLEAN: "boolean",
+}
+_SNOWFLAKE = {
+    LogicalType.BIGINT: "NUMBER",
+    LogicalType.INT: "NUMBER",
+    LogicalType.TEXT: "STRING",
+    LogicalType.TIMESTAMP: "TIMESTAMP_NTZ",
+    LogicalType.DATE: "DATE",
+    LogicalType.BOOLEAN: "BOOLEAN",
+}
+_CLICKHOUSE = {
+    LogicalType.BIGINT: "Int64",
+    LogicalType.INT: "Int32",
+    LogicalType.TEXT: "String",
+    LogicalType.TIMESTAMP: "DateTime64(6, 'UTC')",
+    LogicalType.DATE: "Date32",
+    LogicalType.BOOLEAN: "Bool",
+}
+_DUCKDB = {
+    LogicalType.BIGINT: "BIGINT",
+    LogicalType.INT: "INTEGER",
+    LogicalType.TEXT: "VARCHAR",
+    LogicalType.TIMESTAMP: "TIMESTAMP",
+    LogicalType.DATE: "DATE",
+    LogicalType.BOOLEAN: "BOOLEAN",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, type, and what the contract says of it.
+
+    `required` means: not null in any event that is no DELETE. `precision` and `scale` belong to decimals.
+    """
+
+    name: str
+    type: LogicalType
+    description: str = ""
+    required: bool = False
+    primary_key: bool = False
+    precision: int | None = None
+    scale: int | None = None
+    personal: bool = False
+    references: str | None = None
+
+    @property
+    def decimal_arguments(self) -> str:
+        return f"({self.precision},{self.scale})"
+
+    @property
+    def spark_type(self) -> str:
+        """Type in Spark SQL and in an Iceberg table that Spark creates."""
+        return f"decimal{self.decimal_arguments}" if self.type is LogicalType.DECIMAL else _SPARK[self.type]
+
+    @property
+    def snowflake_type(self) -> str:
+        return f"NUMBER{self.decimal_arguments}" if self.type is LogicalType.DECIMAL else _SNOWFLAKE[self.type]
+
+    @property
+    def clickhouse_type(self) -> str:
+        """Type in ClickHouse; every column but the key can be null, as in PostgreSQL."""
+        inner = f"Decimal{self.decimal_arguments}" if self.type is LogicalType.DECIMAL else _CLICKHOUSE[self.type]
+        return inner if self.primary_key else f"Nullable({inner})"
+
+    @property
+    def duckdb_type(self) -> str:
+        return f"DECIMAL{self.decimal_arguments}" if self.type is LogicalType.DECIMAL else _DUCKDB[self.type]
+
+
+#: Change-data-capture metadata that each event carries, after decoding.
+CDC_COLUMNS = (
+    Column("__op", LogicalType.TEXT, "INSERT, UPDATE, DELETE, or READ for a row of a snapshot.", required=True),
+    Column("__ts_ms", LogicalType.TIMESTAMP, "When the connector saw the change, UTC.", required=True),
+    Column("__source_ts_ms", LogicalType.TIMESTAMP, "When the change was committed in PostgreSQL, UTC.", required=True),
+    Column("__source_lsn", LogicalType.BIGINT, "Log sequence number of the change; snapshot rows may lack one."),
+)
+
+#: Where an event came from: kept in Iceberg and in Snowflake raw, last in the event order and first in every explanation.
+PROVENANCE_COLUMNS = (
+    Column("__source_file", LogicalType.TEXT, "Landing file, relative to the table's landing folder.", required=True),
+    Column("__source_row", LogicalType.BIGINT, "Position of the row in that file, from 0.", required=True),
+)
+
+DATE_COLUMN = Column("date", LogicalType.DATE, "Landing day: the partition in which the event arrived.", required=True)
+LOAD_COLUMNS = (
+    Column("loaded_at", LogicalType.TIMESTAMP, "When the row was loaded, UTC (an audit stamp)."),
+    Column("batch_id", LogicalType.TEXT, "Load that brought the row; see RAW.LOAD_LEDGER."),
+)
+
+_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A source table: its columns in order, key, clustering and business rules."""
+
+    table: str
+    description: str
+    columns: tuple[Column, ...]
+    cluster_by: str
+    quality: tuple[QualityRule, ...] = ()
+    version: str = "1.0.0"
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for name in (self.table, *(column.name for column in self.columns)):
+            if not _IDENTIFIER.fullmatch(name):
+                raise ContractError(f"{self.source}: {name!r} is no usable name; expected lower-case letters, digits, _")
+        if len(self.key_columns) != 1:
+            raise ContractError(f"{self.source}: expected one column with primaryKey: true, found {len(self.key_columns)}")
+
+    @property
+    def key_columns(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.primary_key)
+
+    @property
+    def key(self) -> str:
+        return self.key_columns[0].name
+
+    def column(self, name: str) -> Column:
+        for column in self.all_event_columns:
+            if column.name == name:
+                return column
+        raise ContractError(f"table {self.table} has no column {name!r}; it has {', '.join(self.column_names)}")
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def all_event_columns(self) -> tuple[Column, ...]:
+        """Columns of the Iceberg table, in its order: business, CDC, date, provenance."""
+        return (*self.columns, *CDC_COLUMNS, DATE_COLUMN, *PROVENANCE_COLUMNS)
+
+    @property
+    def raw_columns(self) -> tuple[Column, ...]:
+        """Columns of the Snowflake raw table, in its order: business, CDC, load, date, provenance."""
+        return (*self.columns, *CDC_COLUMNS, *LOAD_COLUMNS, DATE_COLUMN, *PROVENANCE_COLUMNS)
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Columns that PostgreSQL may leave out of an update as unchanged (out-of-line stored text)."""
+        return tuple(column.name for column in self.columns if column.type is LogicalType.TEXT)

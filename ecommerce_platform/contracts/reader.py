@@ -1,0 +1,105 @@
+"""Reads the contracts: Open Data Contract Standard YAML through the standard's own models.
+
+What belongs here: YAML to `Contract`, with errors that name file and column. What does not: rendering.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import yaml
+from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, SchemaProperty
+from pydantic import ValidationError
+
+from ecommerce_platform.contracts.model import (
+    SOURCE_TABLES,
+    Column,
+    Contract,
+    ContractError,
+    LogicalType,
+    QualityRule,
+)
+
+CONTRACTS_DIR = Path(__file__).parent
+_DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
+
+
+def load_contracts(directory: Path | None = None) -> Mapping[str, Contract]:
+    """All contracts of `directory` (the package's own by default), keyed and ordered as `SOURCE_TABLES`.
+
+    Raises ContractError when one is missing or cannot be used.
+    """
+    return _load_all(directory or CONTRACTS_DIR)
+
+
+@cache
+def _load_all(directory: Path) -> Mapping[str, Contract]:
+    return {table: load_contract(directory / f"{table}.odcs.yaml") for table in SOURCE_TABLES}
+
+
+def load_contract(path: Path) -> Contract:
+    """One contract. Raises ContractError naming the file and what is wrong in it."""
+    if not path.exists():
+        raise ContractError(f"{path.name}: no such contract in {path.parent}")
+    try:
+        standard = OpenDataContractStandard.from_string(path.read_text(encoding="utf-8"))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise ContractError(f"{path.name} is no Open Data Contract Standard document: {error}") from error
+    schemas = standard.schema_ or []
+    if len(schemas) != 1 or not schemas[0].properties:
+        raise ContractError(f"{path.name}: expected one schema object with properties, found {len(schemas)}")
+    schema = schemas[0]
+    properties = schema.properties or []
+    return Contract(
+        table=str(schema.physicalName or schema.name),
+        description=schema.description or "",
+        columns=tuple(_column(path.name, item) for item in properties),
+        cluster_by=_cluster_by(path.name, schema),
+        quality=tuple(rule for item in properties for rule in _quality(path.name, item)),
+        version=standard.version or "1.0.0",
+        source=path.name,
+    )
+
+
+def _column(file: str, item: SchemaProperty) -> Column:
+    physical = (item.physicalType or "").lower()
+    decimal = _DECIMAL.fullmatch(physical)
+    try:
+        kind = LogicalType.DECIMAL if decimal else LogicalType(physical)
+    except ValueError as error:
+        known = ", ".join(kind.value for kind in LogicalType)
+        raise ContractError(
+            f"{file}: column {item.name} has physicalType {item.physicalType!r}; expected one of {known}, decimal(p,s)"
+        ) from error
+    relationships = item.relationships or []
+    target = relationships[0].to if relationships else None
+    return Column(
+        name=str(item.name),
+        type=kind,
+        description=item.description or "",
+        required=bool(item.required),
+        primary_key=bool(item.primaryKey),
+        precision=int(decimal[1]) if decimal else None,
+        scale=int(decimal[2]) if decimal else None,
+        personal=item.classification == "personal",
+        references=target if isinstance(target, str) else None,
+    )
+
+
+def _quality(file: str, item: SchemaProperty) -> list[QualityRule]:
+    rules = []
+    for quality in item.quality or []:
+        if not quality.name or not isinstance(quality.implementation, str):
+            raise ContractError(f"{file}: a quality rule of column {item.name} lacks a name or an implementation")
+        rules.append(QualityRule(quality.name, quality.implementation, str(item.name), quality.description or ""))
+    return rules
+
+
+def _cluster_by(file: str, schema: SchemaObject) -> str:
+    for custom in schema.customProperties or []:
+        if custom.property == "snowflakeClusterBy":
+            return str(custom.value)
+    raise ContractError(f"{file}: schema {schema.name} lacks the custom property snowflakeClusterBy")

@@ -1,0 +1,219 @@
+"""One typed tree of settings, read from the environment once.
+
+What belongs here: names, types, defaults, profiles, and the refusal to start with a missing secret. What does not: clients
+and connections (Dagster resources build those from these values).
+
+Every setting is an environment variable `ECOMMERCE_<SECTION>__<NAME>`; four have short names: `ECOMMERCE_PROFILE`,
+`ECOMMERCE_LANDING_URI`, `ECOMMERCE_DATA_DIR`, `ECOMMERCE_START_DATE`. No file is read: the shell's variables are the truth.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(ValueError):
+    """A setting is missing or cannot be used; the message names the environment variable and what it expects."""
+
+
+class Profile(StrEnum):
+    LOCAL = "local"
+    KIND = "kind"
+    PRODUCTION = "production"
+
+
+class S3Settings(BaseModel):
+    """How to reach S3 or a compatible store. Empty keys mean the ambient credentials of the machine."""
+
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    path_style: bool = True
+
+
+class LandingSettings(BaseModel):
+    """The landing zone and what is refused there."""
+
+    max_quarantined_share: Decimal = Field(Decimal("0.01"), ge=0, le=1)
+
+
+class LakehouseSettings(BaseModel):
+    """Iceberg: catalog and files. Empty addresses follow from the data directory."""
+
+    catalog_name: str = "iceberg"
+    catalog_type: Literal["sql", "rest", "hive", "glue", "hadoop"] = "sql"
+    catalog_uri: str | None = None
+    catalog_user: str | None = None
+    catalog_password: SecretStr | None = None
+    warehouse: str | None = None
+    namespace: str = "ecommerce"
+    quarantine_namespace: str = "quarantine"
+    analytics_namespace: str = "analytics"
+
+
+class SparkSettings(BaseModel):
+    """The Spark session."""
+
+    master: str = "local[*]"
+    driver_memory: str = "2g"
+    shuffle_partitions: int | None = None
+    jars_dir: str | None = None
+    extra: dict[str, str] = Field(default_factory=dict)
+
+
+class SnowflakeSettings(BaseModel):
+    """Snowflake. Without an account the local profile starts the embedded stand-in."""
+
+    account: str | None = None
+    user: str | None = None
+    password: SecretStr | None = None
+    private_key_path: str | None = None
+    private_key_passphrase: SecretStr | None = None
+    host: str | None = None
+    port: int | None = None
+    protocol: Literal["https", "http"] = "https"
+    role: str = "TRANSFORMER"
+    warehouse: str = "COMPUTE_WH"
+    warehouse_size: str = "SMALL"
+    batch_warehouse_size: str = "MEDIUM"
+    auto_suspend_seconds: int = 300
+    database: str = "ECOMMERCE_DW"
+
+
+class ClickHouseSettings(BaseModel):
+    """The speed layer. Without a host the local profile starts the embedded stand-in."""
+
+    host: str | None = None
+    port: int = 8123
+    user: str = "default"
+    password: SecretStr | None = None
+    database: str = "default"
+    secure: bool = False
+    orders_table: str = "orders_realtime"
+
+
+class DbtSettings(BaseModel):
+    """The dbt project and how it runs."""
+
+    project_dir: Path = PROJECT_DIR / "dbt_project"
+    target_path: Path | None = None
+    threads: int = 4
+
+
+class BusinessSettings(BaseModel):
+    """Thresholds of the business definitions (docs/definitions.md)."""
+
+    tier_silver: Decimal = Decimal("500")
+    tier_gold: Decimal = Decimal("2000")
+    tier_platinum: Decimal = Decimal("5000")
+    price_mid_range: Decimal = Decimal("25")
+    price_premium: Decimal = Decimal("100")
+    order_medium: Decimal = Decimal("50")
+    order_large: Decimal = Decimal("200")
+    top_percent: int = 20
+    assumed_cost_ratio: Decimal = Decimal("0.6")
+    active_days: int = 90
+    at_risk_days: int = 180
+    recent_days: int = 30
+
+
+class ReconciliationSettings(BaseModel):
+    """Tolerances as shares: above `tolerance` a metric warns, above `failure` it is an error."""
+
+    tolerance: Decimal = Decimal("0.05")
+    failure: Decimal = Decimal("0.10")
+
+
+class Settings(BaseSettings):
+    """All settings of one installation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ECOMMERCE_", env_nested_delimiter="__", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    profile: Profile = Profile.LOCAL
+    data_dir: Path = PROJECT_DIR / "data"
+    landing_uri: str = ""
+    scratch_uri: str = ""
+    start_date: date = date(2026, 1, 1)
+
+    s3: S3Settings = S3Settings()
+    landing: LandingSettings = LandingSettings()
+    lakehouse: LakehouseSettings = LakehouseSettings()
+    spark: SparkSettings = SparkSettings()
+    snowflake: SnowflakeSettings = SnowflakeSettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    dbt: DbtSettings = DbtSettings()
+    business: BusinessSettings = BusinessSettings()
+    reconciliation: ReconciliationSettings = ReconciliationSettings()
+
+    @model_validator(mode="after")
+    def _fill_from_data_dir(self) -> Settings:
+        data = self.data_dir.expanduser().resolve()
+        object.__setattr__(self, "data_dir", data)
+        if not self.landing_uri:
+            object.__setattr__(self, "landing_uri", str(data / "landing"))
+        if not self.scratch_uri:
+            object.__setattr__(self, "scratch_uri", str(data / "scratch"))
+        lake = self.lakehouse
+        filled = lake.model_copy(
+            update={
+                "warehouse": lake.warehouse or str(data / "warehouse"),
+                "catalog_uri": lake.catalog_uri or (f"sqlite:///{data / 'catalog.db'}" if lake.catalog_type == "sql" else None),
+            }
+        )
+        object.__setattr__(self, "lakehouse", filled)
+        return self
+
+    @property
+    def snowflake_is_embedded(self) -> bool:
+        """Whether the stand-in on this machine serves Snowflake's protocol."""
+        return self.snowflake.account is None and self.snowflake.host is None
+
+    @property
+    def clickhouse_is_embedded(self) -> bool:
+        """Whether the stand-in on this machine serves ClickHouse's protocol."""
+        return self.clickhouse.host is None
+
+    def required_outside_local(self) -> dict[str, object]:
+        """Environment variables that a production profile cannot do without, with their values."""
+        snowflake, clickhouse = self.snowflake, self.clickhouse
+        return {
+            "ECOMMERCE_LANDING_URI": self.landing_uri if "ECOMMERCE_LANDING_URI" in os.environ else None,
+            "ECOMMERCE_LAKEHOUSE__WAREHOUSE": os.environ.get("ECOMMERCE_LAKEHOUSE__WAREHOUSE"),
+            "ECOMMERCE_SNOWFLAKE__ACCOUNT": snowflake.account,
+            "ECOMMERCE_SNOWFLAKE__USER": snowflake.user,
+            "ECOMMERCE_SNOWFLAKE__PRIVATE_KEY_PATH": snowflake.private_key_path or snowflake.password,
+            "ECOMMERCE_CLICKHOUSE__HOST": clickhouse.host,
+            "ECOMMERCE_CLICKHOUSE__PASSWORD": clickhouse.password,
+        }
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process's environment; `overrides` win (tests).
+
+    Raises SettingsError naming every variable that is missing (production) or has a value that cannot be used.
+    """
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(
+            f"ECOMMERCE_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}" for item in error.errors()
+        )
+        raise SettingsError(f"settings cannot be used: {problems}") from None
+    if settings.profile is Profile.PRODUCTION:
+        missing = [name for name, value in settings.required_outside_local().items() if not value]
+        if missing:
+            raise SettingsError(f"profile production refuses to start without {', '.join(missing)}")
+    return settings
