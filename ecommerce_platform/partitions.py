@@ -24,7 +24,11 @@ def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
 
 def partition_days(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> tuple[date, ...]:
     """The days of the step's partition or partition range, in order."""
-    keys = context.op_execution_context.partition_keys if isinstance(context, dg.AssetCheckExecutionContext) else context.partition_keys
+    keys = (
+        context.op_execution_context.partition_keys
+        if isinstance(context, dg.AssetCheckExecutionContext)
+        else context.partition_keys
+    )
     return tuple(sorted(date.fromisoformat(key) for key in keys))
 
 

@@ -170,7 +170,8 @@ class Settings(BaseSettings):
         filled = lake.model_copy(
             update={
                 "warehouse": lake.warehouse or str(data / "warehouse"),
-                "catalog_uri": lake.catalog_uri or (f"sqlite:///{data / 'catalog.db'}" if lake.catalog_type == "sql" else None),
+                "catalog_uri": lake.catalog_uri
+                or (f"sqlite:///{data / 'catalog.db'}" if lake.catalog_type == "sql" else None),
             }
         )
         object.__setattr__(self, "lakehouse", filled)
@@ -209,7 +210,8 @@ def load_settings(**overrides: object) -> Settings:
         settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
-            f"ECOMMERCE_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}" for item in error.errors()
+            f"ECOMMERCE_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}"
+            for item in error.errors()
         )
         raise SettingsError(f"settings cannot be used: {problems}") from None
     if settings.profile is Profile.PRODUCTION:

@@ -155,9 +155,13 @@ class Contract:
     def __post_init__(self) -> None:
         for name in (self.table, *(column.name for column in self.columns)):
             if not _IDENTIFIER.fullmatch(name):
-                raise ContractError(f"{self.source}: {name!r} is no usable name; expected lower-case letters, digits, _")
+                raise ContractError(
+                    f"{self.source}: {name!r} is no usable name; expected lower-case letters, digits, _"
+                )
         if len(self.key_columns) != 1:
-            raise ContractError(f"{self.source}: expected one column with primaryKey: true, found {len(self.key_columns)}")
+            raise ContractError(
+                f"{self.source}: expected one column with primaryKey: true, found {len(self.key_columns)}"
+            )
 
     @property
     def key_columns(self) -> tuple[Column, ...]:

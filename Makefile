@@ -1,0 +1,71 @@
+# Every command says what it does: make help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PLATFORM := $(BIN)/ecommerce-platform
+export DAGSTER_HOME ?= $(CURDIR)/data/dagster_home
+export DAGSTER_DISABLE_TELEMETRY := yes
+export DO_NOT_TRACK := 1
+PYTEST_ARGS ?=
+
+.PHONY: help
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup:  ## Virtual environment with pinned packages and jars (done once, by the others too)
+	@scripts/setup.sh
+
+.PHONY: demo
+demo: setup  ## The whole batch layer on 14 days of a sample shop, on this machine
+	@mkdir -p $(DAGSTER_HOME)
+	@$(PLATFORM) demo
+
+.PHONY: dev
+dev: setup  ## Dagster's UI on the same data (stop with ctrl-c)
+	@mkdir -p $(DAGSTER_HOME)
+	@$(PLATFORM) local up
+	@$(BIN)/dagster dev -w workspace.yaml
+
+.PHONY: down
+down:  ## Stop the embedded servers
+	@$(PLATFORM) local down
+
+.PHONY: check
+check: setup  ## Format, lint, types, imports, SQL, lock file
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/check_lock.py
+	@$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
+
+.PHONY: test
+test: setup  ## All tests but the heavy sets
+	@$(BIN)/python -m pytest -m "not slow and not kubernetes and not snowflake" $(PYTEST_ARGS)
+
+.PHONY: test-slow
+test-slow: setup  ## The heavy set: long histories, kills, large data
+	@$(BIN)/python -m pytest -m "slow" $(PYTEST_ARGS)
+
+.PHONY: test-snowflake
+test-snowflake: setup  ## Load, dbt and reconciliation on a real Snowflake account (environment variables name it)
+	@if [ -z "$${ECOMMERCE_SNOWFLAKE__ACCOUNT:-}" ]; then \
+	  echo "test-snowflake: no account named; set ECOMMERCE_SNOWFLAKE__ACCOUNT, __USER and __PRIVATE_KEY_PATH. Nothing done."; \
+	else $(BIN)/python -m pytest -m snowflake $(PYTEST_ARGS); fi
+
+.PHONY: format
+format: setup  ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock:  ## Write requirements.lock anew from requirements.in
+	@$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
+
+.PHONY: clean
+clean:  ## Stop the servers and remove the data directory
+	@if [ -x $(PLATFORM) ]; then $(PLATFORM) local down; fi
+	@rm -rf data

@@ -1,0 +1,33 @@
+"""Holds requirements.lock to requirements.in: each named package is pinned with hashes, and no index address is recorded."""
+
+import re
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def problems() -> list[str]:
+    lock = (PROJECT / "requirements.lock").read_text()
+    pinned = dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock, re.MULTILINE))
+    found = []
+    for line in (PROJECT / "requirements.in").read_text().splitlines():
+        match = re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?(?:==([^\s;]+))?", line.split("#")[0].strip())
+        if not match:
+            continue
+        name, version = match[1].lower().replace("_", "-"), match[2]
+        if name not in pinned:
+            found.append(f"{name} is named in requirements.in but not pinned in requirements.lock: run make lock")
+        elif version and "*" not in version and pinned[name] != version:
+            found.append(f"{name}: requirements.in says {version}, requirements.lock {pinned[name]}: run make lock")
+    if "://" in lock:
+        found.append("requirements.lock records an address: run make lock")
+    unhashed = [block.split()[0] for block in re.split(r"\n(?=\S)", lock) if "==" in block and "--hash=sha256:" not in block]
+    found += [f"{name} has no hash in requirements.lock" for name in unhashed]
+    return found
+
+
+if __name__ == "__main__":
+    for problem in problems():
+        print(problem, file=sys.stderr)
+    sys.exit(bool(problems()))
