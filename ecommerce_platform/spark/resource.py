@@ -1,0 +1,47 @@
+"""Spark as a Dagster resource.
+
+What belongs here: handing out the session. What does not: how it is built (session.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from dagster_pyspark import LazyPySparkResource
+from pydantic import Field
+from pyspark.sql import SparkSession
+
+from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.spark.session import build_session
+
+
+class SparkResource(LazyPySparkResource):
+    """Hands out the process's Spark session on first use, so that a step without Spark starts no JVM.
+
+    `spark_config` adds Spark options to those of the settings. Without `of(settings)` the settings are those of the
+    environment of the process that runs the step.
+    """
+
+    spark_config: dict[str, Any] = Field(default_factory=dict)
+    # On the class, because Dagster makes the instance anew for each run, from its public fields alone; and because the
+    # settings hold secrets, which must not become run configuration.
+    _settings: ClassVar[Settings | None] = None
+
+    @classmethod
+    def of(cls, settings: Settings, **spark_config: str) -> SparkResource:
+        """The resource for these settings."""
+        bound = type("SparkResource", (cls,), {"_settings": settings, "__module__": cls.__module__})
+        return bound(spark_config=spark_config)
+
+    @property
+    def settings(self) -> Settings:
+        return type(self)._settings or load_settings()
+
+    @property
+    def spark_session(self) -> SparkSession:
+        """The session. Raises what `build_session` raises."""
+        settings = self.settings
+        if self.spark_config:
+            spark = settings.spark.model_copy(update={"extra": settings.spark.extra | self.spark_config})
+            settings = settings.model_copy(update={"spark": spark})
+        return build_session(settings)

@@ -1,0 +1,164 @@
+"""The Spark session of this process.
+
+What belongs here: how Spark starts and how it is configured. What does not: catalogs (catalog.py) and tables.
+
+Starting a JVM with Spark is the dearest thing that a step does, so there is one Spark application a process. A second
+`build_session` with other catalog settings (a test with a folder of its own) gets a session of its own in that application.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
+
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import hadoop_s3_options, needs_s3, prepare_catalog, spark_catalog_options
+from ecommerce_platform.spark.jars import CORE, S3, default_jars_dir, ensure_jars
+from ecommerce_platform.spark.java import require_java
+
+_LOG_SETTINGS = Path(__file__).parent / "log4j2.properties"
+
+#: Short runs gain more from a start without the optimising compiler's warm-up and from a collector without threads of its own.
+_LOCAL_JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"
+
+_lock = threading.RLock()
+_sessions: dict[tuple[tuple[str, str], ...], SparkSession] = {}
+
+
+class SparkSessionError(RuntimeError):
+    """The process's Spark application cannot serve these settings; the message says why and what to do."""
+
+
+def build_session(
+    settings: Settings, app_name: str = "ecommerce-platform", groups: frozenset[str] | None = None
+) -> SparkSession:
+    """The session for `settings`: the process's own, started when there is none.
+
+    `groups` are the jar groups to start with (by default those that the settings need). Raises JavaError, JarError, or
+    SparkSessionError when the running application lacks the S3 jars that these settings need.
+    """
+    with _lock:
+        prepare_catalog(settings)
+        options = spark_catalog_options(settings)
+        if needs_s3(settings):
+            options |= {f"spark.hadoop.{name}": value for name, value in hadoop_s3_options(settings.s3).items()}
+        key = tuple(sorted(options.items()))
+        context = SparkContext._active_spark_context
+        if context is None:
+            _sessions.clear()
+            session = _start(settings, app_name, groups)
+        elif key in _sessions:
+            return _sessions[key]
+        else:
+            root = SparkSession.builder.getOrCreate()
+            session = root.newSession() if _sessions else root
+        _configure(session, settings, options)
+        _sessions[key] = session
+        return session
+
+
+def start_session_in_background(settings: Settings, app_name: str = "ecommerce-platform") -> Future[SparkSession]:
+    """Starts the session in a thread, so that other work goes on; `.result()` waits for it and raises what it raised."""
+    future: Future[SparkSession] = Future()
+
+    def start() -> None:
+        try:
+            future.set_result(build_session(settings, app_name))
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the session gets the error
+            future.set_exception(error)
+
+    threading.Thread(target=start, name="spark-session", daemon=True).start()
+    return future
+
+
+def stop_session() -> None:
+    """Ends the process's Spark application, if there is one."""
+    with _lock:
+        _sessions.clear()
+        context = SparkContext._active_spark_context
+        if context is not None:
+            SparkSession.builder.getOrCreate().stop()
+
+
+def _start(settings: Settings, app_name: str, groups: frozenset[str] | None) -> SparkSession:
+    java = require_java()
+    os.environ.setdefault("JAVA_HOME", str(java.executable.resolve().parent.parent))
+    wanted = groups or (frozenset({CORE, S3}) if needs_s3(settings) else frozenset({CORE}))
+    jars = ensure_jars(default_jars_dir(settings.spark), wanted)
+    builder = SparkSession.builder.appName(app_name)
+    for name, value in application_options(settings, jars).items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+def application_options(settings: Settings, jars: tuple[Path, ...]) -> dict[str, str]:
+    """Options that Spark must have when it starts: they go on its command line, so none of them is secret."""
+    spark = settings.spark
+    local = spark.master.startswith("local")
+    options = {
+        "spark.master": spark.master,
+        "spark.driver.memory": spark.driver_memory,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.eventLog.enabled": "false",
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.adaptive.enabled": "true",
+        "spark.sql.adaptive.coalescePartitions.enabled": "true",
+        "spark.sql.adaptive.skewJoin.enabled": "true",
+        "spark.sql.warehouse.dir": str(settings.data_dir / "spark-warehouse"),
+        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC -Dlog4j2.configurationFile={_LOG_SETTINGS.as_uri()}",
+    }
+    if local:
+        options |= {
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            # On the class path, the jars are opened where they lie; as spark.jars they would be copied at each start.
+            "spark.driver.extraClassPath": os.pathsep.join(str(jar) for jar in jars),
+            "spark.sql.shuffle.partitions": str(spark.shuffle_partitions or _local_shuffle_partitions(spark.master)),
+        }
+        options["spark.driver.extraJavaOptions"] += f" {_LOCAL_JVM_OPTIONS}"
+    else:
+        options["spark.jars"] = ",".join(str(jar) for jar in jars)
+        if spark.shuffle_partitions:
+            options["spark.sql.shuffle.partitions"] = str(spark.shuffle_partitions)
+    return options | spark.extra
+
+
+def _local_shuffle_partitions(master: str) -> int:
+    """Twice the cores: a day's data is small, and adaptive execution only ever joins partitions, never splits small ones."""
+    inside = master.partition("[")[2].rstrip("]").split(",")[0]
+    cores = int(inside) if inside.isdigit() else (os.cpu_count() or 2 if inside == "*" else 1)
+    return max(2, cores * 2)
+
+
+def _configure(session: SparkSession, settings: Settings, options: dict[str, str]) -> None:
+    if needs_s3(settings) and not _has_class(session, "org.apache.iceberg.aws.s3.S3FileIO"):
+        raise SparkSessionError(
+            "these settings need S3, and this process's Spark was started without the S3 jars; "
+            "start a new process, or build the first session with groups={'core', 's3'}"
+        )
+    hadoop = session.sparkContext._jsc.hadoopConfiguration()
+    for name, value in options.items():
+        if name.startswith("spark.hadoop."):
+            hadoop.set(name.removeprefix("spark.hadoop."), value)
+        else:
+            session.conf.set(name, value)
+
+
+def _has_class(session: SparkSession, name: str) -> bool:
+    from py4j.protocol import Py4JJavaError
+
+    try:
+        session.sparkContext._jvm.java.lang.Class.forName(name)
+    except Py4JJavaError:
+        return False
+    return True
