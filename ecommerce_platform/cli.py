@@ -1,0 +1,166 @@
+"""The command line: `ecommerce-platform …`. Parses, calls the rooms, prints; holds no logic.
+
+Rooms are imported inside the commands: `--help` and `sql` must not pay for Dagster and Spark.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecommerce_platform.settings import Settings, SettingsError, load_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="The batch analytics layer: from change events to reconciled marts.",
+)
+local_app = typer.Typer(no_args_is_help=True, help="The embedded servers of this data directory.")
+warehouse_app = typer.Typer(no_args_is_help=True, help="Snowflake's objects.")
+realtime_app = typer.Typer(no_args_is_help=True, help="The speed layer's table in ClickHouse.")
+app.add_typer(local_app, name="local")
+app.add_typer(warehouse_app, name="warehouse")
+app.add_typer(realtime_app, name="realtime")
+
+
+class OutputFormat(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def say(message: str) -> None:
+    """Progress and remarks go to stderr: stdout holds results only."""
+    typer.echo(message, err=True)
+
+
+def settings_or_exit() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        say(f"error: {error}")
+        raise typer.Exit(2) from None
+
+
+def _day(text: datetime | None) -> date | None:
+    return text.date() if text else None
+
+
+@app.command(epilog="Example: `ecommerce-platform demo`")
+def demo(
+    days: Annotated[int, typer.Option(help="Days of the sample shop.", min=1, max=366)] = 14,
+    orders_per_day: Annotated[int, typer.Option(help="Orders a day, about.", min=1)] = 300,
+    seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 42,
+) -> None:
+    """Run the whole batch layer on a sample shop and print what came out."""
+    from ecommerce_platform.demo import run_demo
+
+    raise typer.Exit(run_demo(settings_or_exit(), days=days, orders_per_day=orders_per_day, seed=seed, say=say))
+
+
+@app.command(epilog="Example: `ecommerce-platform sample --days 30 --orders-per-day 1000`")
+def sample(
+    days: Annotated[int, typer.Option(help="Days, from the first partition on.", min=1)] = 14,
+    orders_per_day: Annotated[int, typer.Option(help="Orders a day, about.", min=1)] = 300,
+    seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 42,
+    faults: Annotated[bool, typer.Option(help="Plant faults in the speed layer's versions.")] = True,
+    overwrite: Annotated[bool, typer.Option(help="Replace what is in the landing folder.")] = False,
+) -> None:
+    """Write the sample shop's landing files and the speed layer's order versions."""
+    from ecommerce_platform.demo import write_sample
+
+    settings = settings_or_exit()
+    write_sample(settings, days=days, orders_per_day=orders_per_day, seed=seed, faults=faults, overwrite=overwrite, say=say)
+
+
+@realtime_app.command("load", epilog="Example: `ecommerce-platform realtime load data/realtime`")
+def realtime_load(
+    path: Annotated[Path, typer.Argument(help="A Parquet file, or a folder of them.", exists=True)],
+) -> None:
+    """Fill `orders_realtime` from Parquet with the columns of the orders contract and the CDC metadata."""
+    from ecommerce_platform.demo import load_speed_layer
+
+    rows = load_speed_layer(settings_or_exit(), path)
+    say(f"{rows} order versions loaded from {path}")
+
+
+@warehouse_app.command("init", epilog="Example: `ecommerce-platform warehouse init`")
+def warehouse_init() -> None:
+    """Create what the platform needs in Snowflake: database, schemas, tables, warehouse, role and grants."""
+    from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.schema import initialise
+
+    settings = settings_or_exit()
+    with connect(settings) as connection:
+        for line in initialise(connection, settings):
+            say(line)
+
+
+@app.command(epilog='Example: `ecommerce-platform sql "select * from marts.daily_business_metrics" --format json`')
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SQL statement, in Snowflake's dialect.")],
+    output: Annotated[OutputFormat, typer.Option("--format", help="How the result is printed.")] = OutputFormat.TABLE,
+) -> None:
+    """Query the warehouse of the current profile; only the result goes to stdout."""
+    from snowflake.connector.errors import Error
+
+    from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.query import format_result, run_sql
+
+    settings = settings_or_exit()
+    try:
+        with connect(settings) as connection:
+            result = run_sql(connection, statement)
+    except Error as error:
+        say(f"error: {error.msg}")
+        raise typer.Exit(1) from None
+    sys.stdout.write(format_result(result, output.value))
+
+
+@local_app.command("up")
+def local_up() -> None:
+    """Start the embedded servers (commands do so themselves when they need them)."""
+    from ecommerce_platform.embedded import servers
+
+    for name, endpoint in servers.ensure_all(settings_or_exit().data_dir).items():
+        say(f"{name}: {endpoint.host}:{endpoint.port}")
+
+
+@local_app.command("down")
+def local_down() -> None:
+    """Stop the embedded servers of this data directory."""
+    from ecommerce_platform.embedded import servers
+
+    stopped = servers.down(settings_or_exit().data_dir)
+    say(f"stopped: {', '.join(stopped) or 'nothing was running'}")
+
+
+@local_app.command("status")
+def local_status() -> None:
+    """Which embedded servers run, and where."""
+    from ecommerce_platform.embedded import servers
+
+    for line in servers.status(settings_or_exit().data_dir):
+        typer.echo(str(line))
+
+
+@app.command(epilog="Example: `ECOMMERCE_PROFILE=production ecommerce-platform doctor`")
+def doctor() -> None:
+    """Check every outside system of the current profile and say what to mend."""
+    from ecommerce_platform.operations.doctor import examine
+
+    findings = examine(settings_or_exit())
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.ok else 'MEND'} {finding.system:<12} {finding.message}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,69 @@
+"""The front door: assembles every room into one Dagster code location. Holds no logic.
+
+`build_definitions(settings, **overrides)` assembles production and tests alike; an override replaces the resource of that name.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from ecommerce_platform.analytics.assets import build_assets as analytics_assets
+from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
+from ecommerce_platform.lakehouse.checks import build_checks as lakehouse_checks
+from ecommerce_platform.landing.assets import build_assets as landing_assets
+from ecommerce_platform.landing.sensor import build_sensor as landing_sensor
+from ecommerce_platform.operations.jobs import daily_batch_job
+from ecommerce_platform.operations.schedules import daily_batch_schedule
+from ecommerce_platform.reconciliation.assets import build_assets as reconciliation_assets
+from ecommerce_platform.reconciliation.checks import build_checks as reconciliation_checks
+from ecommerce_platform.reconciliation.resource import build_resources as reconciliation_resources
+from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.spark.resource import build_resources as spark_resources
+from ecommerce_platform.transformation.assets import build_assets as transformation_assets
+from ecommerce_platform.transformation.checks import build_checks as transformation_checks
+from ecommerce_platform.transformation.resource import build_resources as transformation_resources
+from ecommerce_platform.warehouse.assets import build_assets as warehouse_assets
+from ecommerce_platform.warehouse.checks import build_checks as warehouse_checks
+from ecommerce_platform.warehouse.resource import build_resources as warehouse_resources
+
+
+def build_resources(settings: Settings) -> dict[str, object]:
+    """Everything of the outside world that steps reach, by resource name."""
+    return {
+        **spark_resources(settings),
+        **warehouse_resources(settings),
+        **transformation_resources(settings),
+        **reconciliation_resources(settings),
+    }
+
+
+def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions:
+    """The code location for `settings`; `overrides` replace resources by name."""
+    unknown = sorted(overrides.keys() - build_resources(settings).keys())
+    if unknown:
+        raise ValueError(f"no such resource: {', '.join(unknown)}; there are {', '.join(build_resources(settings))}")
+    job = daily_batch_job(settings)
+    return dg.Definitions(
+        assets=[
+            *landing_assets(settings),
+            *lakehouse_assets(settings),
+            *analytics_assets(settings),
+            *warehouse_assets(settings),
+            *transformation_assets(settings),
+            *reconciliation_assets(settings),
+        ],
+        asset_checks=[
+            *lakehouse_checks(settings),
+            *warehouse_checks(settings),
+            *transformation_checks(settings),
+            *reconciliation_checks(settings),
+        ],
+        jobs=[job],
+        schedules=[daily_batch_schedule(settings, job)],
+        sensors=[landing_sensor(settings, job)],
+        resources={**build_resources(settings), **overrides},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(load_settings())

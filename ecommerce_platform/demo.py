@@ -1,0 +1,170 @@
+"""The demo: a sample shop through the whole batch layer, and a summary of what came out.
+
+What belongs here: the order of the steps and the words of the summary. What does not: any step's logic (the rooms have it).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecommerce_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from ecommerce_platform.embedded.sample_shop import SampleReport
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a materialization ended: the failed checks and failed steps, by name."""
+
+    success: bool
+    failed_checks: tuple[str, ...]
+    failed_steps: tuple[str, ...]
+
+
+def realtime_dir(settings: Settings) -> Path:
+    """Where the sample shop's speed-layer versions are written."""
+    return settings.data_dir / "realtime"
+
+
+def write_sample(
+    settings: Settings, *, days: int, orders_per_day: int, seed: int, faults: bool, overwrite: bool, say: Say
+) -> SampleReport:
+    """Writes landing files and speed-layer versions, and says what is in them."""
+    from ecommerce_platform.embedded.sample_shop import generate_sample
+
+    report = generate_sample(
+        settings.landing_uri,
+        realtime_dir(settings),
+        seed=seed,
+        start=settings.start_date,
+        days=days,
+        orders_per_day=orders_per_day,
+        faults=faults,
+        overwrite=overwrite,
+        s3=settings.s3,
+    )
+    for line in report.lines():
+        say(f"  {line}")
+    return report
+
+
+def load_speed_layer(settings: Settings, path: Path) -> int:
+    """Loads order versions from Parquet into `orders_realtime`; returns the rows read."""
+    from ecommerce_platform.contracts import load_contracts
+    from ecommerce_platform.embedded.realtime import create_orders_realtime, load_realtime
+    from ecommerce_platform.reconciliation.clickhouse import connect
+
+    client = connect(settings)
+    try:
+        create_orders_realtime(client, settings.clickhouse.orders_table)
+        return load_realtime(client, settings.clickhouse.orders_table, path, load_contracts()["orders"])
+    finally:
+        client.close()
+
+
+def materialize_range(settings: Settings, first: date, last: date) -> RunOutcome:
+    """Everything of the days from `first` to `last`, as one run, in this process; the run is in DAGSTER_HOME's log."""
+    import dagster as dg
+
+    from ecommerce_platform.definitions import build_definitions
+
+    definitions = build_definitions(settings)
+    job = definitions.resolve_job_def("daily_batch")
+    with dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            tags={
+                "dagster/asset_partition_range_start": first.isoformat(),
+                "dagster/asset_partition_range_end": last.isoformat(),
+            },
+        )
+        checks = {
+            f"{item.asset_key.to_user_string()}:{item.check_name}"
+            for item in result.get_asset_check_evaluations()
+            if not item.passed and item.severity is dg.AssetCheckSeverity.ERROR
+        }
+        steps = {event.step_key or "run" for event in result.all_events if event.is_step_failure}
+    return RunOutcome(result.success, tuple(sorted(checks)), tuple(sorted(steps)))
+
+
+def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, say: Say) -> int:
+    """The whole demo; returns the exit code: 0 when everything but the planted faults agrees."""
+    started = time.monotonic()
+    with _step("1/4 sample shop", say):
+        report = write_sample(
+            settings, days=days, orders_per_day=orders_per_day, seed=seed, faults=True, overwrite=True, say=say
+        )
+    with _step("2/4 speed layer (ClickHouse)", say):
+        versions = load_speed_layer(settings, realtime_dir(settings))
+        say(f"  {versions} order versions in {settings.clickhouse.orders_table}")
+    last = settings.start_date + timedelta(days=days - 1)
+    with _step(f"3/4 batch layer, {settings.start_date} to {last} in one run", say):
+        outcome = materialize_range(settings, settings.start_date, last)
+    with _step("4/4 what came out", say):
+        for line in summary(settings, outcome, report):
+            say(line)
+    say(f"Done in {time.monotonic() - started:.0f} s.")
+    unexpected = unexpected_failures(outcome)
+    for failure in unexpected:
+        say(f"error: {failure} failed, and no planted fault explains it")
+    return 1 if unexpected else 0
+
+
+def unexpected_failures(outcome: RunOutcome) -> tuple[str, ...]:
+    """Failed checks and steps other than those that compare the layers: the demo's speed layer is wrong on purpose."""
+    checks = [name for name in outcome.failed_checks if not name.startswith("reconciliation/")]
+    steps = [name for name in outcome.failed_steps if not name.startswith("reconciliation__")]
+    return (*checks, *steps)
+
+
+@contextmanager
+def _step(title: str, say: Say) -> Iterator[None]:
+    say(f"== {title}")
+    started = time.monotonic()
+    yield
+    say(f"   {time.monotonic() - started:.1f} s")
+
+
+def summary(settings: Settings, outcome: RunOutcome, report: SampleReport) -> Iterator[str]:
+    """The headline numbers, what the checks found, and what to do next."""
+    from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.query import run_sql
+
+    with connect(settings) as connection:
+        totals = run_sql(
+            connection,
+            "select min(date), max(date), sum(total_orders), sum(completed_orders), sum(total_revenue) "
+            "from marts.daily_business_metrics",
+        ).rows[0]
+        tiers = run_sql(
+            connection,
+            "select customer_tier, count(*), sum(total_spent) from marts.customer_analytics group by 1 order by 3 desc",
+        ).rows
+        products = run_sql(
+            connection,
+            "select product_name, sum(total_revenue) from marts.product_performance group by 1 order by 2 desc limit 3",
+        ).rows
+    yield f"  business dates   {totals[0]} to {totals[1]}"
+    yield f"  orders           {totals[2]} ({totals[3]} shipped or delivered)"
+    yield f"  revenue          {totals[4]}"
+    yield "  customers        " + ", ".join(f"{tier} {count} (spent {spent})" for tier, count, spent in tiers)
+    yield "  best products    " + ", ".join(f"{name} {revenue}" for name, revenue in products)
+    if outcome.failed_checks:
+        yield f"  The speed layer carries {len(report.planted_faults)} planted faults; these checks found them, so the run is red:"
+        yield from (f"    {name}" for name in outcome.failed_checks)
+    yield "Next:"
+    yield "  make dev                      lineage, runs and checks in Dagster's UI"
+    yield '  .venv/bin/ecommerce-platform sql "select * from marts.customer_tier_analytics order by 1, 2"'
+    yield '  .venv/bin/ecommerce-platform sql "select * from reconciliation.daily_business_metrics order by 1"'
+    yield "  make down                     stop the embedded servers"

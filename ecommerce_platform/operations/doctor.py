@@ -1,0 +1,98 @@
+"""Checks every outside system of the current profile and says what to mend. What does not belong here: mending it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.settings import Settings
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The state of one outside system: usable or not, with what was seen or what to do."""
+
+    system: str
+    ok: bool
+    message: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """One finding a system, in the order in which data meets them. Never raises: what went wrong is the finding."""
+    probes: list[tuple[str, Callable[[Settings], str]]] = [
+        ("java", _java),
+        ("jars", _jars),
+        ("landing", _landing),
+        ("catalog", _catalog),
+        ("snowflake", _snowflake),
+        ("clickhouse", _clickhouse),
+        ("dbt", _dbt),
+    ]
+    return list(_run(settings, probes))
+
+
+def _run(settings: Settings, probes: list[tuple[str, Callable[[Settings], str]]]) -> Iterator[Finding]:
+    for system, probe in probes:
+        try:
+            yield Finding(system, True, probe(settings))
+        except Exception as error:  # noqa: BLE001 - a doctor reports whatever it meets, of any kind
+            text = str(error).strip().splitlines()
+            yield Finding(system, False, f"{type(error).__name__}: {text[0] if text else 'no message'}")
+
+
+def _java(settings: Settings) -> str:
+    from ecommerce_platform.spark.java import require_java
+
+    return f"Java {require_java()}"
+
+
+def _jars(settings: Settings) -> str:
+    from ecommerce_platform.spark.jars import ensure_jars, jars_dir, needed_groups
+
+    jars = ensure_jars(jars_dir(settings), needed_groups(settings))
+    return f"{len(jars)} jars, SHA-256 as pinned"
+
+
+def _landing(settings: Settings) -> str:
+    from ecommerce_platform.landing.files import list_days
+
+    days = {table: list_days(settings.landing_uri, table, settings.s3) for table in SOURCE_TABLES}
+    missing = [table for table, found in days.items() if not found]
+    if missing:
+        raise FileNotFoundError(
+            f"{settings.landing_uri} has no days for {', '.join(missing)}: expected <table>/date=YYYY-MM-DD/*.parquet; "
+            "set ECOMMERCE_LANDING_URI, or write a sample with `ecommerce-platform sample`"
+        )
+    everything = sorted(day for found in days.values() for day in found)
+    return f"{settings.landing_uri}: {everything[0]} to {everything[-1]}"
+
+
+def _catalog(settings: Settings) -> str:
+    from ecommerce_platform.spark.catalog import pyiceberg_catalog
+
+    namespaces = [".".join(namespace) for namespace in pyiceberg_catalog(settings).list_namespaces()]
+    return f"{settings.lakehouse.catalog_type} catalog {settings.lakehouse.catalog_name}: {', '.join(namespaces) or 'empty'}"
+
+
+def _snowflake(settings: Settings) -> str:
+    from ecommerce_platform.warehouse.connection import connect
+
+    with connect(settings) as connection:
+        row = connection.cursor().execute("select current_version()").fetchone()
+    where = "embedded stand-in" if settings.snowflake_is_embedded else settings.snowflake.account
+    return f"{where}, version {row[0] if row else 'unknown'}"
+
+
+def _clickhouse(settings: Settings) -> str:
+    from ecommerce_platform.reconciliation.clickhouse import connect
+
+    client = connect(settings)
+    where = "embedded stand-in" if settings.clickhouse_is_embedded else settings.clickhouse.host
+    return f"{where}, version {client.server_version}"
+
+
+def _dbt(settings: Settings) -> str:
+    from ecommerce_platform.transformation.runner import prepare_manifest
+
+    return f"manifest at {prepare_manifest(settings).name}"

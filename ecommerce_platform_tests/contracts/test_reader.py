@@ -1,0 +1,81 @@
+"""The four contracts are read, and what cannot be used is refused by name."""
+
+from pathlib import Path
+
+import pytest
+
+from ecommerce_platform.contracts import SOURCE_TABLES, ContractError, LogicalType, load_contract, load_contracts
+from ecommerce_platform.contracts.reader import CONTRACTS_DIR
+
+DOCUMENT_COLUMNS = {
+    "users": ["id", "email", "first_name", "last_name", "created_at", "updated_at"],
+    "products": ["id", "name", "description", "price", "stock_quantity", "category", "created_at", "updated_at"],
+    "orders": ["id", "user_id", "status", "total_amount", "shipping_address", "created_at", "updated_at"],
+    "order_items": ["id", "order_id", "product_id", "quantity", "unit_price", "created_at"],
+}
+
+
+def test_the_four_tables_have_the_columns_of_the_design_document() -> None:
+    contracts = load_contracts()
+    assert tuple(contracts) == SOURCE_TABLES
+    assert {table: list(contract.column_names) for table, contract in contracts.items()} == DOCUMENT_COLUMNS
+
+
+def test_types_follow_the_contract_in_every_engine() -> None:
+    price = load_contracts()["products"].column("price")
+    assert price.type is LogicalType.DECIMAL
+    assert (price.spark_type, price.snowflake_type, price.duckdb_type) == (
+        "decimal(10,2)",
+        "NUMBER(10,2)",
+        "DECIMAL(10,2)",
+    )
+    assert price.clickhouse_type == "Nullable(Decimal(10,2))"
+
+
+def test_clustering_is_the_documents() -> None:
+    assert {table: contract.cluster_by for table, contract in load_contracts().items()} == {
+        "users": "to_date(created_at)",
+        "products": "to_date(created_at), category",
+        "orders": "to_date(created_at), status",
+        "order_items": "to_date(created_at)",
+    }
+
+
+def test_a_column_added_to_one_file_appears_everywhere(tmp_path: Path) -> None:
+    text = (CONTRACTS_DIR / "orders.odcs.yaml").read_text()
+    text += "      - name: coupon\n        logicalType: string\n        physicalType: text\n"
+    (tmp_path / "orders.odcs.yaml").write_text(text)
+    contract = load_contract(tmp_path / "orders.odcs.yaml")
+    assert contract.column_names[-1] == "coupon"
+    assert "coupon" in [column.name for column in contract.all_event_columns]
+    assert "coupon" in [column.name for column in contract.raw_columns]
+    assert "coupon" in contract.text_columns
+
+
+@pytest.mark.parametrize(
+    ("found", "replacement", "message"),
+    [
+        (
+            "physicalType: decimal(10,2)",
+            "physicalType: float",
+            r"orders\.odcs\.yaml: column total_amount has physicalType 'float'",
+        ),
+        ("primaryKey: true", "primaryKey: false", "expected one column with primaryKey: true, found 0"),
+        ("name: user_id", "name: User-Id", "'User-Id' is no usable name"),
+        ("snowflakeClusterBy", "clusterBy", "lacks the custom property snowflakeClusterBy"),
+        ("kind: DataContract", "kindness: DataContract", "is no Open Data Contract Standard document"),
+    ],
+)
+def test_a_contract_that_cannot_be_used_is_refused_by_name(
+    tmp_path: Path, found: str, replacement: str, message: str
+) -> None:
+    text = (CONTRACTS_DIR / "orders.odcs.yaml").read_text()
+    assert found in text
+    (tmp_path / "orders.odcs.yaml").write_text(text.replace(found, replacement))
+    with pytest.raises(ContractError, match=message):
+        load_contract(tmp_path / "orders.odcs.yaml")
+
+
+def test_a_missing_contract_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"users\.odcs\.yaml: no such contract"):
+        load_contracts(tmp_path)

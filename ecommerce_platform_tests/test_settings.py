@@ -1,0 +1,74 @@
+"""Settings come from the environment alone, and a production profile refuses to start half-configured."""
+
+from pathlib import Path
+
+import pytest
+
+from ecommerce_platform.settings import SettingsError, load_settings
+
+PRODUCTION = {
+    "ECOMMERCE_PROFILE": "production",
+    "ECOMMERCE_LANDING_URI": "s3://shop-landing",
+    "ECOMMERCE_LAKEHOUSE__WAREHOUSE": "s3://shop-lake",
+    "ECOMMERCE_LAKEHOUSE__CATALOG_URI": "postgresql://catalog.example/iceberg",
+    "ECOMMERCE_SNOWFLAKE__ACCOUNT": "acme-shop",
+    "ECOMMERCE_SNOWFLAKE__USER": "loader",
+    "ECOMMERCE_SNOWFLAKE__PRIVATE_KEY_PATH": "/run/secrets/snowflake.p8",
+    "ECOMMERCE_CLICKHOUSE__HOST": "clickhouse.example",
+    "ECOMMERCE_CLICKHOUSE__PASSWORD": "a-marked-secret",
+}
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_everything_local_lives_under_the_data_directory(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    assert settings.landing_uri == str(tmp_path / "landing")
+    assert settings.lakehouse.catalog_uri == f"sqlite:///{tmp_path}/catalog.db"
+    assert settings.snowflake_is_embedded
+    assert settings.clickhouse_is_embedded
+
+
+def test_short_names_point_at_other_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ECOMMERCE_LANDING_URI", "s3://bucket/cdc")
+    monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ECOMMERCE_START_DATE", "2025-06-01")
+    settings = load_settings()
+    assert (settings.landing_uri, settings.data_dir, settings.start_date.isoformat()) == (
+        "s3://bucket/cdc",
+        tmp_path,
+        "2025-06-01",
+    )
+
+
+def test_a_nested_setting_is_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECOMMERCE_BUSINESS__TIER_GOLD", "1500.50")
+    assert str(load_settings().business.tier_gold) == "1500.50"
+
+
+def test_a_value_that_cannot_be_used_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECOMMERCE_START_DATE", "yesterday")
+    with pytest.raises(SettingsError, match="ECOMMERCE_START_DATE"):
+        load_settings()
+
+
+def test_a_whole_production_profile_starts(production: pytest.MonkeyPatch) -> None:
+    assert not load_settings().snowflake_is_embedded
+
+
+@pytest.mark.parametrize(
+    "missing", [name for name in PRODUCTION if name not in {"ECOMMERCE_PROFILE", "ECOMMERCE_LAKEHOUSE__CATALOG_URI"}]
+)
+def test_production_names_what_is_missing(production: pytest.MonkeyPatch, missing: str) -> None:
+    production.delenv(missing)
+    with pytest.raises(SettingsError, match=missing):
+        load_settings()
+
+
+def test_a_secret_is_not_shown(production: pytest.MonkeyPatch) -> None:
+    assert "a-marked-secret" not in repr(load_settings())
