@@ -146,7 +146,7 @@ def fetch(jars_dir: Path, jar: Jar) -> None:
         *("-retrieve", str(jars_dir / "[artifact]-[revision].[ext]")),
     ]
     print(f"fetching {jar.coordinates} into {jars_dir}", file=sys.stderr, flush=True)
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - pinned names only
     if answer.returncode != 0 or not (jars_dir / jar.file_name).exists():
         lines = [line.strip() for line in (answer.stdout + answer.stderr).splitlines() if line.strip()]
         said = " | ".join(line for line in lines if "UNRESOLVED" in line or "not found" in line or "rror" in line)

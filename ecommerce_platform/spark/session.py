@@ -157,8 +157,10 @@ def _configure(session: SparkSession, settings: Settings, options: dict[str, str
 def _has_class(session: SparkSession, name: str) -> bool:
     from py4j.protocol import Py4JJavaError
 
+    jvm = session.sparkContext._jvm
+    assert jvm is not None, "a running session has a JVM"
     try:
-        session.sparkContext._jvm.java.lang.Class.forName(name)
+        jvm.java.lang.Class.forName(name)
     except Py4JJavaError:
         return False
     return True

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, load_settings
+from ecommerce_platform.spark.catalog import (
+    CatalogError,
+    absolute_uri,
+    hadoop_uri,
+    jdbc_uri,
+    needs_s3,
+    pyiceberg_catalog,
+    spark_catalog_options,
+    sqlalchemy_uri,
+)
+from ecommerce_platform.spark.session import application_options
+
+
+def with_lakehouse(settings: Settings, **values: object) -> Settings:
+    return load_settings(data_dir=settings.data_dir, lakehouse=LakehouseSettings.model_validate(values))
+
+
+def test_the_default_is_a_sqlite_catalog_in_the_data_directory_that_waits_for_locks(local_settings: Settings) -> None:
+    file = local_settings.data_dir / "catalog.db"
+    assert jdbc_uri(local_settings.lakehouse) == f"jdbc:sqlite:{file}?busy_timeout=30000"
+    assert sqlalchemy_uri(local_settings.lakehouse) == f"sqlite:///{file}?timeout=30"
+
+
+def test_a_postgresql_address_serves_both_doors_and_keeps_the_password_out_of_the_jdbc_address(
+    local_settings: Settings,
+) -> None:
+    settings = with_lakehouse(
+        local_settings,
+        catalog_uri="postgresql://catalog.example:5433/lake?sslmode=require",
+        catalog_user="spark",
+        catalog_password="p@ss word",
+    )
+    assert jdbc_uri(settings.lakehouse) == "jdbc:postgresql://catalog.example:5433/lake?sslmode=require"
+    options = spark_catalog_options(settings)
+    assert options["spark.sql.catalog.iceberg.jdbc.user"] == "spark"
+    assert options["spark.sql.catalog.iceberg.jdbc.password"] == "p@ss word"
+    expected = "postgresql+psycopg2://spark:p%40ss word@catalog.example:5433/lake?sslmode=require"
+    assert sqlalchemy_uri(settings.lakehouse) == expected
+
+
+def test_credentials_within_the_address_are_taken_out_of_it(local_settings: Settings) -> None:
+    settings = with_lakehouse(local_settings, catalog_uri="postgresql://me:secret@db/lake")
+    assert jdbc_uri(settings.lakehouse) == "jdbc:postgresql://db:5432/lake"
+    assert spark_catalog_options(settings)["spark.sql.catalog.iceberg.jdbc.password"] == "secret"
+
+
+def test_no_secret_is_on_sparks_command_line(local_settings: Settings) -> None:
+    settings = load_settings(
+        data_dir=local_settings.data_dir,
+        landing_uri="s3://bucket/landing",
+        s3=S3Settings.model_validate({"access_key_id": "AKIA-KEY", "secret_access_key": "hidden-key"}),
+        lakehouse=LakehouseSettings.model_validate(
+            {"catalog_uri": "postgresql://db/lake", "catalog_user": "u", "catalog_password": "hidden-password"}
+        ),
+    )
+    on_command_line = " ".join(application_options(settings, ()).values())
+    assert "hidden" not in on_command_line
+    assert "AKIA-KEY" not in on_command_line
+
+
+def test_a_database_that_cannot_keep_a_catalog_is_refused_by_name(local_settings: Settings) -> None:
+    with pytest.raises(CatalogError, match="'mysql'; a sql catalog is kept in sqlite or postgresql"):
+        jdbc_uri(with_lakehouse(local_settings, catalog_uri="mysql://db/lake").lakehouse)
+
+
+def test_a_catalog_in_memory_is_refused(local_settings: Settings) -> None:
+    with pytest.raises(CatalogError, match="a file that Spark and PyIceberg can both open"):
+        jdbc_uri(with_lakehouse(local_settings, catalog_uri="sqlite:///:memory:").lakehouse)
+
+
+@pytest.mark.parametrize("kind", ["rest", "hive"])
+def test_a_catalog_server_without_an_address_is_an_error_that_names_the_variable(
+    local_settings: Settings, kind: str
+) -> None:
+    with pytest.raises(CatalogError, match=f"ECOMMERCE_LAKEHOUSE__CATALOG_URI is empty; a {kind} catalog"):
+        spark_catalog_options(with_lakehouse(local_settings, catalog_type=kind))
+
+
+def test_pyiceberg_says_that_it_has_no_hadoop_catalog(local_settings: Settings) -> None:
+    with pytest.raises(CatalogError, match="has no catalog for PyIceberg"):
+        pyiceberg_catalog(with_lakehouse(local_settings, catalog_type="hadoop"))
+
+
+def test_folders_become_file_addresses_and_s3_goes_through_s3a_for_file_readers(tmp_path: Path) -> None:
+    assert absolute_uri(str(tmp_path)) == f"file://{tmp_path}"
+    assert hadoop_uri(str(tmp_path)) == f"file://{tmp_path}"
+    assert hadoop_uri("s3://bucket/landing") == "s3a://bucket/landing"
+    assert absolute_uri("s3://bucket/landing") == "s3://bucket/landing"
+
+
+def test_s3_is_needed_as_soon_as_one_address_lies_there(local_settings: Settings) -> None:
+    assert not needs_s3(local_settings)
+    assert needs_s3(load_settings(data_dir=local_settings.data_dir, landing_uri="s3://bucket/landing"))
+    assert needs_s3(with_lakehouse(local_settings, catalog_type="glue"))
