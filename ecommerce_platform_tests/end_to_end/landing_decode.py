@@ -1,0 +1,306 @@
+"""Reads landing files the slow and obvious way: one Python value at a time, so that the truth owes nothing to the platform.
+
+What belongs here: the physical forms of the files, quarantine, duplicates and the counts of each table and day. What does
+not: latest state and figures (oracle.py and its SQL). Nothing is imported from ecommerce_platform, on purpose: columns and
+rules are written down a second time from docs/definitions.md and the design document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+BIGINT, INT, MONEY, TEXT, TIMESTAMP = "bigint", "int", "money", "text", "timestamp"
+
+COLUMNS: dict[str, dict[str, str]] = {
+    "users": {
+        "id": BIGINT,
+        "email": TEXT,
+        "first_name": TEXT,
+        "last_name": TEXT,
+        "created_at": TIMESTAMP,
+        "updated_at": TIMESTAMP,
+    },
+    "products": {
+        "id": BIGINT,
+        "name": TEXT,
+        "description": TEXT,
+        "price": MONEY,
+        "stock_quantity": INT,
+        "category": TEXT,
+        "created_at": TIMESTAMP,
+        "updated_at": TIMESTAMP,
+    },
+    "orders": {
+        "id": BIGINT,
+        "user_id": BIGINT,
+        "status": TEXT,
+        "total_amount": MONEY,
+        "shipping_address": TEXT,
+        "created_at": TIMESTAMP,
+        "updated_at": TIMESTAMP,
+    },
+    "order_items": {
+        "id": BIGINT,
+        "order_id": BIGINT,
+        "product_id": BIGINT,
+        "quantity": INT,
+        "unit_price": MONEY,
+        "created_at": TIMESTAMP,
+    },
+}
+METADATA = {"__op": TEXT, "__ts_ms": TIMESTAMP, "__source_ts_ms": TIMESTAMP, "__source_lsn": BIGINT}
+OPERATIONS = {"c": "INSERT", "u": "UPDATE", "d": "DELETE", "r": "READ"}
+OPERATIONS |= {word.lower(): word for word in OPERATIONS.values()}
+
+ARROW_TYPES = {
+    BIGINT: pa.int64(),
+    INT: pa.int32(),
+    MONEY: pa.decimal128(10, 2),
+    TEXT: pa.string(),
+    TIMESTAMP: pa.timestamp("us"),
+}
+FIRST_MICROSECOND = -62_135_596_800_000_000  # 0001-01-01
+LAST_MICROSECOND = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999
+MICROSECONDS_FROM = 10**14  # a smaller epoch number is in milliseconds: as microseconds it would be before March 1973
+
+Event = dict[str, Any]
+
+
+class UnfitValue(ValueError):
+    """A value that cannot become its column's type: its row goes to quarantine."""
+
+
+class DayRefused(ValueError):
+    """A file that cannot be read as this table at all: its day is not published."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the rows of one table and day; `refused` says why the day was not published, or is None."""
+
+    landed: int = 0
+    published: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    refused: str | None = None
+
+
+@dataclass
+class Landing:
+    """The decoded landing files: events of each table over the applied days, counts of each table and day."""
+
+    events: dict[str, list[Event]] = field(default_factory=lambda: {table: [] for table in COLUMNS})
+    counts: dict[tuple[str, date], Counts] = field(default_factory=dict)
+    quarantined: list[tuple[str, date, str, int, str]] = field(default_factory=list)
+    applied: tuple[date, ...] = ()
+
+
+def decode_landing(landing: Path, days: Iterable[date], max_quarantined_share: Decimal = Decimal("0.01")) -> Landing:
+    """All events of `days` in `landing`; a day that one table refuses is applied for none."""
+    wanted = sorted(set(days))
+    found = Landing()
+    per_day: dict[tuple[str, date], list[Event]] = {}
+    for table in COLUMNS:
+        for day in wanted:
+            events, counts, unfit = decode_day(landing, table, day, max_quarantined_share)
+            per_day[table, day] = events
+            found.counts[table, day] = counts
+            found.quarantined.extend((table, day, *row) for row in unfit)
+    found.applied = tuple(day for day in wanted if all(found.counts[table, day].refused is None for table in COLUMNS))
+    for table in COLUMNS:
+        found.events[table] = [event for day in found.applied for event in per_day[table, day]]
+    return found
+
+
+def decode_day(
+    landing: Path, table: str, day: date, max_quarantined_share: Decimal
+) -> tuple[list[Event], Counts, list[tuple[str, int, str]]]:
+    """Published events, counts, and the quarantined rows as (file, row, reason) of one table and day."""
+    folder = landing / table / f"date={day.isoformat()}"
+    events: list[Event] = []
+    unfit: list[tuple[str, int, str]] = []
+    landed = 0
+    for file in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
+        if file.name.startswith(("_", ".")):
+            continue
+        source = f"{folder.name}/{file.name}"
+        try:
+            rows = read_rows(file, table)
+        except DayRefused as error:
+            return [], Counts(landed=landed, refused=f"{source}: {error}"), unfit
+        landed += len(rows)
+        for position, row in enumerate(rows):
+            try:
+                event = decode_row(row, table)
+            except UnfitValue as error:
+                unfit.append((source, position, str(error)))
+            else:
+                events.append(event | {"date": day, "__source_file": source, "__source_row": position})
+    kept = without_duplicates(events, table)
+    share_refused = Decimal(len(unfit)) > max_quarantined_share * landed
+    return (
+        kept,
+        Counts(
+            landed=landed,
+            published=len(kept),
+            quarantined=len(unfit),
+            duplicates=len(events) - len(kept),
+            refused=f"{len(unfit)} of {landed} rows quarantined" if share_refused else None,
+        ),
+        unfit,
+    )
+
+
+def read_rows(file: Path, table: str) -> list[Event]:
+    """The file's rows as they are, contract and metadata columns only; a missing column is null in each of them."""
+    try:
+        content = pq.ParquetFile(file).read()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DayRefused(f"no readable Parquet file: {error}") from error
+    wanted = COLUMNS[table] | METADATA
+    missing = [name for name in ("id", *METADATA) if name not in content.column_names]
+    if missing:
+        raise DayRefused(f"lacks {', '.join(missing)}")
+    columns: dict[str, list[Any]] = {}
+    for name, logical in wanted.items():
+        if name in content.column_names:
+            columns[name] = plain_values(content.column(name), name, logical)
+        else:
+            columns[name] = [None] * content.num_rows
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def plain_values(column: pa.ChunkedArray, name: str, logical: str) -> list[Any]:
+    """Values as Python has them; Parquet timestamps (INT96 among them) as microseconds of the epoch in a 1-tuple."""
+    physical = column.type
+    if pa.types.is_floating(physical) and logical != TIMESTAMP:
+        raise DayRefused(f"column {name} is {physical}: numbers do not go through a float")
+    if pa.types.is_timestamp(physical):
+        if logical != TIMESTAMP:
+            raise DayRefused(f"column {name} is {physical}, expected {logical}")
+        micros = column.cast(pa.timestamp("us", tz=physical.tz), safe=False).cast(pa.int64())
+        return [None if value is None else (value,) for value in micros.to_pylist()]
+    is_text = pa.types.is_string(physical) or pa.types.is_large_string(physical)
+    if logical == TEXT and not is_text and not pa.types.is_null(physical):
+        raise DayRefused(f"column {name} is {physical}, expected text")
+    return column.to_pylist()
+
+
+def decode_row(row: Event, table: str) -> Event:
+    """The event in the contract's types. Raises UnfitValue naming the column and the reason."""
+    event: Event = {}
+    for name, logical in (COLUMNS[table] | METADATA).items():
+        try:
+            event[name] = None if row[name] is None else DECODERS[logical](row[name], name)
+        except UnfitValue as error:
+            raise UnfitValue(f"{name}: {error}") from error
+    operation = OPERATIONS.get(str(event["__op"]).lower())
+    if operation is None:
+        raise UnfitValue(f"__op: unknown {event['__op']!r}")
+    event["__op"] = operation
+    required = ["id", "__ts_ms", "__source_ts_ms"]
+    required += [] if operation == "READ" else ["__source_lsn"]
+    required += [] if operation == "DELETE" else ["created_at"]
+    for name in required:
+        if event[name] is None:
+            raise UnfitValue(f"{name}: missing")
+    return event
+
+
+def decode_integer(value: Any, name: str, bits: int = 64) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):
+        value = int(value)
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+        raise UnfitValue(f"{value!r} is no {bits}-bit integer")
+    return value
+
+
+def decode_money(value: Any, name: str) -> Decimal:
+    """decimal(10,2) from a decimal, a string, an integer, or Debezium's unscaled big-endian bytes."""
+    if isinstance(value, bytes):
+        value = Decimal(int.from_bytes(value, "big", signed=True)).scaleb(-2)
+    try:
+        amount = Decimal(value)
+    except InvalidOperation as error:
+        raise UnfitValue(f"{value!r} is no number") from error
+    if not amount.is_finite() or amount != amount.quantize(Decimal("0.01")) or abs(amount) >= 10**8:
+        raise UnfitValue(f"{value!r} is no decimal(10,2)")
+    return amount.quantize(Decimal("0.01"))
+
+
+def decode_timestamp(value: Any, name: str) -> int:
+    """Microseconds of the epoch, UTC."""
+    if isinstance(value, tuple):
+        micros = value[0]
+    elif isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise UnfitValue(f"{value!r} is no timestamp") from error
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+        micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    elif isinstance(value, int):
+        in_milliseconds = name.endswith("_ts_ms") or name == "__ts_ms" or abs(value) < MICROSECONDS_FROM
+        micros = value * 1_000 if in_milliseconds else value
+    else:
+        raise UnfitValue(f"{value!r} is no timestamp")
+    if not FIRST_MICROSECOND <= micros <= LAST_MICROSECOND:
+        raise UnfitValue(f"{value!r} lies outside the years 1 to 9999")
+    return int(micros)
+
+
+DECODERS: dict[str, Callable[[Any, str], Any]] = {
+    BIGINT: decode_integer,
+    INT: lambda value, name: decode_integer(value, name, bits=32),
+    MONEY: decode_money,
+    TEXT: lambda value, name: value,
+    TIMESTAMP: decode_timestamp,
+}
+
+
+def without_duplicates(events: list[Event], table: str) -> list[Event]:
+    """Of neighbours in the event order of one key and LSN that are equal in every column, the first stays."""
+    compared = (*COLUMNS[table], *METADATA)
+    kept: list[Event] = []
+    previous: tuple[Any, ...] | None = None
+    for event in sorted(events, key=lambda event: (event["id"], event_order(event))):
+        content = tuple(event[name] for name in compared)
+        if content != previous:
+            kept.append(event)
+        previous = content
+    return kept
+
+
+def event_order(event: Event) -> tuple[Any, ...]:
+    """Orders the events of one key: LSN (none is lowest), connector time, landing day, file, row."""
+    lsn = event["__source_lsn"]
+    return (
+        (lsn is not None, lsn or 0),
+        event["__ts_ms"],
+        event["date"],
+        event["__source_file"],
+        event["__source_row"],
+    )
+
+
+def as_arrow(events: list[Event], table: str) -> pa.Table:
+    """The events as a typed table: contract, metadata, landing day and provenance columns."""
+    schema = pa.schema(
+        [(name, ARROW_TYPES[logical]) for name, logical in (COLUMNS[table] | METADATA).items()]
+        + [("date", pa.date32()), ("__source_file", pa.string()), ("__source_row", pa.int64())]
+    )
+    return pa.table(
+        {item.name: pa.array([event[item.name] for event in events], type=item.type) for item in schema}, schema=schema
+    )
