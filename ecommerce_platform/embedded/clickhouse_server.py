@@ -1,0 +1,150 @@
+"""The ClickHouse stand-in: chDB behind ClickHouse's HTTP interface, so that the ordinary client works from any process.
+
+What belongs here: the server process and its HTTP side (https://clickhouse.com/docs/interfaces/http). What does not: how a
+request becomes chDB calls (clickhouse_requests.py), and tables (realtime.py).
+
+    python -m ecommerce_platform.embedded.clickhouse_server --data-dir data --port 8123
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import threading
+import zlib
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import FrameType
+from urllib.parse import parse_qsl, urlsplit
+
+from ecommerce_platform.embedded.clickhouse_requests import Answer, ChdbEngine, ClickHouseError, Request
+from ecommerce_platform.embedded.server_process import run_server
+from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
+
+_log = logging.getLogger(__name__)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One client connection."""
+
+    protocol_version = "HTTP/1.1"
+    # Small answers must not wait for the client's delayed acknowledgement (40 ms each).
+    disable_nagle_algorithm = True
+    engine: ChdbEngine
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    def do_POST(self) -> None:
+        self._handle()
+
+    def _handle(self) -> None:
+        url = urlsplit(self.path)
+        try:
+            body = self._body()
+        except ClickHouseError as error:
+            self._send_error(error)
+            return
+        if url.path in ("/ping", "/replicas_status"):
+            self._send(200, Answer(b"Ok.\n", "TabSeparated"))
+            return
+        arguments = dict(parse_qsl(url.query, keep_blank_values=True))
+        try:
+            answer = self.engine.run(Request(arguments, body))
+        except ClickHouseError as error:
+            self._send_error(error)
+        else:
+            self._send(200, answer)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            raw = self._chunks()
+        else:
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.headers.get_content_type() == "multipart/form-data":
+            raise ClickHouseError(48, "the ClickHouse stand-in takes no external tables and no form-encoded requests")
+        return _decompressed(raw, self.headers.get("Content-Encoding"))
+
+    def _chunks(self) -> bytes:
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0].strip() or b"0", 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # trailers
+            pass
+        return b"".join(parts)
+
+    def _send_error(self, error: ClickHouseError) -> None:
+        answer = Answer(f"{error}\n".encode(), "TabSeparated", {"X-ClickHouse-Exception-Code": str(error.code)})
+        self._send(500, answer)
+
+    def _send(self, status: int, answer: Answer) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("X-ClickHouse-Server-Display-Name", "chdb")
+        self.send_header("X-ClickHouse-Format", answer.format)
+        self.send_header("X-ClickHouse-Timezone", "UTC")
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, *_: object) -> None:
+        """Requests are not logged: they hold data."""
+
+
+def _decompressed(body: bytes, encoding: str | None) -> bytes:
+    match encoding:
+        case None | "" | "identity":
+            return body
+        case "gzip" | "deflate":
+            return zlib.decompress(body, wbits=zlib.MAX_WBITS | 32)
+        case "lz4":
+            import lz4.frame
+
+            return bytes(lz4.frame.decompress(body))
+        case "zstd":
+            import zstandard
+
+            return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+    raise ClickHouseError(
+        48, f"the ClickHouse stand-in cannot read Content-Encoding {encoding!r}; use lz4, zstd or gzip"
+    )
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, listener: socket.socket, handler: type[_Handler]) -> None:
+        super().__init__(listener.getsockname(), handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+
+
+def serve(files: ServerFiles, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve ClickHouse's HTTP interface on the socket until SIGTERM."""
+    try:
+        engine = ChdbEngine(files.storage_dir, files.run_dir / "clickhouse-inserts")
+    except ClickHouseError as error:
+        raise EmbeddedServerError(
+            f"{files.storage_dir} cannot be opened ({error}); another program may have it open: end that program"
+        ) from error
+    server = _Server(listener, type("Handler", (_Handler,), {"engine": engine}))
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        threading.Thread(target=server.shutdown, daemon=True).start()
+
+    # chDB sets handlers of its own when it opens, so ours come after.
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    ready()
+    try:
+        server.serve_forever(poll_interval=0.1)
+    finally:
+        engine.close()
+
+
+if __name__ == "__main__":
+    sys.exit(run_server(ServerKind.CLICKHOUSE, serve))

@@ -1,0 +1,54 @@
+"""What the two server processes have in common: arguments, the listening socket, and how trouble at start is told.
+
+What belongs here: the frame around a stand-in's own main function. What does not: any protocol.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
+
+#: Serves on the socket until told to end; calls the third argument once when ready.
+Serve = Callable[[ServerFiles, socket.socket, Callable[[], None]], None]
+
+
+def run_server(kind: ServerKind, serve: Serve, arguments: Sequence[str] | None = None) -> int:
+    """Run one stand-in in this process until SIGTERM; returns the exit code."""
+    parser = argparse.ArgumentParser(prog=f"python -m ecommerce_platform.embedded.{kind}_server")
+    parser.add_argument("--data-dir", type=Path, required=True, help=f"data is kept in its folder {kind}/")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 in a container")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    files = ServerFiles(options.data_dir.expanduser().resolve(), kind)
+    try:
+        with files.hold(), _listen(kind, options.host, options.port) as listener:
+            port = listener.getsockname()[1]
+            serve(files, listener, lambda: files.write_state(options.host, port))
+    except EmbeddedServerError as error:
+        print(f"{kind} stand-in: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _listen(kind: ServerKind, host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise EmbeddedServerError(
+            f"port {port} on {host} cannot be used ({error.strerror}); end what listens there, or choose another port "
+            f"(0 takes a free one) for the {kind} stand-in"
+        ) from error
+    listener.listen(128)
+    return listener

@@ -1,0 +1,101 @@
+"""The Snowflake stand-in: fakesnow (DuckDB behind Snowflake's wire protocol), kept in a folder.
+
+What belongs here: the server process. What does not: corrections to fakesnow (snowflake_shims/), and what the warehouse
+room sets up beyond the database, its schemas and the load stage.
+
+    python -m ecommerce_platform.embedded.snowflake_server --data-dir data --port 8085
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ecommerce_platform.embedded.server_process import run_server
+from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
+
+if TYPE_CHECKING:
+    from fakesnow.instance import FakeSnow
+
+DATABASE = "ECOMMERCE_DW"
+SCHEMAS = ("RAW", "STAGING", "INTERMEDIATE", "MARTS", "RECONCILIATION")
+LOAD_STAGE = f"{DATABASE}.RAW.LOAD_STAGE"
+MEMORY_LIMIT = "2GB"
+_GRACE_SECONDS = 3
+_KEEP_ALIVE_SECONDS = 3600
+
+
+def serve(files: ServerFiles, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve Snowflake's protocol on the socket until SIGTERM."""
+    _leave_out_what_the_server_never_uses()
+    import uvicorn
+
+    server_module, instance = _open(files)
+    server_module.shared_fs = instance
+    server_module.app.debug = False
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+    config = uvicorn.Config(
+        server_module.app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    try:
+        Server(config).run([listener])
+    finally:
+        instance.duck_conn.close()
+
+
+def _leave_out_what_the_server_never_uses() -> None:
+    """Keep the connector's optional pandas and boto3 from being imported: 1.5 s of start and 60 MB."""
+    for name in ("pandas", "boto3", "botocore"):
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+
+
+def _open(files: ServerFiles) -> tuple[Any, FakeSnow]:
+    import duckdb
+    from fakesnow.instance import FakeSnow
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    from ecommerce_platform.embedded import snowflake_shims
+    from ecommerce_platform.embedded.snowflake_shims.pipeline import fakesnow_server
+    from ecommerce_platform.embedded.snowflake_shims.results import RecentResults
+
+    snowflake_shims.install()
+    fakesnow_server.logger.setLevel(logging.WARNING)
+    fakesnow_server.app.router.routes.append(Route("/ping", lambda _: PlainTextResponse("Ok.\n")))
+    instance = FakeSnow(db_path=files.storage_dir)
+    instance.results_cache = RecentResults()
+    instance.duck_conn.execute(f"SET GLOBAL memory_limit = '{MEMORY_LIMIT}'")
+    instance.duck_conn.execute(f"SET GLOBAL temp_directory = '{str(files.run_dir / 'snowflake-spill')!s}'")
+    try:
+        session = instance.connect(DATABASE)
+    except duckdb.IOException as error:
+        raise EmbeddedServerError(
+            f"{files.storage_dir} cannot be opened ({str(error).splitlines()[0]}); another program may have it open, or "
+            "it was written by a later version: end that program, or move the folder away"
+        ) from error
+    with session:
+        for schema in SCHEMAS:
+            session.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {DATABASE}.{schema}")
+        # Stages live in the process: each start makes the one that loads use.
+        session.cursor().execute(f"CREATE STAGE IF NOT EXISTS {LOAD_STAGE}")
+    return fakesnow_server, instance
+
+
+if __name__ == "__main__":
+    sys.exit(run_server(ServerKind.SNOWFLAKE, serve))
