@@ -101,6 +101,7 @@ class ClickHouseSettings(BaseModel):
     database: str = "default"
     secure: bool = False
     orders_table: str = "orders_realtime"
+    columns: dict[str, str] = Field(default_factory=dict, description="contract or CDC column -> name in orders_table")
 
 
 class DbtSettings(BaseModel):
@@ -129,10 +130,24 @@ class BusinessSettings(BaseModel):
 
 
 class ReconciliationSettings(BaseModel):
-    """Tolerances as shares: above `tolerance` a metric warns, above `failure` it is an error."""
+    """Tolerances as shares: above `tolerance` a metric warns, above `failure` it is an error; `metric_*` for one metric.
 
-    tolerance: Decimal = Decimal("0.05")
-    failure: Decimal = Decimal("0.10")
+    A discrepancy that is still seen `lag_window_seconds` after it was first seen is confirmed. The `max_*` bound what one
+    reconciliation may cost; what they leave unexamined is reported. `ignore_columns` of orders are not compared.
+    """
+
+    tolerance: Decimal = Field(Decimal("0.05"), ge=0)
+    failure: Decimal = Field(Decimal("0.10"), ge=0)
+    metric_tolerance: dict[str, Decimal] = Field(default_factory=dict)
+    metric_failure: dict[str, Decimal] = Field(default_factory=dict)
+    ignore_columns: tuple[str, ...] = ()
+    lag_window_seconds: int = Field(900, ge=0)
+    convergence_limit_hours: int = Field(72, ge=0)
+    max_findings: int = Field(100_000, gt=0)
+    max_fetched_rows: int = Field(20_000_000, gt=0)
+    max_seconds: int = Field(1800, gt=0)
+    query_seconds: int = Field(600, gt=0)
+    query_memory_bytes: int = Field(4_000_000_000, gt=0)
 
 
 class Settings(BaseSettings):
