@@ -26,7 +26,7 @@ demo: setup  ## The whole batch layer on 14 days of a sample shop, on this machi
 dev: setup  ## Dagster's UI on the same data (stop with ctrl-c)
 	@mkdir -p $(DAGSTER_HOME)
 	@$(PLATFORM) local up
-	@$(BIN)/dagster dev -w workspace.yaml
+	@$(BIN)/dagster dev -w workspace.yaml --port $(or $(PORT),3000)
 
 .PHONY: down
 down:  ## Stop the embedded servers

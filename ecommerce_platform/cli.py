@@ -6,6 +6,7 @@ Rooms are imported inside the commands: `--help` and `sql` must not pay for Dags
 from __future__ import annotations
 
 import sys
+import warnings
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -109,12 +110,13 @@ def sql(
     output: Annotated[OutputFormat, typer.Option("--format", help="How the result is printed.")] = OutputFormat.TABLE,
 ) -> None:
     """Query the warehouse of the current profile; only the result goes to stdout."""
+    settings = settings_or_exit()
+    warnings.filterwarnings("ignore", message=".*doesn't match a supported version", module="snowflake.*")
     from snowflake.connector.errors import Error
 
     from ecommerce_platform.warehouse.connection import connect
     from ecommerce_platform.warehouse.query import format_result, run_sql
 
-    settings = settings_or_exit()
     try:
         with connect(settings) as connection:
             result = run_sql(connection, statement)

@@ -1,0 +1,33 @@
+"""The command line: help with examples, clear errors, and results alone on stdout."""
+
+import pytest
+from typer.testing import CliRunner
+
+from ecommerce_platform.cli import app
+
+COMMANDS = [
+    ["demo"], ["sample"], ["realtime", "load"], ["warehouse", "init"], ["sql"], ["local", "up"], ["local", "down"],
+    ["local", "status"], ["doctor"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help(command: list[str]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(
+    "command", [["demo"], ["sample"], ["realtime", "load"], ["warehouse", "init"], ["sql"], ["doctor"]]
+)
+def test_help_shows_an_example(command: list[str]) -> None:
+    assert "Example" in CliRunner().invoke(app, [*command, "--help"]).output
+
+
+def test_a_setting_that_cannot_be_used_is_named_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECOMMERCE_START_DATE", "soon")
+    result = CliRunner().invoke(app, ["sql", "select 1"])
+    assert result.exit_code == 2
+    assert "ECOMMERCE_START_DATE" in result.stderr
+    assert result.stdout == ""
