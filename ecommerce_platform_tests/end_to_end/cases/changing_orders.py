@@ -258,6 +258,10 @@ def ties() -> Case:
     history.insert("orders", 1, id=4, lsn=4, status="processing")
     history.delete("orders", 2, id=4, lsn=10, seen=seen)
     history.insert("orders", 2, id=4, lsn=10, seen=seen, status="delivered", created_at="2026-01-01 12:00:00")
+    # Same LSN over two folders: connector time comes before the folder's day.
+    history.insert("orders", 1, id=5, lsn=11, seen="2026-01-01 12:00:09", status="shipped", total_amount="5.00")
+    history.insert("orders", 2, id=5, lsn=11, seen="2026-01-01 12:00:05", status="pending", total_amount="5.00",
+                   created_at="2026-01-01 12:00:00")  # fmt: skip
     return Case(
         "ties of the LSN are settled by connector time, folder, file and row",
         history,
@@ -267,9 +271,10 @@ def ties() -> Case:
                 {"id": 1, "status": "shipped", "total_amount": 20, "days_to_fulfillment": None},
                 {"id": 2, "status": "pending"},
                 {"id": 4, "status": "delivered", "days_to_fulfillment": 1},
+                {"id": 5, "status": "shipped", "days_to_fulfillment": None},
             ],
             "marts.daily_business_metrics": [
-                {"date": day(1), "total_orders": 3, "completed_orders": 2, "total_revenue": 120}
+                {"date": day(1), "total_orders": 4, "completed_orders": 3, "total_revenue": 125}
             ],
         },
     )

@@ -374,6 +374,32 @@ def recency_and_old_orders() -> Case:
     )  # fmt: skip
 
 
+def recent_window() -> Case:
+    # As of 1 January 2026 the last 30 days begin on 3 December 2025.
+    history = shop(products=5)
+    for number, placed in enumerate(["2025-12-02", "2025-12-02", "2025-12-03", "2026-01-01", "2025-12-02"], start=1):
+        history.insert("orders", 1, id=number, status="processing", created_at=f"{placed} 10:00:00")
+    lines = [(1, 1, 1), (2, 1, 1), (5, 1, 1), (1, 2, 10), (3, 2, 20), (4, 2, 30)]
+    for number, (order, product, quantity) in enumerate(lines, start=1):
+        history.insert("order_items", 1, id=number, order_id=order, product_id=product, quantity=quantity)
+    return Case(
+        "the last 30 days are 30 dates, the day itself among them",
+        history,
+        1,
+        {
+            # Product 1 was bought most often, but on 2 December.
+            "staging.products_enhanced": [{"id": number, "is_popular": number == 2} for number in range(1, 6)],
+            "marts.product_performance": [
+                {"date": day(-29), "product_id": 1, "units_sold": 3, "days_of_inventory_remaining": None},
+                {"date": day(-29), "product_id": 2, "units_sold": 10, "days_of_inventory_remaining": None},
+                {"date": day(-28), "product_id": 2, "units_sold": 20, "current_stock_level": None},
+                {"date": day(1), "product_id": 2, "units_sold": 30, "current_stock_level": 100,
+                 "days_of_inventory_remaining": 60},  # 100 × 30 / (20 + 30)
+            ],
+        },
+    )  # fmt: skip
+
+
 def names_and_addresses() -> Case:
     history = History()
     people = [
@@ -436,6 +462,7 @@ CASES = (
     product_ranks(),
     repeat_customers(),
     recency_and_old_orders(),
+    recent_window(),
     names_and_addresses(),
     rows_that_cannot_be_true(),
 )

@@ -1,0 +1,135 @@
+"""The definitions once more, as a reader of docs/definitions.md would do them with pencil and paper, in plain Python.
+
+What belongs here: latest state, row counts and daily metrics of a list of changes. What does not: files, SQL, the platform.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import Any
+
+from ecommerce_platform_tests.end_to_end.history import PLACEHOLDER, Change
+
+Row = dict[str, Any]
+TEXTS = {
+    "users": ("email", "first_name", "last_name"),
+    "products": ("name", "description", "category"),
+    "orders": ("status", "shipping_address"),
+    "order_items": (),
+}
+PURCHASE = ("processing", "shipped", "delivered")
+
+
+class Located(tuple[Any, ...]):
+    """A change with its place in the event order of its key."""
+
+    change: Change
+
+    @staticmethod
+    def of(change: Change, position: int) -> Located:
+        row = change.row
+        lsn = -1 if row["__source_lsn"] is None else row["__source_lsn"]
+        located = Located((lsn, row["__ts_ms"], change.landed, change.file, position))
+        located.change = change
+        return located
+
+
+def located(changes: Iterable[Change], table: str) -> dict[int, list[Located]]:
+    """The events of each key in event order. Positions count within a file, as the writer writes them."""
+    positions: Counter[tuple[date, str]] = Counter()
+    keys: dict[int, list[Located]] = defaultdict(list)
+    for change in changes:
+        if change.table == table:
+            file = (change.landed, change.file)
+            keys[change.row["id"]].append(Located.of(change, positions[file]))
+            positions[file] += 1
+    return {key: sorted(events) for key, events in keys.items()}
+
+
+def duplicates(changes: Iterable[Change], table: str) -> Counter[date]:
+    """How many rows of each day repeat the row before them in the event order of their day, key and LSN."""
+    found: Counter[date] = Counter()
+    for events in located(changes, table).values():
+        previous: dict[date, Row] = {}
+        for event in events:
+            change = event.change
+            if previous.get(change.landed) == change.row:
+                found[change.landed] += 1
+            previous[change.landed] = change.row
+    return found
+
+
+def state(changes: Iterable[Change], table: str) -> dict[int, Row]:
+    """The latest row of each key that is not deleted, placeholders replaced by what they stand for."""
+    rows: dict[int, Row] = {}
+    for key, events in located(changes, table).items():
+        known: dict[str, Any] = {}
+        for event in events:
+            row = event.change.row
+            if row["__op"] != "d":
+                known |= {name: row[name] for name in TEXTS[table] if row[name] != PLACEHOLDER}
+        last = events[-1].change.row
+        if last["__op"] != "d":
+            rows[key] = last | {name: known.get(name) for name in TEXTS[table] if last[name] == PLACEHOLDER}
+    return rows
+
+
+def half_up(value: Fraction, places: int) -> Decimal:
+    """Rounded half away from zero: the exact quotient has more digits than any context would keep."""
+    scaled = value * 10**places
+    whole = abs(scaled).__floor__()
+    whole += abs(scaled) - whole >= Fraction(1, 2)
+    return Decimal(whole if value >= 0 else -whole).scaleb(-places).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+
+def quotient(dividend: Decimal | int, divisor: int, places: int) -> Decimal:
+    return half_up(Fraction(dividend) / divisor, places) if divisor else Decimal(0)
+
+
+def daily_business_metrics(changes: list[Change]) -> list[Row]:
+    """The mart's rows, one a date from the first to the last business date."""
+    users, orders = state(changes, "users"), state(changes, "orders")
+    items = state(changes, "order_items").values()
+    if not orders:
+        return []
+    dates = sorted(order["created_at"].date() for order in orders.values())
+    rows = []
+    for offset in range((dates[-1] - dates[0]).days + 1):
+        day = dates[0] + timedelta(days=offset)
+        of_day = {key: order for key, order in orders.items() if order["created_at"].date() == day}
+        newcomers = {key for key, user in users.items() if user["created_at"].date() == day}
+        purchases = {key: order for key, order in of_day.items() if order["status"] in PURCHASE}
+        lines = [item for item in items if item["order_id"] in purchases]
+        active = {order["user_id"] for order in of_day.values()} - {None}
+        completed = sum(order["status"] in ("shipped", "delivered") for order in of_day.values())
+        revenue = sum((Decimal(order["total_amount"] or 0) for order in purchases.values()), Decimal(0))
+        from_new = sum(
+            (Decimal(order["total_amount"] or 0) for order in purchases.values() if order["user_id"] in newcomers),
+            Decimal(0),
+        )
+        sold = sum(item["quantity"] or 0 for item in lines)
+        rows.append(
+            {
+                "date": day,
+                "new_customers": len(active & newcomers),
+                "returning_customers": len(active - newcomers),
+                "total_active_customers": len(active),
+                "total_orders": len(of_day),
+                "completed_orders": completed,
+                "cancelled_orders": sum(order["status"] == "cancelled" for order in of_day.values()),
+                "avg_order_value": quotient(revenue, len(purchases), 2),
+                "total_revenue": revenue,
+                "revenue_from_new_customers": from_new,
+                "revenue_from_returning_customers": revenue - from_new,
+                "total_items_sold": sold,
+                "unique_products_sold": len({item["product_id"] for item in lines} - {None}),
+                "customer_acquisition_rate": quotient(len(active & newcomers), len(active), 4),
+                "order_completion_rate": quotient(completed, len(of_day), 4),
+                "average_items_per_order": quotient(sold, len(purchases), 2),
+            }
+        )
+    return rows
