@@ -1,0 +1,41 @@
+"""What a speed layer would have seen of the orders: every readable event once, in commit order, typed.
+
+What belongs here: the order versions of `orders_realtime`. What does not: faults (faults.py) and loading them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.embedded.sample_shop.columns import speed_table
+from ecommerce_platform.embedded.sample_shop.damage import SOUND
+from ecommerce_platform.embedded.sample_shop.events import Events
+from ecommerce_platform.embedded.sample_shop.landing_files import TableMaker
+
+_ROWS_PER_FILE = 1_000_000
+
+
+def healthy_versions(orders: Events) -> Events:
+    """Versions of a healthy speed layer: nothing damaged, and one version for a key and log sequence number.
+
+    The table there keeps one row for key and number; of a tied pair it keeps the later one.
+    """
+    readable = orders.take(orders.damage == SOUND)
+    order = np.lexsort((readable.ts_ms, readable.lsn, readable.key))
+    key, lsn = readable.key[order], readable.lsn[order]
+    last = np.append((key[1:] != key[:-1]) | (lsn[1:] != lsn[:-1]), True) if len(order) else order.astype(bool)
+    return readable.take(np.sort(order[last]))
+
+
+def realtime_tables(versions: Events) -> dict[str, TableMaker]:
+    """The Parquet files of the versions by name, with what makes their content."""
+    contract = load_contracts()["orders"]
+
+    def maker(begin: int) -> TableMaker:
+        return lambda: speed_table(
+            contract, versions.take(np.arange(begin, min(begin + _ROWS_PER_FILE, len(versions))))
+        )
+
+    starts = range(0, max(len(versions), 1), _ROWS_PER_FILE)
+    return {f"orders-{number:05d}.parquet": maker(begin) for number, begin in enumerate(starts)}
