@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -92,7 +93,7 @@ def assemble(
     """Puts batches together in commit order, leaving out what happens at or after `end`. A DELETE keeps only its key."""
     sizes = [len(batch.key) for batch in batches]
 
-    def column(values: Sequence[object], kind: type = np.int64) -> NDArray[np.generic]:
+    def column(values: Sequence[object], kind: type = np.int64) -> NDArray[Any]:
         return np.concatenate(
             [np.broadcast_to(np.asarray(v, dtype=kind), n) for v, n in zip(values, sizes, strict=True)]
         )

@@ -59,7 +59,7 @@ def generate_sample(
     dirt_plan = dirt if isinstance(dirt, DirtPlan) else DirtPlan() if dirt else DirtPlan.none()
     fault_plan = faults if isinstance(faults, FaultPlan) else FaultPlan() if faults else FaultPlan.none()
     origin = _origin(plan, dirt_plan, fault_plan)
-    stores = [(Store.open(landing, s3), SOURCE_TABLES)]
+    stores: list[tuple[Store, tuple[str, ...]]] = [(Store.open(landing, s3), SOURCE_TABLES)]
     if realtime_dir is not None:
         stores.append((Store.open(realtime_dir), ("",)))
     kept = _kept([store for store, _ in stores], origin)
