@@ -38,7 +38,8 @@ def needs_s3(settings: Settings) -> bool:
 
 def absolute_uri(location: str) -> str:
     """`location` with a scheme: a folder becomes `file:///…`, so that Spark and PyIceberg write the same locations."""
-    return location if "://" in location else Path(location).expanduser().resolve().as_uri()
+    # Not Path.as_uri(): neither Hadoop nor PyIceberg decodes the %20 that it would write for a space.
+    return location if "://" in location else f"file://{Path(location).expanduser().resolve()}"
 
 
 def hadoop_uri(location: str) -> str:

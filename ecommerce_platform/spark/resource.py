@@ -45,3 +45,8 @@ class SparkResource(LazyPySparkResource):
             spark = settings.spark.model_copy(update={"extra": settings.spark.extra | self.spark_config})
             settings = settings.model_copy(update={"spark": spark})
         return build_session(settings)
+
+
+def build_resources(settings: Settings) -> dict[str, object]:
+    """The Spark resource under the name that steps ask for."""
+    return {"spark": SparkResource.of(settings)}

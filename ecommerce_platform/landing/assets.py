@@ -1,0 +1,99 @@
+"""The landing zone as Dagster sees it: four external assets, observed, never made by the platform.
+
+What belongs here: their declaration and the observation step. What does not: listing (files.py) and versions (changes.py).
+"""
+
+import warnings
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+from dagster._core.events import DagsterEventType
+
+from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.landing.changes import data_version
+from ecommerce_platform.landing.files import LandingFile, LandingTable, list_table
+from ecommerce_platform.partitions import daily_partitions
+from ecommerce_platform.settings import Settings
+
+GROUP = "landing"
+OWNERS = ("team:data-platform",)
+
+
+def landing_key(table: str) -> dg.AssetKey:
+    """The asset of a table's landing files."""
+    return dg.AssetKey([GROUP, table])
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The four landing assets: one step observes them all, and records the days whose files changed since it last did."""
+    specs = [_spec(contract, settings) for contract in load_contracts().values()]
+
+    # Beta in name only: it is how external assets with owners and kinds are observed in one step.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        observed = dg.multi_observable_source_asset(name="observe_landing", specs=specs, can_subset=True)
+
+    @observed
+    def observe_landing(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:
+        last = daily_partitions(settings).get_last_partition_key()
+        for key in sorted(context.selected_asset_keys):
+            table = list_table(settings.landing_uri, key.path[-1], settings.s3)
+            known = recorded_versions(context.instance, key)
+            for observation in observations(table, known, settings.start_date, date.fromisoformat(last or "")):
+                context.log_event(observation)
+            if table.ignored:
+                context.log.warning(
+                    f"{key.to_user_string()}: no landing files, ignored: {', '.join(table.ignored[:20])}"
+                )
+        # Each day has been recorded above; a result of the whole step would be one without a day.
+        yield from ()
+
+    return [observe_landing]
+
+
+def _spec(contract: Contract, settings: Settings) -> dg.AssetSpec:
+    columns = [dg.TableColumn(column.name, column.spark_type, column.description) for column in contract.columns]
+    return dg.AssetSpec(
+        key=landing_key(contract.table),
+        description=f"{contract.description} Change events as Parquet, one folder for each day of arrival.",
+        group_name=GROUP,
+        kinds={"parquet", "s3" if settings.landing_uri.startswith("s3") else "file"},
+        owners=OWNERS,
+        partitions_def=daily_partitions(settings),
+        metadata={
+            "dagster/uri": f"{settings.landing_uri.rstrip('/')}/{contract.table}",
+            "dagster/column_schema": dg.TableSchema(columns=columns),
+            "contract": f"{contract.source} {contract.version}",
+        },
+    )
+
+
+def recorded_versions(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, str]:
+    """The data version last recorded for each day."""
+    tags = instance.event_log_storage.get_latest_tags_by_partition(
+        key, DagsterEventType.ASSET_OBSERVATION, [DATA_VERSION_TAG]
+    )
+    return {day: found[DATA_VERSION_TAG] for day, found in tags.items() if DATA_VERSION_TAG in found}
+
+
+def observations(table: LandingTable, known: dict[str, str], first: date, last: date) -> Iterator[dg.AssetObservation]:
+    """One observation for each day from `first` to `last` whose files differ from what is known; a day that lost its
+    files is observed as empty.
+    """
+    emptied = {date.fromisoformat(day): () for day, version in known.items() if version != data_version(())}
+    days: dict[date, tuple[LandingFile, ...]] = {**emptied, **table.days}
+    for day, files in sorted(days.items()):
+        if first <= day <= last and known.get(day.isoformat()) != data_version(files):
+            yield observation(table.table, day, files)
+
+
+def observation(table: str, day: date, files: tuple[LandingFile, ...]) -> dg.AssetObservation:
+    """What Dagster records of one day of a table's landing files."""
+    return dg.AssetObservation(
+        asset_key=landing_key(table),
+        partition=day.isoformat(),
+        tags={DATA_VERSION_TAG: data_version(files)},
+        metadata={"files": len(files), "bytes": sum(file.size for file in files)},
+    )

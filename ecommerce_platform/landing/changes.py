@@ -1,0 +1,118 @@
+"""Which days changed since the last look: digests of days, the sensor's cursor, and ranges of days.
+
+What belongs here: pure functions of listings. What does not: listing (files.py) and launching (sensor.py).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from ecommerce_platform.landing.files import LandingFile, LandingTable
+
+_DIGEST_BYTES = 6  # eight characters in base64: 2,000 days make a cursor of 16 KB
+_DIGEST_CHARACTERS = 8
+_NO_FILES = "." * _DIGEST_CHARACTERS
+_CURSOR_VERSION = 1
+
+
+def _digest(lines: Iterable[str]) -> str:
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for line in lines:
+        digest.update(line.encode())
+        digest.update(b"\n")
+    return base64.urlsafe_b64encode(digest.digest()).decode()
+
+
+def data_version(files: Iterable[LandingFile]) -> str:
+    """A short text that changes when a file of the day comes, goes or changes."""
+    return _digest(f"{file.path}\t{file.version}" for file in sorted(files))
+
+
+def day_digests(tables: Iterable[LandingTable]) -> dict[date, str]:
+    """For each day with files in any table, one digest of the files of all tables."""
+    lines: dict[date, list[str]] = {}
+    for table in sorted(tables, key=lambda item: item.table):
+        for day, files in table.days.items():
+            lines.setdefault(day, []).append(f"{table.table}\t{data_version(files)}")
+    return {day: _digest(lines[day]) for day in sorted(lines)}
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What each day looked like when a run was last requested for it."""
+
+    digests: Mapping[date, str] = field(default_factory=dict)
+
+    def to_text(self) -> str:
+        """Compact: the first day, then eight characters a day without a gap."""
+        if not self.digests:
+            return json.dumps({"version": _CURSOR_VERSION})
+        first, last = min(self.digests), max(self.digests)
+        days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
+        text = "".join(self.digests.get(day, _NO_FILES) for day in days)
+        return json.dumps({"version": _CURSOR_VERSION, "first": first.isoformat(), "digests": text})
+
+    @classmethod
+    def from_text(cls, text: str | None) -> Cursor:
+        """The cursor of `to_text`. One that cannot be read is empty: days are looked at anew, which is harmless."""
+        try:
+            content = json.loads(text or "{}")
+            if content.get("version") != _CURSOR_VERSION or "first" not in content:
+                return cls()
+            first, digests = date.fromisoformat(content["first"]), str(content["digests"])
+        except (ValueError, KeyError, AttributeError, TypeError):
+            return cls()
+        starts = range(0, len(digests), _DIGEST_CHARACTERS)
+        parts = (digests[start : start + _DIGEST_CHARACTERS] for start in starts)
+        found = {first + timedelta(days=offset): part for offset, part in enumerate(parts)}
+        return cls({day: part for day, part in found.items() if part != _NO_FILES})
+
+    def advanced(self, days: Iterable[date], seen: Mapping[date, str]) -> Cursor:
+        """The cursor after runs were requested for `days`, which then looked as in `seen`."""
+        digests = dict(self.digests)
+        for day in days:
+            if day in seen:
+                digests[day] = seen[day]
+            else:
+                digests.pop(day, None)
+        return Cursor(digests)
+
+
+def changed_days(cursor: Cursor, seen: Mapping[date, str], first: date, last: date) -> tuple[date, ...]:
+    """Days from `first` to `last` that look different from what the cursor remembers, emptied ones included, in order."""
+    days = set(cursor.digests) | set(seen)
+    return tuple(day for day in sorted(days) if first <= day <= last and cursor.digests.get(day) != seen.get(day))
+
+
+@dataclass(frozen=True)
+class DayRange:
+    """Days without a gap, both ends included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        return tuple(self.first + timedelta(days=offset) for offset in range((self.last - self.first).days + 1))
+
+    def run_key(self, seen: Mapping[date, str]) -> str:
+        """The same for the same days with the same files, so that Dagster never launches the same work twice."""
+        content = _digest(f"{day}\t{seen.get(day, _NO_FILES)}" for day in self.days)
+        return f"{self.first}...{self.last}:{content}"
+
+
+def ranges_of(days: Iterable[date], longest: int) -> tuple[DayRange, ...]:
+    """The days as ranges without gaps, none of more than `longest` days, in order."""
+    ranges: list[DayRange] = []
+    for day in sorted(days):
+        previous = ranges[-1] if ranges else None
+        if previous and day == previous.last + timedelta(days=1) and (day - previous.first).days < longest:
+            ranges[-1] = DayRange(previous.first, day)
+        else:
+            ranges.append(DayRange(day, day))
+    return tuple(ranges)

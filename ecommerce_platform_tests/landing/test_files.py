@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from ecommerce_platform.landing.files import LandingError, list_days, list_files, list_table
+from ecommerce_platform.settings import S3Settings
+
+NO_S3 = S3Settings()
+ORDERS = (
+    "orders/date=2026-01-02/part-1.parquet",
+    "orders/date=2026-01-02/part-0.parquet",
+    "orders/date=2026-01-03/late.parquet",
+    "orders/date=2026-01-10/part-0.parquet",
+)
+NO_LANDING_FILES = (
+    "orders/date=2026-01-02/_SUCCESS",
+    "orders/date=2026-01-02/.part-2.parquet",
+    "orders/date=2026-01-02/_part-3.parquet",
+    "orders/date=2026-01-02/part-4.parquet.tmp",
+    "orders/date=2026-02-30/part-0.parquet",
+    "orders/some-day/part-0.parquet",
+    "orders/readme.txt",
+)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, S3Settings]]:
+    """The same landing zone on a disk and on S3."""
+    names = (*ORDERS, *NO_LANDING_FILES, "orders_archive/date=2026-01-02/part-0.parquet")
+    if request.param == "folder":
+        for name in names:
+            path = tmp_path / "landing" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(name.encode())
+        yield str(tmp_path / "landing"), NO_S3
+        return
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    s3 = S3Settings.model_validate(
+        {"endpoint": f"http://{host}:{port}", "access_key_id": "test", "secret_access_key": "test"}
+    )
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    client.create_bucket(Bucket="shop")
+    for name in names:
+        client.put_object(Bucket="shop", Key=f"cdc/{name}", Body=name.encode())
+    yield "s3://shop/cdc", s3
+    server.stop()
+
+
+def test_a_tables_days_are_its_folders_with_parquet_files(landing: tuple[str, S3Settings]) -> None:
+    uri, s3 = landing
+    assert list_days(uri, "orders", s3) == (date(2026, 1, 2), date(2026, 1, 3), date(2026, 1, 10))
+
+
+def test_a_days_files_come_by_name_without_hidden_and_temporary_ones(landing: tuple[str, S3Settings]) -> None:
+    uri, s3 = landing
+    files = list_files(uri, "orders", date(2026, 1, 2), s3)
+    assert [file.path for file in files] == ["date=2026-01-02/part-0.parquet", "date=2026-01-02/part-1.parquet"]
+    assert [file.uri for file in files] == [f"{uri}/orders/{file.path}" for file in files]
+    assert {file.size for file in files} == {len("orders/date=2026-01-02/part-0.parquet")}
+
+
+def test_what_is_no_landing_file_is_named(landing: tuple[str, S3Settings]) -> None:
+    uri, s3 = landing
+    expected = sorted(name.removeprefix("orders/") for name in NO_LANDING_FILES)
+    assert list(list_table(uri, "orders", s3).ignored) == expected
+
+
+def test_a_range_of_days_holds_both_its_ends(landing: tuple[str, S3Settings]) -> None:
+    uri, s3 = landing
+    found = list_table(uri, "orders", s3, date(2026, 1, 3), date(2026, 1, 10))
+    assert list(found.days) == [date(2026, 1, 3), date(2026, 1, 10)]
+
+
+def test_a_day_without_a_folder_and_a_table_without_a_folder_are_empty(landing: tuple[str, S3Settings]) -> None:
+    uri, s3 = landing
+    assert list_files(uri, "orders", date(2026, 1, 4), s3) == ()
+    assert list_days(uri, "users", s3) == ()
+
+
+def test_a_file_of_the_same_name_and_size_has_another_version_after_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "orders" / "date=2026-01-02" / "part-0.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"one")
+    os.utime(path, ns=(1, 1))
+    before = list_files(str(tmp_path), "orders", date(2026, 1, 2), NO_S3)
+    path.write_bytes(b"two")
+    after = list_files(str(tmp_path), "orders", date(2026, 1, 2), NO_S3)
+    assert before[0].version != after[0].version
+
+
+def test_a_landing_zone_that_does_not_exist_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(LandingError, match=r"does not exist.*ECOMMERCE_LANDING_URI"):
+        list_days(str(tmp_path / "nowhere"), "orders", NO_S3)
+
+
+def test_a_bucket_that_does_not_exist_is_an_error_that_names_the_address(landing: tuple[str, S3Settings]) -> None:
+    uri, s3 = landing
+    if not uri.startswith("s3"):
+        pytest.skip("a folder has no bucket")
+    with pytest.raises(LandingError, match="s3://nobody/cdc cannot be listed"):
+        list_days("s3://nobody/cdc", "orders", s3)
+
+
+def test_a_file_address_is_a_folder(tmp_path: Path) -> None:
+    path = tmp_path / "my landing" / "orders" / "date=2026-01-02" / "part-0.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    assert list_days((tmp_path / "my landing").as_uri(), "orders", NO_S3) == (date(2026, 1, 2),)

@@ -1,0 +1,199 @@
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.landing.assets import build_assets, landing_key
+from ecommerce_platform.landing.sensor import build_sensor
+from ecommerce_platform.partitions import daily_partitions, partition_days
+from ecommerce_platform.settings import Profile, Settings
+
+DAY = date(2026, 1, 1)
+
+
+def write(settings: Settings, table: str, day: date, name: str = "part-0.parquet", content: bytes = b"x") -> Path:
+    path = Path(settings.landing_uri) / table / f"date={day}" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+class Shop:
+    """A code location with one asset behind the landing assets, and the sensor's ticks on it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.ran: list[tuple[date, ...]] = []
+        self.cursor: str | None = None
+
+        @dg.asset(
+            key=["iceberg", "orders"],
+            deps=[landing_key("orders")],
+            partitions_def=daily_partitions(settings),
+            backfill_policy=dg.BackfillPolicy.single_run(),
+        )
+        def orders(context: dg.AssetExecutionContext) -> None:
+            self.ran.append(partition_days(context))
+
+        job = dg.define_asset_job("daily_batch", selection=[orders], partitions_def=daily_partitions(settings))
+        self.sensor = build_sensor(settings, job)
+        self.definitions = dg.Definitions(assets=[*build_assets(settings), orders], jobs=[job], sensors=[self.sensor])
+
+    def tick(self) -> tuple[dg.RunRequest, ...]:
+        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=self.definitions)
+        data = self.sensor.evaluate_tick(context)
+        self.cursor = data.cursor
+        self.skip_message = data.skip_message
+        self.events = data.asset_events
+        return tuple(data.run_requests or ())
+
+    def run(self, request: dg.RunRequest) -> None:
+        job = self.definitions.resolve_job_def("daily_batch")
+        assert job.execute_in_process(instance=self.instance, tags=dict(request.tags)).success
+
+
+@pytest.fixture
+def shop(local_settings: Settings) -> Shop:
+    return Shop(local_settings)
+
+
+def test_a_history_is_one_run_of_its_range_and_then_nothing(shop: Shop) -> None:
+    for number in range(3):
+        write(shop.settings, "orders", DAY + timedelta(days=number))
+    (request,) = shop.tick()
+    shop.run(request)
+    assert shop.ran == [(DAY, DAY + timedelta(days=1), DAY + timedelta(days=2))]
+    assert shop.tick() == ()
+
+
+def test_a_late_file_launches_its_day_alone(shop: Shop) -> None:
+    for number in range(3):
+        write(shop.settings, "orders", DAY + timedelta(days=number))
+    shop.tick()
+    write(shop.settings, "users", DAY + timedelta(days=1), "late.parquet")
+    (request,) = shop.tick()
+    shop.run(request)
+    assert shop.ran == [(DAY + timedelta(days=1),)]
+
+
+def test_a_file_that_goes_launches_its_day(shop: Shop) -> None:
+    path = write(shop.settings, "orders", DAY)
+    shop.tick()
+    path.unlink()
+    (request,) = shop.tick()
+    assert request.run_key is not None
+    assert request.run_key.startswith("2026-01-01...2026-01-01")
+
+
+def test_a_temporary_file_launches_nothing(shop: Shop) -> None:
+    write(shop.settings, "orders", DAY)
+    shop.tick()
+    write(shop.settings, "orders", DAY, "part-1.parquet.tmp")
+    assert shop.tick() == ()
+
+
+def test_a_lost_cursor_asks_again_with_the_run_key_that_dagster_already_knows(shop: Shop) -> None:
+    write(shop.settings, "orders", DAY)
+    first = shop.tick()
+    shop.cursor = None
+    assert [request.run_key for request in shop.tick()] == [request.run_key for request in first]
+
+
+def test_no_run_is_launched_while_one_is_unfinished(shop: Shop) -> None:
+    write(shop.settings, "orders", DAY)
+    job = shop.definitions.resolve_job_def("daily_batch")
+    run = shop.instance.create_run_for_job(job)
+    assert shop.tick() == ()
+    assert shop.skip_message == "a run of daily_batch is not finished yet"
+    shop.instance.report_run_canceled(run)
+    assert len(shop.tick()) == 1
+
+
+def test_many_separate_days_come_a_few_runs_at_a_time_and_none_is_forgotten(shop: Shop) -> None:
+    days = [DAY + timedelta(days=2 * number) for number in range(8)]
+    for day in days:
+        write(shop.settings, "orders", day)
+    keys = [request.run_key or "" for _ in range(3) for request in shop.tick()]
+    assert [key[:10] for key in keys] == [day.isoformat() for day in days]
+
+
+def test_a_folder_of_a_day_to_come_waits_for_its_day(shop: Shop) -> None:
+    write(shop.settings, "orders", date(2999, 1, 1))
+    assert shop.tick() == ()
+
+
+def test_without_a_landing_zone_the_tick_says_what_to_do(shop: Shop) -> None:
+    assert shop.tick() == ()
+    assert "ECOMMERCE_LANDING_URI" in str(shop.skip_message)
+
+
+def test_a_tick_records_the_data_versions_of_the_days_that_it_launches(shop: Shop) -> None:
+    write(shop.settings, "orders", DAY)
+    shop.tick()
+    assert {(event.asset_key.path[-1], event.partition) for event in shop.events} == {
+        (table, "2026-01-01") for table in SOURCE_TABLES
+    }
+
+
+def test_two_thousand_days_with_ten_thousand_files_take_a_tick_of_less_than_two_seconds(
+    local_settings: Settings,
+) -> None:
+    settings = local_settings.model_copy(update={"start_date": date(2020, 1, 1)})
+    for number in range(2000):
+        for part in range(2):
+            write(settings, "orders", date(2020, 1, 1) + timedelta(days=number), f"part-{part}.parquet")
+        for table in ("users", "products", "order_items"):
+            write(settings, table, date(2020, 1, 1) + timedelta(days=number))
+    shop = Shop(settings)
+    started = time.process_time()
+    shop.tick()
+    shop.tick()
+    assert (time.process_time() - started) / 2 < 2
+
+
+def test_the_sensor_is_off_on_one_machine_and_on_elsewhere(local_settings: Settings) -> None:
+    job = dg.define_asset_job("daily_batch")
+    assert build_sensor(local_settings, job).default_status is dg.DefaultSensorStatus.STOPPED
+    elsewhere = local_settings.model_copy(update={"profile": Profile.KIND})
+    assert build_sensor(elsewhere, job).default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def observed(shop: Shop) -> list[tuple[str, str | None, str]]:
+    """One observation of all landing assets: table, day and data version of what it recorded."""
+    job = dg.define_asset_job("observe", selection=dg.AssetSelection.assets(*map(landing_key, SOURCE_TABLES)))
+    definitions = dg.Definitions(assets=build_assets(shop.settings), jobs=[job])
+    result = definitions.resolve_job_def("observe").execute_in_process(instance=shop.instance)
+    found = [
+        event.asset_observation_data.asset_observation
+        for event in result.all_events
+        if event.event_type is dg.DagsterEventType.ASSET_OBSERVATION
+    ]
+    return [(item.asset_key.path[-1], item.partition, item.tags[DATA_VERSION_TAG]) for item in found]
+
+
+def test_an_observation_records_only_what_changed_since_the_last_one(shop: Shop) -> None:
+    write(shop.settings, "orders", DAY)
+    path = write(shop.settings, "users", DAY)
+    first = observed(shop)
+    assert [(table, day) for table, day, _ in first] == [("orders", "2026-01-01"), ("users", "2026-01-01")]
+    assert observed(shop) == []
+    path.unlink()
+    ((table, day, version),) = observed(shop)
+    assert (table, day) == ("users", "2026-01-01")
+    assert version not in {old for _, _, old in first}
+
+
+def test_the_landing_assets_explain_themselves(local_settings: Settings) -> None:
+    specs = {spec.key: spec for assets in build_assets(local_settings) for spec in assets.specs}
+    assert set(specs) == {landing_key(table) for table in SOURCE_TABLES}
+    for spec in specs.values():
+        assert spec.group_name == "landing"
+        assert list(spec.owners) == ["team:data-platform"]
+        assert spec.description
+        assert "parquet" in spec.kinds
+        assert spec.partitions_def == daily_partitions(local_settings)
