@@ -64,6 +64,7 @@ def _create_with_columns(statement: Statement, proceed: Proceed) -> FakeSnowflak
         return proceed(statement.with_sql(create.sql(dialect="snowflake")))
     # fakesnow's own CREATE … (columns) AS SELECT drops NOT NULL: create first, then insert, in one transaction.
     create.set("expression", None)
+    create.this.set("expressions", [_without_length_record(column) for column in columns])
     target = create.this.this
     query = select.unnest() if isinstance(select, exp.Subquery) else select
     with _transaction(statement.duck):
@@ -80,6 +81,16 @@ def _enforced(column: Expr) -> Expr:
     if isinstance(column, exp.ColumnDef):
         constraints = column.args.get("constraints") or []
         column.set("constraints", [c for c in constraints if not isinstance(c.args.get("kind"), _NOT_ENFORCED)])
+    return column
+
+
+def _without_length_record(column: Expr) -> Expr:
+    # fakesnow notes the length of VARCHAR columns in a database of its own, which a transaction on the user's database may
+    # not write to; CHAR is the same type in DuckDB and has no such note. Without one, the length is Snowflake's maximum.
+    column = column.copy()
+    kind = column.args.get("kind")
+    if kind is not None and kind.this in (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT):
+        column.set("kind", exp.DataType(this=exp.DataType.Type.CHAR))
     return column
 
 

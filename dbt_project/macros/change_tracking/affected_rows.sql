@@ -1,0 +1,81 @@
+{#-
+    For each model with the strategy `replace_affected`: which of its rows this run's changes may concern, as a condition
+    on the model's own columns. The model's select computes at least the rows that this condition deletes and still exist.
+-#}
+{% macro affected_rows_of_base_users() -%}
+    id in ({{ changed_ids('users') }})
+{%- endmacro %}
+
+
+{% macro affected_rows_of_base_products() -%}
+    id in ({{ changed_ids('products') }})
+{%- endmacro %}
+
+
+{% macro affected_rows_of_base_orders() -%}
+    id in ({{ changed_ids('orders') }})
+{%- endmacro %}
+
+
+{% macro affected_rows_of_base_order_items() -%}
+    id in ({{ changed_ids('order_items') }})
+{%- endmacro %}
+
+
+{#- An order's row tells of its user and of the user's earlier orders. -#}
+{% macro affected_rows_of_stg_orders_enhanced() -%}
+    id in ({{ changed_ids('orders') }})
+    or user_id in ({{ changed_ids('users') }})
+    or user_id in ({{ changed_ids('users_of_orders') }})
+{%- endmacro %}
+
+
+{#- An item's row tells of its order's time and of its product's name, category and price history. -#}
+{% macro affected_rows_of_stg_order_items_enhanced() -%}
+    id in ({{ changed_ids('order_items') }})
+    or order_id in ({{ changed_ids('orders') }})
+    or product_id in ({{ changed_ids('products') }})
+{%- endmacro %}
+
+
+{% macro affected_rows_of_int_order_analytics() -%}
+    order_id in ({{ changed_ids('orders') }})
+    or order_id in ({{ changed_ids('orders_of_items') }})
+    or user_id in ({{ changed_ids('users') }})
+{%- endmacro %}
+
+
+{#- Keyed by user: those changed, those whom changed orders ever named, and those of orders whose items changed. -#}
+{% macro affected_rows_of_int_customer_metrics() -%}
+    id in ({{ changed_ids('users') }})
+    or id in ({{ changed_ids('users_of_orders') }})
+    or id in (
+        select orders.user_id
+        from {{ ref('base_orders') }} as orders
+        where
+            orders.id in ({{ changed_ids('orders_of_items') }})
+            and orders.user_id is not null
+    )
+{%- endmacro %}
+
+
+{#- From the first affected date on: a later date counts repeat buyers by earlier ones. -#}
+{% macro affected_rows_of_int_product_analytics() -%}
+    date >= (
+        select min(affected.date)
+        from ({{ affected_dates(include_users=false) }}) as affected
+    )
+{%- endmacro %}
+
+
+{#- The affected dates, and what lies outside the first and last business date. -#}
+{% macro affected_rows_of_mart_daily_business_metrics() -%}
+    date in (
+        select affected.date
+        from ({{ affected_dates() }}) as affected
+        where affected.date is not null
+    )
+    or date not between
+    (select coalesce(min(orders.business_date), to_date('9999-12-31')) from {{ ref('base_orders') }} as orders)
+    and (select coalesce(max(orders.business_date), to_date('0001-01-01')) from {{ ref('base_orders') }} as orders)
+{%- endmacro %}

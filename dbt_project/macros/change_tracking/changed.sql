@@ -1,0 +1,46 @@
+{#-
+    The sets of base_changed_keys as subqueries for `in`. Entities: a table's name (keys whose events changed),
+    users_of_orders (every user that a changed order ever named), orders_of_items (every order that a changed item ever named).
+-#}
+{% macro changed_ids(entity) -%}
+    select changed.id
+    from {{ ref('base_changed_keys') }} as changed
+    where changed.entity = '{{ entity }}'
+{%- endmacro %}
+
+
+{#-
+    Business dates whose numbers may differ after this run: every date that an event of a changed order ever gave, and the
+    date of each order whose user or items changed.
+-#}
+{% macro affected_dates(include_users=true) -%}
+    select changed.date
+    from {{ ref('base_changed_keys') }} as changed
+    where changed.entity = 'order_dates'
+    union
+    select orders.business_date as date
+    from {{ ref('base_orders') }} as orders
+    where
+        orders.id in ({{ changed_ids('orders_of_items') }})
+        {%- if include_users %}
+        or orders.user_id in ({{ changed_ids('users') }})
+        {%- endif %}
+{%- endmacro %}
+
+
+{#- The as-of day: the highest landing day that this run applies. No model asks the clock. -#}
+{% macro as_of_day() -%}
+    (select max(landing_days.date) from {{ ref('base_landing_days') }} as landing_days)
+{%- endmacro %}
+
+
+{#- Audit stamp of a row, UTC; the one value that differs between two runs over the same days. -#}
+{% macro audit_stamp() -%}
+    cast(sysdate() as timestamp_ntz)
+{%- endmacro %}
+
+
+{#- What the run that last finished had applied: the platform's own memory, written after a run succeeded. -#}
+{% macro applied_days() -%}
+    {{ api.Relation.create(database=target.database, schema='STAGING', identifier='APPLIED_DAYS') }}
+{%- endmacro %}

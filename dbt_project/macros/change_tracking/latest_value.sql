@@ -1,0 +1,30 @@
+{#-
+    The latest known value of a text column over a key's events, for a query that keeps the key's last event only.
+    The source leaves out an unchanged large text and writes a placeholder; null is a value, so a known value travels
+    with a leading mark and null as the mark's absence. The window is the one by which the last event is found.
+-#}
+{% macro latest_text(column) -%}
+    first_value(
+        case
+            when __op = 'DELETE' or {{ column }} = '{{ var("unchanged_placeholder") }}' then null
+            when {{ column }} is null then ''
+            else '=' || {{ column }}
+        end
+    ) ignore nulls over (
+        partition by id
+        order by {{ event_order('desc') }}
+        rows between unbounded preceding and unbounded following
+    )
+{%- endmacro %}
+
+
+{#- Takes the mark of `latest_text` off again. -#}
+{% macro unmark(column) -%}
+    iff({{ column }} = '', null, substr({{ column }}, 2))
+{%- endmacro %}
+
+
+{#- 1 for the last event of a key. -#}
+{% macro recency() -%}
+    row_number() over (partition by id order by {{ event_order('desc') }})
+{%- endmacro %}

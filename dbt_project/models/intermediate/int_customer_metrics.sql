@@ -1,0 +1,72 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_affected',
+    unique_key='id',
+    alias='int_customer_metrics'
+) }}
+
+with users as (
+    select
+        users_enhanced.id,
+        users_enhanced.email,
+        users_enhanced.first_name,
+        users_enhanced.last_name
+    from {{ ref('stg_users_enhanced') }} as users_enhanced
+    {% if is_incremental() %}
+    where
+        {{ affected_rows_of_int_customer_metrics() }}
+    {% endif %}
+),
+
+purchases as (
+    select
+        order_analytics.order_id,
+        order_analytics.user_id,
+        order_analytics.date,
+        order_analytics.total_amount,
+        order_analytics.total_items
+    from {{ ref('int_order_analytics') }} as order_analytics
+    inner join users
+        on order_analytics.user_id = users.id
+    where order_analytics.is_revenue
+),
+
+spending as (
+    select
+        purchases.user_id,
+        count(*) as total_orders,
+        coalesce(sum(purchases.total_amount), 0) as total_spent,
+        min(purchases.date) as first_order_date,
+        max(purchases.date) as last_order_date,
+        sum(purchases.total_items) as total_items_purchased
+    from purchases
+    group by purchases.user_id
+),
+
+variety as (
+    select
+        purchases.user_id,
+        count(distinct order_items.product_id) as unique_products_purchased
+    from purchases
+    inner join {{ ref('stg_order_items_enhanced') }} as order_items
+        on purchases.order_id = order_items.order_id
+    group by purchases.user_id
+)
+
+select
+    users.id,
+    users.email,
+    users.first_name,
+    users.last_name,
+    coalesce(spending.total_orders, 0) as total_orders,
+    cast(coalesce(spending.total_spent, 0) as number(18, 2)) as total_spent,
+    {{ ratio_or_zero('spending.total_spent', 'spending.total_orders', 2, 10) }} as avg_order_value,
+    spending.first_order_date,
+    spending.last_order_date,
+    coalesce(variety.unique_products_purchased, 0) as unique_products_purchased,
+    cast(coalesce(spending.total_items_purchased, 0) as number(38, 0)) as total_items_purchased
+from users
+left join spending
+    on users.id = spending.user_id
+left join variety
+    on users.id = variety.user_id

@@ -1,0 +1,84 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_affected',
+    unique_key=['date', 'product_id'],
+    alias='int_product_analytics',
+    cluster_by=['date']
+) }}
+
+with sales as (
+    select
+        order_analytics.date,
+        order_items.product_id,
+        order_analytics.order_id,
+        order_analytics.user_id,
+        order_items.quantity,
+        order_items.line_total
+    from {{ ref('int_order_analytics') }} as order_analytics
+    inner join {{ ref('stg_order_items_enhanced') }} as order_items
+        on order_analytics.order_id = order_items.order_id
+    where
+        order_analytics.is_revenue
+        and order_items.product_id is not null
+),
+
+affected_sales as (
+    select *
+    from sales
+    {% if is_incremental() %}
+    where
+        {{ affected_rows_of_int_product_analytics() }}
+    {% endif %}
+),
+
+product_days as (
+    select
+        affected_sales.date,
+        affected_sales.product_id,
+        coalesce(sum(affected_sales.quantity), 0) as units_sold,
+        coalesce(sum(affected_sales.line_total), 0) as total_revenue,
+        count(distinct affected_sales.user_id) as unique_customers,
+        count(distinct affected_sales.order_id) as total_orders
+    from affected_sales
+    group by
+        affected_sales.date,
+        affected_sales.product_id
+),
+
+first_purchases as (
+    select
+        sales.product_id,
+        sales.user_id,
+        min(sales.date) as first_date
+    from sales
+    where sales.user_id is not null
+    group by
+        sales.product_id,
+        sales.user_id
+),
+
+new_buyers as (
+    select
+        first_purchases.first_date as date,
+        first_purchases.product_id,
+        count(*) as buyers
+    from first_purchases
+    group by
+        first_purchases.first_date,
+        first_purchases.product_id
+)
+
+select
+    product_days.date,
+    product_days.product_id,
+    cast(product_days.units_sold as number(38, 0)) as units_sold,
+    cast(product_days.total_revenue as number(18, 2)) as total_revenue,
+    {{ ratio_or_zero('product_days.total_revenue', 'product_days.units_sold', 2, 10) }} as avg_selling_price,
+    product_days.unique_customers,
+    product_days.total_orders,
+    product_days.unique_customers - coalesce(new_buyers.buyers, 0) as repeat_customers
+from product_days
+left join new_buyers
+    on
+        product_days.date = new_buyers.date
+        and product_days.product_id = new_buyers.product_id

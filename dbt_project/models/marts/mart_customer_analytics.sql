@@ -1,0 +1,85 @@
+{{ config(
+    materialized='table',
+    alias='customer_analytics',
+    cluster_by=['customer_tier', 'is_active']
+) }}
+
+-- Built anew each time from one row a customer: who is active or at risk moves with the as-of day.
+with customers as (
+    select
+        users.id as customer_id,
+        users.email,
+        users.full_name,
+        to_date(users.created_at) as registration_date,
+        users.days_since_registration,
+        users.customer_tier,
+        metrics.first_order_date,
+        metrics.last_order_date,
+        metrics.total_orders,
+        metrics.total_spent,
+        metrics.avg_order_value,
+        metrics.total_items_purchased,
+        {{ as_of_day() }} as as_of_day
+    from {{ ref('stg_users_enhanced') }} as users
+    inner join {{ ref('int_customer_metrics') }} as metrics
+        on users.id = metrics.id
+),
+
+category_units as (
+    select
+        order_analytics.user_id,
+        order_items.product_category,
+        coalesce(sum(order_items.quantity), 0) as units
+    from {{ ref('int_order_analytics') }} as order_analytics
+    inner join {{ ref('stg_order_items_enhanced') }} as order_items
+        on order_analytics.order_id = order_items.order_id
+    where
+        order_analytics.is_revenue
+        and order_items.product_category is not null
+    group by
+        order_analytics.user_id,
+        order_items.product_category
+),
+
+favorites as (
+    select
+        category_units.user_id,
+        category_units.product_category as favorite_category
+    from category_units
+    qualify row_number() over (
+        partition by category_units.user_id
+        order by category_units.units desc, category_units.product_category asc
+    ) = 1
+)
+
+select
+    customers.customer_id,
+    customers.email,
+    customers.full_name,
+    customers.registration_date,
+    customers.days_since_registration,
+    customers.first_order_date,
+    customers.last_order_date,
+    customers.total_orders,
+    customers.total_spent,
+    customers.avg_order_value,
+    {{ exact_ratio(
+        "datediff('day', customers.first_order_date, customers.last_order_date)", 'customers.total_orders - 1', 1, 5
+    ) }} as avg_days_between_orders,
+    favorites.favorite_category,
+    customers.total_items_purchased,
+    customers.customer_tier,
+    coalesce(
+        customers.last_order_date > dateadd('day', -{{ var('active_days') }}, customers.as_of_day), false
+    ) as is_active,
+    coalesce(
+        datediff('day', customers.last_order_date, customers.as_of_day) >= {{ var('at_risk_days') }}, false
+    ) as is_at_risk,
+    {{ ratio_or_zero(
+        'customers.total_spent * 365',
+        "greatest(1, datediff('day', customers.first_order_date, customers.as_of_day) + 1)", 2, 18
+    ) }} as predicted_ltv,
+    {{ audit_stamp() }} as last_updated
+from customers
+left join favorites
+    on customers.customer_id = favorites.user_id

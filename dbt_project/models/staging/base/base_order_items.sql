@@ -1,0 +1,36 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_affected',
+    unique_key='id',
+    cluster_by=['to_date(created_at)']
+) }}
+
+-- Latest state of each key of order_items, without deleted keys.
+with events as (
+    {{ applied_events('order_items', ['id', 'order_id', 'product_id', 'quantity', 'unit_price', 'created_at']) }}
+),
+
+ranked as (
+    select
+        id,
+        order_id,
+        product_id,
+        quantity,
+        unit_price,
+        created_at,
+        __op,
+        {{ recency() }} as recency
+    from events
+)
+
+select
+    ranked.id,
+    ranked.order_id,
+    ranked.product_id,
+    ranked.quantity,
+    ranked.unit_price,
+    ranked.created_at
+from ranked
+where
+    ranked.recency = 1
+    and ranked.__op <> 'DELETE'

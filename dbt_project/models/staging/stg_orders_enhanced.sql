@@ -1,0 +1,63 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_affected',
+    unique_key='id',
+    alias='orders_enhanced',
+    cluster_by=['to_date(created_at)', 'status']
+) }}
+
+with orders as (
+    select *
+    from {{ ref('base_orders') }}
+    {% if is_incremental() %}
+    where
+        {{ affected_rows_of_stg_orders_enhanced() }}
+    {% endif %}
+),
+
+first_purchases as (
+    select
+        purchases.user_id,
+        purchases.id,
+        purchases.created_at
+    from {{ ref('base_orders') }} as purchases
+    where
+        {{ status_in('purchases.status', 'revenue_statuses') }}
+        and purchases.user_id in (
+            select orders.user_id
+            from orders
+            where orders.user_id is not null
+        )
+    qualify row_number() over (partition by purchases.user_id order by purchases.created_at, purchases.id) = 1
+)
+
+select
+    orders.id,
+    orders.user_id,
+    orders.status,
+    orders.total_amount,
+    orders.shipping_address,
+    orders.created_at,
+    orders.updated_at,
+    {{ order_size_category('orders.total_amount') }} as order_size_category,
+    case
+        when {{ status_in('orders.status', 'completed_statuses') }}
+            then datediff('day', orders.business_date, to_date(orders.delivered_at))
+    end as days_to_fulfillment,
+    coalesce(
+        first_purchases.created_at < orders.created_at
+        or (first_purchases.created_at = orders.created_at and first_purchases.id < orders.id),
+        false
+    ) as is_repeat_customer,
+    (
+        coalesce(orders.total_amount >= 0, false)
+        and {{ status_in('orders.status', 'known_statuses') }}
+        and users.id is not null
+    ) as is_valid_order,
+    {{ is_not_blank('orders.shipping_address') }} as has_shipping_address,
+    {{ audit_stamp() }} as processed_at
+from orders
+left join first_purchases
+    on orders.user_id = first_purchases.user_id
+left join {{ ref('base_users') }} as users
+    on orders.user_id = users.id
