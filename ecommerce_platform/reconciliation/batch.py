@@ -1,0 +1,268 @@
+"""What the batch layer says: questions to Snowflake's orders, tiers and marts, and to the events behind them.
+
+What belongs here: SQL for Snowflake and the reading of its answers. What does not: comparisons (verdict.py, explain.py).
+
+An event counts as applied when its day's load is the one that the transformation finished with (STAGING.APPLIED_DAYS): rows
+of a newer load that dbt has not seen do not count yet, rows of a replaced load (RAW.SUPERSEDED_ORDERS) still do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from snowflake.connector.errors import ProgrammingError
+
+from ecommerce_platform.contracts import Column, Contract
+from ecommerce_platform.metrics import RECONCILED_METRICS, REVENUE_STATUSES, in_statuses
+from ecommerce_platform.reconciliation.checksum import MODULUS, snowflake_checksum
+from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
+from ecommerce_platform.reconciliation.model import (
+    BatchEvent,
+    Cell,
+    MetricValues,
+    OrderVersion,
+    ReconciliationError,
+    Value,
+)
+from ecommerce_platform.reconciliation.sqltext import chunks, date_condition, range_condition
+from ecommerce_platform.warehouse.connection import error_number, fetch_all
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+ORDERS = "staging.orders_enhanced"
+USERS = "staging.users_enhanced"
+MART = "marts.daily_business_metrics"
+
+_APPLIED = "select date, batch_id from staging.applied_days where lower(table_name) = 'orders'"
+_NO_SUCH_OBJECT = 2003
+_EVENT_COLUMNS = ("__op", "__ts_ms", "__source_ts_ms", "__source_lsn", "__source_file", "__source_row")
+
+
+@dataclass(frozen=True)
+class BatchOrders:
+    """The orders of the batch layer: `columns` of the contract are read, `compared` make the checksum (both without the key)."""
+
+    connection: SnowflakeConnection
+    contract: Contract
+    columns: tuple[Column, ...]
+    compared: tuple[Column, ...]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Answer to a query. Raises ReconciliationError when the batch layer's tables are not there yet."""
+        try:
+            return fetch_all(self.connection, sql)
+        except ProgrammingError as error:
+            if error_number(error) != _NO_SUCH_OBJECT:
+                raise
+            raise ReconciliationError(
+                f"the batch layer is not there to be compared: {error}; expected RAW, STAGING and MARTS as a run of all "
+                "models leaves them. Materialize the days up to marts/daily_business_metrics first"
+            ) from error
+
+    def column_names(self) -> set[str]:
+        """The columns that the batch layer's orders have."""
+        cursor = self.connection.cursor()
+        cursor.execute(f"select * from {ORDERS} limit 0")
+        return {column.name.lower() for column in cursor.description}
+
+    def applied(self) -> frozenset[tuple[date, str]]:
+        """The days and loads of orders that the transformation has applied."""
+        return frozenset((day, batch_id) for day, batch_id in self.rows(_APPLIED))
+
+    def cut_off(self) -> datetime | None:
+        """Latest commit time in the source among all applied events of orders; None when there are none."""
+        found = self.rows(f"{self._events('__source_ts_ms')} select max(__source_ts_ms) from events")
+        return _utc(found[0][0])
+
+    def touched_dates(self, days: Sequence[date]) -> list[date]:
+        """Business dates that any applied event of an order gave it, for the orders with an event in `days`."""
+        key = self.contract.key
+        sql = f"""
+            {self._events("created_at")},
+            touched as (select distinct {key} from events where {date_condition("date", days)})
+            select distinct to_date(events.created_at)
+            from events
+            join touched on touched.{key} = events.{key}
+            where events.created_at is not null
+        """
+        return sorted(day for (day,) in self.rows(sql))
+
+    def dates(self) -> set[date]:
+        """Business dates on which the batch layer has orders."""
+        return {
+            day
+            for (day,) in self.rows(f"select distinct to_date(created_at) from {ORDERS} where created_at is not null")
+        }
+
+    def cells(self, dates: Sequence[date]) -> list[Cell]:
+        """Orders of `dates` by date and user."""
+        revenue = in_statuses("coalesce(status, '')", REVENUE_STATUSES)
+        sql = f"""
+            select to_date(created_at) as day, user_id, count(*) as orders, count_if({revenue}) as revenue_orders,
+                   coalesce(sum(iff({revenue}, total_amount, 0)), 0) as revenue
+            from {ORDERS}
+            where {date_condition("to_date(created_at)", dates)}
+            group by to_date(created_at), user_id
+        """
+        return [
+            Cell(day, user_id, orders, revenue_orders, Decimal(revenue))
+            for day, user_id, orders, revenue_orders, revenue in self.rows(sql)
+        ]
+
+    def tiers(self, user_ids: Iterable[int]) -> dict[int, str]:
+        """Tier of each of these users that the batch layer knows."""
+        found: dict[int, str] = {}
+        for chunk in chunks(user_ids):
+            wanted = ", ".join(str(int(user_id)) for user_id in chunk)
+            found.update(dict(self.rows(f"select id, customer_tier from {USERS} where id in ({wanted})")))
+        return found
+
+    def mart(self, dates: Sequence[date]) -> dict[date, MetricValues]:
+        """The marts' figures of `dates`."""
+        sql = f"""
+            select date, total_active_customers, total_orders, total_revenue, avg_order_value
+            from {MART}
+            where {date_condition("date", dates)}
+        """
+        return {
+            day: MetricValues(**dict(zip(RECONCILED_METRICS, map(_decimal, figures), strict=True)))
+            for day, *figures in self.rows(sql)
+        }
+
+    def key_bounds(self, dates: Sequence[date] | None) -> KeyRange | None:
+        """Smallest and largest key of the orders of `dates`; None when there are none."""
+        key = self.contract.key
+        low, high = self.rows(f"select min({key}), max({key}) from {ORDERS} where {self._on(dates)}")[0]
+        return None if low is None else KeyRange(int(low), int(high))
+
+    def buckets(
+        self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int
+    ) -> dict[int, Bucket]:
+        """Count, checksum and key bounds of the orders of `dates` in `ranges`, by (key − origin) div width.
+
+        The quotient is taken of a multiple of the width: Snowflake's division rounds, and would move keys at the edges.
+        """
+        key = self.contract.key
+        offset = f"({key} - ({origin}))"
+        sql = f"""
+            select ({offset} - mod({offset}, {width})) / {width} as bucket, count(*), sum({self._checksum()}),
+                   min({key}), max({key})
+            from {ORDERS}
+            where {range_condition(key, ranges)} and {self._on(dates)}
+            group by ({offset} - mod({offset}, {width})) / {width}
+        """
+        return {
+            int(bucket): Bucket(count, int(total) % MODULUS, KeyRange(int(low), int(high)))
+            for bucket, count, total, low, high in self.rows(sql)
+        }
+
+    def row_checksums(self, dates: Sequence[date] | None, ranges: Sequence[KeyRange]) -> dict[int, int]:
+        """Checksum of each order of `dates` in `ranges`."""
+        key = self.contract.key
+        sql = f"""
+            select {key}, {self._checksum()}
+            from {ORDERS}
+            where {range_condition(key, ranges)} and {self._on(dates)}
+        """
+        return {int(order_id): int(checksum) for order_id, checksum in self.rows(sql)}
+
+    def versions(self, ids: Iterable[int], history: Mapping[int, Sequence[BatchEvent]]) -> dict[int, OrderVersion]:
+        """What the batch layer shows of each of these orders, with the LSN and time of the last event in their `history`."""
+        wanted = sorted(set(ids))
+        last = {order_id: history[order_id][-1] for order_id in wanted if order_id in history}
+        shown: dict[int, dict[str, Value]] = {}
+        names = [column.name for column in self.columns]
+        for chunk in chunks(wanted):
+            listed = ", ".join(str(int(order_id)) for order_id in chunk)
+            sql = (
+                f"select {self.contract.key}, {', '.join(names)} from {ORDERS} where {self.contract.key} in ({listed})"
+            )
+            for order_id, *values in self.rows(sql):
+                shown[int(order_id)] = dict(zip(names, map(_value, values), strict=True))
+        versions = {}
+        for order_id in shown.keys() | last.keys():
+            event = last.get(order_id)
+            versions[order_id] = OrderVersion(
+                order_id,
+                event.lsn if event else None,
+                event.event_time if event else None,
+                shown.get(order_id),
+                deleted=order_id not in shown and event is not None and event.deletes,
+            )
+        return versions
+
+    def history(self, ids: Iterable[int]) -> dict[int, list[BatchEvent]]:
+        """The applied events of each of these orders, oldest first in event order, with where they came from."""
+        key, names = self.contract.key, [column.name for column in self.columns]
+        found: dict[int, list[BatchEvent]] = {}
+        read = ", ".join(f"events.{name}" for name in names)
+        for chunk in chunks(ids):
+            listed = ", ".join(str(int(order_id)) for order_id in chunk)
+            condition = f"{key} in ({listed})"
+            sql = f"""
+                {self._events(*names, *_EVENT_COLUMNS, condition=condition)}
+                select events.{key}, events.__op, events.__source_lsn, events.__source_ts_ms, events.date,
+                       events.__source_file, events.__source_row, events.batch_id, ledger.iceberg_snapshot_id, {read}
+                from events
+                left join raw.load_ledger as ledger
+                    on lower(ledger.table_name) = 'orders' and ledger.date = events.date and ledger.batch_id = events.batch_id
+                order by events.{key}, events.__source_lsn nulls first, events.__ts_ms, events.date,
+                         events.__source_file, events.__source_row
+            """
+            for order_id, op, lsn, seen, day, file, row, batch_id, snapshot, *values in self.rows(sql):
+                found.setdefault(int(order_id), []).append(
+                    BatchEvent(
+                        int(order_id),
+                        op,
+                        None if lsn is None else int(lsn),
+                        _utc(seen),
+                        dict(zip(names, map(_value, values), strict=True)),
+                        day,
+                        file,
+                        int(row),
+                        batch_id,
+                        None if snapshot is None else int(snapshot),
+                    )
+                )
+        return found
+
+    def _events(self, *columns: str, condition: str = "1 = 1") -> str:
+        """A `with` clause that ends in `events`: key, date, batch_id and `columns` of the applied events of orders."""
+        names = (self.contract.key, "date", "batch_id", *columns)
+        listed, qualified = ", ".join(names), ", ".join(f"loaded.{name}" for name in names)
+        return f"""
+            with applied as ({_APPLIED}),
+            loaded as (
+                select {listed} from raw.orders where {condition}
+                union all
+                select {listed} from raw.superseded_orders where {condition}
+            ),
+            events as (
+                select {qualified}
+                from loaded
+                join applied on applied.date = loaded.date and applied.batch_id = loaded.batch_id
+            )"""
+
+    def _on(self, dates: Sequence[date] | None) -> str:
+        return "1 = 1" if dates is None else date_condition("to_date(created_at)", dates)
+
+    def _checksum(self) -> str:
+        return snowflake_checksum((*self.contract.key_columns, *self.compared), str)
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    """Snowflake's TIMESTAMP_NTZ holds UTC and comes without a zone."""
+    return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _value(value: Any) -> Value:
+    return _utc(value) if isinstance(value, datetime) else value
+
+
+def _decimal(value: Any) -> Decimal:
+    return Decimal(0) if value is None else Decimal(value)

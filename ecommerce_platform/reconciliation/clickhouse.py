@@ -1,0 +1,107 @@
+"""The speed layer's client and names: how ClickHouse is reached and what its columns are called.
+
+What belongs here: the connection, its limits, and quoting of identifiers. What does not: questions to the orders (speed.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from ecommerce_platform.reconciliation.model import ReconciliationError
+from ecommerce_platform.settings import Settings
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def connect(settings: Settings, run_id: str = "") -> Client:
+    """A client of the speed layer; every query carries `run_id` in its log_comment and has limits of time and memory.
+
+    Without a host the stand-in of the data directory is started. Raises ReconciliationError when nothing answers.
+    """
+    clickhouse, limits = settings.clickhouse, settings.reconciliation
+    host, port = clickhouse.host, clickhouse.port
+    if host is None:
+        from ecommerce_platform.embedded.servers import ensure_clickhouse  # the stand-in is optional: not in production
+
+        endpoint = ensure_clickhouse(settings.data_dir)
+        host, port = endpoint.host, endpoint.port
+    try:
+        return clickhouse_connect.get_client(
+            host=host,
+            port=port,
+            username=clickhouse.user,
+            password=clickhouse.password.get_secret_value() if clickhouse.password else "",
+            database=clickhouse.database,
+            secure=clickhouse.secure,
+            send_receive_timeout=limits.query_seconds + 30,
+            autogenerate_session_id=False,
+            settings={
+                "log_comment": f"ecommerce-platform reconciliation {run_id}".strip(),
+                "max_execution_time": limits.query_seconds,
+                "max_memory_usage": limits.query_memory_bytes,
+            },
+        )
+    except ClickHouseError as error:
+        raise ReconciliationError(
+            f"ClickHouse at {host}:{port} cannot be used: {error}; expected a server that user {clickhouse.user!r} may read. "
+            "Check ECOMMERCE_CLICKHOUSE__HOST, __PORT, __USER and __PASSWORD"
+        ) from error
+
+
+def quoted(name: str) -> str:
+    """`name` as a ClickHouse identifier; a dot separates database and table. Refuses what is no plain name."""
+    parts = name.split(".")
+    for part in parts:
+        if not _NAME.fullmatch(part):
+            raise ReconciliationError(
+                f"{name!r} is no usable name of a ClickHouse table or column; expected letters, digits and _, with one dot "
+                "at most between database and table. Check ECOMMERCE_CLICKHOUSE__ORDERS_TABLE and __COLUMNS"
+            )
+    return ".".join(f"`{part}`" for part in parts)
+
+
+@dataclass(frozen=True)
+class SpeedTable:
+    """The speed layer's table of order versions, with the names that its columns have there."""
+
+    client: Client
+    table: str
+    columns: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, client: Client, settings: Settings) -> SpeedTable:
+        return cls(client, settings.clickhouse.orders_table, dict(settings.clickhouse.columns))
+
+    @property
+    def name(self) -> str:
+        return quoted(self.table)
+
+    def column(self, name: str) -> str:
+        """The quoted name in ClickHouse of a column of the contract or of the change metadata."""
+        return quoted(self.columns.get(name, name))
+
+    def exists(self) -> bool:
+        """Whether the speed layer has the table at all."""
+        return bool(self.client.command(f"exists table {self.name}"))
+
+    def column_names(self) -> set[str]:
+        """The contract's and the change metadata's names of the columns that the table has."""
+        ours = {theirs: name for name, theirs in self.columns.items()}
+        return {ours.get(row[0], row[0]) for row in self.rows(f"describe table {self.name}")}
+
+    def rows(self, sql: str, parameters: dict[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+        """Answer to a query. Raises ReconciliationError with ClickHouse's words."""
+        try:
+            return self.client.query(sql, parameters=parameters).result_rows
+        except ClickHouseError as error:
+            raise ReconciliationError(
+                f"ClickHouse table {self.table} could not be read: {error}; expected the columns of the orders contract with "
+                "__source_lsn, __source_ts_ms and is_deleted (other names: ECOMMERCE_CLICKHOUSE__COLUMNS)"
+            ) from error

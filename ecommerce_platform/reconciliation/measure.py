@@ -1,0 +1,123 @@
+"""Both layers' figures for the same population: what is compared, as of when, and what is lag.
+
+What belongs here: the scope and the cut-off of a reconciliation, and putting the two sides' answers together. What does not:
+SQL (speed.py, batch.py) and verdicts (verdict.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal
+
+from ecommerce_platform.metrics import REVENUE_STATUSES
+from ecommerce_platform.reconciliation.batch import BatchOrders
+from ecommerce_platform.reconciliation.explain import business_date, differing_columns, is_lag
+from ecommerce_platform.reconciliation.model import ALL_TIERS, Cell, Measurement, MetricValues, OrderVersion
+from ecommerce_platform.reconciliation.speed import SpeedOrders
+from ecommerce_platform.reconciliation.verdict import metric_values
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a reconciliation covers: business dates, all dates that either layer has, and the cut-off."""
+
+    dates: tuple[date, ...]
+    all_dates: tuple[date, ...]
+    cut_off: datetime | None
+
+
+def scope(speed: SpeedOrders, batch: BatchOrders, days: Sequence[date], open_days: Collection[date]) -> Scope:
+    """The business dates that changes of `days` touch in either layer, with `open_days` that have not converged yet.
+
+    Dates that only the speed layer has are covered, too: no change of the batch layer would ever touch them.
+    """
+    cut_off = batch.cut_off()
+    in_batch = batch.dates()
+    in_speed = {} if cut_off is None else speed.dates(cut_off, days)
+    touched = set(batch.touched_dates(days)) | {day for day, changed in in_speed.items() if changed}
+    covered = touched | set(open_days) | (in_speed.keys() - in_batch)
+    return Scope(tuple(sorted(covered)), tuple(sorted(in_batch | in_speed.keys())), cut_off)
+
+
+def measure(speed: SpeedOrders, batch: BatchOrders, dates: Sequence[date], cut_off: datetime | None) -> Measurement:
+    """Metrics of `dates` in both layers, without the orders that lag.
+
+    The figures over all customers are the mart's, less what the lagging orders contribute: a mart that disagrees with the
+    orders beneath it must show, too. The tiers' figures are computed from the orders, with the batch layer's tiers.
+    """
+    speed_cells, late = speed.cells(dates, cut_off)
+    batch_cells = batch.cells(dates)
+    within = frozenset(dates)
+    late_speed, taken, lagging = _without_lag(speed, batch, late, within, cut_off)
+    speed_cells += late_speed
+    users = {cell.user_id for cell in (*speed_cells, *batch_cells) if cell.user_id is not None}
+    tier_of = batch.tiers(sorted(users))
+    whole, compared = metric_values(batch_cells, tier_of), metric_values([*batch_cells, *taken], tier_of)
+    return Measurement(
+        cut_off=cut_off,
+        dates=tuple(dates),
+        speed=metric_values(speed_cells, tier_of),
+        batch=compared | _mart_figures(batch.mart(dates), whole, compared, dates),
+        lagging=lagging,
+    )
+
+
+def _without_lag(
+    speed: SpeedOrders,
+    batch: BatchOrders,
+    late: Sequence[OrderVersion],
+    dates: frozenset[date],
+    cut_off: datetime | None,
+) -> tuple[list[Cell], list[Cell], dict[date, int]]:
+    """Of the speed versions after the cut-off: the cells of those that still count, the negative cells of the batch's
+    versions of those that lag, and how many lag by business date."""
+    ids = [version.order_id for version in late]
+    in_batch = batch.versions(ids, batch.history(ids))
+    compared = [column.name for column in batch.compared]
+    kept: list[Cell] = []
+    taken: list[Cell] = []
+    lagging = Counter[date]()
+    for version in late:
+        other = in_batch.get(version.order_id)
+        if differing_columns(version, other, compared) is not None and is_lag(version, other, cut_off):
+            taken += _cells(other, dates, -1)
+            if (day := business_date(version, other)) in dates:
+                lagging[day] += 1
+        else:
+            kept += _cells(version, dates, 1)
+    return kept, taken, dict(lagging)
+
+
+def _cells(version: OrderVersion | None, dates: frozenset[date], sign: int) -> Iterable[Cell]:
+    """The order as a cell of its business date; nothing when it is not shown, or of another date."""
+    if version is None or version.values is None:
+        return []
+    created, user, amount = (version.values.get(name) for name in ("created_at", "user_id", "total_amount"))
+    if not isinstance(created, datetime) or created.date() not in dates:
+        return []
+    revenue = version.values.get("status") in REVENUE_STATUSES
+    total = amount if revenue and isinstance(amount, Decimal) else Decimal(0)
+    return [Cell(created.date(), user if isinstance(user, int) else None, sign, sign if revenue else 0, sign * total)]
+
+
+def _mart_figures(
+    mart: dict[date, MetricValues],
+    whole: dict[tuple[date, str], MetricValues],
+    compared: dict[tuple[date, str], MetricValues],
+    dates: Sequence[date],
+) -> dict[tuple[date, str], MetricValues]:
+    """The mart's figures over all customers, changed by what leaving out the lagging orders changes in the orders' own."""
+    nothing, found = MetricValues(), {}
+    for day in dates:
+        key = (day, ALL_TIERS)
+        figures, before, after = mart.get(day, nothing), whole.get(key, nothing), compared.get(key, nothing)
+        found[key] = MetricValues(
+            *(
+                getattr(figures, field.name) - getattr(before, field.name) + getattr(after, field.name)
+                for field in fields(MetricValues)
+            )
+        )
+    return found

@@ -1,0 +1,233 @@
+"""One reconciliation, from the first question to the written result.
+
+What belongs here: the order of the steps. What does not: any step's own logic, and Dagster (assets.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.reconciliation.batch import BatchOrders
+from ecommerce_platform.reconciliation.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.converge import (
+    DayCourse,
+    DayResult,
+    advance,
+    unconverged,
+    verified_through,
+)
+from ecommerce_platform.reconciliation.explain import explain
+from ecommerce_platform.reconciliation.locate import Limits, Located, locate
+from ecommerce_platform.reconciliation.measure import Scope, measure, scope
+from ecommerce_platform.reconciliation.model import (
+    Discrepancy,
+    Finding,
+    Measurement,
+    MetricVerdict,
+    Reason,
+    ReconciliationError,
+    State,
+)
+from ecommerce_platform.reconciliation.speed import SpeedOrders
+from ecommerce_platform.reconciliation.storage import RunRecord, Store, course_of_days
+from ecommerce_platform.reconciliation.verdict import Tolerances, judge
+from ecommerce_platform.settings import ReconciliationSettings
+
+#: Without these columns there are no metrics.
+REQUIRED_COLUMNS = ("user_id", "status", "total_amount", "created_at")
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Both layers, asked for the same columns of orders."""
+
+    speed: SpeedOrders
+    batch: BatchOrders
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """Everything that one reconciliation found."""
+
+    run: RunRecord
+    scope: Scope
+    measurement: Measurement
+    verdicts: tuple[MetricVerdict, ...]
+    located: Located
+    findings: Mapping[int, Finding]
+    discrepancies: tuple[Discrepancy, ...]
+    results: tuple[DayResult, ...]
+    courses: Mapping[date, DayCourse]
+
+
+def open_layers(table: SpeedTable, store: Store, settings: ReconciliationSettings) -> Layers:
+    """Both layers, for the columns of the orders contract that both have.
+
+    Raises ReconciliationError when a column is missing without which nothing can be compared.
+    """
+    contract = load_contracts()["orders"]
+    batch = BatchOrders(store.connection, contract, (), ())
+    sides = {f"ClickHouse table {table.table}": table.column_names(), "STAGING.ORDERS_ENHANCED": batch.column_names()}
+    for name, found in sides.items():
+        if missing := [column for column in (contract.key, *REQUIRED_COLUMNS) if column not in found]:
+            raise ReconciliationError(
+                f"{name} has no column {', '.join(missing)}; expected those of the orders contract. "
+                "Other names in ClickHouse: ECOMMERCE_CLICKHOUSE__COLUMNS"
+            )
+    common = set.intersection(*sides.values())
+    columns = tuple(column for column in contract.columns if column.name in common and not column.primary_key)
+    compared = tuple(column for column in columns if column.name not in settings.ignore_columns)
+    return Layers(
+        SpeedOrders(table, contract, columns, compared), BatchOrders(store.connection, contract, columns, compared)
+    )
+
+
+def reconcile(
+    layers: Layers,
+    store: Store,
+    days: Sequence[date],
+    run_id: str,
+    at: datetime,
+    settings: ReconciliationSettings,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Reconciliation:
+    """Reconcile what the changes of `days` touch, and what has not converged yet; write and return what was found.
+
+    `at` is the time of this reconciliation, by which discrepancies are confirmed; `clock` stamps its end. When the batch
+    layer applies other days meanwhile, all is measured again. Raises ReconciliationError when it never holds still, or
+    has applied nothing.
+    """
+    for _ in range(_ATTEMPTS):
+        applied = layers.batch.applied()
+        if not applied:
+            raise ReconciliationError(
+                "the batch layer has applied no day of orders (STAGING.APPLIED_DAYS is empty); expected at least one. "
+                "Materialize a day up to marts/daily_business_metrics first"
+            )
+        found = _compare(layers, store, days, run_id, at, settings, clock)
+        if layers.batch.applied() == applied:
+            _write(store, found)
+            return found
+    raise ReconciliationError(
+        f"the batch layer applied other days during each of {_ATTEMPTS} measurements; expected it to hold still for one. "
+        "Reconcile when no load is running"
+    )
+
+
+def _compare(
+    layers: Layers,
+    store: Store,
+    days: Sequence[date],
+    run_id: str,
+    at: datetime,
+    settings: ReconciliationSettings,
+    clock: Callable[[], datetime],
+) -> Reconciliation:
+    earlier = store.day_results(excluding_run=run_id)
+    open_before = store.open_discrepancies()
+    open_days = {*unconverged(course_of_days(earlier, ())), *(item.finding.date for item in open_before)}
+    covered = scope(layers.speed, layers.batch, days, open_days)
+    measurement = measure(layers.speed, layers.batch, covered.dates, covered.cut_off)
+    verdicts = judge(measurement, tolerances(settings))
+    limits = Limits(settings.max_findings, settings.max_fetched_rows, settings.max_seconds)
+    located = locate(layers.speed, layers.batch, covered.dates, limits)
+    candidates = {*located.keys, *(item.finding.order_id for item in open_before)}
+    findings = explain_orders(layers, sorted(candidates), covered.cut_off)
+    window = timedelta(seconds=settings.lag_window_seconds)
+    discrepancies = advance(open_before, findings, candidates, run_id, at, window)
+    results = _day_results(covered.dates, findings, discrepancies, located.complete, run_id, at)
+    courses = course_of_days(earlier, results)
+    run = RunRecord(
+        run_id=run_id,
+        start_time=at,
+        end_time=clock(),
+        cut_off=covered.cut_off,
+        days=tuple(days),
+        dates=covered.dates,
+        orders_differing=sum(item.state is not State.HEALED for item in discrepancies),
+        orders_lagging=sum(finding.reason is Reason.LAG for finding in findings.values()),
+        complete=located.complete,
+        verdict=located.verdict,
+        verified_through=verified_through(covered.all_dates, courses),
+    )
+    return Reconciliation(
+        run, covered, measurement, verdicts, located, findings, discrepancies, tuple(results), courses
+    )
+
+
+def _write(store: Store, found: Reconciliation) -> None:
+    store.write(found.run, found.verdicts, found.measurement.lagging, found.discrepancies, found.results, found.courses)
+
+
+def explain_orders(layers: Layers, ids: Sequence[int], cut_off: datetime | None) -> dict[int, Finding]:
+    """The finding of each of these orders on which the layers differ now, lag included."""
+    history = layers.batch.history(ids)
+    in_batch, in_speed = layers.batch.versions(ids, history), layers.speed.versions(ids)
+    compared = [column.name for column in layers.batch.compared]
+    personal = personal_columns(layers.batch.contract)
+    found = {}
+    for order_id in ids:
+        finding = explain(
+            in_speed.get(order_id),
+            in_batch.get(order_id),
+            compared,
+            cut_off,
+            history.get(order_id, ()),
+            personal,
+        )
+        if finding is not None:
+            found[order_id] = finding
+    return found
+
+
+def personal_columns(contract: Contract) -> frozenset[str]:
+    """Columns whose values stay out of findings and reports."""
+    return frozenset(column.name for column in contract.columns if column.personal)
+
+
+def tolerances(settings: ReconciliationSettings) -> Tolerances:
+    """The settings' shares, with those of single metrics."""
+    named = settings.metric_tolerance.keys() | settings.metric_failure.keys()
+    return Tolerances(
+        settings.tolerance,
+        settings.failure,
+        {
+            metric: (
+                settings.metric_tolerance.get(metric, settings.tolerance),
+                settings.metric_failure.get(metric, settings.failure),
+            )
+            for metric in named
+        },
+    )
+
+
+def _day_results(
+    dates: Sequence[date],
+    findings: Mapping[int, Finding],
+    discrepancies: Sequence[Discrepancy],
+    complete: bool,
+    run_id: str,
+    at: datetime,
+) -> list[DayResult]:
+    """One result for each date covered, and for dates that only a finding names."""
+    counts = Counter((item.finding.date, item.state) for item in discrepancies)
+    lagging = Counter(finding.date for finding in findings.values() if finding.reason is Reason.LAG)
+    named = {item.finding.date for item in discrepancies}
+    return [
+        DayResult(
+            run_id,
+            day,
+            at,
+            suspected=counts[day, State.SUSPECTED],
+            confirmed=counts[day, State.CONFIRMED],
+            healed=counts[day, State.HEALED],
+            lagging=lagging[day],
+            complete=complete,
+        )
+        for day in sorted({*dates, *named})
+    ]
