@@ -89,6 +89,10 @@ class SnowflakeSettings(BaseModel):
     batch_warehouse_size: str = "MEDIUM"
     auto_suspend_seconds: int = 300
     database: str = "ECOMMERCE_DW"
+    # The role that `warehouse init` connects with, where the everyday role may not create warehouses, roles and databases.
+    admin_role: str | None = None
+    # A load's rows and ledger rows share a transaction per table; this many days of a range at most.
+    days_per_transaction: int = Field(31, ge=1)
 
 
 class ClickHouseSettings(BaseModel):

@@ -1,0 +1,320 @@
+"""Loads published days into Snowflake RAW, exactly once.
+
+What belongs here: the order of the steps and what makes them safe. What does not: statements (load_sql.py), files
+(lake_files.py), Dagster (assets.py).
+
+A table's days go through three steps. Files are put on the stage and copied into a table of this session (nothing of RAW is
+touched). Then, in one transaction: take the table's lock, look at the load ledger again, keep the rows about to be replaced,
+delete and insert the days' rows, compare rows and checksum with Iceberg's files, replace the ledger rows. A day's rows and its
+ledger row are always of the same transaction; a range's days share one, at most `days_per_transaction` of them.
+
+After a crash nothing but the ledger is asked: a day whose batch id is there is loaded, any other is not. The same answer
+serves a lost reply to COMMIT. Two runs of one day take turns by the lock; the second finds the ledger changed since it
+planned, plans again, and has nothing left to do.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.lakehouse.ledger import DayRecord
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.warehouse import ddl, load_sql
+from ecommerce_platform.warehouse.checksum import NO_ROWS, Content
+from ecommerce_platform.warehouse.connection import (
+    Opener,
+    WarehouseError,
+    execute,
+    fetch_all,
+    is_transient,
+    transaction,
+    with_retries,
+)
+from ecommerce_platform.warehouse.lake_files import (
+    LakeFile,
+    collect,
+    contents_by_day,
+    files_of_days,
+    open_table,
+    scratch_folder,
+)
+from ecommerce_platform.warehouse.schema import ensure_current
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+    from snowflake.connector import SnowflakeConnection
+
+
+class LedgerMoved(WarehouseError):
+    """Another load changed the ledger after this one had planned; planning again settles it."""
+
+
+class ContentMismatch(WarehouseError):
+    """What arrived in RAW is not what Iceberg's files hold; nothing was committed."""
+
+    def __init__(self, table: str, problems: Mapping[date, str]) -> None:
+        self.problems = dict(problems)
+        told = "; ".join(f"{day}: {problem}" for day, problem in problems.items())
+        super().__init__(f"RAW.{table.upper()} would differ from Iceberg, so nothing was committed: {told}")
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """What RAW.LOAD_LEDGER says of a day."""
+
+    batch_id: str
+    snapshot_id: int
+    content: Content
+
+
+@dataclass(frozen=True)
+class LoadedDay:
+    """A published day that is in RAW now."""
+
+    table: str
+    day: date
+    batch_id: str
+    snapshot_id: int
+    content: Content
+    bytes: int
+    already_loaded: bool
+
+
+@dataclass(frozen=True)
+class TableLoad:
+    """What came of a table's days: loaded ones, those that the lakehouse has not published, and those that failed."""
+
+    table: str
+    loaded: tuple[LoadedDay, ...] = ()
+    not_published: tuple[date, ...] = ()
+    failed: Mapping[date, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _PlannedDay:
+    record: DayRecord
+    files: tuple[LakeFile, ...]
+    batch_id: str
+    seen: str | None  # batch id that the ledger had when this was planned
+
+
+def batch_id(table: str, day: date, content_id: str) -> str:
+    """The load's name: the same published content has the same, whoever loads it and when."""
+    return f"{table}-{day.isoformat()}-{content_id}"
+
+
+def load_tables(
+    settings: Settings,
+    open_connection: Opener,
+    tables: Sequence[str],
+    days: Sequence[date],
+    run_id: str,
+    contracts: Mapping[str, Contract] | None = None,
+) -> dict[str, TableLoad]:
+    """Loads what is published of `days` into each table, tables side by side, each over a connection of its own.
+
+    Raises WarehouseError naming every table that failed; what others loaded stays.
+    """
+    contracts = contracts or load_contracts()
+    with open_connection() as connection:
+        ensure_current(connection, contracts)
+        with _batch_sized(connection, settings, len(days)), ThreadPoolExecutor(max_workers=len(tables) or 1) as pool:
+            running = {
+                table: pool.submit(load_table, settings, open_connection, contracts[table], days, run_id)
+                for table in tables
+            }
+            errors = {table: future.exception() for table, future in running.items()}
+    failed = {table: error for table, error in errors.items() if error is not None}
+    if failed:
+        told = "; ".join(f"{table}: {type(error).__name__}: {error}" for table, error in failed.items())
+        raise WarehouseError(f"raw load failed for {told}") from next(iter(failed.values()))
+    return {table: future.result() for table, future in running.items()}
+
+
+@contextmanager
+def _batch_sized(connection: SnowflakeConnection, settings: Settings, days: int) -> Iterator[None]:
+    """The warehouse at its batch size while more than one day is loaded, as the design document has it."""
+    snowflake = settings.snowflake
+    if days < 2 or snowflake.batch_warehouse_size == snowflake.warehouse_size:
+        yield
+        return
+    execute(connection, ddl.resize_warehouse(snowflake, snowflake.batch_warehouse_size))
+    try:
+        yield
+    finally:
+        execute(connection, ddl.resize_warehouse(snowflake, snowflake.warehouse_size))
+
+
+def load_table(
+    settings: Settings, open_connection: Opener, contract: Contract, days: Sequence[date], run_id: str
+) -> TableLoad:
+    """Loads one table's published days. A lost connection or a conflict starts over, a bounded number of times.
+
+    Days whose content does not arrive as it is are named in `failed`; the others are loaded without them.
+    """
+    started = time.perf_counter()
+    failed: dict[date, str] = {}
+    loaded: dict[date, LoadedDay] = {}  # by this call, in whichever attempt
+
+    def attempt() -> TableLoad:
+        with open_connection() as connection:
+            return _TableLoader(settings, connection, contract, run_id, failed, loaded).load(days)
+
+    result = with_retries(attempt, attempts=8, worth_another=lambda error: is_transient(error) or _moved(error))
+    return TableLoad(result.table, result.loaded, result.not_published, result.failed, time.perf_counter() - started)
+
+
+def _moved(error: BaseException) -> bool:
+    return isinstance(error, LedgerMoved)
+
+
+@dataclass
+class _TableLoader:
+    """One attempt at one table's days, over one connection."""
+
+    settings: Settings
+    connection: SnowflakeConnection
+    contract: Contract
+    run_id: str
+    failed: dict[date, str]
+    loaded: dict[date, LoadedDay]
+
+    @property
+    def table(self) -> str:
+        return self.contract.table
+
+    def load(self, days: Sequence[date]) -> TableLoad:
+        # Snowflake's ledger is read before the lakehouse's: a load that another run commits after this point shows as a
+        # change of Snowflake's ledger, so older content can never replace newer.
+        seen = self.ledger(days)
+        opened = open_table(self.settings, self.table)
+        published = opened[1].published if opened else {}
+        records = [published[day] for day in days if day in published]
+        pending = []
+        for record in records:
+            row = seen.get(record.day)
+            if row is None or row.batch_id != batch_id(self.table, record.day, record.content_id):
+                pending.append(record)
+            elif record.day not in self.loaded:
+                self.loaded[record.day] = self._loaded(record, row.content, already=True)
+        if opened and pending:
+            self._load_pending(opened[0], [record for record in pending if record.day not in self.failed], seen)
+        return TableLoad(
+            self.table,
+            tuple(self.loaded[day] for day in sorted(self.loaded)),
+            tuple(day for day in days if day not in published),
+            dict(self.failed),
+        )
+
+    def ledger(self, days: Sequence[date]) -> dict[date, LedgerRow]:
+        rows = fetch_all(self.connection, load_sql.ledger_of_days(len(days)), (self.table, *days)) if days else []
+        return {
+            day: LedgerRow(batch, int(snapshot), Content(int(count), checksum))
+            for day, batch, snapshot, count, checksum in rows
+        }
+
+    def _load_pending(self, iceberg: Table, pending: list[DayRecord], seen: Mapping[date, LedgerRow]) -> None:
+        files = files_of_days(iceberg, pending)
+        planned = [
+            _PlannedDay(
+                record,
+                files[record.day],
+                batch_id(self.table, record.day, record.content_id),
+                seen[record.day].batch_id if record.day in seen else None,
+            )
+            for record in pending
+        ]
+        size = self.settings.snowflake.days_per_transaction
+        for start in range(0, len(planned), size):
+            self._load_together(iceberg, planned[start : start + size])
+
+    def _load_together(self, iceberg: Table, planned: list[_PlannedDay]) -> None:
+        """PUT and COPY for all the days, then the transaction; again without the days that did not arrive intact."""
+        loading = f"loading_{self.table}_{uuid.uuid4().hex[:12]}"
+        columns = self.contract.all_event_columns
+        with scratch_folder(self.settings) as folder:
+            groups = collect(iceberg, [file for day in planned for file in day.files], folder)
+            expected = contents_by_day(groups, self.contract, [day.record.day for day in planned])
+            execute(self.connection, load_sql.create_loading_table(loading, columns))
+            for number, group in enumerate(groups):
+                self._copy(group.paths[0].parent, loading, group.columns, f"{loading}/{number}")
+        while planned:
+            try:
+                self._commit(loading, planned, expected)
+                break
+            except ContentMismatch as mismatch:
+                self.failed.update(mismatch.problems)
+                planned = [day for day in planned if day.record.day not in mismatch.problems]
+        # After an error the session's end drops it: a DDL here could commit what a failed ROLLBACK left open.
+        execute(self.connection, load_sql.drop_loading_table(loading))
+
+    def _copy(self, folder: Path, loading: str, present: Sequence[str], stage_path: str) -> None:
+        execute(self.connection, load_sql.put(folder, stage_path))
+        execute(self.connection, load_sql.copy(loading, self.contract.all_event_columns, present, stage_path))
+
+    def _commit(self, loading: str, planned: list[_PlannedDay], expected: Mapping[date, Content]) -> None:
+        days = [day.record.day for day in planned]
+        now = datetime.now(UTC).replace(tzinfo=None)
+        with transaction(self.connection):
+            execute(self.connection, load_sql.take_lock(), (self.run_id, now, self.table))
+            current = self.ledger(days)
+            if {day: row.batch_id for day, row in current.items()} != {
+                day.record.day: day.seen for day in planned if day.seen is not None
+            }:
+                raise LedgerMoved(f"another load of {self.table} finished first")
+            if current:
+                replaced = sorted(current)
+                columns = self.contract.raw_columns
+                execute(self.connection, load_sql.keep_superseded(self.table, columns, len(replaced)), replaced)
+            execute(self.connection, load_sql.delete_days(self.table, len(days)), days)
+            self._insert(loading, planned, now)
+            self._compare(days, expected)
+            self._write_ledger(planned, expected, now)
+        for day in planned:
+            self.loaded[day.record.day] = self._loaded(day.record, expected[day.record.day], files=day.files)
+
+    def _insert(self, loading: str, planned: list[_PlannedDay], now: datetime) -> None:
+        batches = [value for day in planned for value in (day.record.day, day.batch_id)]
+        sql = load_sql.insert_days(self.table, loading, self.contract.all_event_columns, len(planned))
+        execute(self.connection, sql, (now, *batches))
+
+    def _compare(self, days: list[date], expected: Mapping[date, Content]) -> None:
+        sql = load_sql.content_of_days(self.table, self.contract.all_event_columns, len(days))
+        found = {
+            day: Content(int(rows), str(checksum)) for day, rows, checksum in fetch_all(self.connection, sql, days)
+        }
+        problems = {
+            day: f"Iceberg has {expected[day]}; Snowflake got {found.get(day, NO_ROWS)}"
+            for day in days
+            if found.get(day, NO_ROWS) != expected[day]
+        }
+        if problems:
+            raise ContentMismatch(self.table, problems)
+
+    def _write_ledger(self, planned: list[_PlannedDay], expected: Mapping[date, Content], now: datetime) -> None:
+        execute(
+            self.connection, load_sql.delete_ledger(len(planned)), (self.table, *(day.record.day for day in planned))
+        )
+        values: list[object] = []
+        for day in planned:
+            content = expected[day.record.day]
+            values += [self.table, day.record.day, day.batch_id, day.record.snapshot_id]
+            values += [content.rows, content.checksum, self.run_id, now]
+        execute(self.connection, load_sql.insert_ledger(len(planned)), values)
+
+    def _loaded(
+        self, record: DayRecord, content: Content, files: Sequence[LakeFile] = (), already: bool = False
+    ) -> LoadedDay:
+        name = batch_id(self.table, record.day, record.content_id)
+        size = sum(file.bytes for file in files)
+        return LoadedDay(self.table, record.day, name, record.snapshot_id, content, size, already)

@@ -1,0 +1,77 @@
+"""A small lakehouse for tests: days published by PyIceberg, with the ledger that the lakehouse room writes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+from pyiceberg.expressions import EqualTo
+
+from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.lakehouse.ledger import DayRecord, published_properties, read_table_ledger
+from ecommerce_platform.lakehouse.tables import ensure_event_table
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import pyiceberg_catalog
+
+Row = dict[str, Any]
+FIRST_DAY = date(2026, 1, 1)
+
+
+def day(number: int) -> date:
+    """The number-th day of the tests, from 1."""
+    return FIRST_DAY + timedelta(days=number - 1)
+
+
+def moment(text: str) -> datetime:
+    """A time in UTC from ISO text."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def event(contract: Contract, on: date, position: int, **values: object) -> Row:
+    """An event row with plain values; `values` replace columns by name."""
+    at = datetime(on.year, on.month, on.day, 12, 0, 0, 123456, tzinfo=UTC)
+    row: Row = {}
+    for column in contract.columns:
+        row[column.name] = {
+            "bigint": position,
+            "int": position,
+            "decimal": None,
+            "text": f"{column.name} {position}",
+            "timestamp": at,
+            "date": on,
+            "boolean": True,
+        }[column.type.value]
+    row |= {"__op": "INSERT", "__ts_ms": at, "__source_ts_ms": at, "__source_lsn": 1000 + position, "date": on}
+    row |= {"__source_file": f"date={on}/part-0.parquet", "__source_row": position}
+    return row | values
+
+
+def events(contract: Contract, on: date, count: int, **values: object) -> list[Row]:
+    return [event(contract, on, position, **values) for position in range(1, count + 1)]
+
+
+def publish(
+    settings: Settings,
+    table: str,
+    on: date,
+    rows: Sequence[Row],
+    contract: Contract | None = None,
+    content_id: str | None = None,
+    claimed_rows: int | None = None,
+) -> DayRecord:
+    """Publishes a day with exactly these rows, replacing what it had; returns its ledger record."""
+    catalog = pyiceberg_catalog(settings)
+    iceberg = ensure_event_table(catalog, settings, contract or load_contracts()[table])
+    content = content_id or hashlib.sha256(repr(rows).encode()).hexdigest()[:12]
+    arrow = pa.Table.from_pylist(list(rows), schema=iceberg.schema().as_arrow())
+    iceberg.overwrite(arrow, overwrite_filter=EqualTo("date", on))
+    snapshot = iceberg.current_snapshot()
+    assert snapshot is not None
+    published = len(rows) if claimed_rows is None else claimed_rows
+    record = DayRecord(table, on, snapshot.snapshot_id, content, published, published, 0, 0, 1, 100, "test-run")
+    with iceberg.transaction() as change:
+        change.set_properties(published_properties(read_table_ledger(table, iceberg), [record]))
+    return record
