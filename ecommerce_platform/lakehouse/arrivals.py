@@ -1,0 +1,193 @@
+"""What has arrived for a day, seen without Spark: its files, their rows, and the content id that names it all.
+
+What belongs here: footers, row counts, the digest, and the refusal of files that cannot be read or have the wrong columns.
+What does not: listing (landing) and decoding (decode.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from ecommerce_platform.contracts import Contract
+from ecommerce_platform.lakehouse.decode import (
+    DECODER_VERSION,
+    FileGroup,
+    event_columns,
+    relevant_columns,
+    schema_problem,
+    unknown_columns,
+)
+from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, UnreadableFileError, read_footer
+from ecommerce_platform.landing.files import LandingFile, list_table
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import hadoop_uri, is_s3
+
+_READERS = 8
+_CHUNK = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ArrivedFile:
+    """A landing file and what its footer says. `digest` is of its bytes; `path` is relative to the table's folder."""
+
+    path: str
+    uri: str
+    size: int
+    version: str
+    digest: str
+    footer: Footer
+
+
+@dataclass(frozen=True)
+class DayArrival:
+    """The files of one table and day. The same content has the same id, wherever and whenever it is read."""
+
+    table: str
+    day: date
+    files: tuple[ArrivedFile, ...]
+    content_id: str
+    unknown_columns: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows landed, as the footers count them: independent of what Spark reads."""
+        return sum(file.footer.rows for file in self.files)
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.size for file in self.files)
+
+    @property
+    def listing(self) -> tuple[tuple[str, int, str], ...]:
+        """What a listing of the folder tells; another one later means that the day has changed meanwhile."""
+        return tuple((file.path, file.size, file.version) for file in self.files)
+
+
+@dataclass(frozen=True)
+class RefusedArrival:
+    """A day that cannot be taken as it has arrived."""
+
+    table: str
+    day: date
+    reason: str
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What has arrived for one table: the days that can be read, and those that cannot."""
+
+    days: Mapping[date, DayArrival]
+    refused: Mapping[date, RefusedArrival]
+
+
+def list_landing(settings: Settings, table: str, days: Sequence[date]) -> dict[date, tuple[LandingFile, ...]]:
+    """The files of each of the days, in the order of their names; by one listing."""
+    listed = list_table(settings.landing_uri, table, settings.s3, min(days), max(days)).days
+    return {day: listed.get(day, ()) for day in days}
+
+
+def listing_of(files: Sequence[LandingFile]) -> tuple[tuple[str, int, str], ...]:
+    """What tells one listing of a day from another; comparable with `DayArrival.listing`."""
+    return tuple((file.path, file.size, file.version) for file in files)
+
+
+def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arrivals:
+    """Reads the footers and digests of all files of these days."""
+    found: dict[date, DayArrival] = {}
+    refused: dict[date, RefusedArrival] = {}
+    source = _filesystem(settings)
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="footers") as pool:
+        pending = {
+            day: [pool.submit(_read, source, contract, file) for file in files]
+            for day, files in list_landing(settings, contract.table, days).items()
+        }
+        for day, futures in pending.items():
+            results = [future.result() for future in futures]
+            problems = [result for result in results if isinstance(result, str)]
+            if problems:
+                refused[day] = RefusedArrival(contract.table, day, "; ".join(problems))
+            else:
+                files = tuple(result for result in results if isinstance(result, ArrivedFile))
+                found[day] = _day(contract, day, files)
+    return Arrivals(found, refused)
+
+
+def _day(contract: Contract, day: date, files: tuple[ArrivedFile, ...]) -> DayArrival:
+    unknown = sorted({name for file in files for name in unknown_columns(contract, file.footer)})
+    return DayArrival(contract.table, day, files, content_id(contract, day, files), tuple(unknown))
+
+
+def content_id(contract: Contract, day: date, files: Sequence[ArrivedFile]) -> str:
+    """Names what the day becomes: its files' names and bytes, the contract's columns and the decoder's rules.
+
+    No run, clock, or place enters, so that the same files give the same id in another run and after a copy.
+    """
+    lines = [f"{DECODER_VERSION}", contract.table, day.isoformat()]
+    lines += [f"{column.name} {column.spark_type} {column.required}" for column in event_columns(contract)]
+    lines += [f"{file.path} {file.size} {file.digest}" for file in sorted(files, key=lambda file: file.path)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
+
+
+def _filesystem(settings: Settings) -> pafs.FileSystem:
+    if not is_s3(settings.landing_uri):
+        return pafs.LocalFileSystem()
+    s3 = settings.s3
+    keys = {}
+    if s3.access_key_id and s3.secret_access_key:
+        keys = {
+            "access_key": s3.access_key_id.get_secret_value(),
+            "secret_key": s3.secret_access_key.get_secret_value(),
+        }
+    return pafs.S3FileSystem(
+        **keys, endpoint_override=s3.endpoint, region=s3.region, force_virtual_addressing=not s3.path_style
+    )
+
+
+def _read(source: pafs.FileSystem, contract: Contract, file: LandingFile) -> ArrivedFile | str:
+    """The file, or why its day is refused, naming file, table, column, found and expected."""
+    where = f"{contract.table}/{file.path}"
+    try:
+        with source.open_input_file(file.uri.removeprefix("s3://")) as stream:
+            # S3 tells a digest of the content; from a disk it is computed, and Spark finds the file in memory then.
+            digest = file.version if is_s3(file.uri) else _digest(stream)
+            footer = read_footer(stream)
+            size = stream.size()
+    except UnreadableFileError as error:
+        return f"{where}: {error}; expected a whole Parquet file: write it again, then materialize the day again"
+    except OSError as error:
+        return f"{where}: it cannot be opened: {str(error).splitlines()[0]}; expected a readable Parquet file"
+    # A file without rows brings nothing that could be of a wrong type: empty frames are often written with no types at all.
+    problem = schema_problem(contract, footer) if footer.rows else None
+    if problem:
+        return f"{where}: {problem}; correct the file, or the contract {contract.source}"
+    return ArrivedFile(file.path, file.uri, size, file.version, digest, footer)
+
+
+def _digest(stream: pa.NativeFile) -> str:
+    digest = hashlib.sha256()
+    while chunk := stream.read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def file_groups(contract: Contract, arrivals: Sequence[DayArrival]) -> list[FileGroup]:
+    """The files with rows, grouped by equal physical columns, in a stable order."""
+    groups: dict[tuple[PhysicalColumn, ...], list[str]] = {}
+    for arrival in arrivals:
+        for file in arrival.files:
+            if file.footer.rows:
+                columns = relevant_columns(contract, file.footer)
+                groups.setdefault(columns, []).append(_spark_uri(file.uri))
+    return [FileGroup(columns, tuple(uris)) for columns, uris in groups.items()]
+
+
+def _spark_uri(uri: str) -> str:
+    """The file as Hadoop wants it: S3 through S3A, a local path as it is, with its characters unescaped."""
+    return hadoop_uri(uri) if is_s3(uri) else f"file://{uri}"

@@ -1,0 +1,219 @@
+"""Landing rows become change events by the contract, or are named with the reason why they cannot.
+
+What belongs here: which columns a file must have, the row's decoding, and the closed list of reasons for quarantine. What does
+not: single values (values.py), writing (write.py, quarantine.py), duplicates (duplicates.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from functools import reduce
+from operator import or_
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from ecommerce_platform.contracts import CDC_COLUMNS, Column, Contract, LogicalType
+from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, PhysicalKind
+from ecommerce_platform.lakehouse.values import decoder, expected_forms
+
+#: Part of every content id: a change of the rules is a change of what a day becomes.
+DECODER_VERSION = 1
+
+#: Words and letters of Debezium, in lower case, and what is stored.
+OPERATIONS = {
+    "c": "INSERT",
+    "u": "UPDATE",
+    "d": "DELETE",
+    "r": "READ",
+    "insert": "INSERT",
+    "update": "UPDATE",
+    "delete": "DELETE",
+    "read": "READ",
+}
+
+_RAW = "_raw_"
+_FILE, _ROW, _DATE = "__source_file", "__source_row", "date"
+
+
+class QuarantineReason(StrEnum):
+    """Why a row cannot be true as an event. The list is closed; everything else is a flag, not a reason."""
+
+    NULL_KEY = "null_key"
+    UNKNOWN_OPERATION = "unknown_operation"
+    MISSING_LSN = "missing_lsn"
+    UNREADABLE_LSN = "unreadable_lsn"
+    MISSING_TIMESTAMP = "missing_timestamp"
+    UNREADABLE_TIMESTAMP = "unreadable_timestamp"
+    MISSING_VALUE = "missing_value"
+    VALUE_DOES_NOT_FIT = "value_does_not_fit"
+
+
+@dataclass(frozen=True)
+class FileGroup:
+    """Files with equal physical columns, read together. `uris` are as Spark wants them."""
+
+    columns: tuple[PhysicalColumn, ...]
+    uris: tuple[str, ...]
+
+
+def event_columns(contract: Contract) -> tuple[Column, ...]:
+    """The columns that a landing file brings: those of the table and the change-data-capture metadata."""
+    return (*contract.columns, *CDC_COLUMNS)
+
+
+def relevant_columns(contract: Contract, footer: Footer) -> tuple[PhysicalColumn, ...]:
+    """The file's columns that the contract knows, in the contract's order."""
+    by_name = {column.name: column for column in footer.columns}
+    return tuple(by_name[column.name] for column in event_columns(contract) if column.name in by_name)
+
+
+def unknown_columns(contract: Contract, footer: Footer) -> tuple[str, ...]:
+    """Columns of the file that the contract does not know; the folder's date wins over a column of that name."""
+    known = {column.name for column in event_columns(contract)} | {_DATE}
+    return tuple(sorted(column.name for column in footer.columns if column.name not in known))
+
+
+def schema_problem(contract: Contract, footer: Footer) -> str | None:
+    """Why no row of this file can be decoded, or None. Names column, found and expected."""
+    lower = [column.name.lower() for column in footer.columns]
+    by_name = {column.name: column for column in footer.columns}
+    for column in event_columns(contract):
+        if lower.count(column.name) > 1:
+            return f"column {column.name} is there more than once, in different cases; expected it once"
+        physical = by_name.get(column.name)
+        if physical is None:
+            if column.required:
+                found = ", ".join(by_name) or "none"
+                return f"column {column.name} is missing; found {found}; expected {column.name} {column.spark_type}"
+        elif decoder(column, physical) is None:
+            return (
+                f"column {column.name} is {physical}; expected {column.spark_type}, as one of: {expected_forms(column)}"
+            )
+    return None
+
+
+def read_events(spark: SparkSession, contract: Contract, groups: Sequence[FileGroup]) -> DataFrame:
+    """All rows of the files, decoded.
+
+    Columns out: those of the Iceberg table; `_bad` (boolean): the row belongs to quarantine; `_problem` (struct of reason,
+    column_name, detail) and `_original` (JSON text of the values as they lie in the file), which cost nothing where they are not
+    selected.
+    """
+    # Spark reads Parquet's nanoseconds only as the number that they are.
+    spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
+    frames = [_read_group(spark, contract, group) for group in groups]
+    whole = frames[0]
+    for frame in frames[1:]:
+        whole = whole.unionByName(frame)
+    return whole
+
+
+def _read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> DataFrame:
+    physical = {column.name: column for column in group.columns if column.kind is not PhysicalKind.NULL}
+    schema = ", ".join(f"`{name}` {column.spark_type}" for name, column in physical.items())
+    # File names may hold characters that Spark would take for a pattern.
+    files = spark.read.option("__globPaths__", "false").schema(schema).parquet(*group.uris)
+    columns = event_columns(contract)
+    rows = files.select(
+        *(_raw_column(column, physical).alias(f"{_RAW}{column.name}") for column in columns),
+        F.col("_metadata.file_path").alias("_path"),
+        F.col("_metadata.row_index").alias(_ROW),
+    )
+    day = F.regexp_extract("_path", r"/date(?:=|%3D)(\d{4}-\d{2}-\d{2})/[^/]*$", 1)
+    # The path is that of a URI, in which a plus sign is a plus sign.
+    name = F.url_decode(F.replace(F.substring_index("_path", "/", -1), F.lit("+"), F.lit("%2B")))
+    events = rows.select(
+        *(_decoded(column, physical.get(column.name)) for column in columns),
+        day.cast("date").alias(_DATE),
+        F.concat(F.lit("date="), day, F.lit("/"), name).alias(_FILE),
+        _ROW,
+        *(f"{_RAW}{column.name}" for column in columns),
+    )
+    return events.select(
+        *(column.name for column in contract.all_event_columns),
+        _any_problem(contract).alias("_bad"),
+        _first_problem(contract).alias("_problem"),
+        _original(contract).alias("_original"),
+    )
+
+
+def _raw_column(column: Column, physical: Mapping[str, PhysicalColumn]) -> SparkColumn:
+    return F.col(f"`{column.name}`") if column.name in physical else F.lit(None).cast("string")
+
+
+def _original(contract: Contract) -> SparkColumn:
+    values = (F.col(f"{_RAW}{column.name}").alias(column.name) for column in event_columns(contract))
+    return F.to_json(F.struct(*values), {"ignoreNullFields": "false"})
+
+
+def _decoded(column: Column, physical: PhysicalColumn | None) -> SparkColumn:
+    if physical is None:
+        return F.lit(None).cast(column.spark_type).alias(column.name)
+    decode = decoder(column, physical)
+    if decode is None:
+        raise ValueError(f"column {column.name} cannot be decoded from {physical}; ask schema_problem first")
+    value = decode(F.col(f"{_RAW}{column.name}"))
+    if column.name == "__op":
+        word = F.lower(F.trim(value))
+        value = F.lit(None).cast("string")
+        for letter, stored in OPERATIONS.items():
+            value = F.when(word == letter, F.lit(stored)).otherwise(value)
+    return value.cast(column.spark_type).alias(column.name)
+
+
+def _problems(contract: Contract) -> Iterable[tuple[SparkColumn, QuarantineReason, Column]]:
+    """Every way in which a decoded row can be untrue: condition, reason, column; the first that holds names the row."""
+    raw = {column.name: F.col(f"{_RAW}{column.name}") for column in event_columns(contract)}
+    key = contract.column(contract.key)
+    yield raw[key.name].isNull(), QuarantineReason.NULL_KEY, key
+    for column in event_columns(contract):
+        value = F.col(column.name)
+        unreadable = raw[column.name].isNotNull() & value.isNull()
+        if column.name == "__op":
+            yield value.isNull(), QuarantineReason.UNKNOWN_OPERATION, column
+        elif column.name == "__source_lsn":
+            yield unreadable | (F.coalesce(value, F.lit(0)) < 0), QuarantineReason.UNREADABLE_LSN, column
+            lacks = value.isNull() & ~F.col("__op").eqNullSafe("READ")
+            yield lacks, QuarantineReason.MISSING_LSN, column
+        else:
+            stamp = column.type is LogicalType.TIMESTAMP
+            fits = QuarantineReason.UNREADABLE_TIMESTAMP if stamp else QuarantineReason.VALUE_DOES_NOT_FIT
+            yield unreadable, fits, column
+            if column.required and not column.primary_key:
+                # A DELETE carries its key; other columns of the table may be null (REPLICA IDENTITY DEFAULT).
+                always = column in CDC_COLUMNS
+                absent = raw[column.name].isNull() & (F.lit(True) if always else ~F.col("__op").eqNullSafe("DELETE"))
+                reason = QuarantineReason.MISSING_TIMESTAMP if stamp else QuarantineReason.MISSING_VALUE
+                yield absent, reason, column
+
+
+def _any_problem(contract: Contract) -> SparkColumn:
+    conditions = [condition for condition, _, _ in _problems(contract)]
+    return F.coalesce(reduce(or_, conditions), F.lit(True))
+
+
+def _first_problem(contract: Contract) -> SparkColumn:
+    """Struct (reason, column_name, detail) of the first problem; null for a good row."""
+    found: SparkColumn | None = None
+    for condition, reason, column in _problems(contract):
+        value = F.col(f"{_RAW}{column.name}").cast("string")
+        said = F.coalesce(F.concat(F.lit("found "), F.left(value, F.lit(200))), F.lit("found nothing"))
+        problem = F.struct(
+            F.lit(reason.value).alias("reason"),
+            F.lit(column.name).alias("column_name"),
+            F.concat(said, F.lit(f", expected {column.spark_type}")).alias("detail"),
+        )
+        found = F.when(condition, problem) if found is None else found.when(condition, problem)
+    if found is None:
+        raise ValueError(f"contract {contract.table} has no columns")
+    return found
+
+
+def days_filter(days: Iterable[date]) -> SparkColumn:
+    """The rows of these landing days."""
+    return F.col(_DATE).isin(sorted(days))

@@ -1,0 +1,35 @@
+"""Duplicates: an event delivered more than once within a day.
+
+What belongs here: finding them. What does not: copies in other days, which stay as events and are harmless to the state.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from ecommerce_platform.contracts import Contract
+from ecommerce_platform.lakehouse.decode import event_columns
+
+#: Rows of one day that one task holds and one file gets; above it a day is spread over several.
+ROWS_PER_BUCKET = 500_000
+
+_BUCKET = "_bucket"
+
+
+def mark_duplicates(events: DataFrame, contract: Contract, rows_of_largest_day: int) -> DataFrame:
+    """Adds `_duplicate` (boolean), true for an event equal to the one before it.
+
+    Before it: of the same day, key and LSN, in event order (`__ts_ms`, file, row), so that of two equal events with another
+    version of the key between them (insert, delete, insert with one LSN) both stay. Equal: in every column of the contract and
+    of the change-data-capture metadata. The rows come out clustered and sorted by day and key, as Iceberg wants them.
+    """
+    buckets = max(1, -(-rows_of_largest_day // ROWS_PER_BUCKET))
+    # Day and bucket alone decide where a row goes: one exchange serves the comparison here and the writing by day after it.
+    spread = events.withColumn(_BUCKET, F.pmod(F.hash(contract.key), F.lit(buckets))).repartition("date", _BUCKET)
+    window = Window.partitionBy("date", _BUCKET, contract.key, "__source_lsn").orderBy(
+        "__ts_ms", "__source_file", "__source_row"
+    )
+    whole = F.struct(*(column.name for column in event_columns(contract)))
+    first = F.row_number().over(window) == 1
+    return spread.withColumn("_duplicate", ~first & whole.eqNullSafe(F.lag(whole).over(window))).drop(_BUCKET)

@@ -1,0 +1,305 @@
+"""Landing days into published days: the order of the steps, and what happens when one of them finds trouble.
+
+What belongs here: the sequence scan, write, audit, publish for each table, its retries, and its result. What does not: the steps
+themselves, and Dagster (assets.py).
+
+A crash between any two steps leaves `main` and the ledger as they were, or as they must become; running again mends the rest. A
+branch that a crash left behind is dropped by the next publication.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
+from ecommerce_platform.lakehouse import audit as auditing
+from ecommerce_platform.lakehouse import publish as publishing
+from ecommerce_platform.lakehouse.arrivals import Arrivals, DayArrival, list_landing, listing_of, scan
+from ecommerce_platform.lakehouse.audit import DayAudit, verdict, volume_warning
+from ecommerce_platform.lakehouse.errors import LakehouseError, PublishConflictError
+from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, TableLedger, read_table_ledger
+from ecommerce_platform.lakehouse.tables import ensure_event_table, ensure_quarantine_table, event_identifier
+from ecommerce_platform.lakehouse.write import unreadable_day, write_events, write_quarantine
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import pyiceberg_catalog
+
+#: How often a table's days are written again because `main` or the files moved meanwhile.
+MAX_CONFLICTS = 5
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """What became of a table's days. `published` were written now, `unchanged` were published with the same content before."""
+
+    table: str
+    published: Mapping[date, DayRecord]
+    unchanged: Mapping[date, DayRecord]
+    refused: Mapping[date, RefusedDay]
+    warnings: Mapping[date, str]
+    unknown_columns: Mapping[date, tuple[str, ...]]
+    snapshot_id: int
+    seconds: float
+
+    @property
+    def records(self) -> dict[date, DayRecord]:
+        """The ledger's records of the days that are published, whether now or before."""
+        return dict(sorted({**self.unchanged, **self.published}.items()))
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """One ingestion: where, with what, and under which name. `reached` is told each step, `session` starts Spark when needed."""
+
+    settings: Settings
+    session: Callable[[], SparkSession]
+    run_id: str
+    force: bool = False
+    reached: Callable[[str, str], None] = lambda table, step: None
+    contracts: Mapping[str, Contract] = field(default_factory=load_contracts)
+
+
+def ingest(job: Ingest, days: Sequence[date], tables: Sequence[str] = SOURCE_TABLES) -> dict[str, TableResult]:
+    """Brings the days of these tables into Iceberg; tables side by side, all days of a table in one commit.
+
+    Days that cannot be published are in the results' `refused`. Raises what made a whole table impossible, after the other tables
+    are done.
+    """
+    with ThreadPoolExecutor(len(tables), thread_name_prefix="ingest") as pool:
+        futures = {table: pool.submit(ingest_table, job, job.contracts[table], sorted(set(days))) for table in tables}
+    return {table: future.result() for table, future in futures.items()}
+
+
+def ingest_table(job: Ingest, contract: Contract, days: Sequence[date]) -> TableResult:
+    """All the days of one table."""
+    started = time.monotonic()
+    catalog = pyiceberg_catalog(job.settings)
+    ensure_event_table(catalog, job.settings, contract)
+    state = _Progress(job, contract, catalog, list(days))
+    for _ in range(MAX_CONFLICTS + len(days)):
+        if state.attempt():
+            break
+    else:
+        raise LakehouseError(
+            f"table {contract.table}: main or the landing files moved during each of {state.attempts} attempts to publish "
+            f"{days[0]} to {days[-1]}; expected one quiet moment: look for another run of these days, then run again"
+        )
+    state.record_refusals()
+    return state.result(time.monotonic() - started)
+
+
+class _Progress:
+    """One table's way through the attempts."""
+
+    def __init__(self, job: Ingest, contract: Contract, catalog: Catalog, days: list[date]) -> None:
+        self.job, self.contract, self.catalog, self.days = job, contract, catalog, days
+        self.attempts = 0
+        self.refused: dict[date, RefusedDay] = {}
+        self.published: dict[date, DayRecord] = {}
+        self.arrivals = Arrivals({}, {})
+        self.before: TableLedger | None = None
+
+    @property
+    def identifier(self) -> str:
+        return event_identifier(self.job.settings, self.contract.table)
+
+    def attempt(self) -> bool:
+        """Tries to publish what is left to publish; False when it must be tried again."""
+        self.attempts += 1
+        self.arrivals = scan(self.job.settings, self.contract, self.days)
+        for day, refusal in self.arrivals.refused.items():
+            self.refused.setdefault(day, self._refusal(day, refusal.reason))
+        table = self.catalog.load_table(self.identifier)
+        ledger = read_table_ledger(self.contract.table, table)
+        self.before = self.before or ledger
+        todo = [
+            arrival
+            for day, arrival in self.arrivals.days.items()
+            if day not in self.refused and (self.job.force or not _is_published(ledger, arrival))
+        ]
+        if not todo:
+            return True
+        if not any(arrival.rows or _published_rows(ledger, arrival.day) for arrival in todo):
+            return self._publish_empty(table, todo)
+        return self._write_audit_publish(table, todo)
+
+    def _publish_empty(self, table: Table, todo: list[DayArrival]) -> bool:
+        """Days without rows, now and before: the ledger says so, there is nothing to write."""
+        head = publishing.main_snapshot(table)
+        records = [self._record(arrival, head, _empty_audit(arrival)) for arrival in todo]
+        try:
+            publishing.publish_in_place(self.catalog, table, head, records)
+        except PublishConflictError:
+            return False
+        self.published.update({record.day: record for record in records})
+        return True
+
+    def _write_audit_publish(self, table: Table, todo: list[DayArrival]) -> bool:
+        branch = publishing.audit_branch(self.job.run_id, self.attempts)
+        publishing.start_branch(self.catalog, table, branch)
+        self._reached("branched")
+        try:
+            audits = self._write(branch, todo)
+        except PySparkException as error:
+            publishing.drop_branch(self.catalog, table, branch)
+            unreadable = unreadable_day(error, todo)
+            if unreadable is None:
+                raise
+            self._refuse_unreadable(*unreadable, error)
+            return False
+        if self._files_moved(todo):
+            publishing.drop_branch(self.catalog, table, branch)
+            return False
+        table = self.catalog.load_table(self.identifier)
+        snapshot_id = table.metadata.refs[branch].snapshot_id
+        refusals = self._judge(audits, todo)
+        self._reached("audited")
+        if refusals:
+            publishing.record_refusals(self.catalog, table, refusals, snapshot_id, drop=branch)
+            self.refused.update({refusal.day: refusal for refusal in refusals})
+            return False
+        return self._publish(table, branch, snapshot_id, todo, audits)
+
+    def _write(self, branch: str, todo: list[DayArrival]) -> dict[date, DayAudit]:
+        """Events to the branch, quarantined rows to quarantine, and what both then hold."""
+        settings, contract = self.job.settings, self.contract
+        spark = self.job.session()
+        written = write_events(spark, settings, contract, todo, branch, self.job.run_id)
+        self._reached("written")
+        unfit = [arrival for arrival in todo if written.quarantined.get(arrival.day)]
+        quarantined: dict[str, int] = {}
+        if unfit:
+            ensure_quarantine_table(self.catalog, settings, contract)
+            write_quarantine(spark, settings, contract, unfit, self.job.run_id)
+            quarantine = ensure_quarantine_table(self.catalog, settings, contract)
+            quarantined = auditing.count_quarantined(quarantine, [arrival.content_id for arrival in unfit])
+        self._reached("quarantined")
+        table = self.catalog.load_table(self.identifier)
+        snapshot_id = table.metadata.refs[branch].snapshot_id
+        counted = auditing.count_days(table, snapshot_id, contract, [arrival.day for arrival in todo])
+        return {arrival.day: auditing.measure(arrival, counted, quarantined, written) for arrival in todo}
+
+    def _judge(self, audits: Mapping[date, DayAudit], todo: list[DayArrival]) -> list[RefusedDay]:
+        refusals = []
+        for arrival in todo:
+            reason = verdict(audits[arrival.day], self.job.settings.landing.max_quarantined_share)
+            if reason:
+                branch = publishing.refused_branch(arrival.day.isoformat(), arrival.content_id)
+                refusals.append(self._refusal(arrival.day, reason, arrival.content_id, branch))
+        return refusals
+
+    def _publish(
+        self, table: Table, branch: str, snapshot_id: int, todo: list[DayArrival], audits: Mapping[date, DayAudit]
+    ) -> bool:
+        records = [self._record(arrival, snapshot_id, audits[arrival.day]) for arrival in todo]
+        try:
+            publishing.publish(self.catalog, table, snapshot_id, records)
+        except PublishConflictError:
+            publishing.drop_branch(self.catalog, table, branch)
+            return False
+        self._reached("published")
+        self.published.update({record.day: record for record in records})
+        self._forget_old_quarantine(records)
+        return True
+
+    def _forget_old_quarantine(self, records: Sequence[DayRecord]) -> None:
+        """Drops quarantined rows of content that these days no longer have; after publishing, so that a crash keeps both."""
+        if self.before is None:
+            return
+        old = {
+            record.content_id
+            for day in {record.day for record in records}
+            for record in (self.before.published.get(day), self.before.refused.get(day))
+            if record and record.content_id
+        } - {record.content_id for record in records}
+        if old:
+            auditing.drop_quarantined(
+                ensure_quarantine_table(self.catalog, self.job.settings, self.contract), sorted(old)
+            )
+
+    def _files_moved(self, todo: list[DayArrival]) -> bool:
+        """Whether a listing now shows other files than those that were read."""
+        listed = list_landing(self.job.settings, self.contract.table, [arrival.day for arrival in todo])
+        return any(listing_of(listed[arrival.day]) != arrival.listing for arrival in todo)
+
+    def _refuse_unreadable(self, day: date, file: str, error: PySparkException) -> None:
+        cause = next((line for line in str(error).splitlines() if line.strip()), "no message")
+        reason = (
+            f"{self.contract.table}/{file}: its footer is whole, but its data cannot be read: {cause[:300]}; expected a whole "
+            "Parquet file: write it again, then materialize the day again"
+        )
+        self.refused[day] = self._refusal(day, reason, self.arrivals.days[day].content_id)
+
+    def record_refusals(self) -> None:
+        """Writes refusals that are not in the ledger yet, and lifts those whose files are again what is published."""
+        table = self.catalog.load_table(self.identifier)
+        ledger = read_table_ledger(self.contract.table, table)
+        new = [refusal for day, refusal in self.refused.items() if ledger.refused.get(day) != refusal]
+        if new:
+            publishing.record_refusals(self.catalog, table, new)
+        lifted = [ledger.refused[day] for day in self.days if day in ledger.refused and day not in self.refused]
+        if lifted:
+            publishing.lift_refusals(self.catalog, table, lifted)
+
+    def result(self, seconds: float) -> TableResult:
+        table = self.catalog.load_table(self.identifier)
+        ledger = read_table_ledger(self.contract.table, table)
+        mine = {day: record for day, record in ledger.published.items() if day in self.days}
+        warnings = {
+            day: volume_warning(ledger.published, day, arrival.rows) for day, arrival in self.arrivals.days.items()
+        }
+        return TableResult(
+            table=self.contract.table,
+            published={day: record for day, record in mine.items() if day in self.published},
+            unchanged={day: record for day, record in mine.items() if day not in self.published},
+            refused=dict(sorted(self.refused.items())),
+            warnings={day: warning for day, warning in warnings.items() if warning},
+            unknown_columns={
+                day: arrival.unknown_columns for day, arrival in self.arrivals.days.items() if arrival.unknown_columns
+            },
+            snapshot_id=publishing.main_snapshot(table),
+            seconds=seconds,
+        )
+
+    def _record(self, arrival: DayArrival, snapshot_id: int, audit: DayAudit) -> DayRecord:
+        return DayRecord(
+            table=arrival.table,
+            day=arrival.day,
+            snapshot_id=snapshot_id,
+            content_id=arrival.content_id,
+            landed=audit.landed,
+            published=audit.published,
+            quarantined=audit.quarantined,
+            duplicates=audit.duplicates,
+            files=len(arrival.files),
+            bytes=arrival.bytes,
+            run_id=self.job.run_id,
+        )
+
+    def _refusal(self, day: date, reason: str, content_id: str = "", branch: str = "") -> RefusedDay:
+        return RefusedDay(self.contract.table, day, reason, content_id, branch, self.job.run_id)
+
+    def _reached(self, step: str) -> None:
+        self.job.reached(self.contract.table, step)
+
+
+def _is_published(ledger: TableLedger, arrival: DayArrival) -> bool:
+    record = ledger.published.get(arrival.day)
+    return record is not None and record.content_id == arrival.content_id
+
+
+def _published_rows(ledger: TableLedger, day: date) -> int:
+    record = ledger.published.get(day)
+    return record.published if record else 0
+
+
+def _empty_audit(arrival: DayArrival) -> DayAudit:
+    return DayAudit(arrival.table, arrival.day, 0, 0, 0, 0)

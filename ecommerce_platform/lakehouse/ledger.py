@@ -1,0 +1,164 @@
+"""The day ledger: which day of which table is published, at which snapshot, with which content and counts.
+
+What belongs here: the ledger's records, reading them, and how they are written into a commit. What does not: deciding what is
+published (audit.py) and doing it (publish.py).
+
+The ledger lives in the properties of the event table itself, one property a month (`ecommerce.days.2026-01`), and is changed
+by the same commit that moves `main`: no crash falls between a publication and its record, every catalog type has it, and it
+is read without a JVM by loading the table's metadata. The commit requires that `main` has not moved, which is what keeps two
+writers from losing each other's records. A refused day has a property of its own (`ecommerce.refused.2026-01-05`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+from pyiceberg.table import Table
+
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.lakehouse.errors import LakehouseError
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import load_iceberg_table
+
+_DAYS = "ecommerce.days."
+_REFUSED = "ecommerce.refused."
+
+
+@dataclass(frozen=True)
+class DayRecord:
+    """A published day. `snapshot_id` is the snapshot that published it; later ones hold the same rows for the day."""
+
+    table: str
+    day: date
+    snapshot_id: int
+    content_id: str
+    landed: int
+    published: int
+    quarantined: int
+    duplicates: int
+    files: int
+    bytes: int
+    run_id: str
+
+    @property
+    def conserved(self) -> bool:
+        """Nothing was lost and nothing was made up."""
+        return self.landed == self.published + self.quarantined + self.duplicates
+
+
+@dataclass(frozen=True)
+class RefusedDay:
+    """A day that was not published. What was published of it before stays. `branch` holds what was written, if anything was."""
+
+    table: str
+    day: date
+    reason: str
+    content_id: str
+    branch: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class TableLedger:
+    """What the ledger says of one table, from one state of its metadata."""
+
+    published: Mapping[date, DayRecord]
+    refused: Mapping[date, RefusedDay]
+
+
+EMPTY = TableLedger({}, {})
+
+
+def read_table_ledger(table: str, iceberg: Table) -> TableLedger:
+    """The ledger of a loaded table: it and the table's snapshots are of the same moment."""
+    published: dict[date, DayRecord] = {}
+    refused: dict[date, RefusedDay] = {}
+    for name, value in iceberg.properties.items():
+        if name.startswith(_DAYS):
+            month = name.removeprefix(_DAYS)
+            for day, fields in _parsed(table, name, value).items():
+                found = date.fromisoformat(f"{month}-{day}")
+                published[found] = DayRecord(table=table, day=found, **fields)
+        elif name.startswith(_REFUSED):
+            found = date.fromisoformat(name.removeprefix(_REFUSED))
+            refused[found] = RefusedDay(table=table, day=found, **_parsed(table, name, value))
+    return TableLedger(dict(sorted(published.items())), dict(sorted(refused.items())))
+
+
+def _parsed(table: str, name: str, value: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(value))
+    except (ValueError, TypeError) as error:
+        raise LakehouseError(
+            f"property {name} of Iceberg table {table} is no ledger ({error}); it was changed by hand: restore it from an "
+            "earlier metadata file of the table"
+        ) from error
+
+
+def published_properties(ledger: TableLedger, records: Iterable[DayRecord]) -> dict[str, str]:
+    """The properties to set so that `records` are in the ledger beside what it holds."""
+    new = {record.day: record for record in records}
+    merged = {**ledger.published, **new}
+    months = sorted({f"{day:%Y-%m}" for day in new})
+    return {
+        f"{_DAYS}{month}": _json(
+            {f"{day:%d}": _fields(record) for day, record in sorted(merged.items()) if f"{day:%Y-%m}" == month}
+        )
+        for month in months
+    }
+
+
+def refused_property(refused: RefusedDay) -> tuple[str, str]:
+    """The property that records the refusal: name and value."""
+    return refused_property_name(refused.day), _json(_fields(refused))
+
+
+def refused_property_name(day: date) -> str:
+    return f"{_REFUSED}{day.isoformat()}"
+
+
+def _fields(record: DayRecord | RefusedDay) -> dict[str, Any]:
+    return {name: value for name, value in asdict(record).items() if name not in ("table", "day")}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def read_ledger(settings: Settings, tables: Iterable[str] = SOURCE_TABLES) -> dict[str, TableLedger]:
+    """The ledger of each table; empty for one that does not exist yet. Reads metadata only, no JVM."""
+    ledgers = {}
+    for table in tables:
+        try:
+            iceberg = load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{table}")
+        except (NoSuchTableError, NoSuchNamespaceError):
+            ledgers[table] = EMPTY
+        else:
+            ledgers[table] = read_table_ledger(table, iceberg)
+    return ledgers
+
+
+def published_days(settings: Settings) -> dict[str, dict[date, DayRecord]]:
+    """The published days of each source table."""
+    return {table: dict(ledger.published) for table, ledger in read_ledger(settings).items()}
+
+
+def refused_days(settings: Settings) -> dict[str, dict[date, RefusedDay]]:
+    """The days of each source table whose newest content was refused."""
+    return {table: dict(ledger.refused) for table, ledger in read_ledger(settings).items()}
+
+
+def complete_days(settings: Settings) -> tuple[date, ...]:
+    """The days that all four tables have published, in order: what may be joined downstream."""
+    return complete(published_days(settings))
+
+
+def complete(published: Mapping[str, Mapping[date, DayRecord]]) -> tuple[date, ...]:
+    """Pure part of `complete_days`."""
+    sets = [set(published.get(table, {})) for table in SOURCE_TABLES]
+    return tuple(sorted(set.intersection(*sets)))

@@ -1,0 +1,193 @@
+"""Branches, and the one move that makes audited days visible.
+
+What belongs here: commits to the table's references and ledger through PyIceberg. What does not: data (write.py) and verdicts
+(audit.py).
+
+A publication is one commit that requires `main` to be the parent of the audited snapshot, moves `main` there, records its
+days in the ledger, and drops the branch. So it publishes exactly what was audited, on top of exactly what it was audited
+against, once; a second attempt finds it done, and a competitor finds that `main` has moved.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
+from pyiceberg.table import Table
+from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
+from pyiceberg.table.snapshots import ancestors_of
+from pyiceberg.table.update import (
+    AssertRefSnapshotId,
+    AssertTableUUID,
+    RemovePropertiesUpdate,
+    RemoveSnapshotRefUpdate,
+    SetPropertiesUpdate,
+    SetSnapshotRefUpdate,
+    TableRequirement,
+    TableUpdate,
+)
+
+from ecommerce_platform.lakehouse.errors import PublishConflictError
+from ecommerce_platform.lakehouse.ledger import (
+    DayRecord,
+    RefusedDay,
+    published_properties,
+    read_table_ledger,
+    refused_property,
+    refused_property_name,
+)
+
+AUDIT_BRANCH = "audit_"
+REFUSED_BRANCH = "refused_"
+
+_ATTEMPTS = 20
+
+_Change = tuple[tuple[TableRequirement, ...], tuple[TableUpdate, ...]]
+
+
+def audit_branch(run_id: str, attempt: int) -> str:
+    """The branch of one attempt of a run."""
+    return f"{AUDIT_BRANCH}{re.sub(r'[^0-9A-Za-z]', '', run_id)[:32]}_{attempt}"
+
+
+def refused_branch(refused_day: str, content_id: str) -> str:
+    """The branch that keeps a refused day; the same content refused again finds its branch again."""
+    return f"{REFUSED_BRANCH}{refused_day.replace('-', '')}_{content_id[:12]}"
+
+
+def main_snapshot(table: Table) -> int:
+    """The snapshot that readers see."""
+    return table.metadata.refs[MAIN_BRANCH].snapshot_id
+
+
+def start_branch(catalog: Catalog, table: Table, branch: str) -> None:
+    """A branch that starts where `main` is."""
+    _commit(catalog, table, lambda current: ((), (_point(branch, main_snapshot(current)),)))
+
+
+def drop_branch(catalog: Catalog, table: Table, branch: str) -> None:
+    """Drops the branch, if it is there."""
+
+    def change(current: Table) -> _Change:
+        there = branch in current.metadata.refs
+        return (), (RemoveSnapshotRefUpdate(ref_name=branch),) if there else ()
+
+    _commit(catalog, table, change)
+
+
+def publish(catalog: Catalog, table: Table, snapshot_id: int, records: Sequence[DayRecord]) -> None:
+    """Makes the audited snapshot the one that readers see, and records its days. Repeating it changes nothing.
+
+    Raises PublishConflictError when `main` is no longer what the snapshot was written on.
+    """
+
+    def change(current: Table) -> _Change:
+        head = main_snapshot(current)
+        snapshot = current.metadata.snapshot_by_id(snapshot_id)
+        if _is_published(current, snapshot_id):
+            return (), ()
+        if snapshot is None or snapshot.parent_snapshot_id != head:
+            raise PublishConflictError(
+                f"table {'.'.join(current.name())}: snapshot {snapshot_id} was audited on another state of main than "
+                f"{head}; expected main not to move meanwhile: the days are written again"
+            )
+        ledger = read_table_ledger(table.name()[-1], current)
+        lifted = [day for day in ledger.refused if day in {record.day for record in records}]
+        # Once main moves, no other audit branch can be published any more; and a day's refusal is history.
+        stale = [name for name in current.metadata.refs if name.startswith(AUDIT_BRANCH)]
+        stale += [ledger.refused[day].branch for day in lifted if ledger.refused[day].branch in current.metadata.refs]
+        updates: list[TableUpdate] = [
+            _point(MAIN_BRANCH, snapshot_id),
+            *(RemoveSnapshotRefUpdate(ref_name=name) for name in dict.fromkeys(stale)),
+            SetPropertiesUpdate(updates=published_properties(ledger, records)),
+        ]
+        if lifted:
+            updates.append(RemovePropertiesUpdate(removals=[refused_property_name(day) for day in lifted]))
+        return (AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=head),), tuple(updates)
+
+    _commit(catalog, table, change)
+
+
+def publish_in_place(catalog: Catalog, table: Table, head: int, records: Sequence[DayRecord]) -> None:
+    """Records days without rows at the snapshot that readers see already. Raises PublishConflictError when `main` has moved."""
+
+    def change(current: Table) -> _Change:
+        ledger = read_table_ledger(table.name()[-1], current)
+        if all(ledger.published.get(record.day) == record for record in records):
+            return (), ()
+        if main_snapshot(current) != head:
+            raise PublishConflictError(f"table {'.'.join(current.name())}: main has moved from snapshot {head}")
+        updates = (SetPropertiesUpdate(updates=published_properties(ledger, records)),)
+        return (AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=head),), updates
+
+    _commit(catalog, table, change)
+
+
+def record_refusals(
+    catalog: Catalog, table: Table, refusals: Sequence[RefusedDay], snapshot_id: int | None = None, drop: str = ""
+) -> None:
+    """Records refused days; `snapshot_id` is kept under each one's branch. `main` stays as it is."""
+
+    def change(current: Table) -> _Change:
+        ledger = read_table_ledger(table.name()[-1], current)
+        old = {ledger.refused[item.day].branch for item in refusals if item.day in ledger.refused}
+        kept = {item.branch for item in refusals if item.branch}
+        gone = [name for name in (*sorted(old - kept), drop) if name in current.metadata.refs]
+        updates: list[TableUpdate] = [SetPropertiesUpdate(updates=dict(map(refused_property, refusals)))]
+        if snapshot_id is not None:
+            updates += [_point(name, snapshot_id) for name in sorted(kept)]
+        updates += [RemoveSnapshotRefUpdate(ref_name=name) for name in gone]
+        return (), tuple(updates)
+
+    _commit(catalog, table, change)
+
+
+def lift_refusals(catalog: Catalog, table: Table, days: Sequence[RefusedDay]) -> None:
+    """Forgets refusals of days whose files are again what is published."""
+
+    def change(current: Table) -> _Change:
+        names = [refused_property_name(item.day) for item in days]
+        there = [name for name in names if name in current.properties]
+        refs = [item.branch for item in days if item.branch in current.metadata.refs]
+        updates: list[TableUpdate] = [RemoveSnapshotRefUpdate(ref_name=name) for name in dict.fromkeys(refs)]
+        if there:
+            updates.append(RemovePropertiesUpdate(removals=there))
+        return (), tuple(updates)
+
+    _commit(catalog, table, change)
+
+
+def _is_published(table: Table, snapshot_id: int) -> bool:
+    head = table.metadata.snapshot_by_id(main_snapshot(table))
+    return any(snapshot.snapshot_id == snapshot_id for snapshot in ancestors_of(head, table.metadata))
+
+
+def _point(branch: str, snapshot_id: int) -> SetSnapshotRefUpdate:
+    return SetSnapshotRefUpdate(
+        ref_name=branch,
+        type=SnapshotRefType.BRANCH,
+        snapshot_id=snapshot_id,
+        max_ref_age_ms=None,
+        max_snapshot_age_ms=None,
+        min_snapshots_to_keep=None,
+    )
+
+
+def _commit(catalog: Catalog, table: Table, change: Callable[[Table], _Change]) -> None:
+    """Commits what `change` asks of the table's present state; asks again when another writer was faster.
+
+    After an answer that got lost, `change` sees on the new state whether the commit went through: it must ask for nothing then.
+    """
+    for attempt in range(_ATTEMPTS):
+        current = catalog.load_table(table.name())
+        requirements, updates = change(current)
+        if not updates:
+            return
+        try:
+            catalog.commit_table(current, (AssertTableUUID(uuid=current.metadata.table_uuid), *requirements), updates)
+            return
+        except (CommitFailedException, CommitStateUnknownException):
+            if attempt == _ATTEMPTS - 1:
+                raise

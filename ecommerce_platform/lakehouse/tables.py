@@ -1,0 +1,196 @@
+"""The Iceberg tables: created from the contract, and following it.
+
+What belongs here: schema, partitioning, properties and evolution of the event and quarantine tables, through PyIceberg, so that
+no JVM is needed. What does not: rows (write.py, quarantine.py) and what is published (ledger.py, publish.py).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import (
+    BooleanType,
+    DateType,
+    DecimalType,
+    IcebergType,
+    IntegerType,
+    LongType,
+    NestedField,
+    StringType,
+    TimestamptzType,
+)
+
+from ecommerce_platform.contracts import Column, Contract, LogicalType
+from ecommerce_platform.lakehouse.errors import TableEvolutionError
+from ecommerce_platform.settings import Settings
+
+#: Of every table of the platform, as the design document has them.
+TABLE_PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "snappy",
+    "write.metadata.compression-codec": "gzip",
+    "write.target-file-size-bytes": "134217728",
+    "commit.retry.num-retries": "4",
+    "commit.retry.min-wait-ms": "100",
+    # Each commit leaves a metadata file; without a bound their number grows with every day that is published.
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "100",
+}
+
+QUARANTINE_COLUMNS = (
+    Column("date", LogicalType.DATE, "Landing day of the row."),
+    Column("source_file", LogicalType.TEXT, "Landing file, relative to the table's landing folder."),
+    Column("source_row", LogicalType.BIGINT, "Position of the row in that file, from 0."),
+    Column("reason", LogicalType.TEXT, "Why it is here: one of a closed list."),
+    Column("column_name", LogicalType.TEXT, "The column that is the reason."),
+    Column("detail", LogicalType.TEXT, "What was found and what was expected."),
+    Column("original_values", LogicalType.TEXT, "The row as it lies in the file, as JSON."),
+    Column("run_id", LogicalType.TEXT, "Run that read it."),
+    Column("content_id", LogicalType.TEXT, "Content of the day that the row belongs to; see the day ledger."),
+)
+
+_CREATED = {"ecommerce.created-by": "ecommerce-platform"}
+_ATTEMPTS = 5
+
+
+def iceberg_type(column: Column) -> IcebergType:
+    """The column's type in Iceberg; timestamps have a zone, UTC."""
+    if column.type is LogicalType.DECIMAL:
+        return DecimalType(column.precision or 38, column.scale or 0)
+    return {
+        LogicalType.BIGINT: LongType(),
+        LogicalType.INT: IntegerType(),
+        LogicalType.TEXT: StringType(),
+        LogicalType.TIMESTAMP: TimestamptzType(),
+        LogicalType.DATE: DateType(),
+        LogicalType.BOOLEAN: BooleanType(),
+    }[column.type]
+
+
+def event_identifier(settings: Settings, table: str) -> str:
+    return f"{settings.lakehouse.namespace}.{table}"
+
+
+def quarantine_identifier(settings: Settings, table: str) -> str:
+    return f"{settings.lakehouse.quarantine_namespace}.{table}"
+
+
+def ensure_event_table(catalog: Catalog, settings: Settings, contract: Contract) -> Table:
+    """The table of change events, created when missing and brought to the contract's columns.
+
+    Raises TableEvolutionError for a change that Iceberg cannot follow without rewriting history.
+    """
+    table = _ensure(catalog, event_identifier(settings, contract.table), contract.all_event_columns, ("date",))
+    return _evolve(catalog, table, contract)
+
+
+def ensure_quarantine_table(catalog: Catalog, settings: Settings, contract: Contract) -> Table:
+    """The table of quarantined rows; partitioned by content too, so that a day's rows are replaced file by file."""
+    identifier = quarantine_identifier(settings, contract.table)
+    return _ensure(catalog, identifier, QUARANTINE_COLUMNS, ("date", "content_id"))
+
+
+def _ensure(catalog: Catalog, identifier: str, columns: tuple[Column, ...], partition_by: tuple[str, ...]) -> Table:
+    if not catalog.table_exists(identifier):
+        catalog.create_namespace_if_not_exists(identifier.split(".")[0])
+        fields = [
+            NestedField(number, column.name, iceberg_type(column), required=False, doc=column.description or None)
+            for number, column in enumerate(columns, start=1)
+        ]
+        schema = Schema(*fields)
+        spec = PartitionSpec(
+            *(
+                PartitionField(schema.find_field(name).field_id, 1000 + number, IdentityTransform(), name)
+                for number, name in enumerate(partition_by)
+            )
+        )
+        with suppress(TableAlreadyExistsError):  # another process was faster; its table is the same
+            catalog.create_table(identifier, schema, partition_spec=spec, properties=TABLE_PROPERTIES)
+    table = catalog.load_table(identifier)
+    if table.current_snapshot() is None:
+        _first_snapshot(table)
+        table = catalog.load_table(identifier)
+    return table
+
+
+def _first_snapshot(table: Table) -> None:
+    """An empty snapshot: a branch needs one to start from."""
+    try:
+        table.append(table.schema().as_arrow().empty_table(), snapshot_properties=_CREATED)
+    except CommitFailedException:
+        table.refresh()
+        if table.current_snapshot() is None:
+            raise
+
+
+def _evolve(catalog: Catalog, table: Table, contract: Contract) -> Table:
+    """Adds nullable columns and widens types; refuses everything else by name."""
+    for attempt in range(_ATTEMPTS):
+        changes = _changes(table, contract)
+        if not changes:
+            return table
+        try:
+            with table.update_schema() as update:
+                for column, added, before in changes:
+                    if added:
+                        update.add_column(column.name, iceberg_type(column), doc=column.description or None)
+                        update.move_before(column.name, before)
+                    else:
+                        update.update_column(column.name, iceberg_type(column))
+        except CommitFailedException:
+            if attempt == _ATTEMPTS - 1:
+                raise
+        table = catalog.load_table(table.name())
+    return table
+
+
+def _changes(table: Table, contract: Contract) -> list[tuple[Column, bool, str]]:
+    """Columns to add (before which column) or to widen. Raises TableEvolutionError for any other difference."""
+    name = ".".join(table.name())
+    found = {field.name: field for field in table.schema().fields}
+    expected = {column.name: column for column in contract.all_event_columns}
+    gone = [field for field in found if field not in expected]
+    if gone:
+        raise TableEvolutionError(
+            f"table {name} has the column {gone[0]}, which {contract.source} has not; a column cannot be dropped or "
+            "renamed without rewriting history: put it back into the contract"
+        )
+    changes = []
+    for column in contract.all_event_columns:
+        wanted = iceberg_type(column)
+        if column.name not in found:
+            if column.required:
+                raise TableEvolutionError(
+                    f"{contract.source} adds the column {column.name} as required; the events that {name} has lack it: "
+                    "make it nullable"
+                )
+            changes.append((column, True, _follower(contract, column, found)))
+        elif found[column.name].field_type != wanted:
+            if not _widens(found[column.name].field_type, wanted):
+                raise TableEvolutionError(
+                    f"column {column.name} of table {name} is {found[column.name].field_type}; {contract.source} expects "
+                    f"{wanted}; only int to bigint and a greater decimal precision can follow: restore the type, or add "
+                    "a column of another name"
+                )
+            changes.append((column, False, ""))
+    return changes
+
+
+def _follower(contract: Contract, column: Column, found: dict[str, NestedField]) -> str:
+    """The first column after `column` that the table has: the place where it belongs."""
+    names = [item.name for item in contract.all_event_columns]
+    return next(name for name in names[names.index(column.name) :] if name in found)
+
+
+def _widens(old: IcebergType, new: IcebergType) -> bool:
+    if isinstance(old, IntegerType) and isinstance(new, LongType):
+        return True
+    if isinstance(old, DecimalType) and isinstance(new, DecimalType):
+        return old.scale == new.scale and new.precision > old.precision
+    return False

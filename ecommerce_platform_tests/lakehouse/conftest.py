@@ -1,0 +1,17 @@
+"""Fixtures of the lakehouse's tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ecommerce_platform.settings import Settings
+from ecommerce_platform_tests.lakehouse.lake import Lake
+
+
+@pytest.fixture
+def lake(spark: SparkSession, local_settings: Settings) -> Lake:
+    Path(local_settings.landing_uri).mkdir(parents=True)
+    return Lake(local_settings, lambda: spark)
