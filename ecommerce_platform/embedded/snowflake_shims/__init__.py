@@ -9,21 +9,46 @@ from __future__ import annotations
 
 
 def install() -> None:
-    """Put every correction in place; to be called once, before the first connection."""
+    """Put the corrections of statements and results in place; to be called once, before the first connection.
+
+    Stages, sessions and DuckDB macros need the running server and are installed by it.
+    """
     from ecommerce_platform.embedded.snowflake_shims import (
         comments,
         errors,
+        functions,
         merge,
         numbers,
         pipeline,
         results,
+        stages,
         statements,
         tables,
+        transactions,
     )
 
     results.install()
     numbers.install()
     errors.install()
     comments.install()
+    tables.install()
     # Outermost first: an error of any later step is told as SQL; MERGE and CREATE see the text after the skips.
-    pipeline.install((errors.run, statements.run, comments.run, tables.run, merge.run), rewrites=())
+    pipeline.install(
+        steps=(
+            errors.run,
+            statements.run,
+            transactions.run,
+            stages.run,
+            comments.run,
+            tables.run,
+            merge.run,
+        ),
+        rewrites=(
+            functions.md5_numbers,
+            functions.formatted_times,
+            functions.asof_joins,
+            functions.session_functions,
+            numbers.exact_average,
+            numbers.exact_quotient,
+        ),
+    )

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
+import fakesnow.macros
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.dialect import parse_one
 from sqlglot import Expr, exp
@@ -108,3 +109,18 @@ def _transaction(duck: duckdb.DuckDBPyConnection) -> Iterator[None]:
         duck.execute("ROLLBACK")
         raise
     duck.execute("COMMIT")
+
+
+def install() -> None:
+    """Let a database be opened again in which a table's default calls one of fakesnow's macros.
+
+    fakesnow replaces its macros at each connection, and DuckDB refuses to replace what a default depends on.
+    """
+    creation_sql = fakesnow.macros.creation_sql
+
+    def kept(catalog: str) -> str:
+        return re.sub(
+            r"create or replace macro", "CREATE MACRO IF NOT EXISTS", creation_sql(catalog), flags=re.IGNORECASE
+        )
+
+    fakesnow.macros.creation_sql = kept
