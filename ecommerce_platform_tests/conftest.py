@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from pyspark.sql import SparkSession
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.jars import ALL_GROUPS
 from ecommerce_platform.spark.session import build_session, stop_session
+
+os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
+os.environ.setdefault("DO_NOT_TRACK", "1")
 
 
 @pytest.fixture
