@@ -8,17 +8,20 @@ room sets up beyond the database, its schemas and the load stage.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ecommerce_platform.embedded.server_process import run_server
 from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
 
 if TYPE_CHECKING:
     from fakesnow.instance import FakeSnow
+
+    from ecommerce_platform.embedded.snowflake_shims.sessions import Application
 
 DATABASE = "ECOMMERCE_DW"
 SCHEMAS = ("RAW", "STAGING", "INTERMEDIATE", "MARTS", "RECONCILIATION")
@@ -30,12 +33,10 @@ _KEEP_ALIVE_SECONDS = 3600
 
 def serve(files: ServerFiles, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve Snowflake's protocol on the socket until SIGTERM."""
-    _leave_out_what_the_server_never_uses()
+    sys.meta_path.insert(0, _LeftOut())
     import uvicorn
 
-    server_module, instance = _open(files)
-    server_module.shared_fs = instance
-    server_module.app.debug = False
+    application, protocol, instance = _open(files)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -43,12 +44,12 @@ def serve(files: ServerFiles, listener: socket.socket, ready: Callable[[], None]
             ready()
 
     config = uvicorn.Config(
-        server_module.app,
+        application,
         log_config=None,
         access_log=False,
         lifespan="off",
         loop="asyncio",
-        http="h11",
+        http=protocol,
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -59,29 +60,38 @@ def serve(files: ServerFiles, listener: socket.socket, ready: Callable[[], None]
         instance.duck_conn.close()
 
 
-def _leave_out_what_the_server_never_uses() -> None:
-    """Keep the connector's optional pandas and boto3 from being imported: 1.5 s of start and 60 MB."""
-    for name in ("pandas", "boto3", "botocore"):
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+class _LeftOut:
+    """Keeps the connector's optional pandas and boto3 from being imported: 1.5 s of start and 60 MB."""
+
+    names = frozenset({"pandas", "boto3", "botocore"})
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name in self.names:
+            raise ModuleNotFoundError(f"the Snowflake stand-in leaves out {name}", name=name)
 
 
-def _open(files: ServerFiles) -> tuple[Any, FakeSnow]:
+def _open(files: ServerFiles) -> tuple[Application, type[asyncio.Protocol], FakeSnow]:
     import duckdb
     from fakesnow.instance import FakeSnow
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 
     from ecommerce_platform.embedded import snowflake_shims
+    from ecommerce_platform.embedded.snowflake_shims import numbers, sessions, stages
     from ecommerce_platform.embedded.snowflake_shims.pipeline import fakesnow_server
     from ecommerce_platform.embedded.snowflake_shims.results import RecentResults
 
     snowflake_shims.install()
+    stages.install(files.run_dir / "snowflake-stages")
     fakesnow_server.logger.setLevel(logging.WARNING)
+    fakesnow_server.app.debug = False
     fakesnow_server.app.router.routes.append(Route("/ping", lambda _: PlainTextResponse("Ok.\n")))
     instance = FakeSnow(db_path=files.storage_dir)
     instance.results_cache = RecentResults()
+    fakesnow_server.shared_fs = instance
+    numbers.create_macros(instance.duck_conn)
     instance.duck_conn.execute(f"SET GLOBAL memory_limit = '{MEMORY_LIMIT}'")
-    instance.duck_conn.execute(f"SET GLOBAL temp_directory = '{str(files.run_dir / 'snowflake-spill')!s}'")
+    instance.duck_conn.execute(f"SET GLOBAL temp_directory = '{files.run_dir / 'snowflake-spill'}'")
     try:
         session = instance.connect(DATABASE)
     except duckdb.IOException as error:
@@ -94,7 +104,8 @@ def _open(files: ServerFiles) -> tuple[Any, FakeSnow]:
             session.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {DATABASE}.{schema}")
         # Stages live in the process: each start makes the one that loads use.
         session.cursor().execute(f"CREATE STAGE IF NOT EXISTS {LOAD_STAGE}")
-    return fakesnow_server, instance
+    known = sessions.install()
+    return sessions.tracked(fakesnow_server.app, known), sessions.protocol(known), instance
 
 
 if __name__ == "__main__":

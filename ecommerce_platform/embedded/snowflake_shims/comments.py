@@ -11,7 +11,7 @@ from typing import Any
 import fakesnow.info_schema
 from fakesnow.cursor import FakeSnowflakeCursor
 
-from ecommerce_platform.embedded.snowflake_shims.pipeline import Proceed, Statement, succeed
+from ecommerce_platform.embedded.snowflake_shims.pipeline import Proceed, Statement, fakesnow_server, succeed
 
 _COLUMN_COMMENTS = re.compile(
     r"""^\s*alter\s+(?:table|view)\s+(?P<table>\S+)\s+(?:alter|modify)\s+
@@ -24,8 +24,17 @@ _ONE_COMMENT = re.compile(
 )
 
 
+_COMMENT_ON_COLUMN = re.compile(
+    r"^\s*comment\s+(?:if\s+exists\s+)?on\s+column\s+(?P<column>\S+)\s+is\s+(?P<text>'(?:[^']|'')*')\s*;?\s*$",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
 def run(statement: Statement, proceed: Proceed) -> FakeSnowflakeCursor:
     """Comment each column that the statement names."""
+    if one := _COMMENT_ON_COLUMN.match(statement.sql):
+        statement.duck.execute(f"COMMENT ON COLUMN {one['column']} IS {one['text']}")
+        return succeed(statement)
     match = _COLUMN_COMMENTS.match(statement.sql)
     if not match:
         return proceed(statement)
@@ -38,10 +47,22 @@ def run(statement: Statement, proceed: Proceed) -> FakeSnowflakeCursor:
 
 
 def install() -> None:
-    """Let a table's comment hold an apostrophe."""
-    insert_comment = fakesnow.info_schema.insert_table_comment_sql
+    """Let a table's comment hold an apostrophe, and record comments and text lengths beside the open transaction.
 
-    def escaped(catalog: str, schema: str, table: str, comment: str | None, **more: Any) -> str:
-        return insert_comment(catalog, schema, table, (comment or "").replace("'", "''"), **more)
+    fakesnow keeps both in a database of its own, and DuckDB lets a transaction write to one database only.
+    """
+    information: Any = fakesnow.info_schema
+    comment_sql, lengths_sql = information.insert_table_comment_sql, information.insert_text_lengths_sql
 
-    fakesnow.info_schema.insert_table_comment_sql = escaped
+    def record(sql: str) -> str:
+        with fakesnow_server.shared_fs.duck_conn.cursor() as beside:
+            beside.execute(sql)
+        return "SELECT 1"
+
+    def comment(catalog: str, schema: str, table: str, text: str | None) -> str:
+        return record(comment_sql(catalog, schema, table, (text or "").replace("'", "''")))
+
+    def lengths(catalog: str, schema: str, table: str, text_lengths: list[tuple[str, int]]) -> str:
+        return record(lengths_sql(catalog, schema, table, text_lengths))
+
+    information.insert_table_comment_sql, information.insert_text_lengths_sql = comment, lengths

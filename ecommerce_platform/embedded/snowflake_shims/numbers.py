@@ -1,13 +1,54 @@
-"""Money stays exact: aggregates of NUMBER are not computed in floating point.
+"""NUMBER stays exact: sums, averages and quotients are not computed in floating point.
 
-What belongs here: arithmetic on NUMBER. What does not: the form of results on the wire (results.py).
+What belongs here: arithmetic on NUMBER. What does not: other functions (functions.py), the form of results on the wire
+(results.py).
 """
 
 from __future__ import annotations
 
+import duckdb
 import fakesnow.transforms
+from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.transforms import transforms
 from sqlglot import Expr, exp
+
+# Snowflake: a quotient of NUMBERs has the scale max(s1, min(s1 + 6, 12)), rounded half away from zero, and a zero divisor
+# is an error (https://docs.snowflake.com/en/sql-reference/operators-arithmetic#division). DuckDB divides as DOUBLE; fifteen
+# significant digits, which every DOUBLE keeps, give back the decimal that was meant: 2.01 / 2 is 1.005, not 1.00499….
+_MACROS = """
+CREATE OR REPLACE MACRO _fs_global.main.quotient_scale(dividend) AS (
+    CASE
+        WHEN typeof(dividend) LIKE 'DECIMAL%' THEN
+            least(greatest(regexp_extract(typeof(dividend), ',(\\d+)', 1)::INTEGER + 6,
+                           regexp_extract(typeof(dividend), ',(\\d+)', 1)::INTEGER), 12)
+        ELSE 6
+    END
+);
+CREATE OR REPLACE MACRO _fs_global.main.quotient(dividend, divisor) AS (
+    CASE
+        WHEN divisor = 0 THEN error('Division by zero')
+        ELSE round(
+            CAST(format('{:.15g}', dividend / divisor) AS DECIMAL(38, 12)),
+            _fs_global.main.quotient_scale(dividend)
+        )
+    END
+);
+"""
+_QUOTIENT = "_fs_global.main.quotient"
+#: What makes an operand a FLOAT for all to see; its quotient stays one.
+_FLOATS = (
+    exp.Sqrt,
+    exp.Exp,
+    exp.Ln,
+    exp.Log,
+    exp.Pow,
+    exp.Stddev,
+    exp.StddevPop,
+    exp.StddevSamp,
+    exp.Variance,
+    exp.Rand,
+)
+_FLOAT_TYPES = (exp.DataType.Type.FLOAT, exp.DataType.Type.DOUBLE)
 
 
 def exact_aggregate(expression: Expr) -> Expr:
@@ -22,6 +63,55 @@ def exact_aggregate(expression: Expr) -> Expr:
     ):
         return exp.alias_(expression, name, quoted=True)
     return expression
+
+
+def exact_average(tree: Expr, _: FakeSnowflakeCursor) -> None:
+    """AVG(x) becomes the quotient of SUM(x) and COUNT(x), with Snowflake's scale; null of no rows."""
+    for average in list(tree.find_all(exp.Avg)):
+        if _is_float(average.this):
+            continue
+        node = average.parent if isinstance(average.parent, exp.Window) else average
+        count = exp.Nullif(this=_with_aggregate(node, exp.Count), expression=exp.Literal.number(0))
+        _replace(node, _quotient(_with_aggregate(node, exp.Sum), count))
+
+
+def exact_quotient(tree: Expr, _: FakeSnowflakeCursor) -> None:
+    """x / y of NUMBERs becomes a NUMBER with Snowflake's scale."""
+    # Inner quotients first: replacing an outer one moves what it holds.
+    for division in reversed(list(tree.find_all(exp.Div))):
+        if not (_is_float(division.this) or _is_float(division.expression)):
+            _replace(division, _quotient(division.this.unnest().copy(), division.expression.unnest().copy()))
+
+
+def _with_aggregate(node: Expr, kind: type[exp.AggFunc]) -> Expr:
+    """A copy of AVG(…) or AVG(…) OVER (…) with another aggregate in AVG's place."""
+    if isinstance(node, exp.Avg):
+        return kind(this=node.this.copy())
+    copy = node.copy()
+    copy.set("this", kind(this=copy.this.this))
+    return copy
+
+
+def _quotient(dividend: Expr, divisor: Expr) -> Expr:
+    return exp.Anonymous(this=_QUOTIENT, expressions=[dividend, divisor])
+
+
+def _is_float(operand: Expr) -> bool:
+    if any(operand.find_all(*_FLOATS)):
+        return True
+    return any(cast.to.this in _FLOAT_TYPES for cast in operand.find_all(exp.Cast, exp.TryCast))
+
+
+def _replace(node: Expr, replacement: Expr) -> None:
+    """Put the replacement in the node's place; a column without alias keeps the name that Snowflake gives it."""
+    if isinstance(node.parent, exp.Select) and node.arg_key == "expressions":
+        replacement = exp.alias_(replacement, node.sql(dialect="snowflake").upper(), quoted=True)
+    node.replace(replacement)
+
+
+def create_macros(duck: duckdb.DuckDBPyConnection) -> None:
+    """Define the quotient in fakesnow's own catalog, which lives in memory and is made anew at each start."""
+    duck.execute(_MACROS)
 
 
 def install() -> None:

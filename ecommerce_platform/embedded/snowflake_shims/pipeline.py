@@ -13,7 +13,6 @@ from typing import Any
 from fakesnow.cursor import FakeSnowflakeCursor
 from sqlglot import Expr
 
-
 #: fakesnow's server module; the package's attribute of that name is a function to type checkers.
 fakesnow_server: Any = import_module("fakesnow.server")
 #: fakesnow's cursor class, untyped: corrections replace its methods.
@@ -49,7 +48,8 @@ class Statement:
 
 Proceed = Callable[[Statement], FakeSnowflakeCursor]
 Step = Callable[[Statement, Proceed], FakeSnowflakeCursor]
-Rewrite = Callable[[Expr], Expr]
+#: Changes the tree of a statement in place, before fakesnow translates it.
+Rewrite = Callable[[Expr, FakeSnowflakeCursor], None]
 
 _fakesnow_execute = FakeSnowflakeCursor.execute
 _fakesnow_transform = FakeSnowflakeCursor._transform
@@ -75,11 +75,14 @@ def install(steps: Sequence[Step], rewrites: Sequence[Rewrite]) -> None:
         return _fakesnow_execute(statement.cursor, statement.sql, statement.params, **statement.options)
 
     def execute(cursor: FakeSnowflakeCursor, command: str, params: Any = None, **options: Any) -> FakeSnowflakeCursor:
-        return run(Statement(cursor, command, params, options), tuple(steps))
+        done = run(Statement(cursor, command, params, options), tuple(steps))
+        session: Any = cursor._conn
+        session.last_query_id = cursor._sfqid
+        return done
 
     def transform(cursor: FakeSnowflakeCursor, expression: Expr, params: Any) -> Expr:
         for rewrite in rewrites:
-            expression = expression.transform(rewrite, copy=False)
+            rewrite(expression, cursor)
         return _fakesnow_transform(cursor, expression, params)
 
     patched_cursor.execute = execute

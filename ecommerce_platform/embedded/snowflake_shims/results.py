@@ -18,7 +18,7 @@ from fakesnow.converter import from_binding
 
 from ecommerce_platform.embedded.snowflake_shims.pipeline import fakesnow_server
 
-_MICROS = 1_000_000
+_MICROS = pa.scalar(1_000_000)
 #: Snowflake sends offsets as minutes from -24 h; fakesnow's sessions are in UTC.
 _UTC_OFFSET = 1440
 _CACHED_RESULTS = 64
@@ -32,8 +32,11 @@ def timestamps(column: pa.Array | pa.ChunkedArray) -> pa.StructArray:
     unit = pa.timestamp("us", whole.type.tz)
     micros = whole.cast(unit).cast(pa.int64())
     epoch = pc.divide(pc.floor_temporal(whole, unit="second").cast(unit).cast(pa.int64()), _MICROS)
-    fraction = pc.multiply(pc.subtract(micros, pc.multiply(epoch, _MICROS)), 1000)
-    columns = {"epoch": pc.fill_null(epoch, 0), "fraction": pc.fill_null(fraction, 0).cast(pa.int32())}
+    fraction = pc.multiply(pc.subtract(micros, pc.multiply(epoch, _MICROS)), pa.scalar(1000))
+    columns = {
+        "epoch": pc.fill_null(epoch, pa.scalar(0)),
+        "fraction": pc.fill_null(fraction, pa.scalar(0)).cast(pa.int32()),
+    }
     if whole.type.tz:
         columns["timezone"] = pa.array([_UTC_OFFSET] * len(whole), pa.int32())
     fields = [pa.field(name, values.type, nullable=False) for name, values in columns.items()]

@@ -12,6 +12,7 @@ from typing import Any
 
 from fakesnow.cursor import FakeSnowflakeCursor
 
+from ecommerce_platform.embedded.snowflake_shims.functions import name_asof_tables
 from ecommerce_platform.embedded.snowflake_shims.pipeline import Proceed, Statement, answer, succeed
 
 _log = logging.getLogger(__name__)
@@ -66,4 +67,4 @@ def run(statement: Statement, proceed: Proceed) -> FakeSnowflakeCursor:
             "select '' as \"privilege\", '' as \"granted_on\", '' as \"name\", '' as \"granted_to\", "
             "'' as \"grantee_name\" where false",
         )
-    return proceed(statement.with_sql(sql))
+    return proceed(statement.with_sql(name_asof_tables(sql)))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import duckdb
 import fakesnow.macros
+import snowflake.connector.errors as sf
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.dialect import parse_one
 from sqlglot import Expr, exp
@@ -32,6 +33,10 @@ _DROP_COLUMNS = re.compile(
     r"^\s*alter\s+table\s+(?P<table>\S+)\s+drop\s+column\s+(?P<columns>[^;]+,[^;]+?)\s*;?\s*$",
     re.IGNORECASE | re.DOTALL,
 )
+_TRUNCATE_IF_EXISTS = re.compile(
+    r"^\s*truncate\s+(?:table\s+)?if\s+exists\s+(?P<table>[^\s;]+)\s*;?\s*$", re.IGNORECASE
+)
+_NO_SUCH_TABLE = 2003
 #: Snowflake keeps these as information and enforces none of them; DuckDB would enforce.
 _NOT_ENFORCED = (
     exp.PrimaryKeyColumnConstraint,
@@ -49,9 +54,20 @@ def run(statement: Statement, proceed: Proceed) -> FakeSnowflakeCursor:
         for column in match["columns"].split(","):
             proceed(statement.unbound(f"alter table {match['table']} drop column {column.strip()}"))
         return succeed(statement)
+    if match := _TRUNCATE_IF_EXISTS.match(statement.sql):
+        return _truncate_if_exists(statement.with_sql(f"truncate table {match['table']}"), proceed)
     if _WITH_COLUMNS.match(statement.sql):
         return _create_with_columns(statement, proceed)
     return proceed(statement)
+
+
+def _truncate_if_exists(statement: Statement, proceed: Proceed) -> FakeSnowflakeCursor:
+    try:
+        return proceed(statement)
+    except sf.ProgrammingError as error:
+        if error.errno != _NO_SUCH_TABLE:
+            raise
+        return succeed(statement)
 
 
 def _create_with_columns(statement: Statement, proceed: Proceed) -> FakeSnowflakeCursor:
