@@ -27,6 +27,7 @@ from ecommerce_platform.embedded.sample_shop.clock import (
 from ecommerce_platform.embedded.sample_shop.events import (
     DELETE,
     INSERT,
+    NULL,
     PHASE_OTHER,
     READ,
     UPDATE,
@@ -132,7 +133,7 @@ def catalog_events(
 ) -> Events:
     """History of the table products, given every line sold: its product (by position), time and quantity."""
     rng = generator(plan.seed, "catalog events")
-    texts = _texts(len(catalog.entered), rng)
+    texts = _texts(len(catalog.entered), dirt, rng)
     stock = _Stock.of(catalog, window, sold_product, sold_at, sold, rng)
     described_at = _description_changes(catalog, window, rng)
     rows = _Rows(catalog, texts, stock, described_at)
@@ -174,7 +175,7 @@ def _leave_out_descriptions(events: Events, described_at: Ints, dirt: DirtPlan, 
     return replace(events, unchanged={"description": unchanged})
 
 
-def _texts(count: int, rng: np.random.Generator) -> _Texts:
+def _texts(count: int, dirt: DirtPlan, rng: np.random.Generator) -> _Texts:
     """Names, and two descriptions of each product: the first, then at `count +` position the second."""
     category = rng.integers(0, len(words.CATALOG), count)
     goods = words.text([good for _, names in words.CATALOG for good in names])
@@ -184,6 +185,7 @@ def _texts(count: int, rng: np.random.Generator) -> _Texts:
     name = words.joined(" ", adjective, good, words.numbers(np.arange(count) + 1))
     first = words.joined(" ", name, "for every day. Made to last, easy to clean, and packed without plastic.")
     second = words.joined(" ", name, "in its new edition: lighter than before, with a longer guarantee.")
+    category[rng.choice(count, share_of(dirt.missing_categories, count), replace=False)] = NULL
     return _Texts(name, words.concatenated(first, second), category)
 
 

@@ -59,6 +59,26 @@ class Events:
     def ts_ms(self) -> Ints:
         return self.source_ts_ms + self.lag_ms
 
+    def plus(self, other: Events) -> Events:
+        """These events and then the others, which belong to the same table and pools."""
+
+        def both(mine: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
+            return np.concatenate([mine, theirs])
+
+        return replace(
+            self,
+            key=both(self.key, other.key),
+            op=both(self.op, other.op),
+            commit=both(self.commit, other.commit),
+            phase=both(self.phase, other.phase),
+            columns={name: both(values, other.columns[name]) for name, values in self.columns.items()},
+            tied=both(self.tied, other.tied),
+            lag_ms=both(self.lag_ms, other.lag_ms),
+            lsn=both(self.lsn, other.lsn),
+            damage=both(self.damage, other.damage),
+            unchanged={name: both(values, other.unchanged[name]) for name, values in self.unchanged.items()},
+        )
+
     def take(self, index: Ints | Mask) -> Events:
         return replace(
             self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -16,9 +16,9 @@ from typing import Any
 from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.embedded.sample_shop.landing_files import Progress, landing_tables, write_tables
 from ecommerce_platform.embedded.sample_shop.plan import DirtPlan, FaultPlan, ShopPlan
-from ecommerce_platform.embedded.sample_shop.report import PlantedFault, SampleReport
+from ecommerce_platform.embedded.sample_shop.report import SampleReport
 from ecommerce_platform.embedded.sample_shop.shop import open_shop
-from ecommerce_platform.embedded.sample_shop.speed_layer import healthy_versions, realtime_tables
+from ecommerce_platform.embedded.sample_shop.speed_layer import realtime_tables, speed_layer
 from ecommerce_platform.embedded.sample_shop.storage import MANIFEST, Store, clear
 from ecommerce_platform.settings import S3Settings
 
@@ -40,6 +40,7 @@ def generate_sample(
     orders_before: int | None = None,
     dirt: bool | DirtPlan = True,
     faults: bool | FaultPlan = True,
+    clean_realtime_dir: Path | None = None,
     s3: S3Settings | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -48,8 +49,9 @@ def generate_sample(
 
     `landing` is a folder or an `s3://bucket/prefix` (options in `s3`); its files are `<table>/date=…/*.parquet`.
     `realtime_dir` gets the order versions of the speed layer as Parquet, typed, with the faults listed in
-    `planted_faults.json`; None writes no such thing. `orders_before` is the number of orders older than the first day,
-    by default two days' worth. An earlier sample in the folders is replaced, or kept when it is the same.
+    `planted_faults.json`; `clean_realtime_dir` gets the same without faults; None writes no such thing. `orders_before`
+    is the number of orders older than the first day, by default two days' worth. An earlier sample in the folders is
+    replaced, or kept when it is the same.
 
     Raises SampleError for parameters that make no shop, and for folders with Parquet files of another origin unless
     `overwrite` (which deletes those in the tables' folders).
@@ -59,38 +61,51 @@ def generate_sample(
     dirt_plan = dirt if isinstance(dirt, DirtPlan) else DirtPlan() if dirt else DirtPlan.none()
     fault_plan = faults if isinstance(faults, FaultPlan) else FaultPlan() if faults else FaultPlan.none()
     origin = _origin(plan, dirt_plan, fault_plan)
-    stores: list[tuple[Store, tuple[str, ...]]] = [(Store.open(landing, s3), SOURCE_TABLES)]
-    if realtime_dir is not None:
-        stores.append((Store.open(realtime_dir), ("",)))
-    kept = _kept([store for store, _ in stores], origin)
+    targets = [_Target(Store.open(landing, s3), SOURCE_TABLES, "landing files")]
+    targets += [
+        _Target(Store.open(folder), ("",), step)
+        for folder, step in ((realtime_dir, "speed layer"), (clean_realtime_dir, "speed layer without faults"))
+        if folder is not None
+    ]
+    kept = _kept(targets, origin)
     if kept is not None:
         return kept.as_kept()
-    for store, folders in stores:
-        clear(store, folders, overwrite)
+    for target in targets:
+        clear(target.store, target.folders, overwrite)
     shop = open_shop(plan, dirt_plan)
-    versions = healthy_versions(shop.events["orders"])
-    planted: tuple[PlantedFault, ...] = ()
-    contents = [landing_tables(shop), realtime_tables(versions)][: len(stores)]
+    layer = speed_layer(shop, fault_plan)
+    contents = [landing_tables(shop)]
+    contents += [realtime_tables(layer.versions)] if realtime_dir is not None else []
+    contents += [realtime_tables(layer.healthy)] if clean_realtime_dir is not None else []
     sizes = []
-    for (store, _), tables, step in zip(stores, contents, ("landing files", "speed layer"), strict=False):
-        _write_manifest(store, {"files": dict.fromkeys(tables)})
-        sizes.append(write_tables(store, tables, step, progress))
+    for target, tables in zip(targets, contents, strict=True):
+        _write_manifest(target.store, {"files": dict.fromkeys(tables)})
+        sizes.append(write_tables(target.store, tables, target.step, progress))
     report = SampleReport(
         rows=shop.rows(),
         unreadable=shop.unreadable(),
         dirt=shop.dirt,
-        faults=planted,
-        effects=(),
+        faults=layer.faults,
+        effects=layer.effects,
         files=len(sizes[0]),
         bytes=sum(sizes[0].values()),
-        realtime_rows=len(versions),
+        realtime_rows=len(layer.versions),
     )
     if realtime_dir is not None:
-        listed = json.dumps([fault.as_json() for fault in planted], indent=2)
-        stores[1][0].write_bytes(FAULTS_FILE, listed.encode())
-    for (store, _), files in zip(stores, sizes, strict=True):
-        _write_manifest(store, {"origin": origin, "files": files, "report": report.as_json()})
+        listed = json.dumps([fault.as_json() for fault in layer.faults], indent=2)
+        targets[1].store.write_bytes(FAULTS_FILE, listed.encode())
+    for target, files in zip(targets, sizes, strict=True):
+        _write_manifest(target.store, {"origin": origin, "files": files, "report": report.as_json()})
     return report
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A folder that the sample is written to, and which of its subfolders are the sample's."""
+
+    store: Store
+    folders: tuple[str, ...]
+    step: str
 
 
 def _origin(plan: ShopPlan, dirt: DirtPlan, faults: FaultPlan) -> str:
@@ -99,14 +114,14 @@ def _origin(plan: ShopPlan, dirt: DirtPlan, faults: FaultPlan) -> str:
     return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _kept(stores: list[Store], origin: str) -> SampleReport | None:
+def _kept(targets: list[_Target], origin: str) -> SampleReport | None:
     """The report of the sample that is already in all the folders, whole and with this origin; else None."""
-    manifests = [store.manifest() or {} for store in stores]
-    for store, manifest in zip(stores, manifests, strict=True):
+    manifests = [target.store.manifest() or {} for target in targets]
+    for target, manifest in zip(targets, manifests, strict=True):
         files = manifest.get("files")
         if manifest.get("origin") != origin or not isinstance(files, dict):
             return None
-        there = store.files(SOURCE_TABLES if store is stores[0] else ("",))
+        there = target.store.files(target.folders)
         if {name: size for name, size in there.items() if name.endswith(".parquet")} != files:
             return None
     content: Any = manifests[0]["report"]

@@ -62,6 +62,7 @@ class DirtPlan:
     invalid_emails: float = 0.02
     missing_names: float = 0.02
     missing_addresses: float = 0.01
+    missing_categories: float = 0.02
     unknown_statuses: float = 0.004
     negative_amounts: float = 0.003
     orders_of_unknown_users: float = 0.004

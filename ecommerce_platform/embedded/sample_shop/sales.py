@@ -89,11 +89,12 @@ def simulate_sales(plan: ShopPlan, dirt: DirtPlan, window: Window, people: Peopl
     """Draws all orders of the shop, the ones before the first day first."""
     rng = generator(plan.seed, "orders")
     counts = counts_by_day(window, plan.orders_per_day, rng)
-    age = np.minimum(rng.exponential(50 * DAY, plan.orders_before), _OLDEST).astype(np.int64)
+    # Most are weeks old, a few are months old.
+    age = (rng.exponential(50 * DAY, plan.orders_before) % _OLDEST).astype(np.int64)
     created = np.concatenate([np.sort(window.start - age - HOUR), times_on_days(window, counts, rng)])
     buyer = _buyers(created, window, people, rng)
     sales = _with_lines(created, buyer, window, catalog, generator(plan.seed, "lines"))
-    return _with_dirt(sales, dirt, people, catalog, generator(plan.seed, "order dirt"))
+    return _with_dirt(sales, dirt, window, people, catalog, generator(plan.seed, "order dirt"))
 
 
 def _buyers(created: Ints, window: Window, people: People, rng: np.random.Generator) -> Ints:
@@ -182,7 +183,9 @@ def _deletions(created: Ints, window: Window, rng: np.random.Generator) -> tuple
     return deleted, restored
 
 
-def _with_dirt(sales: Sales, dirt: DirtPlan, people: People, catalog: Catalog, rng: np.random.Generator) -> Sales:
+def _with_dirt(
+    sales: Sales, dirt: DirtPlan, window: Window, people: People, catalog: Catalog, rng: np.random.Generator
+) -> Sales:
     """The same orders with the business dirt: each kind on orders (or lines) of its own."""
     orders, lines = len(sales.user), len(sales.product)
     wanted = {
@@ -194,7 +197,7 @@ def _with_dirt(sales: Sales, dirt: DirtPlan, people: People, catalog: Catalog, r
     chosen: dict[str, Ints] = {}
     for kind, share in wanted.items():
         chosen[kind], shuffled = np.split(shuffled, [min(len(shuffled), share_of(share, orders))])
-    returnable = np.flatnonzero(sales.moves.delivered < NEVER)
+    returnable = np.flatnonzero(sales.moves.delivered < np.minimum(sales.moves.deleted, window.end))
     chosen["unknown_statuses"] = rng.choice(returnable, share_of(dirt.unknown_statuses, len(returnable)), replace=False)
     stray = rng.choice(lines, share_of(dirt.items_of_unknown_products, lines), replace=False)
     address, total, user = sales.address.copy(), sales.total.copy(), sales.user.copy()

@@ -21,7 +21,7 @@ from ecommerce_platform.embedded.sample_shop.delivery import Delivery, FileSlice
 from ecommerce_platform.embedded.sample_shop.events import Events, number_the_log
 from ecommerce_platform.embedded.sample_shop.order_events import item_events, order_events
 from ecommerce_platform.embedded.sample_shop.people import simulate_people
-from ecommerce_platform.embedded.sample_shop.plan import DirtPlan, ShopPlan
+from ecommerce_platform.embedded.sample_shop.plan import DirtPlan, ShopPlan, share_of
 from ecommerce_platform.embedded.sample_shop.sales import simulate_sales
 
 #: Of the snapshot's rows, those that arrive without a log sequence number.
@@ -81,6 +81,7 @@ def open_shop(plan: ShopPlan, dirt: DirtPlan) -> Shop:
     for table, counts in (("users", people.dirt), ("orders", sales.dirt)):
         for kind, count in counts.items():
             found[kind]["order_items" if kind.startswith("items_") else table] = count
+    found["missing_categories"]["products"] = share_of(dirt.missing_categories, plan.products)
     for table, events in numbered.items():
         for column, mask in events.unchanged.items():
             found[f"unchanged_{column}"][table] = int(mask.sum())

@@ -1,19 +1,48 @@
 """What a speed layer would have seen of the orders: every readable event once, in commit order, typed.
 
-What belongs here: the order versions of `orders_realtime`. What does not: faults (faults.py) and loading them.
+What belongs here: the order versions of `orders_realtime`. What does not: choosing faults (faults.py) and loading them.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.embedded.sample_shop.clock import generator
 from ecommerce_platform.embedded.sample_shop.columns import speed_table
 from ecommerce_platform.embedded.sample_shop.damage import SOUND
 from ecommerce_platform.embedded.sample_shop.events import Events
+from ecommerce_platform.embedded.sample_shop.faults import plant
 from ecommerce_platform.embedded.sample_shop.landing_files import TableMaker
+from ecommerce_platform.embedded.sample_shop.plan import FaultPlan
+from ecommerce_platform.embedded.sample_shop.report import MetricEffect, PlantedFault
+from ecommerce_platform.embedded.sample_shop.shop import Shop
+from ecommerce_platform.embedded.sample_shop.standing import effects, standing_of
 
 _ROWS_PER_FILE = 1_000_000
+
+
+@dataclass(frozen=True)
+class SpeedLayer:
+    """Versions with the planted faults, the same without them, the list of faults and what they do to daily metrics."""
+
+    versions: Events
+    healthy: Events
+    faults: tuple[PlantedFault, ...]
+    effects: tuple[MetricEffect, ...]
+
+
+def speed_layer(shop: Shop, plan: FaultPlan) -> SpeedLayer:
+    """What the speed layer of this shop holds at the end of the last day."""
+    healthy = healthy_versions(shop.events["orders"])
+    if plan == FaultPlan.none():
+        return SpeedLayer(healthy, healthy, (), ())
+    users = shop.events["users"]
+    faulty = plant(healthy, users, shop.window, plan, generator(shop.plan.seed, "faults"))
+    sides = (standing_of(versions, users, shop.window) for versions in (faulty.versions, healthy))
+    return SpeedLayer(faulty.versions, healthy, faulty.faults, effects(*sides))
 
 
 def healthy_versions(orders: Events) -> Events:
