@@ -27,10 +27,14 @@ from ecommerce_platform.lakehouse.arrivals import Arrivals, DayArrival, list_lan
 from ecommerce_platform.lakehouse.audit import DayAudit, verdict, volume_warning
 from ecommerce_platform.lakehouse.errors import LakehouseError, PublishConflictError
 from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, TableLedger, read_table_ledger
-from ecommerce_platform.lakehouse.tables import ensure_event_table, ensure_quarantine_table, event_identifier
+from ecommerce_platform.lakehouse.tables import (
+    ensure_event_table,
+    ensure_quarantine_table,
+    event_identifier,
+    open_catalog,
+)
 from ecommerce_platform.lakehouse.write import unreadable_day, write_events, write_quarantine
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import pyiceberg_catalog
 
 #: How often a table's days are written again because `main` or the files moved meanwhile.
 MAX_CONFLICTS = 5
@@ -73,17 +77,18 @@ def ingest(job: Ingest, days: Sequence[date], tables: Sequence[str] = SOURCE_TAB
     Days that cannot be published are in the results' `refused`. Raises what made a whole table impossible, after the other tables
     are done.
     """
+    catalog = open_catalog(job.settings)
+    for table in tables:
+        ensure_event_table(catalog, job.settings, job.contracts[table])
     with ThreadPoolExecutor(len(tables), thread_name_prefix="ingest") as pool:
         futures = {table: pool.submit(ingest_table, job, job.contracts[table], sorted(set(days))) for table in tables}
     return {table: future.result() for table, future in futures.items()}
 
 
 def ingest_table(job: Ingest, contract: Contract, days: Sequence[date]) -> TableResult:
-    """All the days of one table."""
+    """All the days of one table, which is there already."""
     started = time.monotonic()
-    catalog = pyiceberg_catalog(job.settings)
-    ensure_event_table(catalog, job.settings, contract)
-    state = _Progress(job, contract, catalog, list(days))
+    state = _Progress(job, contract, open_catalog(job.settings), list(days))
     for _ in range(MAX_CONFLICTS + len(days)):
         if state.attempt():
             break

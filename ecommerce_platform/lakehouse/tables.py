@@ -25,10 +25,12 @@ from pyiceberg.types import (
     StringType,
     TimestamptzType,
 )
+from sqlalchemy.exc import DBAPIError
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType
 from ecommerce_platform.lakehouse.errors import TableEvolutionError
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import pyiceberg_catalog
 
 #: Of every table of the platform, as the design document has them.
 TABLE_PROPERTIES = {
@@ -57,6 +59,14 @@ QUARANTINE_COLUMNS = (
 
 _CREATED = {"ecommerce.created-by": "ecommerce-platform"}
 _ATTEMPTS = 5
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """The catalog. A SQL catalog makes its own tables on first use; of two that do so at once, one fails and finds them made."""
+    try:
+        return pyiceberg_catalog(settings)
+    except DBAPIError:
+        return pyiceberg_catalog(settings)
 
 
 def iceberg_type(column: Column) -> IcebergType:
@@ -98,7 +108,7 @@ def ensure_quarantine_table(catalog: Catalog, settings: Settings, contract: Cont
 
 def _ensure(catalog: Catalog, identifier: str, columns: tuple[Column, ...], partition_by: tuple[str, ...]) -> Table:
     if not catalog.table_exists(identifier):
-        catalog.create_namespace_if_not_exists(identifier.split(".")[0])
+        _ensure_namespace(catalog, identifier.split(".")[0])
         fields = [
             NestedField(number, column.name, iceberg_type(column), required=False, doc=column.description or None)
             for number, column in enumerate(columns, start=1)
@@ -117,6 +127,15 @@ def _ensure(catalog: Catalog, identifier: str, columns: tuple[Column, ...], part
         _first_snapshot(table)
         table = catalog.load_table(identifier)
     return table
+
+
+def _ensure_namespace(catalog: Catalog, namespace: str) -> None:
+    try:
+        catalog.create_namespace_if_not_exists(namespace)
+    except DBAPIError:
+        # A SQL catalog's answer to the slower of two that create it at once.
+        if not catalog.namespace_exists(namespace):
+            raise
 
 
 def _first_snapshot(table: Table) -> None:

@@ -1,0 +1,137 @@
+"""The four event tables as Dagster assets: one step for all of them, and for all days of its range.
+
+What belongs here: declaring the assets, calling the ingestion, and reporting. What does not: how a day is published (ingest.py).
+
+The step does not fail because days were refused: the good days go on, the refused ones are in the ledger, in their partition's
+metadata, and in the check `all_days_published`, which fails the run in the end (checks.py).
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
+from ecommerce_platform.lakehouse.ingest import Ingest, TableResult, ingest
+from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
+from ecommerce_platform.partitions import daily_partitions, partition_days
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.resource import SparkResource
+
+GROUP = "lakehouse"
+OWNERS = ("team:data-platform",)
+
+
+def event_key(table: str) -> dg.AssetKey:
+    """The asset of a table of change events."""
+    return dg.AssetKey(["iceberg", table])
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """`iceberg/users`, `iceberg/products`, `iceberg/orders`, `iceberg/order_items`."""
+    contracts = load_contracts()
+
+    @dg.multi_asset(
+        name="change_events",
+        specs=[_spec(settings, contracts[table]) for table in SOURCE_TABLES],
+        can_subset=True,
+        partitions_def=daily_partitions(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def change_events(context: dg.AssetExecutionContext, spark: SparkResource) -> Iterator[dg.MaterializeResult]:
+        selected = [table for table in SOURCE_TABLES if event_key(table) in context.selected_asset_keys]
+        days = partition_days(context)
+        job = Ingest(settings, lambda: spark.spark_session, context.run_id)
+        for table, result in ingest(job, days, selected).items():
+            key = event_key(table)
+            for day in days:
+                metadata = day_metadata(result, day)
+                context.add_asset_metadata(metadata, asset_key=key, partition_key=day.isoformat())
+            for refused in result.refused.values():
+                context.log.error(f"{key.to_user_string()} {refused.day} is not published: {refused.reason}")
+            for day, warning in result.warnings.items():
+                context.log.warning(f"{key.to_user_string()} {day}: {warning}")
+            yield dg.MaterializeResult(asset_key=key, metadata=table_metadata(result, contracts[table]))
+
+    return [change_events]
+
+
+def _spec(settings: Settings, contract: Contract) -> dg.AssetSpec:
+    table = contract.table
+    return dg.AssetSpec(
+        key=event_key(table),
+        deps=[dg.AssetKey(["landing", table])],
+        description=(
+            f"Change events of {table} in Iceberg: {contract.description} Each landing day is decoded by the contract, "
+            "audited on a branch, and published as a whole; rows that are no events are kept in quarantine."
+        ),
+        group_name=GROUP,
+        kinds={"spark", "iceberg"},
+        owners=OWNERS,
+        metadata={
+            "dagster/table_name": f"{settings.lakehouse.catalog_name}.{event_identifier(settings, table)}",
+            "dagster/column_schema": _column_schema(contract),
+            "quarantine_table": quarantine_identifier(settings, table),
+            "table_properties": dict(TABLE_PROPERTIES),
+            "contract": f"{contract.source} {contract.version}",
+        },
+    )
+
+
+def _column_schema(contract: Contract) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                column.spark_type,
+                column.description,
+                constraints=dg.TableColumnConstraints(nullable=not column.required),
+            )
+            for column in contract.all_event_columns
+        ]
+    )
+
+
+def table_metadata(result: TableResult, contract: Contract) -> Mapping[str, Any]:
+    """What the step as a whole did for the table."""
+    records = result.records.values()
+    return {
+        "dagster/row_count": sum(record.published for record in records),
+        "dagster/column_schema": _column_schema(contract),
+        "days_published_now": len(result.published),
+        "days_unchanged": len(result.unchanged),
+        "days_refused": len(result.refused),
+        "rows_landed_in_step": sum(record.landed for record in records),
+        "current_snapshot_id": str(result.snapshot_id),
+        "step_seconds": round(result.seconds, 2),
+    }
+
+
+def day_metadata(result: TableResult, day: date) -> dict[str, Any]:
+    """What became of one day of the table."""
+    metadata: dict[str, Any] = {}
+    record, refused = result.records.get(day), result.refused.get(day)
+    if record:
+        metadata = {
+            "state": "published" if day in result.published else "unchanged",
+            "rows_landed": record.landed,
+            "rows_published": record.published,
+            "rows_quarantined": record.quarantined,
+            "rows_duplicate": record.duplicates,
+            "dagster/partition_row_count": record.published,
+            "files": record.files,
+            "bytes": record.bytes,
+            # As text: the numbers are beyond what the UI's JavaScript can hold.
+            "snapshot_id": str(record.snapshot_id),
+            "content_id": record.content_id,
+            "published_by_run": record.run_id,
+        }
+    if refused:
+        # What is published of the day, if anything, is the last good state: the numbers above are of that.
+        metadata |= {"state": "refused", "reason": refused.reason, "refused_branch": refused.branch or "none"}
+    if day in result.warnings:
+        metadata["volume_warning"] = result.warnings[day]
+    if day in result.unknown_columns:
+        metadata["columns_unknown_to_contract"] = ", ".join(result.unknown_columns[day])
+    return metadata

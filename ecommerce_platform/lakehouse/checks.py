@@ -1,0 +1,173 @@
+"""What must hold for the event tables, as Dagster asset checks. They ask the ledger and the table, never the step's own word.
+
+What belongs here: declaring the checks and their results. What does not: the verdict on a day, which is taken before it is
+published (audit.py): a day that fails it is not there to be checked.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+
+import dagster as dg
+
+from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.lakehouse.assets import event_key
+from ecommerce_platform.lakehouse.audit import count_days, volume_warning
+from ecommerce_platform.lakehouse.ledger import TableLedger, read_table_ledger
+from ecommerce_platform.lakehouse.tables import event_identifier
+from ecommerce_platform.partitions import daily_partitions
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import load_iceberg_table
+
+_CONSERVATION = (
+    "Rows landed = rows published + rows quarantined + duplicates, and the table holds what the ledger says."
+)
+_SHARE = "The share of rows in quarantine is within the limit."
+_VOLUME = "As many rows landed as on the same weekday of recent weeks, within a factor of two."
+_PUBLISHED = (
+    "All days of the run are published with their newest content; if not, the run fails after all else has finished."
+)
+
+
+def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """`row_conservation` (blocking), `quarantine_share`, `volume`, and `all_days_published` of each event table."""
+    return [_audit_checks(settings), _closing_check(settings)]
+
+
+def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
+    specs = [
+        spec
+        for table in SOURCE_TABLES
+        for spec in (
+            dg.AssetCheckSpec("row_conservation", asset=event_key(table), blocking=True, description=_CONSERVATION),
+            dg.AssetCheckSpec("quarantine_share", asset=event_key(table), description=_SHARE),
+            dg.AssetCheckSpec("volume", asset=event_key(table), description=_VOLUME),
+        )
+    ]
+
+    @dg.multi_asset_check(name="change_events_audit", specs=specs, can_subset=True)
+    def change_events_audit(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        days = checked_days(context, settings)
+        checks: dict[str, Callable[[Settings, str, Sequence[date]], dg.AssetCheckResult]] = {
+            "row_conservation": row_conservation,
+            "quarantine_share": quarantine_share,
+            "volume": volume,
+        }
+        for key in sorted(context.selected_asset_check_keys):
+            yield checks[key.name](settings, key.asset_key.path[-1], days)
+
+    return change_events_audit
+
+
+def _closing_check(settings: Settings) -> dg.AssetChecksDefinition:
+    specs = [
+        dg.AssetCheckSpec("all_days_published", asset=event_key(table), description=_PUBLISHED)
+        for table in SOURCE_TABLES
+    ]
+
+    @dg.multi_asset_check(name="all_days_published", specs=specs, can_subset=True)
+    def all_days_published(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        days = checked_days(context, settings)
+        missing: list[str] = []
+        for key in sorted(context.selected_asset_check_keys):
+            problems = unpublished(settings, key.asset_key.path[-1], days)
+            missing += problems
+            yield dg.AssetCheckResult(
+                passed=not problems,
+                asset_key=key.asset_key,
+                check_name=key.name,
+                metadata={"days": len(days), "not_published": problems},
+            )
+        if missing:
+            raise dg.Failure(
+                f"{len(missing)} of the run's days are not published; the good days went through. "
+                + " | ".join(missing),
+                allow_retries=False,
+            )
+
+    return all_days_published
+
+
+def checked_days(context: dg.AssetCheckExecutionContext, settings: Settings) -> tuple[date, ...]:
+    """The days of the run; a run without partitions checks all days that are published."""
+    if context.op_execution_context.has_partition_key or context.op_execution_context.has_partition_key_range:
+        keys = daily_partitions(settings)
+        window = context.op_execution_context.partition_key_range
+        return tuple(date.fromisoformat(key) for key in keys.get_partition_keys_in_range(window))
+    return ()
+
+
+def _ledger(settings: Settings, table: str) -> TableLedger:
+    return read_table_ledger(table, load_iceberg_table(settings, event_identifier(settings, table)))
+
+
+def row_conservation(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
+    """Compares the ledger with itself and with the manifests of the published snapshot."""
+    iceberg = load_iceberg_table(settings, event_identifier(settings, table))
+    records = [record for day, record in read_table_ledger(table, iceberg).published.items() if not days or day in days]
+    snapshot = iceberg.current_snapshot()
+    counted = (
+        count_days(iceberg, snapshot.snapshot_id, load_contracts()[table], [record.day for record in records])
+        if snapshot and records
+        else {}
+    )
+    wrong = [
+        f"{record.day}: {record.landed} landed, {record.published} published, {record.quarantined} quarantined, "
+        f"{record.duplicates} duplicates, {counted[record.day].rows if record.day in counted else 0} in the table"
+        for record in records
+        if not record.conserved or record.published != (counted[record.day].rows if record.day in counted else 0)
+    ]
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        asset_key=event_key(table),
+        check_name="row_conservation",
+        metadata={
+            "days": len(records),
+            "rows_landed": sum(record.landed for record in records),
+            "rows_published": sum(record.published for record in records),
+            "rows_quarantined": sum(record.quarantined for record in records),
+            "rows_duplicate": sum(record.duplicates for record in records),
+            "wrong_days": wrong,
+        },
+    )
+
+
+def quarantine_share(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
+    """The highest share of quarantined rows of a published day, against the limit."""
+    limit = settings.landing.max_quarantined_share
+    shares = {
+        day: record.quarantined / record.landed
+        for day, record in _ledger(settings, table).published.items()
+        if record.landed and (not days or day in days)
+    }
+    above = [f"{day}: {share:.2%}" for day, share in shares.items() if share > limit]
+    return dg.AssetCheckResult(
+        passed=not above,
+        asset_key=event_key(table),
+        check_name="quarantine_share",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"highest_share": max(shares.values(), default=0.0), "limit": float(limit), "days_above": above},
+    )
+
+
+def volume(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
+    """Days on which unusually few or many rows landed."""
+    records = _ledger(settings, table).published
+    found = [volume_warning(records, day, record.landed) for day, record in records.items() if not days or day in days]
+    warnings = [warning for warning in found if warning]
+    return dg.AssetCheckResult(
+        passed=not warnings,
+        asset_key=event_key(table),
+        check_name="volume",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"unusual_days": warnings},
+    )
+
+
+def unpublished(settings: Settings, table: str, days: Sequence[date]) -> list[str]:
+    """Why days of the run are not published, one line a day."""
+    ledger = _ledger(settings, table)
+    refused = [item for day, item in ledger.refused.items() if not days or day in days]
+    absent = [day for day in days if day not in ledger.published and day not in ledger.refused]
+    return [f"{table} {item.day}: {item.reason}" for item in refused] + [
+        f"{table} {day}: nothing is published; materialize iceberg/{table} for it" for day in absent
+    ]
