@@ -5,6 +5,8 @@
     alias='int_customer_metrics'
 ) }}
 
+-- depends_on: {{ ref('base_changed_keys') }}
+-- depends_on: {{ ref('base_orders') }}
 with users as (
     select
         users_enhanced.id,

@@ -6,6 +6,7 @@
     cluster_by=['date']
 ) }}
 
+-- depends_on: {{ ref('base_changed_keys') }}
 -- One row an order, with its items folded in: nothing downstream sums an order's amount across a join to its items.
 with orders as (
     select

@@ -6,6 +6,8 @@
     cluster_by=['date']
 ) }}
 
+-- depends_on: {{ ref('base_changed_keys') }}
+-- depends_on: {{ ref('base_orders') }}
 with sales as (
     select
         order_analytics.date,

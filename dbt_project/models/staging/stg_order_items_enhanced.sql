@@ -6,6 +6,7 @@
     cluster_by=['to_date(created_at)', 'product_category']
 ) }}
 
+-- depends_on: {{ ref('base_changed_keys') }}
 with items as (
     select *
     from {{ ref('base_order_items') }}

@@ -6,6 +6,7 @@
     cluster_by=['to_date(created_at)', 'status']
 ) }}
 
+-- depends_on: {{ ref('base_changed_keys') }}
 with orders as (
     select *
     from {{ ref('base_orders') }}

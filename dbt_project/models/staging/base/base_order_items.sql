@@ -5,6 +5,7 @@
     cluster_by=['to_date(created_at)']
 ) }}
 
+-- depends_on: {{ ref('base_changed_keys') }}
 -- Latest state of each key of order_items, without deleted keys.
 with events as (
     {{ applied_events('order_items', ['id', 'order_id', 'product_id', 'quantity', 'unit_price', 'created_at']) }}

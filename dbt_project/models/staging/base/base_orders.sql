@@ -5,6 +5,7 @@
     cluster_by=['to_date(created_at)']
 ) }}
 
+-- depends_on: {{ ref('base_changed_keys') }}
 -- Latest state of each key of orders, without deleted keys.
 with events as (
     {{ applied_events('orders', ['id', 'user_id', 'status', 'total_amount', 'shipping_address', 'created_at', 'updated_at']) }}

@@ -5,6 +5,7 @@
     cluster_by=['to_date(created_at)']
 ) }}
 
+-- depends_on: {{ ref('base_changed_keys') }}
 -- Latest state of each key of products, without deleted keys.
 with events as (
     {{ applied_events('products', ['id', 'name', 'description', 'price', 'stock_quantity', 'category', 'created_at', 'updated_at']) }}

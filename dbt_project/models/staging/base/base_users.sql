@@ -5,6 +5,7 @@
     cluster_by=['to_date(created_at)']
 ) }}
 
+-- depends_on: {{ ref('base_changed_keys') }}
 -- Latest state of each key of users, without deleted keys.
 with events as (
     {{ applied_events('users', ['id', 'email', 'first_name', 'last_name', 'created_at', 'updated_at']) }}
