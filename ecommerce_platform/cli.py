@@ -78,7 +78,9 @@ def sample(
     from ecommerce_platform.demo import write_sample
 
     settings = settings_or_exit()
-    write_sample(settings, days=days, orders_per_day=orders_per_day, seed=seed, faults=faults, overwrite=overwrite, say=say)
+    write_sample(
+        settings, days=days, orders_per_day=orders_per_day, seed=seed, faults=faults, overwrite=overwrite, say=say
+    )
 
 
 @realtime_app.command("load", epilog="Example: `ecommerce-platform realtime load data/realtime`")
@@ -151,6 +153,30 @@ def local_status() -> None:
 
     for line in servers.status(settings_or_exit().data_dir):
         typer.echo(str(line))
+
+
+@app.command(epilog="Example: `ecommerce-platform metrics --port 9187`")
+def metrics(
+    port: Annotated[int, typer.Option(help="Port to serve on.", min=0, max=65535)] = 9187,
+    host: Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 in a container.")] = "127.0.0.1",
+    interval: Annotated[float, typer.Option(help="Seconds between readings.", min=1)] = 15.0,
+) -> None:
+    """Serve `/metrics` for Prometheus from Dagster's event log and the platform's tables."""
+    import dagster as dg
+
+    from ecommerce_platform.operations.exporter.server import Exporter
+    from ecommerce_platform.operations.exporter.tables import read_platform
+    from ecommerce_platform.transformation.runner import model_names
+
+    settings = settings_or_exit()
+    with dg.DagsterInstance.get() as instance:
+        exporter = Exporter(instance, lambda: read_platform(settings), model_names(settings), interval, say)
+        server, thread = exporter.serve(host, port)
+        say(f"serving http://{host}:{server.server_port}/metrics, reading every {interval:g} s; ctrl-c stops")
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            exporter.stop()
 
 
 @app.command(epilog="Example: `ECOMMERCE_PROFILE=production ecommerce-platform doctor`")

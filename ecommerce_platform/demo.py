@@ -53,8 +53,10 @@ def write_sample(
         overwrite=overwrite,
         s3=settings.s3,
     )
-    for line in report.lines():
-        say(f"  {line}")
+    say(f"  {report.total_rows} change events in {report.files} files" + (", already there" if report.kept else ""))
+    dirt = {kind: sum(tables.values()) for kind, tables in report.dirt.items()}
+    say("  with " + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in dirt.items() if count))
+    say(f"  {report.realtime_rows} order versions for the speed layer, {len(report.faults)} planted faults")
     return report
 
 
@@ -161,7 +163,7 @@ def summary(settings: Settings, outcome: RunOutcome, report: SampleReport) -> It
     yield "  customers        " + ", ".join(f"{tier} {count} (spent {spent})" for tier, count, spent in tiers)
     yield "  best products    " + ", ".join(f"{name} {revenue}" for name, revenue in products)
     if outcome.failed_checks:
-        yield f"  The speed layer carries {len(report.planted_faults)} planted faults; these checks found them, so the run is red:"
+        yield f"  The speed layer carries {len(report.faults)} planted faults; these checks found them, so the run is red:"
         yield from (f"    {name}" for name in outcome.failed_checks)
     yield "Next:"
     yield "  make dev                      lineage, runs and checks in Dagster's UI"

@@ -44,13 +44,15 @@ def _run(settings: Settings, probes: list[tuple[str, Callable[[Settings], str]]]
 def _java(settings: Settings) -> str:
     from ecommerce_platform.spark.java import require_java
 
-    return f"Java {require_java()}"
+    return f"Java {require_java().version}"
 
 
 def _jars(settings: Settings) -> str:
-    from ecommerce_platform.spark.jars import ensure_jars, jars_dir, needed_groups
+    from ecommerce_platform.spark.catalog import needs_s3
+    from ecommerce_platform.spark.jars import CORE, S3, default_jars_dir, ensure_jars
 
-    jars = ensure_jars(jars_dir(settings), needed_groups(settings))
+    groups = frozenset({CORE, S3} if needs_s3(settings) else {CORE})
+    jars = ensure_jars(default_jars_dir(settings.spark), groups)
     return f"{len(jars)} jars, SHA-256 as pinned"
 
 
@@ -77,11 +79,12 @@ def _catalog(settings: Settings) -> str:
 
 def _snowflake(settings: Settings) -> str:
     from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.query import run_sql
 
     with connect(settings) as connection:
-        row = connection.cursor().execute("select current_version()").fetchone()
+        version = run_sql(connection, "select current_version()").rows[0][0]
     where = "embedded stand-in" if settings.snowflake_is_embedded else settings.snowflake.account
-    return f"{where}, version {row[0] if row else 'unknown'}"
+    return f"{where}, version {version}"
 
 
 def _clickhouse(settings: Settings) -> str:
