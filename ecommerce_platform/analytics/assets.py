@@ -1,0 +1,102 @@
+"""The Spark analytics as Dagster sees them: three tables, one step.
+
+What belongs here: declaration, which days are published, metadata. What does not: how they are computed (compute.py).
+"""
+
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+
+from ecommerce_platform.analytics.compute import PublishedInput, refresh
+from ecommerce_platform.analytics.tables import TABLES, AnalyticsTable, WrittenTable, identifier
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.lakehouse.ledger import complete, read_table_ledger
+from ecommerce_platform.partitions import daily_partitions, partition_days
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import load_iceberg_table
+from ecommerce_platform.spark.resource import SparkResource
+
+GROUP = "analytics"
+OWNERS = ("team:data-platform",)
+
+
+def analytics_key(table: str) -> dg.AssetKey:
+    """The asset of an analytics table."""
+    return dg.AssetKey(["iceberg", table])
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The three analytics tables, computed together by one step from the four event tables."""
+    specs = [_spec(table, settings) for table in TABLES.values()]
+
+    @dg.multi_asset(
+        name="spark_analytics",
+        specs=specs,
+        can_subset=True,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def spark_analytics(context: dg.AssetExecutionContext, spark: SparkResource) -> Iterator[dg.MaterializeResult]:
+        started = time.monotonic()
+        wanted = [name for name in TABLES if analytics_key(name) in context.selected_asset_keys]
+        published = published_input(settings)
+        written = refresh(lambda: spark.spark_session, settings, published, wanted, context.run_id)
+        seconds = round(time.monotonic() - started, 3)
+        waiting = [day.isoformat() for day in partition_days(context) if day not in published.days]
+        if waiting:
+            context.log.warning(f"not among the days that all four tables have published: {', '.join(waiting)}")
+        for name in wanted:
+            yield dg.MaterializeResult(
+                asset_key=analytics_key(name), metadata=_metadata(written[name], published, seconds)
+            )
+
+    return [spark_analytics]
+
+
+def published_input(settings: Settings) -> PublishedInput:
+    """What the lakehouse has published, each table's ledger and snapshot from one state of its metadata; no days while one
+    of the tables does not exist.
+    """
+    try:
+        tables = {
+            name: load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{name}") for name in SOURCE_TABLES
+        }
+    except (NoSuchTableError, NoSuchNamespaceError):
+        return PublishedInput(days=(), contents={}, snapshots={})
+    ledgers = {table: read_table_ledger(table, iceberg).published for table, iceberg in tables.items()}
+    snapshots = {table: iceberg.current_snapshot() for table, iceberg in tables.items()}
+    return PublishedInput(
+        days=complete(ledgers),
+        contents={(table, day): record.content_id for table, days in ledgers.items() for day, record in days.items()},
+        snapshots={table: snapshot.snapshot_id for table, snapshot in snapshots.items() if snapshot},
+    )
+
+
+def _spec(table: AnalyticsTable, settings: Settings) -> dg.AssetSpec:
+    columns = [dg.TableColumn(column.name, column.type, column.description) for column in table.columns]
+    return dg.AssetSpec(
+        key=analytics_key(table.name),
+        deps=[dg.AssetKey(["iceberg", source]) for source in SOURCE_TABLES],
+        description=f"{table.description} Computed by Spark from all published days, and replaced as a whole.",
+        group_name=GROUP,
+        kinds={"spark", "iceberg"},
+        owners=OWNERS,
+        partitions_def=daily_partitions(settings),
+        metadata={
+            "dagster/table_name": f"{settings.lakehouse.catalog_name}.{identifier(settings, table.name)}",
+            "dagster/column_schema": dg.TableSchema(columns=columns),
+        },
+    )
+
+
+def _metadata(written: WrittenTable, published: PublishedInput, seconds: float) -> dict[str, str | int | float | bool]:
+    return {
+        "dagster/row_count": written.rows,
+        "bytes": written.bytes,
+        "seconds": seconds,
+        "snapshot_id": str(written.snapshot_id),  # text: the UI rounds numbers of that size
+        "as_of": published.as_of.isoformat() if published.as_of else "no day is published",
+        "applied_days": len(published.days),
+        "unchanged": not written.written,
+    }

@@ -1,0 +1,156 @@
+"""Reads the published days, computes the analytics, and replaces their tables.
+
+What belongs here: which snapshots are read, what is cached, and when there is nothing to do. What does not: Dagster (assets.py)
+and the transformations themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from types import ModuleType
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from ecommerce_platform import metrics
+from ecommerce_platform.analytics import customers, daily, exact, products, purchases, state
+from ecommerce_platform.analytics.tables import (
+    APPLIED_DAYS,
+    AS_OF,
+    BASIS,
+    CUSTOMER_METRICS,
+    DAILY_BUSINESS_METRICS,
+    PRODUCT_ANALYTICS,
+    RUN_ID,
+    TABLES,
+    WrittenTable,
+    current,
+    replace,
+    spark_name,
+)
+from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import ensure_namespaces
+
+#: What the transformations need of each source table, besides its key.
+NEEDED = {
+    "users": ("email", "first_name", "last_name", "created_at"),
+    "orders": ("user_id", "status", "total_amount", "created_at"),
+    "order_items": ("order_id", "product_id", "quantity", "unit_price"),
+}
+
+_CODE: tuple[ModuleType, ...] = (customers, daily, exact, products, purchases, state, metrics)
+
+
+@dataclass(frozen=True)
+class PublishedInput:
+    """What the lakehouse has published: the days that all four tables have, the content of each, and the snapshot of each
+    table that holds them.
+
+    `contents` maps table and day to the id of the day's content; `snapshots` maps each table to its snapshot.
+    """
+
+    days: tuple[date, ...]
+    contents: Mapping[tuple[str, date], str]
+    snapshots: Mapping[str, int]
+
+    @property
+    def as_of(self) -> date | None:
+        return self.days[-1] if self.days else None
+
+    @property
+    def basis(self) -> str:
+        """A digest of all that the result depends on: the days, their contents, and the code of the transformations."""
+        digest = hashlib.sha256()
+        for module in _CODE:
+            digest.update(inspect.getsource(module).encode())
+        for day in self.days:
+            for table in NEEDED:
+                digest.update(f"{table}\t{day}\t{self.contents.get((table, day), '')}\n".encode())
+        return digest.hexdigest()[:32]
+
+
+def refresh(
+    open_session: Callable[[], SparkSession],
+    settings: Settings,
+    published: PublishedInput,
+    wanted: Iterable[str],
+    run_id: str,
+) -> dict[str, WrittenTable]:
+    """Brings the `wanted` tables to `published`. Those that were computed from the very same input stay as they are, and
+    when all of them were, no session is opened.
+    """
+    basis = published.basis
+    there = {name: current(settings, name) for name in wanted}
+    done = {name: found for name, found in there.items() if found is not None and found.basis == basis}
+    missing = [name for name in there if name not in done]
+    if not missing:
+        return done
+    spark = open_session()
+    ensure_namespaces(spark, settings)
+    properties = {
+        AS_OF: published.as_of.isoformat() if published.as_of else "",
+        APPLIED_DAYS: str(len(published.days)),
+        BASIS: basis,
+        RUN_ID: run_id,
+    }
+    states = {table: read_state(spark, settings, published, table) for table in NEEDED}
+    with _Frames(states) as frames:
+        for name in missing:
+            done[name] = replace(spark, settings, TABLES[name], frames.result(name), properties)
+    return done
+
+
+def read_state(spark: SparkSession, settings: Settings, published: PublishedInput, table: str) -> DataFrame:
+    """The latest state of a table over the published days, with the columns that the transformations need."""
+    contract = load_contracts()[table]
+    events = read_events(spark, settings, published, table, (contract.key, *NEEDED[table]))
+    return state.latest_state(events, contract, NEEDED[table])
+
+
+def read_events(
+    spark: SparkSession, settings: Settings, published: PublishedInput, table: str, columns: Sequence[str]
+) -> DataFrame:
+    """The events of the published days, from the snapshot that the ledger was read with; no rows when there are no days."""
+    contract = load_contracts()[table]
+    order = ("__op", "__source_lsn", "__ts_ms", "date", "__source_file", "__source_row")
+    if not published.days:
+        types = ", ".join(f"`{name}` {contract.column(name).spark_type}" for name in (*columns, *order))
+        return spark.createDataFrame([], types)
+    name = spark_name(settings, settings.lakehouse.namespace, table)
+    # The snapshot is a number of the ledger's own, never text from outside.
+    events = spark.sql(f"select * from {name} version as of {int(published.snapshots[table])}")
+    return events.where(F.col("date").isin(list(published.days))).select(*columns, *order)
+
+
+class _Frames:
+    """The frames that several results share, kept in memory while the tables are written."""
+
+    def __init__(self, states: Mapping[str, DataFrame]) -> None:
+        self._users = states["users"].persist(StorageLevel.MEMORY_AND_DISK)
+        self._orders = purchases.with_business_date(states["orders"]).persist(StorageLevel.MEMORY_AND_DISK)
+        self._purchases = purchases.purchases_of(self._orders)
+        items = purchases.purchased_items(self._purchases, states["order_items"])
+        self._items = items.persist(StorageLevel.MEMORY_AND_DISK)
+
+    def __enter__(self) -> _Frames:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for frame in (self._items, self._orders, self._users):
+            frame.unpersist()
+
+    def result(self, table: str) -> DataFrame:
+        """The content of one of the three tables."""
+        if table == CUSTOMER_METRICS:
+            return customers.calculate_customer_metrics(self._users, self._purchases, self._items)
+        if table == PRODUCT_ANALYTICS:
+            return products.calculate_product_analytics(self._items)
+        if table == DAILY_BUSINESS_METRICS:
+            return daily.calculate_daily_business_metrics(self._users, self._orders, self._items)
+        raise KeyError(f"no analytics table {table!r}; there are {', '.join(TABLES)}")

@@ -1,0 +1,46 @@
+"""`analytics.customer_metrics`: one row a known user.
+
+What belongs here: that transformation. What does not: reading and writing.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
+from ecommerce_platform.analytics.exact import count, money, quotient
+
+
+def calculate_customer_metrics(users: DataFrame, purchases: DataFrame, items: DataFrame) -> DataFrame:
+    """Purchases of each user of the latest state.
+
+    In: users (id, email, first_name, last_name), purchases (user_id, total_amount, business_date), items as of
+    `purchased_items`. Out: id, email, first_name, last_name, total_orders, total_spent decimal(18,2), avg_order_value
+    decimal(10,2), first_order_date, last_order_date, unique_products_purchased, total_items_purchased.
+    """
+    # Orders and items are summed apart: joined first, an order's amount would count once for each of its items.
+    of_orders = purchases.groupBy(F.col("user_id").alias("id")).agg(
+        F.count(F.lit(1)).alias("total_orders"),
+        F.sum("total_amount").alias("total_spent"),
+        F.min("business_date").alias("first_order_date"),
+        F.max("business_date").alias("last_order_date"),
+    )
+    of_items = items.groupBy(F.col("user_id").alias("id")).agg(
+        F.countDistinct("product_id").alias("unique_products_purchased"),
+        F.sum("quantity").alias("total_items_purchased"),
+    )
+    joined = users.join(of_orders, "id", "left").join(of_items, "id", "left")
+    orders, spent = count(F.col("total_orders")), money(F.col("total_spent"))
+    return joined.select(
+        "id",
+        "email",
+        "first_name",
+        "last_name",
+        orders.alias("total_orders"),
+        spent.alias("total_spent"),
+        quotient(spent, orders, 10, 2, numerator_scale=2).alias("avg_order_value"),
+        "first_order_date",
+        "last_order_date",
+        count(F.col("unique_products_purchased")).alias("unique_products_purchased"),
+        count(F.col("total_items_purchased")).alias("total_items_purchased"),
+    )

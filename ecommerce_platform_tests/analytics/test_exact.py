@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from ecommerce_platform.analytics.exact import quotient
+
+CASES = [
+    ("0.00", 0),
+    ("5.00", 0),
+    ("10.00", 3),
+    ("0.01", 2),  # a half, away from zero
+    ("-0.01", 2),
+    ("0.05", -2),
+    ("-0.05", -2),
+    ("2.00", 3),
+    ("0.03", 8),
+    ("9999999999999999.99", 1_000_000_000),
+    # Just below a half: 3 digits too few in the quotient, and it rounds up.
+    ("2000000.99", 400_000_199),
+    (None, 3),
+]
+
+
+def test_a_quotient_is_rounded_once_half_away_from_zero(spark: SparkSession) -> None:
+    rows = [(number, None if top is None else Decimal(top), below) for number, (top, below) in enumerate(CASES)]
+    given = spark.createDataFrame(rows, "n int, a decimal(18,2), b bigint")
+    found = given.select("n", quotient(F.col("a"), F.col("b"), 10, 2, numerator_scale=2).alias("q"))
+    assert found.dtypes[1] == ("q", "decimal(10,2)")
+    expected = [
+        None if a is None else Decimal(0) if b == 0 else (a / b).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        for _, a, b in rows
+    ]
+    assert [row["q"] for row in found.orderBy("n").collect()] == expected
+
+
+def test_a_ratio_of_counts_has_four_digits(spark: SparkSession) -> None:
+    given = spark.createDataFrame([(1, 3), (2, 3), (0, 0), (7, 7), (1, 20_001)], "a bigint, b bigint")
+    found = given.select(quotient(F.col("a"), F.col("b"), 5, 4).alias("q")).collect()
+    assert [str(row["q"]) for row in found] == ["0.3333", "0.6667", "0.0000", "1.0000", "0.0000"]

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from ecommerce_platform.analytics.state import latest_state
+from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.metrics import UNCHANGED_PLACEHOLDER
+from ecommerce_platform_tests.analytics.rows import at, event, event_frame
+
+
+def state_of_users(spark: SparkSession, *events: dict[str, Any]) -> dict[int, str | None]:
+    state = latest_state(event_frame(spark, "users", events), load_contracts()["users"], ["email", "created_at"])
+    return {row["id"]: row["email"] for row in state.collect()}
+
+
+def test_the_latest_event_of_each_key_decides(spark: SparkSession) -> None:
+    found = state_of_users(
+        spark,
+        # The highest LSN wins, wherever and whenever it arrived.
+        event(20, "UPDATE", day=1, id=1, email="new"),
+        event(10, "INSERT", day=9, id=1, email="old"),
+        # On a tie the later time, then the later day, file and row.
+        event(5, day=1, id=2, email="early"),
+        event(5, day=2, id=2, email="late"),
+        event(7, day=1, id=3, email="first") | {"__source_row": 0},
+        event(7, day=1, id=3, email="second") | {"__source_row": 1},
+        event(7, day=1, id=4, email="b") | {"__source_file": "date=2026-01-01/b.parquet", "__source_row": 0},
+        event(7, day=1, id=4, email="a") | {"__source_file": "date=2026-01-01/a.parquet", "__source_row": 9},
+        # A snapshot row without LSN is lowest.
+        event(None, "READ", day=9, id=5, email="snapshot"),
+        event(1, "UPDATE", day=1, id=5, email="after"),
+        event(None, "READ", day=1, id=6, email="only a snapshot"),
+        # A key whose last event is a DELETE is gone, one that came back is there.
+        event(1, id=7, email="gone"),
+        event(2, "DELETE", id=7),
+        event(1, "DELETE", id=8),
+        event(2, id=8, email="back"),
+    )
+    assert found == {
+        1: "new",
+        2: "late",
+        3: "second",
+        4: "b",
+        5: "after",
+        6: "only a snapshot",
+        8: "back",
+    }
+
+
+def test_the_placeholder_stands_for_the_last_real_value(spark: SparkSession) -> None:
+    unchanged = UNCHANGED_PLACEHOLDER
+    found = state_of_users(
+        spark,
+        # Carried forward over several updates and over days that arrived in another order.
+        event(3, "UPDATE", day=1, id=1, email=unchanged),
+        event(2, "UPDATE", day=2, id=1, email=unchanged),
+        event(1, "INSERT", day=3, id=1, email="first"),
+        # Null is a real value.
+        event(1, id=2, email="before"),
+        event(2, "UPDATE", id=2, email=None),
+        event(3, "UPDATE", id=2, email=unchanged),
+        # A DELETE's null is none; the value before it is.
+        event(1, id=3, email="before"),
+        event(2, "DELETE", id=3, email=None),
+        event(3, "INSERT", id=3, email=unchanged),
+        # With no real value anywhere, null: the placeholder is never shown.
+        event(1, id=4, email=unchanged),
+    )
+    assert found == {1: "first", 2: None, 3: "before", 4: None}
+
+
+def test_other_columns_come_from_the_last_event_with_their_types(spark: SparkSession) -> None:
+    events = [
+        event(1, id=1, user_id=7, status="pending", total_amount=Decimal("99999999.99"), created_at=at(1)),
+        event(2, "UPDATE", id=1, user_id=None, status=UNCHANGED_PLACEHOLDER, total_amount=None, created_at=at(2)),
+    ]
+    columns = ["user_id", "status", "total_amount", "created_at"]
+    state = latest_state(event_frame(spark, "orders", events), load_contracts()["orders"], columns)
+    assert state.dtypes[3] == ("total_amount", "decimal(10,2)")
+    assert [tuple(row) for row in state.select("id", "user_id", "status", "total_amount").collect()] == [
+        (1, None, "pending", None)
+    ]
