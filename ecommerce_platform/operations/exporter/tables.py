@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, read_table_ledger
@@ -19,6 +20,9 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.warehouse.connection import connect
 from ecommerce_platform.warehouse.query import run_sql
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 LOADED = "select table_name, max(date) from raw.load_ledger group by 1"
 WORST = """
@@ -37,6 +41,7 @@ select date, converged, seconds_to_convergence
 from reconciliation.convergence
 qualify row_number() over (partition by date order by reconciled_at desc) = 1
 """
+QUESTIONS = {"worst": WORST, "findings": FINDINGS, "verified": VERIFIED, "days": CONVERGENCE}
 
 
 def read_platform(settings: Settings) -> PlatformState:
@@ -55,15 +60,9 @@ def read_platform(settings: Settings) -> PlatformState:
     if ask("snowflake", lambda: _connects(settings), False):
         with connect(settings) as connection:
             loaded = ask("raw.load_ledger", lambda: dict(run_sql(connection, LOADED).rows), {})
-            for name, statement in (
-                ("worst", WORST),
-                ("findings", FINDINGS),
-                ("verified", VERIFIED),
-                ("days", CONVERGENCE),
-            ):
-                reconciled[name] = ask(
-                    f"reconciliation ({name})", lambda text=statement: run_sql(connection, text).rows, ()
-                )
+            for name, statement in QUESTIONS.items():
+                rows = partial(_rows, connection, statement)
+                reconciled[name] = ask(f"reconciliation ({name})", rows, ())
     tables = ask("lakehouse", lambda: _tables(settings, loaded), ((), ()))
     days = {row[0]: row for row in reconciled.get("days", ())}
     verified = reconciled.get("verified") or ((None,),)
@@ -79,6 +78,10 @@ def read_platform(settings: Settings) -> PlatformState:
         not_converged_days=sum(1 for row in days.values() if not row[1]),
         problems=tuple(problems),
     )
+
+
+def _rows(connection: SnowflakeConnection, statement: str) -> tuple[tuple[Any, ...], ...]:
+    return run_sql(connection, statement).rows
 
 
 def _connects(settings: Settings) -> bool:
