@@ -122,6 +122,11 @@ class _Server(ThreadingHTTPServer):
         self.socket.close()
         self.socket = listener
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up are no news; anything else belongs in the log."""
+        if not isinstance(sys.exception(), ConnectionError):
+            _log.exception("a request of %s failed", client_address)
+
 
 def serve(files: ServerFiles, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve ClickHouse's HTTP interface on the socket until SIGTERM."""

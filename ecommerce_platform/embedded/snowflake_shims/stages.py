@@ -13,6 +13,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import fakesnow.copy_into
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.transforms import stage
 from starlette.requests import Request
@@ -99,6 +100,18 @@ def install(folder: Path) -> None:
     folder.mkdir(parents=True)
     shutil.rmtree(stage.LOCAL_BUCKET_PATH, ignore_errors=True)
     stage.LOCAL_BUCKET_PATH = str(folder)
+    copy: Any = fakesnow.copy_into
+    external_files = copy._source_urls
+
+    def source_files(source: str, files: list[str]) -> list[str]:
+        # fakesnow takes COPY … FILES = (…) for external stages only.
+        return (
+            [f"{source.rstrip('/')}/{file}" for file in files]
+            if stage.is_internal(source)
+            else external_files(source, files)
+        )
+
+    copy._source_urls = source_files
     for route in fakesnow_server.app.router.routes:
         if route.path.startswith("/fs_bucket/"):
             position = fakesnow_server.app.router.routes.index(route)

@@ -8,6 +8,7 @@ here: the state of a session's transaction. What does not: sessions whose client
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import duckdb
@@ -15,6 +16,11 @@ import snowflake.connector.errors as sf
 from fakesnow.cursor import FakeSnowflakeCursor
 
 from ecommerce_platform.embedded.snowflake_shims.pipeline import Proceed, Statement, succeed
+
+#: Snowflake lets a statement wait for another transaction's rows; DuckDB refuses it at once, so it is tried again. Only a
+#: statement outside a transaction: one inside has seen its snapshot already.
+WAIT_SECONDS = 20.0
+_RETRY_SECONDS = 0.05
 
 _BEGIN = re.compile(
     r"\s*(?:begin|start\s+transaction)(?:\s+(?:work|transaction))?(?:\s+name\s+\S+)?\s*;?\s*", re.IGNORECASE
@@ -41,11 +47,16 @@ def run(statement: Statement, proceed: Proceed) -> FakeSnowflakeCursor:
         return _end(statement.with_sql("ROLLBACK"), session, proceed)
     if _DDL.match(statement.sql) and getattr(session, "in_explicit_transaction", False):
         _end(statement.unbound("COMMIT"), session, proceed)
-    try:
-        return proceed(statement)
-    except Exception:
-        session.transaction_failed = is_open(session) and _is_aborted(statement)
-        raise
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return proceed(statement)
+        except Exception as error:
+            if not is_open(session) and _is_conflict(error) and time.monotonic() < deadline:
+                time.sleep(_RETRY_SECONDS)
+                continue
+            session.transaction_failed = is_open(session) and _is_aborted(statement)
+            raise
 
 
 def _begin(statement: Statement, session: Any, proceed: Proceed) -> FakeSnowflakeCursor:
@@ -66,6 +77,10 @@ def _end(statement: Statement, session: Any, proceed: Proceed) -> FakeSnowflakeC
             sqlstate="25000",
         )
     return proceed(statement)
+
+
+def _is_conflict(error: Exception) -> bool:
+    return isinstance(error, duckdb.TransactionException) and "conflict" in str(error).lower()
 
 
 def _is_aborted(statement: Statement) -> bool:
