@@ -16,13 +16,11 @@ planned, plans again, and has nothing left to do.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import Contract, load_contracts
@@ -39,6 +37,7 @@ from ecommerce_platform.warehouse.connection import (
     transaction,
     with_retries,
 )
+from ecommerce_platform.warehouse.copying import copy_to_loading_table, drop_loading_table
 from ecommerce_platform.warehouse.lake_files import (
     LakeFile,
     collect,
@@ -141,6 +140,15 @@ def load_tables(
     return {table: future.result() for table, future in running.items()}
 
 
+def ledger_rows(connection: SnowflakeConnection, table: str, days: Sequence[date]) -> dict[date, LedgerRow]:
+    """What RAW.LOAD_LEDGER has of the table's days."""
+    rows = fetch_all(connection, load_sql.ledger_of_days(len(days)), (table, *days)) if days else []
+    return {
+        day: LedgerRow(batch, int(snapshot), Content(int(count), str(checksum)))
+        for day, batch, snapshot, count, checksum in rows
+    }
+
+
 @contextmanager
 def _batch_sized(connection: SnowflakeConnection, settings: Settings, days: int) -> Iterator[None]:
     """The warehouse at its batch size while more than one day is loaded, as the design document has it."""
@@ -196,7 +204,7 @@ class _TableLoader:
     def load(self, days: Sequence[date]) -> TableLoad:
         # Snowflake's ledger is read before the lakehouse's: a load that another run commits after this point shows as a
         # change of Snowflake's ledger, so older content can never replace newer.
-        seen = self.ledger(days)
+        seen = ledger_rows(self.connection, self.table, days)
         opened = open_table(self.settings, self.table)
         published = opened[1].published if opened else {}
         records = [published[day] for day in days if day in published]
@@ -216,13 +224,6 @@ class _TableLoader:
             dict(self.failed),
         )
 
-    def ledger(self, days: Sequence[date]) -> dict[date, LedgerRow]:
-        rows = fetch_all(self.connection, load_sql.ledger_of_days(len(days)), (self.table, *days)) if days else []
-        return {
-            day: LedgerRow(batch, int(snapshot), Content(int(count), checksum))
-            for day, batch, snapshot, count, checksum in rows
-        }
-
     def _load_pending(self, iceberg: Table, pending: list[DayRecord], seen: Mapping[date, LedgerRow]) -> None:
         files = files_of_days(iceberg, pending)
         planned = [
@@ -240,14 +241,10 @@ class _TableLoader:
 
     def _load_together(self, iceberg: Table, planned: list[_PlannedDay]) -> None:
         """PUT and COPY for all the days, then the transaction; again without the days that did not arrive intact."""
-        loading = f"loading_{self.table}_{uuid.uuid4().hex[:12]}"
-        columns = self.contract.all_event_columns
         with scratch_folder(self.settings) as folder:
             groups = collect(iceberg, [file for day in planned for file in day.files], folder)
             expected = contents_by_day(groups, self.contract, [day.record.day for day in planned])
-            execute(self.connection, load_sql.create_loading_table(loading, columns))
-            for number, group in enumerate(groups):
-                self._copy(group.paths[0].parent, loading, group.columns, f"{loading}/{number}")
+            loading = copy_to_loading_table(self.connection, self.table, self.contract.all_event_columns, groups)
         while planned:
             try:
                 self._commit(loading, planned, expected)
@@ -255,19 +252,14 @@ class _TableLoader:
             except ContentMismatch as mismatch:
                 self.failed.update(mismatch.problems)
                 planned = [day for day in planned if day.record.day not in mismatch.problems]
-        # After an error the session's end drops it: a DDL here could commit what a failed ROLLBACK left open.
-        execute(self.connection, load_sql.drop_loading_table(loading))
-
-    def _copy(self, folder: Path, loading: str, present: Sequence[str], stage_path: str) -> None:
-        execute(self.connection, load_sql.put(folder, stage_path))
-        execute(self.connection, load_sql.copy(loading, self.contract.all_event_columns, present, stage_path))
+        drop_loading_table(self.connection, loading)
 
     def _commit(self, loading: str, planned: list[_PlannedDay], expected: Mapping[date, Content]) -> None:
         days = [day.record.day for day in planned]
         now = datetime.now(UTC).replace(tzinfo=None)
         with transaction(self.connection):
             execute(self.connection, load_sql.take_lock(), (self.run_id, now, self.table))
-            current = self.ledger(days)
+            current = ledger_rows(self.connection, self.table, days)
             if {day: row.batch_id for day, row in current.items()} != {
                 day.record.day: day.seen for day in planned if day.seen is not None
             }:

@@ -1,0 +1,66 @@
+"""The blocking check of the raw tables: what is in Snowflake is what Iceberg published.
+
+What belongs here: declaring the checks and telling their verdicts. What does not: measuring and judging (verify.py).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.lakehouse.ledger import published_days
+from ecommerce_platform.partitions import partition_days
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.warehouse.assets import raw_key
+from ecommerce_platform.warehouse.resource import WarehouseResource
+from ecommerce_platform.warehouse.verify import measure, problems
+
+CHECK_NAME = "rows_and_checksum"
+_NAMED_PROBLEMS = 10
+
+
+def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """`rows_and_checksum` of each raw table, measured by one step."""
+    contracts = load_contracts()
+    specs = [
+        dg.AssetCheckSpec(
+            CHECK_NAME,
+            asset=raw_key(table),
+            blocking=True,
+            description="Rows and a checksum over all columns of each day equal those of the published Iceberg files.",
+        )
+        for table in contracts
+    ]
+
+    @dg.multi_asset_check(name="snowflake_raw_rows_and_checksum", specs=specs, can_subset=True)
+    def rows_and_checksum(
+        context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        days = partition_days(context)
+        published = published_days(settings)
+        with warehouse.connection(context.run_id) as connection:
+            for table, contract in contracts.items():
+                if dg.AssetCheckKey(raw_key(table), CHECK_NAME) not in context.selected_asset_check_keys:
+                    continue
+                measured = measure(connection, contract, published[table], days)
+                found = problems(measured)
+                yield dg.AssetCheckResult(
+                    asset_key=raw_key(table),
+                    check_name=CHECK_NAME,
+                    passed=not found,
+                    severity=dg.AssetCheckSeverity.ERROR,
+                    description=_told(table, found) if found else f"{len(measured)} days agree",
+                    metadata={
+                        "days_compared": len(measured),
+                        "rows": sum(day.raw.rows for day in measured),
+                        "problems": {str(day): problem for day, problem in list(found.items())[:_NAMED_PROBLEMS]},
+                    },
+                )
+
+    return [rows_and_checksum]
+
+
+def _told(table: str, found: dict) -> str:  # type: ignore[type-arg]
+    first = next(iter(found.items()))
+    more = f" and {len(found) - 1} more days" if len(found) > 1 else ""
+    return f"RAW.{table.upper()} differs from Iceberg on {first[0]} ({first[1]}){more}"

@@ -1,0 +1,115 @@
+"""Queries for people: `ecommerce-platform sql`.
+
+What belongs here: running one statement and printing its result. What does not: the command line (cli.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+Format = Literal["table", "json", "csv"]
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """Column names, in lower case where Snowflake folded them to upper, and rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def run_sql(connection: SnowflakeConnection, statement: str, parameters: Sequence[object] = ()) -> QueryResult:
+    """The result of one statement; `%s` in it stand for `parameters`. Raises the connector's errors."""
+    cursor = connection.cursor()
+    cursor.execute(statement, tuple(parameters) or None)
+    columns = tuple(_shown_name(column.name) for column in cursor.description or ())
+    return QueryResult(columns, tuple(tuple(row) for row in cursor.fetchall()))
+
+
+def format_result(result: QueryResult, output: str = "table") -> str:
+    """The result as text, ending with a newline. Raises ValueError for an unknown format.
+
+    json: an array of objects; decimals are strings, timestamps ISO 8601 without offset (UTC), dates YYYY-MM-DD.
+    csv: a header and one line a row; a null is an empty field, an empty text is "".
+    """
+    if output == "json":
+        objects = [dict(zip(result.columns, map(_json_value, row), strict=True)) for row in result.rows]
+        return json.dumps(objects, indent=2, ensure_ascii=False) + "\n"
+    if output == "csv":
+        return _csv(result)
+    if output == "table":
+        return _table(result)
+    raise ValueError(f"format {output!r} is unknown; expected table, json or csv")
+
+
+def _shown_name(name: str) -> str:
+    return name.lower() if name == name.upper() else name
+
+
+def _json_value(value: object) -> object:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return (value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value).isoformat()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, bytes | bytearray):
+        return value.hex()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _csv(result: QueryResult) -> str:
+    text = io.StringIO()
+    # QUOTE_NOTNULL would tell a null from an empty text, and comes with Python 3.12: quote what is text instead.
+    csv.writer(text, lineterminator="\n").writerow(result.columns)
+    for row in result.rows:
+        fields = []
+        for value in row:
+            field = "" if value is None else _text(value)
+            needs_quotes = value == "" or any(character in field for character in ',"\n\r')
+            fields.append('"' + field.replace('"', '""') + '"' if needs_quotes else field)
+        text.write(",".join(fields) + "\n")
+    return text.getvalue()
+
+
+def _table(result: QueryResult) -> str:
+    cells = [["NULL" if value is None else _text(value) for value in row] for row in result.rows]
+    widths = [
+        max(len(name), *(len(row[position]) for row in cells)) if cells else len(name)
+        for position, name in enumerate(result.columns)
+    ]
+    numeric = [
+        any(isinstance(row[position], int | float | Decimal) for row in result.rows)
+        for position in range(len(result.columns))
+    ]
+
+    def line(values: Sequence[str]) -> str:
+        aligned = (
+            value.rjust(width) if right else value.ljust(width)
+            for value, width, right in zip(values, widths, numeric, strict=True)
+        )
+        return "  ".join(aligned).rstrip()
+
+    lines = [line(result.columns), "  ".join("-" * width for width in widths), *map(line, cells)]
+    return "\n".join(lines) + "\n"

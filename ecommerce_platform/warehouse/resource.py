@@ -1,0 +1,73 @@
+"""Snowflake as a Dagster resource.
+
+What belongs here: handing out connections. What does not: how they are made (connection.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+import dagster as dg
+
+from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.warehouse.connection import Opener, connection_arguments, with_retries
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+
+class WarehouseResource(dg.ConfigurableResource[None]):
+    """Connections by dagster-snowflake's SnowflakeResource, with the arguments of the settings.
+
+    The library is imported on first use: its import takes seconds, which a code location that is only looked at must not
+    pay. Without `of(settings)` the settings are those of the environment of the process that runs the step.
+    """
+
+    # On the class, because Dagster makes the instance anew for each run from its public fields, and because the settings hold
+    # secrets, which must not become run configuration.
+    _settings: ClassVar[Settings | None] = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> WarehouseResource:
+        """The resource for these settings."""
+        bound = type("WarehouseResource", (cls,), {"_settings": settings, "__module__": cls.__module__})
+        return bound()
+
+    @property
+    def settings(self) -> Settings:
+        return type(self)._settings or load_settings()
+
+    @contextmanager
+    def connection(self, run_id: str | None = None) -> Iterator[SnowflakeConnection]:
+        """An open connection in UTC with autocommit, closed at the end; `run_id` becomes its query tag."""
+        from dagster_snowflake import SnowflakeResource
+
+        arguments = connection_arguments(self.settings, run_id)
+        named = ("account", "user", "password", "role", "warehouse", "database", "autocommit")
+        library = SnowflakeResource(
+            **{name: arguments.pop(name) for name in named if name in arguments},
+            schema=arguments.pop("schema"),
+            # Key-pair credentials are among the additional arguments, where the library does not look for them.
+            authenticator=None if self.settings.snowflake.private_key_path is None else "snowflake",
+            additional_snowflake_connection_args=arguments,
+        )
+        manager = library.get_connection()
+        opened = with_retries(manager.__enter__, attempts=1)
+        try:
+            yield opened
+        finally:
+            # The library closes it only when all went well; a session with an open transaction must not stay.
+            opened.close()
+            manager.__exit__(None, None, None)
+
+    def opener(self, run_id: str) -> Opener:
+        """What loads with several threads call for a connection each."""
+        return partial(self.connection, run_id)
+
+
+def build_resources(settings: Settings) -> dict[str, object]:
+    """Resource `warehouse`."""
+    return {"warehouse": WarehouseResource.of(settings)}
