@@ -71,6 +71,7 @@ ARROW_TYPES = {
 FIRST_MICROSECOND = -62_135_596_800_000_000  # 0001-01-01
 LAST_MICROSECOND = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999
 MICROSECONDS_FROM = 10**14  # a smaller epoch number is in milliseconds: as microseconds it would be before March 1973
+NANOSECONDS_FROM = 10**17
 
 Event = dict[str, Any]
 
@@ -252,8 +253,10 @@ def decode_timestamp(value: Any, name: str) -> int:
         since = moment - datetime(1970, 1, 1, tzinfo=UTC)
         micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     elif isinstance(value, int):
-        in_milliseconds = name.endswith("_ts_ms") or name == "__ts_ms" or abs(value) < MICROSECONDS_FROM
-        micros = value * 1_000 if in_milliseconds else value
+        if name.endswith("_ts_ms") or abs(value) < MICROSECONDS_FROM:
+            micros = value * 1_000
+        else:
+            micros = value if abs(value) < NANOSECONDS_FROM else value // 1_000
     else:
         raise UnfitValue(f"{value!r} is no timestamp")
     if not FIRST_MICROSECOND <= micros <= LAST_MICROSECOND:

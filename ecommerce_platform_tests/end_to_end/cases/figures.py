@@ -453,6 +453,8 @@ def rows_that_cannot_be_true() -> Case:
     )
 
 
+UNREADABLE = rows_that_cannot_be_true()
+
 CASES = (
     days_without_orders(),
     unknown_users_and_values(),
@@ -464,5 +466,5 @@ CASES = (
     recency_and_old_orders(),
     recent_window(),
     names_and_addresses(),
-    rows_that_cannot_be_true(),
+    UNREADABLE,
 )
