@@ -124,22 +124,6 @@ def count_days(table: Table, snapshot_id: int, contract: Contract, days: Sequenc
     return counts
 
 
-def count_quarantined(table: Table, content_ids: Sequence[str]) -> dict[str, int]:
-    """Rows in quarantine by content id, from manifests."""
-    counts: dict[str, int] = {}
-    if content_ids:
-        for task in table.scan(row_filter=In(term="content_id", literals=set(content_ids))).plan_files():
-            content = str(task.file.partition[1])
-            counts[content] = counts.get(content, 0) + task.file.record_count
-    return counts
-
-
-def drop_quarantined(table: Table, content_ids: Sequence[str]) -> None:
-    """Drops the quarantined rows of content that no day has any more: whole files, one commit."""
-    if count_quarantined(table, content_ids):
-        table.delete(In(term="content_id", literals=set(content_ids)))
-
-
 def partition_day(partition: Record) -> date:
     """The day of a data file; Iceberg keeps a date as days since 1970."""
     value = partition[0]

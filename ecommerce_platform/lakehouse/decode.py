@@ -6,7 +6,7 @@ not: single values (values.py), writing (write.py, quarantine.py), duplicates (d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -97,27 +97,19 @@ def schema_problem(contract: Contract, footer: Footer) -> str | None:
     return None
 
 
-def read_events(spark: SparkSession, contract: Contract, groups: Sequence[FileGroup]) -> DataFrame:
-    """All rows of the files, decoded.
+def read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> DataFrame:
+    """All rows of the group's files, decoded.
 
-    Columns out: those of the Iceberg table; `_bad` (boolean): the row belongs to quarantine; `_problem` (struct of reason,
-    column_name, detail) and `_original` (JSON text of the values as they lie in the file), which cost nothing where they are not
-    selected.
+    Columns out: those of the Iceberg table, and `_raw_<name>` for each event column: the value as it lies in the file.
     """
     # Spark reads Parquet's nanoseconds only as the number that they are.
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
-    frames = [_read_group(spark, contract, group) for group in groups]
-    whole = frames[0]
-    for frame in frames[1:]:
-        whole = whole.unionByName(frame)
-    return whole
-
-
-def _read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> DataFrame:
+    # A few dozen files are listed faster one by one than by a Spark job.
+    spark.conf.set("spark.sql.sources.parallelPartitionDiscovery.threshold", "1000")
     physical = {column.name: column for column in group.columns if column.kind is not PhysicalKind.NULL}
     schema = ", ".join(f"`{name}` {column.spark_type}" for name, column in physical.items())
     # File names may hold characters that Spark would take for a pattern.
-    files = spark.read.option("__globPaths__", "false").schema(schema).parquet(*group.uris)
+    files = spark.read.option("__globPaths__", "false").schema(schema or "`__none` int").parquet(*group.uris)
     columns = event_columns(contract)
     rows = files.select(
         *(_raw_column(column, physical).alias(f"{_RAW}{column.name}") for column in columns),
@@ -127,18 +119,12 @@ def _read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> Da
     day = F.regexp_extract("_path", r"/date(?:=|%3D)(\d{4}-\d{2}-\d{2})/[^/]*$", 1)
     # The path is that of a URI, in which a plus sign is a plus sign.
     name = F.url_decode(F.replace(F.substring_index("_path", "/", -1), F.lit("+"), F.lit("%2B")))
-    events = rows.select(
+    return rows.select(
         *(_decoded(column, physical.get(column.name)) for column in columns),
         day.cast("date").alias(_DATE),
         F.concat(F.lit("date="), day, F.lit("/"), name).alias(_FILE),
         _ROW,
         *(f"{_RAW}{column.name}" for column in columns),
-    )
-    return events.select(
-        *(column.name for column in contract.all_event_columns),
-        _any_problem(contract).alias("_bad"),
-        _first_problem(contract).alias("_problem"),
-        _original(contract).alias("_original"),
     )
 
 
@@ -146,7 +132,8 @@ def _raw_column(column: Column, physical: Mapping[str, PhysicalColumn]) -> Spark
     return F.col(f"`{column.name}`") if column.name in physical else F.lit(None).cast("string")
 
 
-def _original(contract: Contract) -> SparkColumn:
+def original_values(contract: Contract) -> SparkColumn:
+    """The row as it lies in the file, as JSON text; of a decoded row."""
     values = (F.col(f"{_RAW}{column.name}").alias(column.name) for column in event_columns(contract))
     return F.to_json(F.struct(*values), {"ignoreNullFields": "false"})
 
@@ -192,13 +179,14 @@ def _problems(contract: Contract) -> Iterable[tuple[SparkColumn, QuarantineReaso
                 yield absent, reason, column
 
 
-def _any_problem(contract: Contract) -> SparkColumn:
+def is_unfit(contract: Contract) -> SparkColumn:
+    """Whether a decoded row belongs to quarantine; never null."""
     conditions = [condition for condition, _, _ in _problems(contract)]
     return F.coalesce(reduce(or_, conditions), F.lit(True))
 
 
-def _first_problem(contract: Contract) -> SparkColumn:
-    """Struct (reason, column_name, detail) of the first problem; null for a good row."""
+def first_problem(contract: Contract) -> SparkColumn:
+    """Struct (reason, column_name, detail) of a decoded row's first problem; null for a good row."""
     found: SparkColumn | None = None
     for condition, reason, column in _problems(contract):
         value = F.col(f"{_RAW}{column.name}").cast("string")

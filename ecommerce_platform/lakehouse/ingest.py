@@ -23,6 +23,7 @@ from pyspark.sql import SparkSession
 from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
 from ecommerce_platform.lakehouse import audit as auditing
 from ecommerce_platform.lakehouse import publish as publishing
+from ecommerce_platform.lakehouse import quarantine
 from ecommerce_platform.lakehouse.arrivals import Arrivals, DayArrival, list_landing, listing_of, scan
 from ecommerce_platform.lakehouse.audit import DayAudit, verdict, volume_warning
 from ecommerce_platform.lakehouse.errors import LakehouseError, PublishConflictError
@@ -33,7 +34,7 @@ from ecommerce_platform.lakehouse.tables import (
     event_identifier,
     open_catalog,
 )
-from ecommerce_platform.lakehouse.write import unreadable_day, write_events, write_quarantine
+from ecommerce_platform.lakehouse.write import Written, decode_days, unreadable_day, write_events
 from ecommerce_platform.settings import Settings
 
 #: How often a table's days are written again because `main` or the files moved meanwhile.
@@ -179,18 +180,30 @@ class _Progress:
         spark = self.job.session()
         written = write_events(spark, settings, contract, todo, branch, self.job.run_id)
         self._reached("written")
-        unfit = [arrival for arrival in todo if written.quarantined.get(arrival.day)]
-        quarantined: dict[str, int] = {}
-        if unfit:
-            ensure_quarantine_table(self.catalog, settings, contract)
-            write_quarantine(spark, settings, contract, unfit, self.job.run_id)
-            quarantine = ensure_quarantine_table(self.catalog, settings, contract)
-            quarantined = auditing.count_quarantined(quarantine, [arrival.content_id for arrival in unfit])
+        quarantined = self._quarantine(written, todo)
         self._reached("quarantined")
         table = self.catalog.load_table(self.identifier)
         snapshot_id = table.metadata.refs[branch].snapshot_id
         counted = auditing.count_days(table, snapshot_id, contract, [arrival.day for arrival in todo])
         return {arrival.day: auditing.measure(arrival, counted, quarantined, written) for arrival in todo}
+
+    def _quarantine(self, written: Written, todo: list[DayArrival]) -> dict[str, int]:
+        """Writes the rows that are no events; returns what the table then holds of each content."""
+        unfit = [arrival for arrival in todo if written.quarantined.get(arrival.day)]
+        if not unfit:
+            return {}
+        settings, contract, run_id = self.job.settings, self.contract, self.job.run_id
+        contents = [arrival.content_id for arrival in unfit]
+        table = ensure_quarantine_table(self.catalog, settings, contract)
+        expected = {arrival.content_id: written.quarantined[arrival.day] for arrival in unfit}
+        if (there := quarantine.count(table, contents)) == expected:
+            return there
+        if written.unfit_rows is not None:
+            quarantine.write_rows(table, unfit, written.unfit_rows, run_id)
+        else:
+            frames = decode_days(self.job.session(), contract, unfit)
+            quarantine.write_frames(settings, contract, unfit, frames, run_id)
+        return quarantine.count(ensure_quarantine_table(self.catalog, settings, contract), contents)
 
     def _judge(self, audits: Mapping[date, DayAudit], todo: list[DayArrival]) -> list[RefusedDay]:
         refusals = []
@@ -226,9 +239,7 @@ class _Progress:
             if record and record.content_id
         } - {record.content_id for record in records}
         if old:
-            auditing.drop_quarantined(
-                ensure_quarantine_table(self.catalog, self.job.settings, self.contract), sorted(old)
-            )
+            quarantine.drop(ensure_quarantine_table(self.catalog, self.job.settings, self.contract), sorted(old))
 
     def _files_moved(self, todo: list[DayArrival]) -> bool:
         """Whether a listing now shows other files than those that were read."""

@@ -1,7 +1,7 @@
-"""Writes days of a table: events to a branch of the event table, rows that are no events to quarantine.
+"""Writes days of a table to a branch: decoded, without duplicates, without rows that are no events.
 
-What belongs here: the two Spark jobs and what they counted on the way. What does not: whether the days are good (audit.py) and
-making them visible (publish.py).
+What belongs here: the Spark job that writes, and what it counted on the way. What does not: whether the days are good (audit.py),
+making them visible (publish.py), and the rows that are no events (quarantine.py).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
+from typing import Any
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -17,9 +19,10 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.lakehouse.arrivals import DayArrival, file_groups
-from ecommerce_platform.lakehouse.decode import days_filter, read_events
+from ecommerce_platform.lakehouse.decode import days_filter, is_unfit, read_group
 from ecommerce_platform.lakehouse.duplicates import mark_duplicates
-from ecommerce_platform.lakehouse.tables import QUARANTINE_COLUMNS, event_identifier, quarantine_identifier
+from ecommerce_platform.lakehouse.quarantine import HANDED_OVER_ROWS, unfit_row
+from ecommerce_platform.lakehouse.tables import event_identifier
 from ecommerce_platform.settings import Settings
 
 _RUN_ID = "snapshot-property.ecommerce.run-id"
@@ -27,10 +30,16 @@ _RUN_ID = "snapshot-property.ecommerce.run-id"
 
 @dataclass(frozen=True)
 class Written:
-    """What the writing job saw pass, by day."""
+    """What the writing job saw pass: rows by day, and the unfit rows themselves where they are few (else None)."""
 
     quarantined: Mapping[date, int]
     duplicates: Mapping[date, int]
+    unfit_rows: tuple[Mapping[str, Any], ...] | None = ()
+
+
+def decode_days(spark: SparkSession, contract: Contract, arrivals: Sequence[DayArrival]) -> list[DataFrame]:
+    """The days' rows, decoded: a frame for each group of files with equal physical columns."""
+    return [read_group(spark, contract, group) for group in file_groups(contract, arrivals)]
 
 
 def write_events(
@@ -51,58 +60,35 @@ def write_events(
     if not any(arrival.rows for arrival in arrivals):
         spark.table(table).limit(0).writeTo(branch_table).option(_RUN_ID, run_id).overwrite(days)
         return Written({}, {})
-    seen, doubled = Observation(), Observation()
-    events = _events(spark, contract, arrivals).observe(
-        seen, F.collect_list(F.when(F.col("_bad"), F.col("date"))).alias("days")
+    names = [column.name for column in contract.all_event_columns]
+    hand_over = sum(arrival.rows for arrival in arrivals) <= HANDED_OVER_ROWS
+    seen, fit = _without_unfit(decode_days(spark, contract, arrivals), contract, names, hand_over)
+    doubled = Observation()
+    marked = mark_duplicates(fit, contract, max(arrival.rows for arrival in arrivals)).observe(
+        doubled, F.collect_list(F.when(F.col("_duplicate"), F.col("date"))).alias("days")
     )
-    marked = mark_duplicates(
-        events.where(~F.col("_bad")).select(*_names(contract)), contract, max(arrival.rows for arrival in arrivals)
-    ).observe(doubled, F.collect_list(F.when(F.col("_duplicate"), F.col("date"))).alias("days"))
-    (
-        marked.where(~F.col("_duplicate"))
-        .select(*_names(contract))
-        .writeTo(branch_table)
-        .option(_RUN_ID, run_id)
-        .option("distribution-mode", "none")
-        .overwrite(days)
-    )
-    return Written(Counter(seen.get["days"]), Counter(doubled.get["days"]))
+    events = marked.where(~F.col("_duplicate")).select(*names)
+    events.writeTo(branch_table).option(_RUN_ID, run_id).option("distribution-mode", "none").overwrite(days)
+    unfit = [row for observation in seen for row in observation.get["unfit"]]
+    duplicates = Counter(doubled.get["days"])
+    if hand_over:
+        rows = tuple(row.asDict() for row in unfit)
+        return Written(Counter(row["date"] for row in rows), duplicates, rows)
+    return Written(Counter(unfit), duplicates, None)
 
 
-def write_quarantine(
-    spark: SparkSession, settings: Settings, contract: Contract, arrivals: Sequence[DayArrival], run_id: str
-) -> None:
-    """Replaces the quarantined rows of these days' content; those of other content of the same days stay beside it."""
-    content_of_day = F.create_map(
-        *(item for arrival in arrivals for item in (F.lit(arrival.day), F.lit(arrival.content_id)))
-    )
-    rows = (
-        _events(spark, contract, arrivals)
-        .where("_bad")
-        .select(
-            "date",
-            F.col("__source_file").alias("source_file"),
-            F.col("__source_row").alias("source_row"),
-            F.col("_problem.reason").alias("reason"),
-            F.col("_problem.column_name").alias("column_name"),
-            F.col("_problem.detail").alias("detail"),
-            F.col("_original").alias("original_values"),
-            F.lit(run_id).alias("run_id"),
-            content_of_day[F.col("date")].alias("content_id"),
-        )
-        .select(*(column.name for column in QUARANTINE_COLUMNS))
-    )
-    table = f"`{settings.lakehouse.catalog_name}`.{quarantine_identifier(settings, contract.table)}"
-    rows.writeTo(table).overwrite(F.col("content_id").isin([arrival.content_id for arrival in arrivals]))
-
-
-def _events(spark: SparkSession, contract: Contract, arrivals: Sequence[DayArrival]) -> DataFrame:
-    groups = file_groups(contract, arrivals)
-    return read_events(spark, contract, groups)
-
-
-def _names(contract: Contract) -> list[str]:
-    return [column.name for column in contract.all_event_columns]
+def _without_unfit(
+    frames: Sequence[DataFrame], contract: Contract, names: Sequence[str], hand_over: bool
+) -> tuple[list[Observation], DataFrame]:
+    """The rows that are events; those that are not are observed on the way: whole, or only their day."""
+    observations, fit = [], []
+    for frame in frames:
+        observation = Observation()
+        told = unfit_row(contract) if hand_over else F.col("date")
+        passed = frame.observe(observation, F.collect_list(F.when(is_unfit(contract), told)).alias("unfit"))
+        fit.append(passed.where(~is_unfit(contract)).select(*names))
+        observations.append(observation)
+    return observations, reduce(DataFrame.unionByName, fit)
 
 
 def unreadable_day(error: PySparkException, arrivals: Sequence[DayArrival]) -> tuple[date, str] | None:
