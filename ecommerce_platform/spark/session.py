@@ -24,7 +24,7 @@ from ecommerce_platform.spark.java import require_java
 _LOG_SETTINGS = Path(__file__).parent / "log4j2.properties"
 
 #: Short runs gain more from a start without the optimising compiler's warm-up and from a collector without threads of its own.
-_LOCAL_JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"
+_LOCAL_JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xshare:auto"
 
 _lock = threading.RLock()
 _sessions: dict[tuple[tuple[str, str], ...], SparkSession] = {}
