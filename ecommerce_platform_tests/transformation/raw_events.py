@@ -120,16 +120,12 @@ def load_table_day(connection: SnowflakeConnection, table: str, day: str, events
                 (landing_day,),
             )
         execute(connection, f"delete from RAW.{table} where date = %s", (landing_day,))
-        execute(
-            connection, "delete from RAW.LOAD_LEDGER where table_name = %s and date = %s", (table, landing_day)
-        )
+        execute(connection, "delete from RAW.LOAD_LEDGER where table_name = %s and date = %s", (table, landing_day))
         rows = [event.row(landing_day, position, batch_id) for position, event in enumerate(events)]
         if rows:
             marks = "(" + ", ".join(["%s"] * len(rows[0])) + ")"
             values = [value for row in rows for value in row]
-            execute(
-                connection, f"insert into RAW.{table} ({columns}) values {', '.join([marks] * len(rows))}", values
-            )
+            execute(connection, f"insert into RAW.{table} ({columns}) values {', '.join([marks] * len(rows))}", values)
         execute(
             connection,
             "insert into RAW.LOAD_LEDGER (table_name, date, batch_id, row_count) values (%s, %s, %s, %s)",

@@ -1,0 +1,121 @@
+"""Which landing days the models hold, and what follows from that for the next run.
+
+What belongs here: reading and writing that memory. What does not: dbt (runner.py).
+
+A run freezes what it applies in STAGING.BASE_LANDING_DAYS when it starts. Only after all models were built does it become
+STAGING.APPLIED_DAYS; a run that broke off, or that built some of the models, changes no memory, and the next run computes the
+same keys again from their events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.warehouse.connection import execute, fetch_all, transaction
+from ecommerce_platform.warehouse.ddl import APPLIED_DAYS, LOAD_LEDGER, superseded_table
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+DEFINITION_TABLE = "STAGING.APPLIED_DEFINITION"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the last finished run left: its definition digest, and per table and day the batch that it applied."""
+
+    definition: str | None
+    applied: frozenset[tuple[str, date, str]]
+    loaded: frozenset[tuple[str, date, str]]
+
+    @property
+    def complete_days(self) -> tuple[date, ...]:
+        """Days that all source tables have loaded."""
+        tables: dict[date, set[str]] = {}
+        for table, day, _ in self.loaded:
+            tables.setdefault(day, set()).add(table)
+        return tuple(sorted(day for day, names in tables.items() if names >= set(SOURCE_TABLES)))
+
+    @property
+    def pending_days(self) -> tuple[date, ...]:
+        """Complete days of which at least one table's load is not applied."""
+        days = set(self.complete_days)
+        return tuple(sorted({day for _, day, _ in self.loaded - self.applied if day in days}))
+
+
+def full_refresh_reason(memory: Memory, definition: str) -> str | None:
+    """Why everything must be computed again, or None when the changed keys are enough."""
+    if not memory.applied:
+        return "no day is applied yet"
+    if memory.definition != definition:
+        return "models or thresholds changed since the last run"
+    complete = set(memory.complete_days)
+    gone = sorted({day for _, day, _ in memory.applied} - complete)
+    if gone:
+        return f"days that were applied are no longer loaded: {', '.join(map(str, gone[:5]))}"
+    return None
+
+
+def read_memory(connection: SnowflakeConnection) -> Memory:
+    """The memory as it is now; makes its table when it is missing."""
+    execute(
+        connection,
+        f"create table if not exists {DEFINITION_TABLE} (definition string, applied_at timestamp_ntz)",
+    )
+    definition = fetch_all(connection, f"select definition from {DEFINITION_TABLE}")
+    return Memory(
+        str(definition[0][0]) if definition else None,
+        _days(connection, APPLIED_DAYS),
+        _days(connection, LOAD_LEDGER),
+    )
+
+
+def _days(connection: SnowflakeConnection, table: str) -> frozenset[tuple[str, date, str]]:
+    rows = fetch_all(connection, f"select table_name, date, batch_id from {table}")
+    return frozenset((name, day, batch) for name, day, batch in rows if name in SOURCE_TABLES)
+
+
+def mark_applied(connection: SnowflakeConnection, definition: str) -> None:
+    """After all models were built: what the run froze is applied, and what it knew as superseded is done with.
+
+    One transaction. A superseded load whose content is current again (a day loaded as A, B and A) is kept if its day was
+    loaded anew while dbt ran: then its rows tell the next run which keys that day lost.
+    """
+    with transaction(connection):
+        execute(connection, f"delete from {APPLIED_DAYS}")
+        execute(
+            connection,
+            f"insert into {APPLIED_DAYS} (table_name, date, batch_id, applied_at) "
+            "select table_name, date, batch_id, sysdate() from STAGING.BASE_LANDING_DAYS",
+        )
+        for table in SOURCE_TABLES:
+            execute(
+                connection,
+                f"""
+                delete from {superseded_table(table)}
+                where batch_id in (
+                    select frozen.batch_id
+                    from STAGING.BASE_SUPERSEDED_BATCHES as frozen
+                    where frozen.table_name = %s
+                )
+                and batch_id not in (
+                    select days.batch_id
+                    from STAGING.BASE_LANDING_DAYS as days
+                    left join {LOAD_LEDGER} as ledger
+                        on days.table_name = ledger.table_name
+                        and days.date = ledger.date
+                        and days.batch_id = ledger.batch_id
+                    where days.table_name = %s and ledger.batch_id is null
+                )
+                """,
+                (table, table),
+            )
+        execute(connection, f"delete from {DEFINITION_TABLE}")
+        execute(
+            connection,
+            f"insert into {DEFINITION_TABLE} (definition, applied_at) select %s, sysdate()",
+            (definition,),
+        )

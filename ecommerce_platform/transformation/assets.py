@@ -1,0 +1,154 @@
+"""The dbt project as Dagster sees it: one step for all models, dbt tests as asset checks.
+
+What belongs here: declaration, the step's course, metadata. What does not: dbt (runner.py), what is applied (applied.py).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import dbt_assets
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from snowflake.connector import SnowflakeConnection
+
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.partitions import daily_partitions, partition_days
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.transformation.applied import Memory, full_refresh_reason, mark_applied, read_memory
+from ecommerce_platform.transformation.lineage import Lineage, keep_lineage, kept_lineage, read_lineage
+from ecommerce_platform.transformation.project import definition_digest, load_manifest, target_path
+from ecommerce_platform.transformation.resource import DbtResource
+from ecommerce_platform.transformation.runner import DbtRequest, DbtRun, DbtRunError
+from ecommerce_platform.transformation.translator import PlatformTranslator, model_key
+from ecommerce_platform.warehouse.connection import fetch_all
+from ecommerce_platform.warehouse.resource import WarehouseResource
+from ecommerce_platform.warehouse.schema import ensure_current
+
+#: Runs of dbt that share a database must not overlap: a concurrency pool that an instance may limit to 1.
+POOL = "dbt"
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """All models of the project, staging to marts."""
+    manifest = load_manifest(settings)
+    translator = PlatformTranslator(daily_partitions(settings))
+
+    @dbt_assets(
+        manifest=manifest,
+        name="dbt_models",
+        dagster_dbt_translator=translator,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=POOL,
+    )
+    def dbt_models(
+        context: dg.AssetExecutionContext, dbt: DbtResource, warehouse: WarehouseResource
+    ) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
+        with warehouse.connection(context.run_id) as connection:
+            yield from _Step(context, manifest, translator, dbt, connection).run()
+
+    return [dbt_models]
+
+
+class _Step:
+    """One execution of the step: what it reads first, what it hands on, what it concludes."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        manifest: Mapping[str, Any],
+        translator: PlatformTranslator,
+        dbt: DbtResource,
+        connection: SnowflakeConnection,
+    ) -> None:
+        self.context, self.manifest, self.translator = context, manifest, translator
+        self.dbt, self.connection = dbt, connection
+        self.definition = definition_digest(dbt.settings)
+        self.models = {model_key(node): node for node in manifest["nodes"].values() if _is_model(node)}
+
+    def run(self) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
+        ensure_current(self.connection)
+        memory = read_memory(self.connection)
+        reason = full_refresh_reason(memory, self.definition)
+        self._tell(memory, reason)
+        complete = self.context.selected_asset_keys >= self.models.keys()
+        try:
+            with self.dbt.run(self._request(complete, reason is not None), self.context.run_id) as run:
+                yield from self._hand_on(run)
+                self._keep_lineage(run)
+        except DbtRunError as error:
+            raise dg.Failure(str(error), metadata={"failed": list(error.failed)}) from error
+        if complete:
+            # A part of the models is no whole: what they lack is computed when all run.
+            mark_applied(self.connection, self.definition)
+
+    def _request(self, complete: bool, full_refresh: bool) -> DbtRequest:
+        every_check = {spec.key for spec in self.context.assets_def.node_check_specs_by_output_name.values()}
+        if complete and self.context.selected_asset_check_keys >= every_check:
+            return DbtRequest(full_refresh=full_refresh)
+        models = [self.models[key]["name"] for key in self.context.selected_asset_keys]
+        tests = [key.name for key in self.context.selected_asset_check_keys]
+        return DbtRequest(select=(*sorted(models), *sorted(tests)), full_refresh=full_refresh, only_selected=True)
+
+    def _hand_on(self, run: DbtRun) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
+        columns = kept_lineage(target_path(self.dbt.settings), self.definition) or {}
+        for raw in run.events:
+            message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
+            for event in message.to_default_asset_events(
+                self.manifest, dagster_dbt_translator=self.translator, context=self.context
+            ):
+                if isinstance(event, dg.Output):
+                    unique_id = raw["data"]["node_info"]["unique_id"]
+                    more = self._metadata(unique_id, raw, columns)
+                    yield dg.Output(None, output_name=event.output_name, metadata={**event.metadata, **more})
+                elif isinstance(event, dg.AssetCheckResult | dg.AssetObservation):
+                    yield event
+
+    def _metadata(self, unique_id: str, raw: Mapping[str, Any], columns: Lineage) -> dict[str, Any]:
+        node = self.manifest["nodes"][unique_id]
+        counted = fetch_all(self.connection, f"select count(*) from {node['relation_name']}")
+        metadata: dict[str, Any] = {
+            "dagster/row_count": int(counted[0][0]),
+            "seconds": round(float(raw["data"].get("execution_time", 0)), 3),
+            "materialization": node["config"]["materialized"],
+        }
+        if columns.get(unique_id):
+            metadata["dagster/column_lineage"] = self._column_lineage(columns[unique_id])
+        return metadata
+
+    def _column_lineage(self, columns: Mapping[str, list[tuple[str, str]]]) -> dg.TableColumnLineage:
+        nodes = {**self.manifest["nodes"], **self.manifest["sources"]}
+        return dg.TableColumnLineage(
+            {
+                column: [
+                    dg.TableColumnDep(asset_key=self.translator.get_asset_key(nodes[parent]), column_name=name)
+                    for parent, name in parents
+                ]
+                for column, parents in columns.items()
+            }
+        )
+
+    def _keep_lineage(self, run: DbtRun) -> None:
+        target = target_path(self.dbt.settings)
+        if kept_lineage(target, self.definition) is not None:
+            return
+        found = read_lineage(self.manifest, run.target / "compiled")
+        if found.keys() >= {node["unique_id"] for node in self.models.values()}:
+            keep_lineage(target, self.definition, found)
+
+    def _tell(self, memory: Memory, reason: str | None) -> None:
+        """Says in the log and in each day's metadata what becomes of the days of this run."""
+        if reason:
+            self.context.log.info(f"computing everything again: {reason}")
+        batches = {(table, day): batch for table, day, batch in memory.loaded}
+        for day in partition_days(self.context):
+            missing = [table for table in SOURCE_TABLES if (table, day) not in batches]
+            if missing:
+                self.context.log.warning(f"{day} waits: nothing is loaded for {', '.join(missing)}")
+            state = f"waits for {', '.join(missing)}" if missing else "applied"
+            loads = {f"batch_{table}": batches[table, day] for table in SOURCE_TABLES if (table, day) in batches}
+            for key in self.context.selected_asset_keys:
+                self.context.add_asset_metadata({"day": state, **loads}, key, day.isoformat())
+
+
+def _is_model(node: Mapping[str, Any]) -> bool:
+    return node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"

@@ -1,0 +1,45 @@
+"""How dbt reaches Snowflake: the environment variables that dbt_project/profiles.yml reads.
+
+What belongs here: settings to variables. What does not: what dbt does with the connection (runner.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.warehouse.connection import connection_arguments
+
+
+def profile_environment(settings: Settings, run_id: str) -> dict[str, str]:
+    """Variables of profiles.yml for these settings; starts the stand-in when it is wanted.
+
+    Secrets go into variables that dbt keeps out of its logs (DBT_ENV_SECRET_…). Raises WarehouseError without credentials.
+    """
+    arguments = connection_arguments(settings, run_id)
+    snowflake = settings.snowflake
+    variables = {
+        "ECOMMERCE_DBT_TARGET": _target(arguments),
+        "ECOMMERCE_DBT_ACCOUNT": str(arguments["account"]),
+        "ECOMMERCE_DBT_USER": str(arguments["user"]),
+        "ECOMMERCE_DBT_ROLE": snowflake.role,
+        "ECOMMERCE_DBT_WAREHOUSE": snowflake.warehouse,
+        "ECOMMERCE_DBT_DATABASE": snowflake.database,
+        "ECOMMERCE_DBT_THREADS": str(settings.dbt.threads),
+        "ECOMMERCE_DBT_QUERY_TAG": f"ecommerce-platform dbt run={run_id}",
+    }
+    optional = {
+        "ECOMMERCE_DBT_HOST": arguments.get("host"),
+        "ECOMMERCE_DBT_PORT": arguments.get("port"),
+        "ECOMMERCE_DBT_PROTOCOL": arguments.get("protocol"),
+        "ECOMMERCE_DBT_PRIVATE_KEY_PATH": arguments.get("private_key_file"),
+        "DBT_ENV_SECRET_SNOWFLAKE_PASSWORD": arguments.get("password"),
+        "DBT_ENV_SECRET_SNOWFLAKE_PASSPHRASE": arguments.get("private_key_file_pwd"),
+    }
+    return variables | {name: str(value) for name, value in optional.items() if value is not None}
+
+
+def _target(arguments: Mapping[str, object]) -> str:
+    if "host" in arguments:
+        return "local"
+    return "account_key_pair" if "private_key_file" in arguments else "account_password"

@@ -1,0 +1,136 @@
+"""The dbt project as it lies on disk: its digests, and the manifest that is kept so that nothing parses twice.
+
+What belongs here: finding out whether the kept manifest still fits, and parsing when not. What does not: running dbt
+(runner.py), what a run may apply (applied.py).
+
+A parse takes several seconds, reading a kept manifest tenths: definitions load and each run use the kept one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecommerce_platform.metrics import dbt_vars
+from ecommerce_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+_FOLDERS = ("models", "macros", "tests", "docs")
+_DIGEST_FILE = "manifest.digest"
+_MANIFEST_FILE = "manifest.json"
+_PARSED_FILE = "partial_parse.msgpack"
+
+
+class DbtProjectError(RuntimeError):
+    """The dbt project is missing or cannot be parsed; the message tells dbt's own words and the folder."""
+
+
+def target_path(settings: Settings) -> Path:
+    """Where dbt's artefacts of this project lie."""
+    return settings.dbt.target_path or settings.dbt.project_dir / "target"
+
+
+def project_digest(project_dir: Path) -> str:
+    """Digest of all that a parse reads: the project's files and the versions of dbt."""
+    files = [project_dir / "dbt_project.yml", project_dir / "profiles.yml"]
+    for folder in _FOLDERS:
+        files += [path for path in (project_dir / folder).rglob("*") if path.is_file()]
+    return _digest(project_dir, files, [version("dbt-core"), version("dbt-snowflake")])
+
+
+def definition_digest(settings: Settings) -> str:
+    """Digest of all that decides a row's values: the models, the macros and the settings that they use.
+
+    When it changes, what incremental models hold was computed by other rules, and everything is computed again.
+    """
+    project_dir = settings.dbt.project_dir
+    files = [path for folder in ("models", "macros") for path in (project_dir / folder).rglob("*.sql")]
+    return _digest(project_dir, files, [json.dumps(dbt_vars(settings.business), sort_keys=True)])
+
+
+def _digest(project_dir: Path, files: Iterable[Path], more: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(str(path.relative_to(project_dir)).encode() + b"\0" + path.read_bytes() + b"\0")
+    for text in more:
+        digest.update(text.encode() + b"\0")
+    return digest.hexdigest()[:32]
+
+
+def prepare_manifest(settings: Settings) -> Path:
+    """Path of a manifest.json that fits the project's files; parses when none does. Needs no connection.
+
+    Raises DbtProjectError when there is no project or dbt cannot parse it.
+    """
+    project_dir, target = settings.dbt.project_dir, target_path(settings)
+    if not (project_dir / "dbt_project.yml").exists():
+        raise DbtProjectError(
+            f"no dbt project in {project_dir}: ECOMMERCE_DBT__PROJECT_DIR must name the folder that holds dbt_project.yml"
+        )
+    digest = project_digest(project_dir)
+    if not _fits(target, digest):
+        with exclusive(target / ".parse.lock"):
+            # Another process may have parsed while this one waited.
+            if not _fits(target, digest):
+                _parse(project_dir, target)
+                (target / _DIGEST_FILE).write_text(digest, encoding="utf-8")
+    return target / _MANIFEST_FILE
+
+
+def _fits(target: Path, digest: str) -> bool:
+    kept = target / _DIGEST_FILE
+    files = (target / _MANIFEST_FILE, target / _PARSED_FILE)
+    return all(path.exists() for path in (kept, *files)) and kept.read_text(encoding="utf-8") == digest
+
+
+def _parse(project_dir: Path, target: Path) -> None:
+    from dbt.cli.main import dbtRunner
+
+    (target / _DIGEST_FILE).unlink(missing_ok=True)
+    # A leftover of another version of the files is no shortcut: parse from nothing.
+    arguments = ["--quiet", "--no-partial-parse", "--log-level-file", "none"]
+    folders = ["--project-dir", str(project_dir), "--profiles-dir", str(project_dir), "--target-path", str(target)]
+    outcome = dbtRunner().invoke([*arguments, "parse", *folders])
+    if not outcome.success:
+        raise DbtProjectError(f"dbt cannot parse the project in {project_dir}: {outcome.exception}")
+
+
+def load_manifest(settings: Settings) -> Mapping[str, Any]:
+    """The manifest as dagster-dbt reads it."""
+    path = prepare_manifest(settings)
+    return _read_json(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _read_json(path: Path, _modified: int) -> Mapping[str, Any]:
+    loaded: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def load_parsed(settings: Settings) -> Manifest:
+    """The manifest as dbt runs it; a new object each time, because a run leaves its compiled SQL in it."""
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+
+    path = prepare_manifest(settings).with_name(_PARSED_FILE)
+    manifest = Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
+    manifest.build_flat_graph()
+    return manifest
+
+
+@contextmanager
+def exclusive(lock: Path) -> Iterator[None]:
+    """Waits for, and holds, a lock between the processes of this machine."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,165 @@
+"""Runs dbt in this process with the kept manifest, and hands on its events as they happen.
+
+What belongs here: arguments, the run, its outcome. What does not: Dagster (assets.py), which days are applied (applied.py).
+
+In this process, because a dbt of its own would start an interpreter, import for seconds and parse the project again. dbt keeps
+its flags and its environment per process, so one run at a time; a lock file holds off other processes of this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecommerce_platform.metrics import dbt_vars
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.transformation.profile import profile_environment
+from ecommerce_platform.transformation.project import exclusive, load_parsed, target_path
+
+#: Everything but the unit tests, which test the SQL and not the data: they run in `make test`.
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "exposure")
+_RESULT_EVENTS = frozenset({"LogModelResult", "LogTestResult"})
+_IN_PROCESS = threading.Lock()
+
+
+class DbtRunError(RuntimeError):
+    """dbt ended without success; `failed` names models and tests, the message tells what each said."""
+
+    def __init__(self, message: str, failed: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.failed = failed
+
+
+@dataclass(frozen=True)
+class DbtRequest:
+    """What a run is to do. `select` empty means all; `only_selected` leaves out tests that are not named."""
+
+    command: str = "build"
+    select: tuple[str, ...] = ()
+    full_refresh: bool = False
+    with_unit_tests: bool = False
+    only_selected: bool = False
+
+
+@dataclass
+class DbtRun:
+    """A run in progress: iterate `events` to its end; then `node_results` tells status and seconds of each node."""
+
+    target: Path
+    events: Iterator[dict[str, Any]] = field(default_factory=lambda: iter(()))
+    node_results: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+
+def build_arguments(request: DbtRequest, settings: Settings, target: Path) -> list[str]:
+    """Arguments of dbt's command line for a request."""
+    project_dir = str(settings.dbt.project_dir)
+    arguments = ["--quiet", "--no-write-json", "--log-level-file", "none", request.command]
+    if request.select:
+        arguments += ["--select", *request.select]
+    if request.command in ("build", "test") and not request.with_unit_tests:
+        arguments += NO_UNIT_TESTS if request.command == "build" else NO_UNIT_TESTS[:2]
+    if request.full_refresh:
+        arguments.append("--full-refresh")
+    if request.only_selected:
+        arguments += ["--indirect-selection", "empty"]
+    return [
+        *arguments,
+        *("--vars", json.dumps(dbt_vars(settings.business), sort_keys=True)),
+        *("--project-dir", project_dir, "--profiles-dir", project_dir, "--target-path", str(target)),
+    ]
+
+
+@contextmanager
+def dbt_run(settings: Settings, request: DbtRequest, run_id: str) -> Iterator[DbtRun]:
+    """A run; its compiled SQL lies under `target` until the context ends.
+
+    Iterating `events` raises DbtRunError at their end when the run failed.
+    """
+    base = target_path(settings)
+    target = base / "runs" / run_id
+    with _IN_PROCESS, exclusive(base / ".run.lock"), _environment(profile_environment(settings, run_id)):
+        run = DbtRun(target)
+        run.events = _events(settings, request, run)
+        try:
+            yield run
+        finally:
+            shutil.rmtree(target, ignore_errors=True)
+
+
+def run_dbt(settings: Settings, request: DbtRequest, run_id: str = "by-hand") -> dict[str, tuple[str, float]]:
+    """A whole run without looking at its events; status and seconds by node. Raises DbtRunError."""
+    with dbt_run(settings, request, run_id) as run:
+        for _ in run.events:
+            pass
+        return run.node_results
+
+
+def _events(settings: Settings, request: DbtRequest, run: DbtRun) -> Iterator[dict[str, Any]]:
+    """dbt's result events as dictionaries, while dbt works in a thread of its own."""
+    from dbt.cli.main import dbtRunner
+    from google.protobuf.json_format import MessageToDict
+
+    happened: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    outcome: dict[str, Any] = {}
+
+    def listen(event: Any) -> None:
+        if event.info.name in _RESULT_EVENTS:
+            happened.put(MessageToDict(event, preserving_proto_field_name=True))
+
+    def work() -> None:
+        try:
+            runner = dbtRunner(manifest=load_parsed(settings), callbacks=[listen])
+            outcome["result"] = runner.invoke(build_arguments(request, settings, run.target))
+        except BaseException as error:  # noqa: BLE001 - handed to the reader's thread, which raises it
+            outcome["error"] = error
+        finally:
+            happened.put(None)
+
+    thread = threading.Thread(target=work, name="dbt", daemon=True)
+    thread.start()
+    while (event := happened.get()) is not None:
+        yield event
+    thread.join()
+    if "error" in outcome:
+        raise outcome["error"]
+    _conclude(outcome["result"], run)
+
+
+def _conclude(outcome: Any, run: DbtRun) -> None:
+    results = list(getattr(outcome.result, "results", ()) or ())
+    run.node_results = {item.node.unique_id: (str(item.status), float(item.execution_time)) for item in results}
+    if outcome.success:
+        return
+    if outcome.exception is not None:
+        raise DbtRunError(f"dbt could not run: {outcome.exception}") from outcome.exception
+    bad = [item for item in results if str(item.status) in ("error", "fail", "runtime error")]
+    told = "; ".join(f"{item.node.name}: {_first_lines(item.message)}" for item in bad)
+    raise DbtRunError(
+        f"dbt failed in {len(bad)} of {len(results)} nodes: {told}", tuple(item.node.name for item in bad)
+    )
+
+
+def _first_lines(message: str | None) -> str:
+    return " ".join((message or "no message").split())[:400]
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
