@@ -59,9 +59,9 @@ class DayCourse:
             return None
         return self.converged_at - (self.diverged_at or self.converged_at)
 
-    def overdue(self, at: datetime, limit: timedelta) -> bool:
-        """Whether the day still differs after `limit`."""
-        return not self.converged and self.diverged_at is not None and at - self.diverged_at > limit
+    def overdue(self, limit: timedelta) -> bool:
+        """Whether the day still differed after `limit`, at its last reconciliation."""
+        return not self.converged and self.diverged_at is not None and self.last_at - self.diverged_at > limit
 
 
 def advance(

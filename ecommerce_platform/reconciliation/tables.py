@@ -8,6 +8,8 @@ status, labels), so that a dashboard of one fits the other.
 
 from __future__ import annotations
 
+from ecommerce_platform.warehouse.ddl import literal
+
 RUNS = "reconciliation.runs"
 METRICS = "reconciliation.daily_business_metrics"
 LATEST_METRICS = "reconciliation.latest_daily_business_metrics"
@@ -108,7 +110,7 @@ def statements() -> list[str]:
     tables = []
     for name, (columns, comment) in TABLES.items():
         listed = ",\n  ".join(f"{column} {type_}" for column, type_ in columns.items())
-        tables.append(f"create table if not exists {name} (\n  {listed}\n) comment = '{comment}'")
+        tables.append(f"create table if not exists {name} (\n  {listed}\n) comment = {literal(comment)}")
     latest = f"""create view if not exists {LATEST_METRICS} as
 select {", ".join(METRIC_COLUMNS)}
 from {METRICS}

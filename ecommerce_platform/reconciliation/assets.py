@@ -1,0 +1,170 @@
+"""Dagster's view of the room: the metrics report, the orders that differ, and how the days converge.
+
+What belongs here: declaring, calling, reporting metadata. What does not: the reconciliation itself (reconcile.py). The three
+assets are one step, because they are three views of one reconciliation as of one cut-off.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+
+from ecommerce_platform.partitions import daily_partitions, partition_days
+from ecommerce_platform.reconciliation import report
+from ecommerce_platform.reconciliation.explain import plain
+from ecommerce_platform.reconciliation.model import ALL_TIERS, State, Status
+from ecommerce_platform.reconciliation.reconcile import Reconciliation, open_layers, reconcile
+from ecommerce_platform.reconciliation.resource import ReconciliationResource
+from ecommerce_platform.reconciliation.tables import (
+    CONVERGENCE_COLUMNS,
+    DISCREPANCY_COLUMNS,
+    METRIC_COLUMNS,
+)
+from ecommerce_platform.settings import Settings
+
+METRICS_KEY = dg.AssetKey(["reconciliation", "daily_business_metrics"])
+DISCREPANCIES_KEY = dg.AssetKey(["reconciliation", "order_discrepancies"])
+CONVERGENCE_KEY = dg.AssetKey(["reconciliation", "convergence"])
+#: What the batch side of a reconciliation reads.
+DEPENDENCIES = (
+    dg.AssetKey(["marts", "daily_business_metrics"]),
+    dg.AssetKey(["staging", "orders_enhanced"]),
+    dg.AssetKey(["staging", "users_enhanced"]),
+    dg.AssetKey(["snowflake", "raw", "orders"]),
+)
+_OWNERS = ["team:data-platform"]
+_DESCRIPTIONS = {
+    METRICS_KEY: "Active customers, orders, revenue and average order value of each business date and customer tier, as the "
+    "speed layer and the batch layer have them, with the difference judged.",
+    DISCREPANCIES_KEY: "Every order on which the layers differ: why, both values, where the batch layer's version came from, and "
+    "whether it is suspected, confirmed or healed.",
+    CONVERGENCE_KEY: "How each business date stood at each of its reconciliations, how long it took to converge, and the date "
+    "up to which all dates have (RECONCILIATION.VERIFIED_THROUGH).",
+}
+_COLUMNS: Mapping[dg.AssetKey, Mapping[str, str]] = {
+    METRICS_KEY: METRIC_COLUMNS,
+    DISCREPANCIES_KEY: DISCREPANCY_COLUMNS,
+    CONVERGENCE_KEY: CONVERGENCE_COLUMNS,
+}
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The room's three assets, materialized by one step."""
+
+    @dg.multi_asset(
+        name="reconciliation__layers",
+        specs=[_spec(key) for key in _DESCRIPTIONS],
+        partitions_def=daily_partitions(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        can_subset=True,
+        group_name="reconciliation",
+        compute_kind="clickhouse",
+    )
+    def layers(
+        context: dg.AssetExecutionContext, reconciliation: ReconciliationResource
+    ) -> Iterator[dg.MaterializeResult]:
+        days, run_id = partition_days(context), context.run_id
+        with reconciliation.store(run_id) as store, reconciliation.speed_table(run_id) as table:
+            if not table.exists() and reconciliation.settings.clickhouse_is_embedded:
+                context.log.warning(_NO_SPEED_LAYER, table.table)
+                metadata: dict[str, Any] = {"speed layer": "none: nothing to compare"}
+                yield from (dg.MaterializeResult(key, metadata=metadata) for key in sorted(context.selected_asset_keys))
+                return
+            limits = reconciliation.settings.reconciliation
+            # The start is the audit stamp by which discrepancies are confirmed; the comparison itself asks no clock.
+            started = datetime.now(UTC)
+            found = reconcile(open_layers(table, store, limits), store, days, run_id, started, limits)
+        context.log.info("%s; verified through %s", found.run.verdict, found.run.verified_through)
+        _per_day(context, days, found)
+        for key, described in _metadata(found).items():
+            if key in context.selected_asset_keys:
+                yield dg.MaterializeResult(key, metadata=_common(found) | described)
+
+    return [layers]
+
+
+_NO_SPEED_LAYER = "the speed layer has no table %s, so there is nothing to compare; "
+    "load one with `ecommerce-platform realtime load PATH`"
+
+
+def _spec(key: dg.AssetKey) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key,
+        deps=[
+            *DEPENDENCIES,
+            *({METRICS_KEY: [], DISCREPANCIES_KEY: [METRICS_KEY], CONVERGENCE_KEY: [DISCREPANCIES_KEY]}[key]),
+        ],
+        description=_DESCRIPTIONS[key],
+        owners=_OWNERS,
+        kinds={"clickhouse", "snowflake"},
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                columns=[dg.TableColumn(name, type_) for name, type_ in _COLUMNS[key].items()]
+            ),
+            "dagster/table_name": f"ECOMMERCE_DW.RECONCILIATION.{key.path[-1].upper()}",
+        },
+    )
+
+
+def _per_day(context: dg.AssetExecutionContext, days: tuple[date, ...], found: Reconciliation) -> None:
+    """What each partition's materialization says: the reconciliation covers a range at once, by business date."""
+    off = Counter(v.date for v in found.verdicts if v.user_tier == ALL_TIERS and v.status is not Status.OK)
+    for day in days:
+        summary: dict[str, Any] = {
+            "business dates of the run": len(found.run.dates),
+            "cut-off": plain(found.run.cut_off) or "none",
+        }
+        if day in found.run.dates:
+            course = found.courses[day]
+            summary |= {
+                "metrics out of tolerance on this business date": off[day],
+                "converged on this business date": course.converged,
+            }
+        for key in context.selected_asset_keys:
+            context.add_asset_metadata(summary, asset_key=key, partition_key=day.isoformat())
+
+
+def _common(found: Reconciliation) -> dict[str, Any]:
+    seconds = (found.run.end_time - found.run.start_time).total_seconds()
+    return {
+        "cut-off": plain(found.run.cut_off) or "none",
+        "business dates": len(found.run.dates),
+        "first business date": str(min(found.run.dates, default="none")),
+        "last business date": str(max(found.run.dates, default="none")),
+        "lagging orders": found.run.orders_lagging,
+        "seconds": round(seconds, 2),
+    }
+
+
+def _metadata(found: Reconciliation) -> dict[dg.AssetKey, dict[str, Any]]:
+    statuses = Counter(verdict.status for verdict in found.verdicts if verdict.user_tier == ALL_TIERS)
+    states = Counter(item.state for item in found.discrepancies)
+    metrics = report.metrics_markdown(found.verdicts) if found.verdicts else "no business date to compare"
+    return {
+        METRICS_KEY: {
+            "dagster/row_count": len(found.verdicts),
+            "metrics within tolerance": statuses[Status.OK],
+            "metrics over tolerance": statuses[Status.WARN],
+            "metrics over the failure limit": statuses[Status.ERROR],
+            "report": dg.MetadataValue.md(metrics),
+        },
+        DISCREPANCIES_KEY: {
+            "dagster/row_count": len(found.discrepancies),
+            **{state.value: states[state] for state in State},
+            "reasons": dg.MetadataValue.json(report.reasons(found)),
+            "findings": dg.MetadataValue.md(report.findings_markdown(found.discrepancies)),
+            "verdict": found.run.verdict,
+            "row checksums fetched": found.located.rows_fetched,
+        },
+        CONVERGENCE_KEY: {
+            "dagster/row_count": len(found.results),
+            "verified through": str(found.run.verified_through or "no date yet"),
+            "dates not converged": dg.MetadataValue.json(
+                [str(result.date) for result in found.results if not result.converged]
+            ),
+        },
+    }

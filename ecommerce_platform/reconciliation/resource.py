@@ -1,0 +1,63 @@
+"""The two layers as a Dagster resource.
+
+What belongs here: handing out connections. What does not: how they are made (clickhouse.py, warehouse/connection.py) and what
+is asked over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+import dagster as dg
+
+from ecommerce_platform.reconciliation import clickhouse
+from ecommerce_platform.reconciliation.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.warehouse.connection import connect
+
+RESOURCE = "reconciliation"
+
+
+class ReconciliationResource(dg.ConfigurableResource):
+    """Opens the speed layer and the room's tables for a step; both are closed when the step is done with them."""
+
+    # On the class: the settings hold secrets, which must not become run configuration.
+    _settings: ClassVar[Settings | None] = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> ReconciliationResource:
+        """The resource for these settings."""
+        bound = type("ReconciliationResource", (cls,), {"_settings": settings, "__module__": cls.__module__})
+        return bound()
+
+    @property
+    def settings(self) -> Settings:
+        return type(self)._settings or load_settings()
+
+    @contextmanager
+    def store(self, run_id: str) -> Iterator[Store]:
+        """The room's tables, created where they are missing."""
+        connection = connect(self.settings, run_id)
+        try:
+            store = Store(connection)
+            store.create()
+            yield store
+        finally:
+            connection.close()
+
+    @contextmanager
+    def speed_table(self, run_id: str) -> Iterator[SpeedTable]:
+        """The speed layer's order versions."""
+        client = clickhouse.connect(self.settings, run_id)
+        try:
+            yield SpeedTable.of(client, self.settings)
+        finally:
+            client.close()
+
+
+def build_resources(settings: Settings) -> dict[str, object]:
+    """The room's resources by name."""
+    return {RESOURCE: ReconciliationResource.of(settings)}

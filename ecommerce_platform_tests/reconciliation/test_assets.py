@@ -1,0 +1,103 @@
+"""Dagster's view: one run over a range of days, its metadata, and which checks pass."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import dagster as dg
+import pytest
+
+from ecommerce_platform.reconciliation.assets import build_assets
+from ecommerce_platform.reconciliation.checks import build_checks
+from ecommerce_platform.reconciliation.resource import build_resources
+from ecommerce_platform.settings import Settings
+from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers
+
+ORDERS = [
+    Event(order_id, order_id, amount=Decimal("10.00"), user=order_id, created=NOON + timedelta(days=order_id % 3))
+    for order_id in range(1, 61)
+]
+METRICS = ("active_customers", "total_orders", "total_revenue", "avg_order_value")
+
+
+def run(two: TwoLayers, settings: Settings, **kwargs: object) -> dg.ExecuteInProcessResult:
+    definitions = dg.Definitions(
+        assets=build_assets(settings),
+        asset_checks=build_checks(settings),
+        resources=build_resources(settings),
+        executor=dg.in_process_executor,
+        jobs=[dg.define_asset_job("all", dg.AssetSelection.groups("reconciliation"))],
+    )
+    tags = {
+        "dagster/asset_partition_range_start": str(DAY),
+        "dagster/asset_partition_range_end": str(DAY + timedelta(days=2)),
+    }
+    return definitions.resolve_job_def("all").execute_in_process(raise_on_error=False, tags=tags)
+
+
+def failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    return {item.check_name: item.severity.value for item in result.get_asset_check_evaluations() if not item.passed}
+
+
+def test_a_clean_speed_layer_passes_every_check(two: TwoLayers, servers_settings: Settings) -> None:
+    two.both(*ORDERS)
+    result = run(two, servers_settings)
+    assert result.success
+    assert len(result.get_asset_check_evaluations()) == 7
+    assert failures(result) == {}
+
+
+FAULTS = {
+    # 20 orders of 10.00 on each business date.
+    "3 % of revenue": ({"amount": Decimal("16.00")}, {"converged": "WARN"}),
+    "7.5 % of revenue": ({"amount": Decimal("25.00")}, {"converged": "WARN", "total_revenue": "WARN", "avg_order_value": "WARN"}),
+    "50 % of revenue": (
+        {"amount": Decimal("110.00")},
+        {"converged": "WARN", "total_revenue": "ERROR", "avg_order_value": "ERROR"},
+    ),
+    "a status that leaves all sums equal": ({"status": "delivered"}, {"converged": "WARN"}),
+    "another status, not of revenue": ({"status": "pending"}, {"converged": "WARN"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_fails_exactly_the_checks_that_it_should(
+    two: TwoLayers, servers_settings: Settings, fault: str
+) -> None:
+    changes, expected = FAULTS[fault]
+    two.batch(*ORDERS)
+    two.speed(ORDERS[0].but(**changes), *ORDERS[1:])
+    result = run(two, servers_settings)
+    assert failures(result) == expected
+    assert result.success is ("ERROR" not in expected.values())
+    rows = two.connection.cursor().execute("select order_id, state from reconciliation.order_discrepancies").fetchall()
+    assert rows == [(1, "suspected")]
+
+
+def test_a_missing_order_warns_that_the_keys_are_not_aligned(two: TwoLayers, servers_settings: Settings) -> None:
+    two.batch(*ORDERS)
+    two.speed(*ORDERS[1:])
+    assert failures(run(two, servers_settings)) == {
+        "id_alignment": "WARN",
+        "converged": "WARN",
+    }
+
+
+def test_each_partition_has_its_materializations_with_the_cut_off(two: TwoLayers, servers_settings: Settings) -> None:
+    two.both(*ORDERS)
+    result = run(two, servers_settings)
+    events = result.get_asset_materialization_events()
+    assert len(events) == 3 * 3
+    for event in events:
+        metadata = event.step_materialization_data.materialization.metadata
+        assert metadata["cut-off"].value == "2026-01-05 12:00:00"
+        assert "report" in metadata or "verdict" in metadata or "verified through" in metadata
+
+
+def test_without_a_speed_layer_there_is_nothing_to_compare(two: TwoLayers, servers_settings: Settings) -> None:
+    two.batch(*ORDERS)
+    two.client.command("drop table orders_realtime")
+    result = run(two, servers_settings)
+    assert result.success
+    assert len(result.get_asset_materialization_events()) == 9

@@ -1,0 +1,375 @@
+"""Both layers in the real stand-ins, one situation a test: what is found, why, and what the metrics say."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from ecommerce_platform.reconciliation.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.model import Reason, ReconciliationError, State, Status
+from ecommerce_platform.reconciliation.reconcile import Reconciliation, open_layers, reconcile
+from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.settings import ReconciliationSettings
+from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers
+
+AT = datetime(2026, 1, 20, tzinfo=UTC)
+#: An order of the last moment, so that the cut-off lies after everything else.
+LAST = Event(900, 9000, at=NOON + timedelta(days=9), day=DAY + timedelta(days=9), created=NOON + timedelta(days=9))
+ALL_DAYS = [DAY + timedelta(days=offset) for offset in range(10)]
+
+
+def run(
+    two: TwoLayers,
+    days: list[date] | None = None,
+    run_id: str = "run-1",
+    at: datetime = AT,
+    settings: ReconciliationSettings | None = None,
+) -> Reconciliation:
+    settings = settings or ReconciliationSettings()
+    store = Store(two.connection)
+    layers = open_layers(SpeedTable(two.client, "orders_realtime"), store, settings)
+    return reconcile(layers, store, ALL_DAYS if days is None else days, run_id, at, settings)
+
+
+def reasons(found: Reconciliation) -> dict[int, Reason]:
+    return {order_id: finding.reason for order_id, finding in found.findings.items()}
+
+
+def statuses(found: Reconciliation, day: date = DAY, tier: str = "all") -> dict[str, Status]:
+    return {v.metric: v.status for v in found.verdicts if v.date == day and v.user_tier == tier}
+
+
+ORDER = Event(1, 100)
+MOVED = Event(2, 200, "pending"), Event(2, 200, "pending").then("shipped")
+EDGE = datetime(2026, 1, 5, 23, 59, 59, 999999, tzinfo=UTC)
+
+AGREEING = {
+    "the same orders": ([ORDER, *MOVED], [ORDER, *MOVED]),
+    "the speed layer wrote a version twice": ([ORDER], [ORDER, ORDER]),
+    "equal values with another LSN": ([ORDER], [ORDER.but(lsn=99)]),
+    "deleted on both sides": ([ORDER, ORDER.deleted()], [ORDER, ORDER.deleted()]),
+    "deleted in batch and never seen in speed": ([ORDER, ORDER.deleted()], []),
+    "deleted in speed and never seen in batch": ([], [ORDER, ORDER.deleted()]),
+    "nulls everywhere": (
+        [ORDER.but(status=None, amount=None, user=None, address=None)],
+        [ORDER.but(status=None, amount=None, user=None, address=None)],
+    ),
+    "unicode, quotes and separators": (
+        [ORDER.but(address="Straße 😀; 'a' \\ V3:N;\n\t%s")],
+        [ORDER.but(address="Straße 😀; 'a' \\ V3:N;\n\t%s")],
+    ),
+    "large and negative keys": ([ORDER.but(id=10**12), ORDER.but(id=-7)], [ORDER.but(id=10**12), ORDER.but(id=-7)]),
+    "the last microsecond of a day": ([ORDER.but(created=EDGE)], [ORDER.but(created=EDGE)]),
+    "years ago": (
+        [ORDER.but(created=datetime(1969, 7, 20, 20, 17, 40, 5, tzinfo=UTC))],
+        [ORDER.but(created=datetime(1969, 7, 20, 20, 17, 40, 5, tzinfo=UTC))],
+    ),
+    "re-inserted after a delete": (
+        [ORDER, ORDER.deleted(), ORDER.then("shipped", 2, lsn=102)],
+        [ORDER, ORDER.deleted(), ORDER.then("shipped", 2, lsn=102)],
+    ),
+}
+
+
+@pytest.mark.parametrize("situation", AGREEING)
+def test_layers_agree(two: TwoLayers, situation: str) -> None:
+    events, versions = AGREEING[situation]
+    two.batch(*events, LAST)
+    two.speed(LAST)
+    for version in versions:
+        two.speed(version)
+    found = run(two)
+    assert reasons(found) == {}
+    assert {verdict.status for verdict in found.verdicts} == {Status.OK}
+
+
+def _shift(hours: float) -> dict[str, datetime]:
+    return {"created": NOON + timedelta(hours=hours)}
+
+
+DIFFERING = {
+    "missing in speed": ([ORDER], [], Reason.MISSING_IN_SPEED, None, "status=shipped, total_amount=10.00"),
+    "missing in batch": ([], [ORDER], Reason.MISSING_IN_BATCH, "status=shipped, total_amount=10.00", None),
+    "deleted in speed only": (
+        [ORDER],
+        [ORDER, ORDER.deleted()],
+        Reason.DELETED_IN_SPEED,
+        None,
+        "status=shipped, total_amount=10.00",
+    ),
+    "deleted in batch only": (
+        [ORDER, ORDER.deleted()],
+        [ORDER],
+        Reason.DELETED_IN_BATCH,
+        "status=shipped, total_amount=10.00",
+        None,
+    ),
+    "amount": ([ORDER], [ORDER.but(amount=Decimal("10.02"))], Reason.AMOUNT, "10.02", "10.00"),
+    "amount lost": ([ORDER], [ORDER.but(amount=None)], Reason.AMOUNT, None, "10.00"),
+    "rounding": ([ORDER], [ORDER.but(amount=Decimal("10.01"))], Reason.ROUNDING, "10.01", "10.00"),
+    "an older version": (list(MOVED), [MOVED[0]], Reason.STATUS_BEHIND, "pending", "shipped"),
+    "a status behind": ([ORDER], [ORDER.but(status="pending")], Reason.STATUS_BEHIND, "pending", "shipped"),
+    "a status ahead": ([ORDER], [ORDER.but(status="delivered")], Reason.STATUS_AHEAD, "delivered", "shipped"),
+    "sums equal, status wrong": (
+        [ORDER.but(status="delivered")],
+        [ORDER.but(status="processing")],
+        Reason.STATUS_BEHIND,
+        "processing",
+        "delivered",
+    ),
+    "impossible move": (
+        [ORDER.but(status="delivered")],
+        [ORDER.but(status="cancelled")],
+        Reason.IMPOSSIBLE_STATUS_MOVE,
+        "cancelled",
+        "delivered",
+    ),
+    "unknown status": ([ORDER], [ORDER.but(status="SHIPPED")], Reason.IMPOSSIBLE_STATUS_MOVE, "SHIPPED", "shipped"),
+    "a time zone": (
+        [ORDER],
+        [ORDER.but(**_shift(-5))],
+        Reason.TIME_SHIFT_WHOLE_HOURS,
+        "2026-01-05 07:00:00",
+        "2026-01-05 12:00:00",
+    ),
+    "a time zone across midnight": (
+        [ORDER],
+        [ORDER.but(**_shift(13))],
+        Reason.TIME_SHIFT_WHOLE_HOURS,
+        "2026-01-06 01:00:00",
+        "2026-01-05 12:00:00",
+    ),
+    "half an hour is no zone": (
+        [ORDER],
+        [ORDER.but(**_shift(0.5))],
+        Reason.OTHER,
+        "2026-01-05 12:30:00",
+        "2026-01-05 12:00:00",
+    ),
+    "another user": ([ORDER], [ORDER.but(user=2)], Reason.OTHER, "2", "1"),
+    "an address, which is personal": ([ORDER], [ORDER.but(address="x")], Reason.OTHER, "(personal)", "(personal)"),
+    "a text that ends in a blank": (
+        [ORDER],
+        [ORDER.but(status="shipped ")],
+        Reason.IMPOSSIBLE_STATUS_MOVE,
+        "shipped ",
+        "shipped",
+    ),
+    "an older event after the cut-off's LSN is no lag": (
+        [ORDER],
+        [ORDER.but(lsn=50, amount=Decimal(99), at=NOON + timedelta(days=30))],
+        Reason.AMOUNT,
+        "99.00",
+        "10.00",
+    ),
+    "a newer version before the cut-off is no lag": (
+        [ORDER],
+        [ORDER, ORDER.then("delivered")],
+        Reason.STATUS_AHEAD,
+        "delivered",
+        "shipped",
+    ),
+    "a newer version after the cut-off is lag": (
+        [ORDER],
+        [ORDER, ORDER.then("delivered", 12)],
+        Reason.LAG,
+        "status=delivered, updated_at=2026-01-17 12:00:00",
+        "status=shipped, updated_at=None",
+    ),
+    "a new order after the cut-off is lag": (
+        [],
+        [ORDER.but(at=NOON + timedelta(days=12))],
+        Reason.LAG,
+        "status=shipped, total_amount=10.00",
+        None,
+    ),
+    "a delete after the cut-off is lag": (
+        [ORDER],
+        [ORDER, ORDER.deleted(12)],
+        Reason.LAG,
+        None,
+        "status=shipped, total_amount=10.00",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("situation", DIFFERING)
+def test_an_order_that_differs_is_found_with_its_reason_and_both_values(two: TwoLayers, situation: str) -> None:
+    events, versions, reason, speed_value, batch_value = DIFFERING[situation]
+    neighbours = [Event(order_id, 500 + order_id) for order_id in range(10, 40)]
+    two.batch(*events, *neighbours, LAST)
+    two.speed(*neighbours, LAST)
+    for version in versions:
+        two.speed(version)
+    found = run(two)
+    assert reasons(found) == {versions[0].id if versions else events[0].id: reason}
+    finding = next(iter(found.findings.values()))
+    assert (finding.speed_value, finding.batch_value) == (speed_value, batch_value)
+    assert finding.date == DAY
+
+
+def test_rivals_at_one_lsn_are_a_duplicate(two: TwoLayers) -> None:
+    two.batch(ORDER, LAST)
+    two.speed(ORDER, LAST)
+    two.speed(ORDER.but(amount=Decimal("12.00")))
+    assert reasons(run(two)) == {1: Reason.DUPLICATE}
+
+
+def test_lagging_orders_leave_both_sides_and_are_counted(two: TwoLayers) -> None:
+    later = NOON + timedelta(days=12)
+    stays, moves, goes = Event(1, 100), Event(2, 200, user=2), Event(3, 300, user=3)
+    comes = Event(4, 400, user=4, at=later)
+    two.batch(stays, moves, goes, LAST)
+    two.speed(stays, moves, goes, LAST)
+    two.speed(moves.then("cancelled", 12), goes.deleted(12), comes)
+    found = run(two)
+    assert reasons(found) == {2: Reason.LAG, 3: Reason.LAG, 4: Reason.LAG}
+    assert found.measurement.lagging == {DAY: 3}
+    assert set(statuses(found).values()) == {Status.OK}
+    assert found.measurement.batch[DAY, "all"].total_orders == 1
+    assert found.discrepancies == ()
+    assert found.courses[DAY].converged
+
+
+def test_a_version_after_the_cut_off_with_equal_values_stays(two: TwoLayers) -> None:
+    two.batch(ORDER, LAST)
+    two.speed(ORDER.but(lsn=150, at=NOON + timedelta(days=20)), LAST)
+    found = run(two)
+    assert found.measurement.speed[DAY, "all"].total_orders == 1
+    assert found.findings == {}
+
+
+def test_revenue_is_compared_over_purchases_and_orders_over_all(two: TwoLayers) -> None:
+    orders = [Event(1, 1, "pending"), Event(2, 2, "delivered", Decimal("30.00"), user=2), Event(3, 3, "cancelled")]
+    two.both(*orders, LAST)
+    values = run(two).measurement.speed[DAY, "all"]
+    assert (values.active_customers, values.total_orders) == (2, 3)
+    assert (values.total_revenue, values.avg_order_value) == (Decimal("30.00"), Decimal("30.00"))
+
+
+def test_a_missing_order_of_an_unknown_user_shows_in_its_tier(two: TwoLayers) -> None:
+    two.batch(Event(1, 1, user=2), Event(2, 2, user=77), LAST)
+    two.speed(Event(1, 1, user=2), LAST)
+    found = run(two)
+    assert set(statuses(found, tier="gold").values()) == {Status.OK}
+    assert set(statuses(found, tier="unknown").values()) == {Status.ERROR}
+
+
+def test_a_batch_value_of_zero_is_a_full_discrepancy(two: TwoLayers) -> None:
+    two.batch(LAST)
+    two.speed(ORDER, LAST)
+    verdict = next(
+        v for v in run(two).verdicts if v.date == DAY and v.metric == "total_orders" and v.user_tier == "all"
+    )
+    assert (verdict.percentage_difference, verdict.status) == (1, Status.ERROR)
+
+
+def test_a_mart_that_disagrees_with_its_orders_shows(two: TwoLayers) -> None:
+    two.both(ORDER, LAST)
+    two.connection.cursor().execute(
+        "update marts.daily_business_metrics set total_revenue = 20.00 where date = %s", (DAY,)
+    )
+    assert statuses(run(two))["total_revenue"] is Status.ERROR
+    assert statuses(run(two))["total_orders"] is Status.OK
+
+
+def test_a_partition_covers_the_business_dates_that_its_changes_touch(two: TwoLayers) -> None:
+    old, new = Event(1, 100, "pending"), Event(2, 200, created=NOON + timedelta(days=3), at=NOON + timedelta(days=3),
+                                               day=DAY + timedelta(days=3))  # fmt: skip
+    two.both(old, old.then("shipped", 2), new, LAST)
+    assert run(two, [DAY + timedelta(days=2)], "a").scope.dates == (DAY,)
+    assert run(two, [DAY + timedelta(days=3)], "b").scope.dates == (DAY + timedelta(days=3),)
+    assert run(two, [DAY + timedelta(days=5)], "c").scope.dates == ()
+
+
+def test_a_deleted_order_touches_the_date_that_it_had(two: TwoLayers) -> None:
+    two.batch(ORDER, ORDER.deleted(2), LAST)
+    two.speed(ORDER, LAST)
+    found = run(two, [DAY + timedelta(days=2)])
+    assert found.scope.dates == (DAY,)
+    assert reasons(found) == {1: Reason.DELETED_IN_BATCH}
+
+
+def test_a_date_that_only_the_speed_layer_has_is_covered(two: TwoLayers) -> None:
+    two.batch(LAST)
+    two.speed(LAST, Event(5, 50, created=datetime(2020, 2, 29, tzinfo=UTC), at=NOON - timedelta(days=900)))
+    found = run(two, [DAY])
+    assert found.scope.dates == (date(2020, 2, 29),)
+    assert reasons(found) == {5: Reason.MISSING_IN_BATCH}
+
+
+def test_a_load_that_dbt_has_not_applied_moves_no_cut_off(two: TwoLayers) -> None:
+    two.batch(ORDER, LAST, applied=[DAY])
+    two.speed(ORDER, LAST)
+    found = run(two)
+    assert found.scope.cut_off == NOON
+    assert reasons(found) == {}
+    assert run(two, run_id="again").scope.dates == (DAY,)
+
+
+def test_a_replaced_load_counts_until_the_new_one_is_applied(two: TwoLayers) -> None:
+    two.both(ORDER, LAST)
+    cursor = two.connection.cursor()
+    cursor.execute("insert into raw.superseded_orders select * from raw.orders where date = %s", (LAST.day,))
+    cursor.execute("delete from raw.orders where date = %s", (LAST.day,))
+    assert run(two).scope.cut_off == LAST.at
+
+
+def test_a_finding_names_the_landing_file_the_snapshot_and_the_load(two: TwoLayers) -> None:
+    two.batch(*MOVED, LAST)
+    two.speed(LAST)
+    origin = run(two).findings[2].lineage
+    assert origin is not None
+    day = DAY + timedelta(days=1)
+    assert (origin.lsn, origin.source_file, origin.source_row) == (201, f"date={day}/part-0.parquet", 1)
+    assert (origin.snapshot_id, origin.batch_id) == (7000 + day.day, f"orders-{day}-1")
+
+
+def test_a_discrepancy_is_suspected_then_confirmed_then_healed(two: TwoLayers) -> None:
+    two.batch(ORDER, LAST)
+    two.speed(LAST)
+    minutes = lambda n: AT + timedelta(minutes=n)  # noqa: E731
+    assert [item.state for item in run(two, run_id="a").discrepancies] == [State.SUSPECTED]
+    assert [item.state for item in run(two, [], "b", minutes(5)).discrepancies] == [State.SUSPECTED]
+    assert [item.state for item in run(two, [], "c", minutes(15)).discrepancies] == [State.CONFIRMED]
+    two.speed(ORDER)
+    healed = run(two, [], "d", minutes(30))
+    assert [item.state for item in healed.discrepancies] == [State.HEALED]
+    assert healed.courses[DAY].time_to_convergence == timedelta(minutes=30)
+    assert healed.run.verified_through == LAST.created.date()
+    assert run(two, [], "e", minutes(40)).scope.dates == ()
+    stored = Store(two.connection).discrepancies()
+    assert [(item.state, item.first_run_id, item.run_id) for item in stored] == [(State.HEALED, "a", "d")]
+
+
+def test_a_reconciliation_written_twice_under_one_run_id_counts_once(two: TwoLayers) -> None:
+    two.batch(ORDER, LAST)
+    two.speed(LAST)
+    first, second = run(two), run(two)
+    assert [item.state for item in second.discrepancies] == [State.SUSPECTED]
+    cursor = two.connection.cursor()
+    for table, rows in (("runs", 1), ("order_discrepancies", 1), ("convergence", len(first.results))):
+        assert cursor.execute(f"select count(*) from reconciliation.{table}").fetchone() == (rows,)
+    assert cursor.execute("select count(*) from reconciliation.daily_business_metrics").fetchone() == (
+        len(first.verdicts),
+    )
+    assert cursor.execute("select count(*) from reconciliation.latest_daily_business_metrics").fetchone() == (
+        len(first.verdicts),
+    )
+
+
+def test_limits_give_a_sound_partial_verdict(two: TwoLayers) -> None:
+    orders = [Event(order_id, order_id) for order_id in range(1, 60)]
+    two.batch(*orders, LAST)
+    two.speed(LAST)
+    found = run(two, settings=ReconciliationSettings(max_fetched_rows=1))
+    assert not found.located.complete
+    assert "at least 0 orders differ" in found.run.verdict
+    assert not found.courses[DAY].converged
+
+
+def test_a_batch_layer_without_applied_days_is_a_clear_error(two: TwoLayers) -> None:
+    with pytest.raises(ReconciliationError, match="has applied no day"):
+        run(two)
