@@ -12,18 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ecommerce_platform.embedded.sample_shop import words
-from ecommerce_platform.embedded.sample_shop.clock import (
-    DAY,
-    HOUR,
-    MINUTE,
-    NEVER,
-    SECOND,
-    Ints,
-    Mask,
-    Window,
-    between,
-    generator,
-)
+from ecommerce_platform.embedded.sample_shop.chance import between, generator
+from ecommerce_platform.embedded.sample_shop.clock import DAY, HOUR, MINUTE, NEVER, SECOND, Ints, Mask, Window
 from ecommerce_platform.embedded.sample_shop.events import (
     DELETE,
     INSERT,
@@ -96,18 +86,18 @@ def simulate_catalog(plan: ShopPlan, window: Window) -> Catalog:
     price = np.maximum(99, np.round(first[product] * rng.uniform(0.8, 1.2, changes))).astype(np.int64)
     all_products = np.concatenate([np.arange(count), product])
     all_times = np.concatenate([np.zeros(count, dtype=np.int64), moment])
-    # Two changes of one product in one second are one change.
-    _, kept = np.unique(_by_product_and_second(all_products, all_times), return_index=True)
     deleted, restored = _deletions(window, old, count, rng)
-    return Catalog(
-        entered,
-        old,
-        all_products[kept],
-        all_times[kept],
-        np.concatenate([first, price])[kept],
-        deleted,
-        restored,
-    )
+    # Two changes of one product in one second are one change; a product that is not there does not change.
+    _, distinct = np.unique(_by_product_and_second(all_products, all_times), return_index=True)
+    kept = distinct[_in_table(all_times[distinct], all_products[distinct], deleted, restored)]
+    prices = np.concatenate([first, price])
+    return Catalog(entered, old, all_products[kept], all_times[kept], prices[kept], deleted, restored)
+
+
+def _in_table(moment: Ints, product: Ints, deleted: Ints, restored: Ints) -> Mask:
+    """Whether each product (by position) can be updated at a moment: it is not deleted then, or well restored."""
+    in_table: Mask = (moment < deleted[product]) | (moment - MINUTE > restored[product])
+    return in_table
 
 
 def _deletions(window: Window, old: int, count: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
@@ -133,7 +123,9 @@ def catalog_events(
 ) -> Events:
     """History of the table products, given every line sold: its product (by position), time and quantity."""
     rng = generator(plan.seed, "catalog events")
-    texts = _texts(len(catalog.entered), dirt, rng)
+    texts = _texts(len(catalog.entered), rng)
+    lost = generator(plan.seed, "missing categories")
+    texts.category[lost.choice(plan.products, share_of(dirt.missing_categories, plan.products), replace=False)] = NULL
     stock = _Stock.of(catalog, window, sold_product, sold_at, sold, rng)
     described_at = _description_changes(catalog, window, rng)
     rows = _Rows(catalog, texts, stock, described_at)
@@ -175,7 +167,7 @@ def _leave_out_descriptions(events: Events, described_at: Ints, dirt: DirtPlan, 
     return replace(events, unchanged={"description": unchanged})
 
 
-def _texts(count: int, dirt: DirtPlan, rng: np.random.Generator) -> _Texts:
+def _texts(count: int, rng: np.random.Generator) -> _Texts:
     """Names, and two descriptions of each product: the first, then at `count +` position the second."""
     category = rng.integers(0, len(words.CATALOG), count)
     goods = words.text([good for _, names in words.CATALOG for good in names])
@@ -185,7 +177,6 @@ def _texts(count: int, dirt: DirtPlan, rng: np.random.Generator) -> _Texts:
     name = words.joined(" ", adjective, good, words.numbers(np.arange(count) + 1))
     first = words.joined(" ", name, "for every day. Made to last, easy to clean, and packed without plastic.")
     second = words.joined(" ", name, "in its new edition: lighter than before, with a longer guarantee.")
-    category[rng.choice(count, share_of(dirt.missing_categories, count), replace=False)] = NULL
     return _Texts(name, words.concatenated(first, second), category)
 
 
@@ -250,8 +241,8 @@ class _Rows:
     def alive(self, product: Ints, moment: Ints) -> Mask:
         """Whether the product is in the table, so that it can be updated."""
         catalog = self.catalog
-        there = (moment > catalog.entered[product]) & (moment < catalog.deleted[product])
-        return there | (moment - MINUTE > catalog.restored[product])
+        there = _in_table(moment, product, catalog.deleted, catalog.restored)
+        return there & (moment > catalog.entered[product])
 
     def batch(self, product: Ints, op: int, moment: Ints) -> Batch:
         catalog = self.catalog

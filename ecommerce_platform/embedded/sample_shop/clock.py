@@ -5,7 +5,6 @@ What belongs here: instants as int64 microseconds since 1970, drawn without a lo
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -27,11 +26,6 @@ _WEEK = np.array([0.86, 0.82, 0.88, 0.95, 1.10, 1.25, 1.14])
 _HOURS = np.array([3, 2, 1, 1, 1, 2, 4, 7, 10, 12, 13, 14, 15, 14, 13, 13, 14, 15, 18, 21, 22, 19, 12, 7], dtype=float)
 #: The first minute of a day is kept free: the snapshot of the first day is taken in it.
 _QUIET = MINUTE
-
-
-def generator(seed: int, purpose: str) -> np.random.Generator:
-    """Random numbers of one purpose: a change of one part of the shop does not stir the others."""
-    return np.random.default_rng([seed, zlib.crc32(purpose.encode())])
 
 
 def instant(day: date) -> int:
@@ -83,8 +77,3 @@ def times_on_days(window: Window, counts: Ints, rng: np.random.Generator) -> Int
     within = rng.integers(_QUIET, HOUR, size)
     times = window.start + np.repeat(np.arange(window.days), counts) * DAY + hour * HOUR + within
     return np.sort(times)
-
-
-def between(low: int | Ints, high: int | Ints, size: int, rng: np.random.Generator) -> Ints:
-    """Uniform instants or durations in [low, high)."""
-    return np.asarray(low + np.floor(rng.random(size) * (np.asarray(high) - low)), dtype=np.int64)

@@ -144,7 +144,7 @@ def _copies(
     here, shuffled = np.split(shuffled, [share_of(dirt.duplicates_in_file, total)])
     there, shuffled = np.split(shuffled, [min(len(shuffled), share_of(dirt.duplicates_across_files, total))])
     again = shuffled[regular.day[shuffled] + 1 < window.days]
-    again = again[: share_of(dirt.redelivered_on_later_day, len(again))]
+    again = again[: share_of(dirt.redelivered_later, len(again))]
     day, file = regular.day, regular.file
     later = np.minimum(day[again] + rng.integers(1, 4, len(again)), window.days - 1)
     copies = [
@@ -165,7 +165,7 @@ def _copies(
     return copies, {
         "duplicates_in_file": len(here),
         "duplicates_across_files": len(there),
-        "redelivered_on_later_day": len(again),
+        "redelivered_later": len(again),
     }
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from ecommerce_platform.embedded.sample_shop import words
-from ecommerce_platform.embedded.sample_shop.clock import NEVER, Ints, Mask, Window, generator
+from ecommerce_platform.embedded.sample_shop.chance import generator
+from ecommerce_platform.embedded.sample_shop.clock import NEVER, Ints, Mask, Window
 from ecommerce_platform.embedded.sample_shop.events import (
     DELETE,
     INSERT,

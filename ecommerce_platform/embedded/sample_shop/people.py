@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ecommerce_platform.embedded.sample_shop import words
+from ecommerce_platform.embedded.sample_shop.chance import between, generator
 from ecommerce_platform.embedded.sample_shop.clock import (
     DAY,
     HOUR,
@@ -18,9 +19,7 @@ from ecommerce_platform.embedded.sample_shop.clock import (
     NEVER,
     Ints,
     Window,
-    between,
     counts_by_day,
-    generator,
     times_on_days,
 )
 from ecommerce_platform.embedded.sample_shop.events import (

@@ -54,7 +54,7 @@ class DirtPlan:
 
     duplicates_in_file: float = 0.004
     duplicates_across_files: float = 0.003
-    redelivered_on_later_day: float = 0.003
+    redelivered_later: float = 0.003
     late: float = 0.01
     out_of_order: float = 0.02
     unchanged_descriptions: float = 0.6

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ecommerce_platform.embedded.sample_shop.catalog import Catalog
+from ecommerce_platform.embedded.sample_shop.chance import between, generator, skewed
 from ecommerce_platform.embedded.sample_shop.clock import (
     DAY,
     HOUR,
@@ -19,9 +20,7 @@ from ecommerce_platform.embedded.sample_shop.clock import (
     Ints,
     Mask,
     Window,
-    between,
     counts_by_day,
-    generator,
     times_on_days,
 )
 from ecommerce_platform.embedded.sample_shop.events import NULL
@@ -100,7 +99,7 @@ def simulate_sales(plan: ShopPlan, dirt: DirtPlan, window: Window, people: Peopl
 def _buyers(created: Ints, window: Window, people: People, rng: np.random.Generator) -> Ints:
     """Position of each order's user: few buy often; a share of the orders is by someone who registered that day."""
     known = np.maximum(1, np.searchsorted(people.registered, created, side="right"))
-    returning = np.floor(known * rng.random(len(created)) ** 2.2).astype(np.int64)
+    returning = skewed(known, rng)
     known_at_midnight = np.searchsorted(people.registered, created // DAY * DAY)
     newcomers = known - known_at_midnight
     newcomer = known_at_midnight + np.floor(newcomers * rng.random(len(created))).astype(np.int64)
@@ -115,7 +114,7 @@ def _with_lines(created: Ints, buyer: Ints, window: Window, catalog: Catalog, rn
     first_line = np.cumsum(lines) - lines
     line_order = np.repeat(np.arange(orders), lines)
     offered = np.maximum(1, np.searchsorted(catalog.entered, created, side="right"))[line_order]
-    product = np.floor(offered * rng.random(len(line_order)) ** 1.7).astype(np.int64)
+    product = skewed(offered, rng)
     price = catalog.price_at(product, created[line_order])
     coupon = rng.random(len(line_order)) < _COUPON_SHARE
     price = np.where(coupon, price * rng.integers(70, 96, len(line_order)) // 100, price)

@@ -14,7 +14,8 @@ import numpy as np
 
 from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.embedded.sample_shop.catalog import catalog_events, simulate_catalog
-from ecommerce_platform.embedded.sample_shop.clock import Window, generator
+from ecommerce_platform.embedded.sample_shop.chance import generator
+from ecommerce_platform.embedded.sample_shop.clock import Window
 from ecommerce_platform.embedded.sample_shop.columns import FileForm
 from ecommerce_platform.embedded.sample_shop.damage import SOUND, damage_some
 from ecommerce_platform.embedded.sample_shop.delivery import Delivery, FileSlice, deliver

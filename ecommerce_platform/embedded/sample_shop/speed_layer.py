@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded.sample_shop.clock import generator
+from ecommerce_platform.embedded.sample_shop.chance import generator
 from ecommerce_platform.embedded.sample_shop.columns import speed_table
 from ecommerce_platform.embedded.sample_shop.damage import SOUND
 from ecommerce_platform.embedded.sample_shop.events import Events
