@@ -87,8 +87,10 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     return [layers]
 
 
-_NO_SPEED_LAYER = "the speed layer has no table %s, so there is nothing to compare; "
+_NO_SPEED_LAYER = (
+    "the speed layer has no table %s, so there is nothing to compare; "
     "load one with `ecommerce-platform realtime load PATH`"
+)
 
 
 def _spec(key: dg.AssetKey) -> dg.AssetSpec:
