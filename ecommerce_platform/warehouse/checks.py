@@ -4,6 +4,7 @@ What belongs here: declaring the checks and telling their verdicts. What does no
 """
 
 from collections.abc import Iterator
+from datetime import date
 
 import dagster as dg
 
@@ -38,7 +39,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     ) -> Iterator[dg.AssetCheckResult]:
         days = partition_days(context)
         published = published_days(settings)
-        with warehouse.connection(context.run_id) as connection:
+        with warehouse.connection(context.run.run_id) as connection:
             for table, contract in contracts.items():
                 if dg.AssetCheckKey(raw_key(table), CHECK_NAME) not in context.selected_asset_check_keys:
                     continue
@@ -60,7 +61,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     return [rows_and_checksum]
 
 
-def _told(table: str, found: dict) -> str:  # type: ignore[type-arg]
+def _told(table: str, found: dict[date, str]) -> str:
     first = next(iter(found.items()))
     more = f" and {len(found) - 1} more days" if len(found) > 1 else ""
     return f"RAW.{table.upper()} differs from Iceberg on {first[0]} ({first[1]}){more}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from pyiceberg.expressions import EqualTo
+from pyiceberg.expressions import In
 
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.lakehouse.ledger import DayRecord, published_properties, read_table_ledger
@@ -23,11 +23,6 @@ FIRST_DAY = date(2026, 1, 1)
 def day(number: int) -> date:
     """The number-th day of the tests, from 1."""
     return FIRST_DAY + timedelta(days=number - 1)
-
-
-def moment(text: str) -> datetime:
-    """A time in UTC from ISO text."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def event(contract: Contract, on: date, position: int, **values: object) -> Row:
@@ -56,22 +51,23 @@ def events(contract: Contract, on: date, count: int, **values: object) -> list[R
 def publish(
     settings: Settings,
     table: str,
-    on: date,
-    rows: Sequence[Row],
+    days: Mapping[date, Sequence[Row]],
     contract: Contract | None = None,
-    content_id: str | None = None,
     claimed_rows: int | None = None,
-) -> DayRecord:
-    """Publishes a day with exactly these rows, replacing what it had; returns its ledger record."""
+) -> dict[date, DayRecord]:
+    """Publishes days with exactly these rows in one commit, replacing what they had; returns their ledger records."""
     catalog = pyiceberg_catalog(settings)
     iceberg = ensure_event_table(catalog, settings, contract or load_contracts()[table])
-    content = content_id or hashlib.sha256(repr(rows).encode()).hexdigest()[:12]
-    arrow = pa.Table.from_pylist(list(rows), schema=iceberg.schema().as_arrow())
-    iceberg.overwrite(arrow, overwrite_filter=EqualTo("date", on))
+    rows = [row for of_day in days.values() for row in of_day]
+    arrow = pa.Table.from_pylist(rows, schema=iceberg.schema().as_arrow())
+    iceberg.overwrite(arrow, overwrite_filter=In(term="date", literals=set(days)))
     snapshot = iceberg.current_snapshot()
     assert snapshot is not None
-    published = len(rows) if claimed_rows is None else claimed_rows
-    record = DayRecord(table, on, snapshot.snapshot_id, content, published, published, 0, 0, 1, 100, "test-run")
+    records = {}
+    for on, of_day in days.items():
+        content = hashlib.sha256(repr(of_day).encode()).hexdigest()[:12]
+        count = len(of_day) if claimed_rows is None else claimed_rows
+        records[on] = DayRecord(table, on, snapshot.snapshot_id, content, count, count, 0, 0, 1, 100, "test-run")
     with iceberg.transaction() as change:
-        change.set_properties(published_properties(read_table_ledger(table, iceberg), [record]))
-    return record
+        change.set_properties(published_properties(read_table_ledger(table, iceberg), records.values()))
+    return records

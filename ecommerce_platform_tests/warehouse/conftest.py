@@ -1,0 +1,85 @@
+"""One Snowflake for the room's tests: the embedded server, or a real account where the environment names one.
+
+`make test-snowflake` sets ECOMMERCE_SNOWFLAKE__ACCOUNT and its credentials; the tests then use a database of their own, which
+they drop. Each test has a lakehouse of its own and finds empty tables.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snowflake.connector import SnowflakeConnection
+
+from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.embedded.servers import down
+from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.warehouse import ddl
+from ecommerce_platform.warehouse.connection import Opener, connect, execute
+from ecommerce_platform.warehouse.schema import initialise
+
+RUN = "test-run"
+
+
+def on_real_account() -> bool:
+    return bool(os.environ.get("ECOMMERCE_SNOWFLAKE__ACCOUNT"))
+
+
+@pytest.fixture(scope="session")
+def warehouse_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of the Snowflake that all tests of the room share, with its objects in place."""
+    data_dir = tmp_path_factory.mktemp("warehouse")
+    settings = load_settings(data_dir=data_dir)
+    if on_real_account():
+        database = f"ECOMMERCE_TEST_{uuid.uuid4().hex[:8].upper()}"
+        settings = settings.model_copy(
+            update={"snowflake": settings.snowflake.model_copy(update={"database": database})}
+        )
+    with connect(settings, role=settings.snowflake.admin_role) as connection:
+        initialise(connection, settings)
+    yield settings
+    if on_real_account():
+        with connect(settings, role=settings.snowflake.admin_role) as connection:
+            execute(connection, f"drop database if exists {ddl.quoted(settings.snowflake.database)}")
+    down(data_dir)
+
+
+@pytest.fixture
+def settings(warehouse_base: Settings, tmp_path: Path) -> Settings:
+    """The shared Snowflake with empty tables, and an empty lakehouse."""
+    lake = warehouse_base.lakehouse.model_copy(
+        update={"catalog_uri": f"sqlite:///{tmp_path / 'catalog.db'}", "warehouse": str(tmp_path / "lake")}
+    )
+    with connect(warehouse_base) as connection:
+        for definition in ddl.table_definitions(load_contracts()):
+            if definition.name not in (ddl.LOAD_LOCK, ddl.PLATFORM_VERSION):
+                execute(connection, f"delete from {definition.name}")
+    return warehouse_base.model_copy(update={"lakehouse": lake, "scratch_uri": str(tmp_path / "scratch")})
+
+
+@pytest.fixture
+def opener(settings: Settings) -> Opener:
+    def open_connection() -> AbstractContextManager[SnowflakeConnection]:
+        return connect(settings, RUN)
+
+    return open_connection
+
+
+@pytest.fixture
+def connection(settings: Settings) -> Iterator[SnowflakeConnection]:
+    with connect(settings, RUN) as connection:
+        yield connection
+
+
+@pytest.fixture
+def load(settings: Settings, opener: Opener) -> Any:
+    """Loads days of `orders`; returns the TableLoad."""
+    from ecommerce_platform.warehouse.load import load_table
+
+    return partial(load_table, settings, opener, load_contracts()["orders"], run_id=RUN)
