@@ -4,8 +4,6 @@ What belongs here: declaring, calling, reporting metadata. What does not: the re
 assets are one step, because they are three views of one reconciliation as of one cut-off.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -62,7 +60,6 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         backfill_policy=dg.BackfillPolicy.single_run(),
         can_subset=True,
         group_name="reconciliation",
-        compute_kind="clickhouse",
     )
     def layers(
         context: dg.AssetExecutionContext, reconciliation: ReconciliationResource

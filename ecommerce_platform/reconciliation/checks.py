@@ -4,8 +4,6 @@ What belongs here: declaring and calling. What does not: verdicts (outcome.py). 
 limit it is an error and blocks, so that the run's exit code says so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 
