@@ -165,8 +165,7 @@ def metrics(
     import dagster as dg
 
     from ecommerce_platform.operations.exporter.server import Exporter
-    from ecommerce_platform.operations.exporter.tables import read_platform
-    from ecommerce_platform.transformation.runner import model_names
+    from ecommerce_platform.operations.exporter.tables import model_names, read_platform
 
     settings = settings_or_exit()
     with dg.DagsterInstance.get() as instance:

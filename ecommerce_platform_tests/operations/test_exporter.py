@@ -25,7 +25,7 @@ def an_asset(key: list[str], *, fails: bool = False, models: tuple[str, ...] = (
     @dg.asset(key=key, partitions_def=PARTITIONS)
     def made() -> dg.MaterializeResult:
         if fails:
-            raise dg.Failure("on purpose", metadata={"failed_models": dg.JsonMetadataValue(list(models))})
+            raise dg.Failure("on purpose", metadata={"failed": dg.JsonMetadataValue(list(models))})
         return dg.MaterializeResult(metadata={"rows": 7, "seconds": 0.25, "materialization": "table"})
 
     return made

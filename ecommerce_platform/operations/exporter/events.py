@@ -98,7 +98,7 @@ class EventReader:
         stats = self._instance.get_run_step_stats(run.run_id, [step])
         started = stats[0].start_time if stats and stats[0].start_time else at
         user_data = event.step_failure_data.user_failure_data
-        failed = user_data.metadata.get("failed_models") if user_data else None
+        failed = user_data.metadata.get("failed") if user_data else None
         models = tuple(str(model) for model in failed.value) if failed is not None else ()  # type: ignore[union-attr]
         return StepEnded(run.run_id, step, False, at - started, partition_of(run), at, assets, models)
 

@@ -18,6 +18,7 @@ from ecommerce_platform.landing.files import list_days
 from ecommerce_platform.operations.exporter.state import Discrepancy, IcebergTable, PlatformState, TableDays
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
+from ecommerce_platform.transformation.project import load_manifest
 from ecommerce_platform.warehouse.connection import connect
 from ecommerce_platform.warehouse.query import run_sql
 
@@ -42,6 +43,12 @@ from reconciliation.convergence
 qualify row_number() over (partition by date order by reconciled_at desc) = 1
 """
 QUESTIONS = {"worst": WORST, "findings": FINDINGS, "verified": VERIFIED, "days": CONVERGENCE}
+
+
+def model_names(settings: Settings) -> tuple[str, ...]:
+    """Every model of the dbt project: each has a failure count from the start."""
+    nodes = load_manifest(settings)["nodes"].values()
+    return tuple(sorted(node["name"] for node in nodes if node["resource_type"] == "model"))
 
 
 def read_platform(settings: Settings) -> PlatformState:
