@@ -9,11 +9,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts.reader import CONTRACTS_DIR
 from ecommerce_platform.embedded.sample_shop.landing_files import Progress, landing_tables, write_tables
 from ecommerce_platform.embedded.sample_shop.plan import DirtPlan, FaultPlan, ShopPlan
 from ecommerce_platform.embedded.sample_shop.report import SampleReport
@@ -23,8 +28,6 @@ from ecommerce_platform.embedded.sample_shop.storage import MANIFEST, Store, cle
 from ecommerce_platform.settings import S3Settings
 
 FAULTS_FILE = "planted_faults.json"
-#: Raised when the same parameters give other files: a sample of an earlier version is then written anew.
-_VERSION = 1
 
 
 def generate_sample(
@@ -110,8 +113,17 @@ class _Target:
 
 def _origin(plan: ShopPlan, dirt: DirtPlan, faults: FaultPlan) -> str:
     """What a sample is made of, in short: equal for equal samples."""
-    parts = {"version": _VERSION, "plan": asdict(plan), "dirt": asdict(dirt), "faults": asdict(faults)}
+    parts = {"made_by": _makers(), "plan": asdict(plan), "dirt": asdict(dirt), "faults": asdict(faults)}
     return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
+def _makers() -> str:
+    """Everything besides the parameters that decides the bytes: this package, the contracts, the libraries' versions."""
+    digest = sha256(f"numpy {np.__version__}, pyarrow {pa.__version__}".encode())
+    for path in sorted([*Path(__file__).parent.glob("*.py"), *CONTRACTS_DIR.glob("*.yaml")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _kept(targets: list[_Target], origin: str) -> SampleReport | None:

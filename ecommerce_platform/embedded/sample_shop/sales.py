@@ -34,6 +34,7 @@ FIRST_LINE_KEY = 50_001
 _OLDEST = 240 * DAY
 _LINES = ([1, 2, 3, 4, 5, 6], [0.38, 0.29, 0.17, 0.09, 0.05, 0.02])
 _PIECES = ([1, 2, 3, 4], [0.78, 0.15, 0.05, 0.02])
+_LAPSED_BEFORE = 190 * DAY
 _NEW_CUSTOMER_SHARE = 0.08
 _INSTANT_SHARE = 0.06
 _UNPAID_SHARE = 0.03
@@ -99,12 +100,20 @@ def simulate_sales(plan: ShopPlan, dirt: DirtPlan, window: Window, people: Peopl
 def _buyers(created: Ints, window: Window, people: People, rng: np.random.Generator) -> Ints:
     """Position of each order's user: few buy often; a share of the orders is by someone who registered that day."""
     known = np.maximum(1, np.searchsorted(people.registered, created, side="right"))
-    returning = skewed(known, rng)
+    returning = _without_lapsed(skewed(known, rng), known, created < window.start - _LAPSED_BEFORE, people.old)
     known_at_midnight = np.searchsorted(people.registered, created // DAY * DAY)
     newcomers = known - known_at_midnight
     newcomer = known_at_midnight + np.floor(newcomers * rng.random(len(created))).astype(np.int64)
     chosen = (rng.random(len(created)) < _NEW_CUSTOMER_SHARE) & (newcomers > 0) & (created >= window.start)
     return np.where(chosen, newcomer, returning)
+
+
+def _without_lapsed(position: Ints, known: Ints, long_ago: Mask, old: int) -> Ints:
+    """Lets one in eleven of the old users be a customer of long ago: they bought then, and only they, and not since."""
+    lapsed = position // 11 * 11 + 5
+    position = np.where(long_ago & (lapsed < np.minimum(known, old)), lapsed, position)
+    stays_away = ~long_ago & (position % 11 == 5) & (position < old)
+    return position - stays_away
 
 
 def _with_lines(created: Ints, buyer: Ints, window: Window, catalog: Catalog, rng: np.random.Generator) -> Sales:

@@ -167,3 +167,12 @@ def test_few_customers_buy_most(clean_sample: Sample) -> None:
     orders = sorted(Counter(row["user_id"] for row in inserts(clean_sample, "orders")).values(), reverse=True)
     assert sum(orders[: len(orders) // 5]) > sum(orders) / 2
     assert orders[-1] == 1
+
+
+def test_some_customers_have_not_bought_for_half_a_year(clean_sample: Sample) -> None:
+    last_order: dict[int, int] = defaultdict(int)
+    for order in latest_states(clean_sample.of("orders")).values():
+        last_order[order["user_id"]] = max(last_order[order["user_id"]], order["created_at"])
+    end = MICROSECONDS_A_DAY * (date(2026, 1, 14) - date(1970, 1, 1)).days
+    away = sum(at < end - 180 * MICROSECONDS_A_DAY for at in last_order.values())
+    assert 3 <= away < len(last_order) / 10
