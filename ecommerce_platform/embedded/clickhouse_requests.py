@@ -97,6 +97,7 @@ class ChdbEngine:
         insert_dir.mkdir(parents=True, exist_ok=True)
         self._insert_dir = insert_dir
         self._lock = threading.Lock()
+        self._database = "default"
         try:
             self._session = session.Session(str(storage_dir))
         except Exception as error:
@@ -118,8 +119,7 @@ class ChdbEngine:
         if not sql.strip():
             raise ClickHouseError(62, "Syntax error: Empty query. (SYNTAX_ERROR)")
         with self._lock, self._settings(request.settings):
-            if database := request.arguments.get("database"):
-                self._query(f"USE {_quoted(database)}")
+            self._use(request.arguments.get("database") or "default")
             if data:
                 return self._insert(sql, data)
             chosen = _FORMAT.search(sql)
@@ -127,6 +127,12 @@ class ChdbEngine:
             text = sql[: chosen.start()] if chosen and not _INSERT.match(sql) else sql
             result = self._query(text.rstrip().rstrip(";"), output, request.parameters)
         return Answer(result.bytes() or b"", output, _summary(result))
+
+    def _use(self, database: str) -> None:
+        # The session is shared, so what the request before chose is still in force.
+        if database != self._database:
+            self._query(f"USE {_quoted(database)}")
+            self._database = database
 
     def _insert(self, sql: str, data: bytes) -> Answer:
         match = _INSERT_FORMAT.match(sql)

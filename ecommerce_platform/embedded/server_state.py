@@ -89,7 +89,7 @@ class ServerFiles:
         """The recorded state, whether or not its server still lives."""
         try:
             return ServerState(**json.loads(self.state_path.read_text()))
-        except (FileNotFoundError, ValueError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
             return None
 
     def running_state(self) -> ServerState | None:
@@ -108,7 +108,7 @@ class ServerFiles:
         try:
             with self._open("lock") as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         except BlockingIOError:
             return True

@@ -26,7 +26,7 @@ CREATE OR REPLACE MACRO _fs_global.main.quotient_scale(dividend) AS (
 );
 CREATE OR REPLACE MACRO _fs_global.main.quotient(dividend, divisor) AS (
     CASE
-        WHEN divisor = 0 THEN error('Division by zero')
+        WHEN divisor = 0 AND dividend IS NOT NULL THEN error('Division by zero')
         ELSE round(
             CAST(format('{:.15g}', dividend / divisor) AS DECIMAL(38, 12)),
             _fs_global.main.quotient_scale(dividend)

@@ -1,0 +1,56 @@
+# ruff: noqa: DTZ001 (TIMESTAMP_NTZ has no zone)
+"""Values on their way to the client and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from snowflake.connector import SnowflakeConnection
+
+
+def test_a_null_timestamp_stays_null(sql: Callable[..., Any]) -> None:
+    assert sql("select null::timestamp_ntz, '2026-01-01'::timestamp_ntz") == [(None, datetime(2026, 1, 1))]
+
+
+def test_a_timestamp_keeps_its_microseconds_before_and_after_1970(sql: Callable[..., Any]) -> None:
+    times = [datetime(2026, 1, 2, 3, 4, 5, 678901), datetime(1969, 12, 31, 23, 59, 59, 999999), datetime(9999, 12, 31)]
+    rows = sql("select column1::timestamp_ntz from values " + ", ".join(f"('{time.isoformat(' ')}')" for time in times))
+    assert [row[0] for row in rows] == times
+
+
+def test_a_column_of_null_timestamps_and_one_without_rows_can_be_read(sql: Callable[..., Any]) -> None:
+    assert sql("select null::timestamp_ntz from values (1), (2)") == [(None,), (None,)]
+    assert sql("select '2026-01-01'::timestamp_ntz where false") == []
+
+
+@pytest.mark.parametrize(
+    "expression", ["sign(-3)", "1::tinyint", "1::smallint", "length('abc')", "dayofweek('2026-01-01'::date)"]
+)
+def test_small_whole_numbers_have_a_type_on_the_wire(sql: Callable[..., Any], expression: str) -> None:
+    assert isinstance(sql(f"select {expression}")[0][0], int)
+
+
+def test_values_bound_by_the_server_keep_their_types(open_session: Callable[..., SnowflakeConnection]) -> None:
+    values = (7, Decimal("1.50"), 2.5, date(2026, 1, 1), datetime(2026, 1, 1, 1, 2, 3, 456), "é' x", None)
+    with open_session(paramstyle="qmark") as connection, connection.cursor() as cursor:
+        row = cursor.execute(
+            "select cast(? as number), cast(? as number(10,2)), cast(? as float), ?, cast(? as timestamp_ntz), ?, ?",
+            values,
+        ).fetchone()
+    assert row == values
+
+
+def test_only_the_latest_results_are_kept_for_result_scan(
+    sql: Callable[..., Any], session: SnowflakeConnection
+) -> None:
+    with session.cursor() as cursor:
+        first = cursor.execute("select 'first'").sfqid
+        assert cursor.execute(f"select * from table(result_scan('{first}'))").fetchall() == [("first",)]
+        for number in range(80):
+            cursor.execute(f"select {number}")
+        with pytest.raises(Exception, match="not found"):
+            cursor.execute(f"select * from table(result_scan('{first}'))")
