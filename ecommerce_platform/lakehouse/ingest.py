@@ -17,7 +17,6 @@ from datetime import date
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
@@ -34,7 +33,14 @@ from ecommerce_platform.lakehouse.tables import (
     event_identifier,
     open_catalog,
 )
-from ecommerce_platform.lakehouse.write import Written, decode_days, unreadable_day, write_events
+from ecommerce_platform.lakehouse.write import (
+    SPARK_ERRORS,
+    Written,
+    cause_of,
+    decode_days,
+    unreadable_day,
+    write_events,
+)
 from ecommerce_platform.settings import Settings
 
 #: How often a table's days are written again because `main` or the files moved meanwhile.
@@ -154,12 +160,13 @@ class _Progress:
         self._reached("branched")
         try:
             audits = self._write(branch, todo)
-        except PySparkException as error:
+        except SPARK_ERRORS as error:
             publishing.drop_branch(self.catalog, table, branch)
             unreadable = unreadable_day(error, todo)
             if unreadable is None:
                 raise
-            self._refuse_unreadable(*unreadable, error)
+            if not self._files_moved(todo):
+                self._refuse_unreadable(*unreadable, error)
             return False
         if self._files_moved(todo):
             publishing.drop_branch(self.catalog, table, branch)
@@ -246,11 +253,10 @@ class _Progress:
         listed = list_landing(self.job.settings, self.contract.table, [arrival.day for arrival in todo])
         return any(listing_of(listed[arrival.day]) != arrival.listing for arrival in todo)
 
-    def _refuse_unreadable(self, day: date, file: str, error: PySparkException) -> None:
-        cause = next((line for line in str(error).splitlines() if line.strip()), "no message")
+    def _refuse_unreadable(self, day: date, file: str, error: Exception) -> None:
         reason = (
-            f"{self.contract.table}/{file}: its footer is whole, but its data cannot be read: {cause[:300]}; expected a whole "
-            "Parquet file: write it again, then materialize the day again"
+            f"{self.contract.table}/{file}: its footer is whole, but its data cannot be read: {cause_of(error)}; expected "
+            "a whole Parquet file: write it again, then materialize the day again"
         )
         self.refused[day] = self._refusal(day, reason, self.arrivals.days[day].content_id)
 

@@ -1,0 +1,99 @@
+"""What has arrived is counted and named without Spark: the same files have the same content id anywhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ecommerce_platform.contracts import Column, LogicalType, load_contracts
+from ecommerce_platform.lakehouse.arrivals import Arrivals, file_groups, scan
+from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, order
+
+ORDERS = load_contracts()["orders"]
+
+
+@pytest.fixture
+def lake(local_settings: Settings) -> Lake:
+    """A lake without Spark."""
+    Path(local_settings.landing_uri).mkdir(parents=True)
+
+    def no_spark() -> None:
+        raise AssertionError("what has arrived is seen without Spark")
+
+    return Lake(local_settings, no_spark)  # type: ignore[arg-type]
+
+
+def scanned(lake: Lake) -> Arrivals:
+    return scan(lake.settings, ORDERS, [FIRST, SECOND])
+
+
+def test_rows_are_counted_by_footers_and_days_without_files_are_empty(lake: Lake) -> None:
+    lake.land(FIRST, order(1, 1), order(2, 2))
+    lake.land(FIRST, order(3, 3), file="b.parquet")
+    days = scanned(lake).days
+    assert (days[FIRST].rows, len(days[FIRST].files)) == (3, 2)
+    assert (days[SECOND].rows, days[SECOND].files) == (0, ())
+
+
+def test_the_same_files_have_the_same_content_id_after_a_copy_and_a_touch(lake: Lake, tmp_path: Path) -> None:
+    path = lake.land(FIRST, order(1, 1))
+    before = scanned(lake).days[FIRST]
+    os.utime(path, (0, 0))
+    assert scanned(lake).days[FIRST].content_id == before.content_id
+    elsewhere = load_settings(data_dir=tmp_path / "copy")
+    shutil.copytree(lake.settings.landing_uri, elsewhere.landing_uri)
+    assert scan(elsewhere, ORDERS, [FIRST]).days[FIRST].content_id == before.content_id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lake: lake.land(FIRST, order(1, 1, status="shipped")),
+        lambda lake: lake.land(FIRST, order(1, 1), file="b.parquet"),
+        lambda lake: lake.path(FIRST).rename(lake.path(FIRST, "c.parquet")),
+        lambda lake: lake.path(FIRST).unlink(),
+    ],
+    ids=["another value of the same length", "a late file", "another name", "a file gone"],
+)
+def test_another_content_has_another_id(lake: Lake, change: Callable[[Lake], object]) -> None:
+    lake.land(FIRST, order(1, 1, status="pending"))
+    before = scanned(lake).days[FIRST].content_id
+    change(lake)
+    assert scanned(lake).days[FIRST].content_id != before
+
+
+def test_another_contract_makes_another_content_of_the_same_files(lake: Lake) -> None:
+    lake.land(FIRST, order(1, 1))
+    wider = replace(ORDERS, columns=(*ORDERS.columns, Column("coupon", LogicalType.TEXT)))
+    assert scan(lake.settings, wider, [FIRST]).days[FIRST].content_id != scanned(lake).days[FIRST].content_id
+
+
+def test_days_of_equal_files_have_ids_of_their_own(lake: Lake) -> None:
+    shutil.copy(lake.land(FIRST, order(1, 1)), lake.path(SECOND))
+    days = scanned(lake).days
+    assert days[FIRST].content_id != days[SECOND].content_id
+
+
+def test_an_unreadable_file_refuses_its_day_and_names_itself(lake: Lake) -> None:
+    lake.path(FIRST, "bad.parquet").write_bytes(b"")
+    lake.land(FIRST, order(1, 1))
+    lake.land(SECOND, order(1, 1))
+    arrivals = scanned(lake)
+    assert sorted(arrivals.days) == [SECOND]
+    assert arrivals.refused[FIRST].reason == (
+        "orders/date=2026-01-01/bad.parquet: it is empty (0 bytes); expected a whole Parquet file: write it again, then "
+        "materialize the day again"
+    )
+
+
+def test_files_of_equal_columns_are_read_together(lake: Lake) -> None:
+    lake.land(FIRST, order(1, 1))
+    lake.land(SECOND, order(1, 1))
+    (group,) = file_groups(ORDERS, list(scanned(lake).days.values()))
+    assert len(group.uris) == 2
