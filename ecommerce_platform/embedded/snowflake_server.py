@@ -8,8 +8,8 @@ room sets up beyond the database, its schemas and the load stage.
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -20,8 +20,6 @@ from ecommerce_platform.embedded.server_state import EmbeddedServerError, Server
 
 if TYPE_CHECKING:
     from fakesnow.instance import FakeSnow
-
-    from ecommerce_platform.embedded.snowflake_shims.sessions import Application
 
 DATABASE = "ECOMMERCE_DW"
 SCHEMAS = ("RAW", "STAGING", "INTERMEDIATE", "MARTS", "RECONCILIATION")
@@ -36,7 +34,13 @@ def serve(files: ServerFiles, listener: socket.socket, ready: Callable[[], None]
     sys.meta_path.insert(0, _LeftOut())
     import uvicorn
 
-    application, protocol, instance = _open(files)
+    from ecommerce_platform.embedded import snowflake_shims
+    from ecommerce_platform.embedded.snowflake_shims import sessions
+    from ecommerce_platform.embedded.snowflake_shims.pipeline import fakesnow_server
+
+    snowflake_shims.install()
+    known = sessions.install()
+    instance = _open(files)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -44,19 +48,24 @@ def serve(files: ServerFiles, listener: socket.socket, ready: Callable[[], None]
             ready()
 
     config = uvicorn.Config(
-        application,
+        sessions.tracked(fakesnow_server.app, known),
         log_config=None,
         access_log=False,
         lifespan="off",
         loop="asyncio",
-        http=protocol,
+        http=sessions.protocol(known),
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    # uvicorn shuts down on SIGTERM and then raises it again, which must not end the process before its data is closed.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         Server(config).run([listener])
     finally:
+        known.close()
+        # The write-ahead log goes into the file now, or the next start has to read it all.
+        instance.duck_conn.execute(f"FORCE CHECKPOINT {DATABASE}")
         instance.duck_conn.close()
 
 
@@ -70,18 +79,17 @@ class _LeftOut:
             raise ModuleNotFoundError(f"the Snowflake stand-in leaves out {name}", name=name)
 
 
-def _open(files: ServerFiles) -> tuple[Application, type[asyncio.Protocol], FakeSnow]:
+def _open(files: ServerFiles) -> FakeSnow:
+    """fakesnow on the data directory, with the platform's database and schemas; its server knows it and answers /ping."""
     import duckdb
     from fakesnow.instance import FakeSnow
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 
-    from ecommerce_platform.embedded import snowflake_shims
-    from ecommerce_platform.embedded.snowflake_shims import numbers, sessions, stages
+    from ecommerce_platform.embedded.snowflake_shims import numbers, stages
     from ecommerce_platform.embedded.snowflake_shims.pipeline import fakesnow_server
     from ecommerce_platform.embedded.snowflake_shims.results import RecentResults
 
-    snowflake_shims.install()
     stages.install(files.run_dir / "snowflake-stages")
     fakesnow_server.logger.setLevel(logging.WARNING)
     fakesnow_server.app.debug = False
@@ -104,8 +112,7 @@ def _open(files: ServerFiles) -> tuple[Application, type[asyncio.Protocol], Fake
             session.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {DATABASE}.{schema}")
         # Stages live in the process: each start makes the one that loads use.
         session.cursor().execute(f"CREATE STAGE IF NOT EXISTS {LOAD_STAGE}")
-    known = sessions.install()
-    return sessions.tracked(fakesnow_server.app, known), sessions.protocol(known), instance
+    return instance
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ def test_what_is_written_is_there_after_a_restart_and_after_a_kill(folder: Path)
     with clickhouse_connect.get_client(host=endpoint.host, port=endpoint.port) as client:
         client.command("create table kept engine = MergeTree order by answer as select 42 as answer")
     assert servers.down(folder) == [ServerKind.SNOWFLAKE, ServerKind.CLICKHOUSE]
+    assert [path.name for path in (folder / "snowflake").iterdir()] == ["ECOMMERCE_DW.db"]  # no log left to read again
     servers.ensure_all(folder)
     for kind in ServerKind:
         os.kill(_pid(folder, kind), signal.SIGKILL)

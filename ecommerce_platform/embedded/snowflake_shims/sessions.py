@@ -42,6 +42,11 @@ class Sessions(dict[str, Any]):
         self._without_client.pop(token, None)
         session._duck_conn.close()
 
+    def close(self) -> None:
+        """Close every session; what is open in them is rolled back."""
+        for token in list(self):
+            del self[token]
+
     def request_starts(self, token: str, client: tuple[str, int]) -> None:
         """Note which connection the session's latest request came by."""
         self._clients[token] = client
