@@ -105,6 +105,8 @@ def locate(
     clock: Callable[[], float] = time.monotonic,
 ) -> Located:
     """Every key of `dates` (None: of all dates) whose checksum differs between the sides, or that one side lacks."""
+    if dates is not None and not dates:
+        return Located((), 0)
     deadline = clock() + limits.seconds
     bounds = [found for side in (speed, batch) if (found := side.key_bounds(dates))]
     if not bounds:

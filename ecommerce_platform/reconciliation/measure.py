@@ -48,6 +48,8 @@ def measure(speed: SpeedOrders, batch: BatchOrders, dates: Sequence[date], cut_o
     The figures over all customers are the mart's, less what the lagging orders contribute: a mart that disagrees with the
     orders beneath it must show, too. The tiers' figures are computed from the orders, with the batch layer's tiers.
     """
+    if not dates:
+        return Measurement(cut_off, (), {}, {})
     speed_cells, late = speed.cells(dates, cut_off)
     batch_cells = batch.cells(dates)
     within = frozenset(dates)

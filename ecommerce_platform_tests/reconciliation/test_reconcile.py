@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
-from ecommerce_platform.reconciliation.model import Reason, ReconciliationError, State, Status
+from ecommerce_platform.reconciliation.model import Finding, Reason, ReconciliationError, State, Status
 from ecommerce_platform.reconciliation.reconcile import Reconciliation, open_layers, reconcile
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.settings import ReconciliationSettings
-from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers
+from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers, together
 
 AT = datetime(2026, 1, 20, tzinfo=UTC)
 #: An order of the last moment, so that the cut-off lies after everything else.
@@ -60,7 +60,10 @@ AGREEING = {
         [ORDER.but(address="Straße 😀; 'a' \\ V3:N;\n\t%s")],
         [ORDER.but(address="Straße 😀; 'a' \\ V3:N;\n\t%s")],
     ),
-    "large and negative keys": ([ORDER.but(id=10**12), ORDER.but(id=-7)], [ORDER.but(id=10**12), ORDER.but(id=-7)]),
+    "large and negative keys": (
+        [ORDER.but(id=10**12), ORDER.but(id=-(10**9))],
+        [ORDER.but(id=10**12), ORDER.but(id=-(10**9))],
+    ),
     "the last microsecond of a day": ([ORDER.but(created=EDGE)], [ORDER.but(created=EDGE)]),
     "years ago": (
         [ORDER.but(created=datetime(1969, 7, 20, 20, 17, 40, 5, tzinfo=UTC))],
@@ -73,13 +76,9 @@ AGREEING = {
 }
 
 
-@pytest.mark.parametrize("situation", AGREEING)
-def test_layers_agree(two: TwoLayers, situation: str) -> None:
-    events, versions = AGREEING[situation]
-    two.batch(*events, LAST)
-    two.speed(LAST)
-    for version in versions:
-        two.speed(version)
+def test_layers_agree(two: TwoLayers) -> None:
+    two.both(LAST)
+    together(two, AGREEING.values(), LAST)
     found = run(two)
     assert reasons(found) == {}
     assert {verdict.status for verdict in found.verdicts} == {Status.OK}
@@ -195,19 +194,32 @@ DIFFERING = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("situation", DIFFERING)
-def test_an_order_that_differs_is_found_with_its_reason_and_both_values(two: TwoLayers, situation: str) -> None:
-    events, versions, reason, speed_value, batch_value = DIFFERING[situation]
+@pytest.fixture(scope="module")
+def differing(tables: TwoLayers) -> dict[str, list[Finding]]:
+    """The findings of each situation, all of them reconciled at once among orders that agree."""
+    tables.reset()
     neighbours = [Event(order_id, 500 + order_id) for order_id in range(10, 40)]
-    two.batch(*events, *neighbours, LAST)
-    two.speed(*neighbours, LAST)
-    for version in versions:
-        two.speed(version)
-    found = run(two)
-    assert reasons(found) == {versions[0].id if versions else events[0].id: reason}
-    finding = next(iter(found.findings.values()))
-    assert (finding.speed_value, finding.batch_value) == (speed_value, batch_value)
+    tables.speed(*neighbours, LAST)
+    bases = together(tables, [(events, versions) for events, versions, *_ in DIFFERING.values()], *neighbours, LAST)
+    findings = run(tables).findings.values()
+    return {
+        name: [finding for finding in findings if finding.order_id // 1000 == base // 1000]
+        for name, base in zip(DIFFERING, bases, strict=True)
+    } | {"neighbours": [finding for finding in findings if finding.order_id < 1000]}
+
+
+@pytest.mark.parametrize("situation", DIFFERING)
+def test_an_order_that_differs_is_found_with_its_reason_and_both_values(
+    differing: dict[str, list[Finding]], situation: str
+) -> None:
+    *_, reason, speed_value, batch_value = DIFFERING[situation]
+    (finding,) = differing[situation]
+    assert (finding.reason, finding.speed_value, finding.batch_value) == (reason, speed_value, batch_value)
     assert finding.date == DAY
+
+
+def test_orders_beside_those_that_differ_are_not_found(differing: dict[str, list[Finding]]) -> None:
+    assert differing["neighbours"] == []
 
 
 def test_rivals_at_one_lsn_are_a_duplicate(two: TwoLayers) -> None:

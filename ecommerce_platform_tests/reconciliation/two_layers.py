@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import zip_longest
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -110,12 +111,14 @@ class TwoLayers:
 
     def batch(self, *events: Event, applied: Iterable[date] | None = None) -> None:
         """The batch layer as it is after these events (in landing order), of which the days `applied` have been applied."""
-        for table in ("raw.orders", "raw.load_ledger", "staging.applied_days", "staging.orders_enhanced"):
+        for table in ("raw.orders", "raw.load_ledger", "staging.applied_days"):
             execute(self.connection, f"delete from {table}")
         days = sorted({event.day for event in events})
-        for day in days:
-            self._insert("raw.load_ledger", ("table_name", "date", "batch_id", "iceberg_snapshot_id"),
-                         [("orders", day, _batch_id(day), 7000 + day.day)])  # fmt: skip
+        self._insert(
+            "raw.load_ledger",
+            ("table_name", "date", "batch_id", "iceberg_snapshot_id"),
+            [("orders", day, _batch_id(day), 7000 + day.day) for day in days],
+        )
         applied_days = set(days if applied is None else applied)
         self._insert(
             "staging.applied_days",
@@ -181,6 +184,23 @@ class TwoLayers:
             part = rows[start : start + 500]
             sql = f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * len(part))}"
             execute(self.connection, sql, [value for row in part for value in row])
+
+
+def together(
+    two: TwoLayers, situations: Iterable[tuple[Sequence[Event], Sequence[Event]]], *others: Event
+) -> list[int]:
+    """Several situations (events, speed versions in the order of insertion) in one pair of layers, and `others` in batch.
+
+    Each situation's keys are moved by a thousand of its own, which is returned.
+    """
+    moved = [
+        tuple([event.but(id=event.id + 1000 * number) for event in side] for side in situation)
+        for number, situation in enumerate(situations, start=1)
+    ]
+    two.batch(*(event for events, _ in moved for event in events), *others)
+    for versions in zip_longest(*(versions for _, versions in moved)):
+        two.speed(*(version for version in versions if version is not None))
+    return [1000 * number for number in range(1, len(moved) + 1)]
 
 
 def _batch_id(day: date) -> str:
