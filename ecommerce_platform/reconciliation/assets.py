@@ -69,7 +69,11 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             if not table.exists() and reconciliation.settings.clickhouse_is_embedded:
                 context.log.warning(_NO_SPEED_LAYER, table.table)
                 metadata: dict[str, Any] = {"speed layer": "none: nothing to compare"}
-                yield from (dg.MaterializeResult(key, metadata=metadata) for key in sorted(context.selected_asset_keys))
+                yield from (
+                    dg.MaterializeResult(key, metadata=metadata)
+                    for key in _DESCRIPTIONS
+                    if key in context.selected_asset_keys
+                )
                 return
             limits = reconciliation.settings.reconciliation
             # The start is the audit stamp by which discrepancies are confirmed; the comparison itself asks no clock.

@@ -1,10 +1,11 @@
 """The room's asset checks: one for each metric, and for the orders' keys, confirmed discrepancies and convergence.
 
 What belongs here: declaring and calling. What does not: verdicts (outcome.py). Over tolerance a check warns; over the failure
-limit it is an error and blocks, so that the run's exit code says so.
+limit it is an error and blocks, so that the run's exit code says so. All are one step over one connection: Dagster evaluates
+each of them, and fails the step afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
@@ -16,62 +17,65 @@ from ecommerce_platform.reconciliation.model import Status
 from ecommerce_platform.reconciliation.outcome import Outcome
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.reconciliation.storage import Store
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import ReconciliationSettings, Settings
 
-Verdict = Callable[[Store, str, Settings], Outcome]
+ID_ALIGNMENT, CONFIRMED, CONVERGED = "id_alignment", "confirmed_discrepancies", "converged"
 
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """All checks of the room."""
+
+    @dg.multi_asset_check(name="reconciliation__checks", specs=_specs(), can_subset=True)
+    def checks(
+        context: dg.AssetCheckExecutionContext, reconciliation: ReconciliationResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        run_id = context.op_execution_context.run_id
+        limits = reconciliation.settings.reconciliation
+        with reconciliation.store(run_id) as store:
+            for key in sorted(context.selected_asset_check_keys, key=str):
+                found = _outcome(key.name, store, run_id, limits)
+                yield dg.AssetCheckResult(
+                    asset_key=key.asset_key,
+                    check_name=key.name,
+                    passed=found.status is Status.OK,
+                    severity=_severity(found.status),
+                    description=found.text,
+                    metadata=found.details,
+                )
+
+    return [checks]
+
+
+def _specs() -> list[dg.AssetCheckSpec]:
+    metrics = (
+        dg.AssetCheckSpec(
+            metric,
+            asset=METRICS_KEY,
+            blocking=True,
+            description=f"{metric} over all customers agrees between speed and batch layer on every business date covered.",
+        )
+        for metric in RECONCILED_METRICS
+    )
+    others = (
+        (DISCREPANCIES_KEY, ID_ALIGNMENT, "Both layers have the same order ids, each once."),
+        (DISCREPANCIES_KEY, CONFIRMED, "No order differs for longer than the lag window."),
+        (CONVERGENCE_KEY, CONVERGED, "Every reconciled business date converges within its time limit."),
+    )
     return [
-        *(_check(METRICS_KEY, metric, _metric(metric), _METRIC.format(metric)) for metric in RECONCILED_METRICS),
-        _check(
-            DISCREPANCIES_KEY,
-            "id_alignment",
-            lambda store, run_id, settings: outcome.alignment_outcome(store.open_discrepancies()),
-            "Both layers have the same order ids, each once.",
-        ),
-        _check(
-            DISCREPANCIES_KEY,
-            "confirmed_discrepancies",
-            lambda store, run_id, settings: outcome.confirmed_outcome(store.open_discrepancies()),
-            "No order differs for longer than the lag window.",
-        ),
-        _check(
-            CONVERGENCE_KEY,
-            "converged",
-            _converged,
-            "Every reconciled business date converges within its time limit.",
-        ),
+        *metrics,
+        *(dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for key, name, text in others),
     ]
 
 
-_METRIC = "{} over all customers agrees between speed and batch layer on every business date of the reconciliation."
+def _outcome(name: str, store: Store, run_id: str, limits: ReconciliationSettings) -> Outcome:
+    if name == ID_ALIGNMENT:
+        return outcome.alignment_outcome(store.open_discrepancies())
+    if name == CONFIRMED:
+        return outcome.confirmed_outcome(store.open_discrepancies())
+    if name == CONVERGED:
+        return outcome.convergence_outcome(store, timedelta(hours=limits.convergence_limit_hours))
+    return outcome.metric_outcome(name, outcome.metric_rows(store, name, run_id))
 
 
-def _metric(metric: str) -> Verdict:
-    def verdict(store: Store, run_id: str, settings: Settings) -> Outcome:
-        return outcome.metric_outcome(metric, outcome.metric_rows(store, metric, run_id))
-
-    return verdict
-
-
-def _converged(store: Store, run_id: str, settings: Settings) -> Outcome:
-    limit = timedelta(hours=settings.reconciliation.convergence_limit_hours)
-    return outcome.convergence_outcome(store, limit)
-
-
-def _check(key: dg.AssetKey, name: str, verdict: Verdict, description: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=key, name=name, description=description, blocking=True)
-    def check(context: dg.AssetCheckExecutionContext, reconciliation: ReconciliationResource) -> dg.AssetCheckResult:
-        run_id = context.op_execution_context.run_id
-        with reconciliation.store(run_id) as store:
-            found = verdict(store, run_id, reconciliation.settings)
-        return dg.AssetCheckResult(
-            passed=found.status is Status.OK,
-            severity=dg.AssetCheckSeverity.ERROR if found.status is Status.ERROR else dg.AssetCheckSeverity.WARN,
-            description=found.text,
-            metadata=found.details,
-        )
-
-    return check
+def _severity(status: Status) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if status is Status.ERROR else dg.AssetCheckSeverity.WARN
