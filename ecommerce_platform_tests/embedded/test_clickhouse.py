@@ -88,6 +88,13 @@ def test_parameters_are_values_and_never_sql(clickhouse: Client) -> None:
     assert _rows(clickhouse, query, parameters=parameters) == [(text, date(2026, 1, 1), [1, 2], None)]
 
 
+def test_parameters_may_be_longer_than_an_address(clickhouse: Client) -> None:
+    keys = list(range(20_000))
+    assert _rows(
+        clickhouse, "select length({keys:Array(Int64)}), {text:String}", parameters={"keys": keys, "text": "é\r\n'"}
+    ) == [(20_000, "é\r\n'")]
+
+
 def test_settings_hold_for_one_statement(clickhouse: Client) -> None:
     query = "select getSetting('max_threads') as threads, getSetting('log_comment')"
     before = _rows(clickhouse, query)
