@@ -19,12 +19,12 @@ setup:  ## Virtual environment with pinned packages and jars (done once, by the 
 
 .PHONY: demo
 demo: setup  ## The whole batch layer on 14 days of a sample shop, on this machine
-	@mkdir -p $(DAGSTER_HOME)
+	@mkdir -p $(DAGSTER_HOME) && touch $(DAGSTER_HOME)/dagster.yaml
 	@$(PLATFORM) demo
 
 .PHONY: dev
 dev: setup  ## Dagster's UI on the same data (stop with ctrl-c)
-	@mkdir -p $(DAGSTER_HOME)
+	@mkdir -p $(DAGSTER_HOME) && touch $(DAGSTER_HOME)/dagster.yaml
 	@$(PLATFORM) local up
 	@$(BIN)/dagster dev -w workspace.yaml --port $(or $(PORT),3000)
 

@@ -6,7 +6,6 @@ Rooms are imported inside the commands: `--help` and `sql` must not pay for Dags
 from __future__ import annotations
 
 import sys
-import warnings
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -113,7 +112,7 @@ def sql(
 ) -> None:
     """Query the warehouse of the current profile; only the result goes to stdout."""
     settings = settings_or_exit()
-    warnings.filterwarnings("ignore", message=".*doesn't match a supported version", module="snowflake.*")
+
     from snowflake.connector.errors import Error
 
     from ecommerce_platform.warehouse.connection import connect

@@ -6,6 +6,7 @@ What belongs here: the order of the steps and the words of the summary. What doe
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING
 from ecommerce_platform.settings import Settings
 
 if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
     from ecommerce_platform.embedded.sample_shop import SampleReport
 
 Say = Callable[[str], None]
@@ -74,23 +77,30 @@ def load_speed_layer(settings: Settings, path: Path) -> int:
         client.close()
 
 
-def materialize_range(settings: Settings, first: date, last: date) -> RunOutcome:
-    """Everything of the days from `first` to `last`, as one run, in this process; the run is in DAGSTER_HOME's log."""
+def materialize_range(settings: Settings, first: date, last: date, say: Say) -> RunOutcome:
+    """Everything of the days from `first` to `last`, as one run, in this process; the run is in DAGSTER_HOME's log.
+
+    Steps are named as they end; what Dagster would print itself is left to its log.
+    """
     import dagster as dg
+    from dagster._core.utils import make_new_run_id
 
     from ecommerce_platform.definitions import build_definitions
 
-    definitions = build_definitions(settings)
-    job = definitions.resolve_job_def("daily_batch")
+    job = build_definitions(settings).resolve_job_def("daily_batch")
+    run_id = make_new_run_id()
     with dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(
-            instance=instance,
-            raise_on_error=False,
-            tags={
-                "dagster/asset_partition_range_start": first.isoformat(),
-                "dagster/asset_partition_range_end": last.isoformat(),
-            },
-        )
+        with _steps_named(instance, run_id, say):
+            result = job.execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                tags={
+                    "dagster/asset_partition_range_start": first.isoformat(),
+                    "dagster/asset_partition_range_end": last.isoformat(),
+                },
+            )
         checks = {
             f"{item.asset_key.to_user_string()}:{item.check_name}"
             for item in result.get_asset_check_evaluations()
@@ -98,6 +108,40 @@ def materialize_range(settings: Settings, first: date, last: date) -> RunOutcome
         }
         steps = {event.step_key or "run" for event in result.all_events if event.is_step_failure}
     return RunOutcome(result.success, tuple(sorted(checks)), tuple(sorted(steps)))
+
+
+@contextmanager
+def _steps_named(instance: DagsterInstance, run_id: str, say: Say) -> Iterator[None]:
+    """Says each step of the run once, when it has ended, with its seconds."""
+    from dagster import DagsterEventType
+
+    ended = {DagsterEventType.STEP_SUCCESS: "", DagsterEventType.STEP_FAILURE: " (failed)"}
+    done = threading.Event()
+
+    def watch() -> None:
+        cursor: str | None = None
+        while True:
+            last_look = done.wait(1.0)
+            page = instance.get_records_for_run(run_id, cursor=cursor, of_type=set(ended), limit=1000)
+            cursor = page.cursor
+            for record in page.records:
+                event = record.event_log_entry.dagster_event
+                if event is None:
+                    continue
+                name = (event.step_key or "").replace("__", "/", 1)
+                seconds = event.step_success_data.duration_ms / 1000 if event.is_step_success else None
+                took = f"{seconds:6.1f} s" if seconds is not None else " " * 8
+                say(f"  {took}  {name}{ended[event.event_type]}")
+            if last_look:
+                return
+
+    watcher = threading.Thread(target=watch, name="steps", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join(timeout=10)
 
 
 def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, say: Say) -> int:
@@ -112,7 +156,7 @@ def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, s
         say(f"  {versions} order versions in {settings.clickhouse.orders_table}")
     last = settings.start_date + timedelta(days=days - 1)
     with _step(f"3/4 batch layer, {settings.start_date} to {last} in one run", say):
-        outcome = materialize_range(settings, settings.start_date, last)
+        outcome = materialize_range(settings, settings.start_date, last, say)
     with _step("4/4 what came out", say):
         for line in summary(settings, outcome, report):
             say(line)
