@@ -15,7 +15,7 @@ from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.partitions import daily_partitions, partition_days
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.applied import Memory, full_refresh_reason, mark_applied, read_memory
-from ecommerce_platform.transformation.lineage import Lineage, keep_lineage, kept_lineage, read_lineage
+from ecommerce_platform.transformation.lineage import LineageReader, keep_lineage, kept_lineage
 from ecommerce_platform.transformation.project import definition_digest, load_manifest, target_path
 from ecommerce_platform.transformation.resource import DbtResource
 from ecommerce_platform.transformation.runner import DbtRequest, DbtRun, DbtRunError
@@ -63,6 +63,8 @@ class _Step:
         self.context, self.manifest, self.translator = context, manifest, translator
         self.dbt, self.connection = dbt, connection
         self.definition = definition_digest(dbt.settings)
+        self.kept = kept_lineage(target_path(dbt.settings), self.definition)
+        self.reader = LineageReader(manifest)
         self.models = {model_key(node): node for node in manifest["nodes"].values() if _is_model(node)}
 
     def run(self) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
@@ -74,7 +76,6 @@ class _Step:
         try:
             with self.dbt.run(self._request(complete, reason is not None), self.context.run_id) as run:
                 yield from self._hand_on(run)
-                self._keep_lineage(run)
         except DbtRunError as error:
             raise dg.Failure(str(error), metadata={"failed": list(error.failed)}) from error
         if complete:
@@ -90,7 +91,6 @@ class _Step:
         return DbtRequest(select=(*sorted(models), *sorted(tests)), full_refresh=full_refresh, only_selected=True)
 
     def _hand_on(self, run: DbtRun) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
-        columns = kept_lineage(target_path(self.dbt.settings), self.definition) or {}
         for raw in run.events:
             message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
             for event in message.to_default_asset_events(
@@ -98,12 +98,12 @@ class _Step:
             ):
                 if isinstance(event, dg.Output):
                     unique_id = raw["data"]["node_info"]["unique_id"]
-                    more = self._metadata(unique_id, raw, columns)
+                    more = self._metadata(unique_id, raw, run)
                     yield dg.Output(None, output_name=event.output_name, metadata={**event.metadata, **more})
                 elif isinstance(event, dg.AssetCheckResult | dg.AssetObservation):
                     yield event
 
-    def _metadata(self, unique_id: str, raw: Mapping[str, Any], columns: Lineage) -> dict[str, Any]:
+    def _metadata(self, unique_id: str, raw: Mapping[str, Any], run: DbtRun) -> dict[str, Any]:
         node = self.manifest["nodes"][unique_id]
         counted = fetch_all(self.connection, f"select count(*) from {node['relation_name']}")
         metadata: dict[str, Any] = {
@@ -111,9 +111,17 @@ class _Step:
             "seconds": round(float(raw["data"].get("execution_time", 0)), 3),
             "materialization": node["config"]["materialized"],
         }
-        if columns.get(unique_id):
-            metadata["dagster/column_lineage"] = self._column_lineage(columns[unique_id])
+        if columns := self._columns(unique_id, run):
+            metadata["dagster/column_lineage"] = self._column_lineage(columns)
         return metadata
+
+    def _columns(self, unique_id: str, run: DbtRun) -> Mapping[str, list[tuple[str, str]]]:
+        if self.kept is not None:
+            return self.kept.get(unique_id, {})
+        columns = self.reader.read(self.manifest["nodes"][unique_id], run.target / "compiled")
+        if len(self.reader.found) == len(self.models):
+            keep_lineage(target_path(self.dbt.settings), self.definition, self.reader.found)
+        return columns
 
     def _column_lineage(self, columns: Mapping[str, list[tuple[str, str]]]) -> dg.TableColumnLineage:
         nodes = {**self.manifest["nodes"], **self.manifest["sources"]}
@@ -126,14 +134,6 @@ class _Step:
                 for column, parents in columns.items()
             }
         )
-
-    def _keep_lineage(self, run: DbtRun) -> None:
-        target = target_path(self.dbt.settings)
-        if kept_lineage(target, self.definition) is not None:
-            return
-        found = read_lineage(self.manifest, run.target / "compiled")
-        if found.keys() >= {node["unique_id"] for node in self.models.values()}:
-            keep_lineage(target, self.definition, found)
 
     def _tell(self, memory: Memory, reason: str | None) -> None:
         """Says in the log and in each day's metadata what becomes of the days of this run."""

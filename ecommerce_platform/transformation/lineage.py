@@ -37,67 +37,44 @@ def keep_lineage(folder: Path, digest: str, found: Lineage) -> None:
     path.write_text(json.dumps({"digest": digest, "models": found}), encoding="utf-8")
 
 
-def read_lineage(manifest: Mapping[str, Any], compiled: Path) -> dict[str, dict[str, list[tuple[str, str]]]]:
-    """Lineage of every model of which `compiled` holds the SQL, parents before children.
+class LineageReader:
+    """Reads one model after the other, parents before children, as dbt finishes them.
 
     A model whose SQL the reader does not understand has an empty lineage: it is a help to people, no gate.
     """
-    schema = MappingSchema(dialect=DIALECT)
-    relations: dict[str, str] = {}
-    for unique_id, source in manifest["sources"].items():
-        _add(schema, source["relation_name"], list(source["columns"]))
-        relations[_normal(source["relation_name"])] = unique_id
-    found: dict[str, dict[str, list[tuple[str, str]]]] = {}
-    for node in _in_order(manifest):
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self._schema = MappingSchema(dialect=DIALECT)
+        self._relations: dict[str, str] = {}
+        self.found: dict[str, dict[str, list[tuple[str, str]]]] = {}
+        for node in manifest["sources"].values():
+            _add(self._schema, node["relation_name"], list(node["columns"]))
+            self._relations[_normal(node["relation_name"])] = node["unique_id"]
+
+    def read(self, node: Mapping[str, Any], compiled: Path) -> dict[str, list[tuple[str, str]]]:
+        """Lineage of a model whose SQL lies under `compiled`, where its parents were read before."""
         path = compiled / node["package_name"] / node["original_file_path"]
-        relations[_normal(node["relation_name"])] = node["unique_id"]
-        if not path.exists():
-            continue
+        self._relations[_normal(node["relation_name"])] = node["unique_id"]
+        self.found[node["unique_id"]] = {}
         try:
-            query: Any = qualify(
-                parse_one(path.read_text(encoding="utf-8"), dialect=DIALECT), schema=schema, dialect=DIALECT
-            )
+            tree = parse_one(path.read_text(encoding="utf-8"), dialect=DIALECT)
+            query: Any = qualify(tree, schema=self._schema, dialect=DIALECT)
             columns = [name.lower() for name in query.named_selects]
-            _add(schema, node["relation_name"], columns)
+            _add(self._schema, node["relation_name"], columns)
             sql = query.sql(dialect=DIALECT)
-            found[node["unique_id"]] = {name: _parents(name, sql, schema, relations) for name in columns}
-        except SqlglotError:
-            found[node["unique_id"]] = {}
-    return found
+            self.found[node["unique_id"]] = {name: self._parents(name, sql) for name in columns}
+        except (SqlglotError, OSError):
+            pass
+        return self.found[node["unique_id"]]
 
-
-def _parents(column: str, sql: str, schema: MappingSchema, relations: Mapping[str, str]) -> list[tuple[str, str]]:
-    parents = set()
-    for step in lineage(column.upper(), sql, schema=schema, dialect=DIALECT).walk():
-        table = step.expression.find(exp.Table)
-        if step.downstream or table is None:
-            continue
-        unique_id = relations.get(_normal(table.sql(dialect=DIALECT)))
-        if unique_id:
-            parents.add((unique_id, step.name.rsplit(".", 1)[-1].strip('"').lower()))
-    return sorted(parents)
-
-
-def _in_order(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    models = {
-        unique_id: node
-        for unique_id, node in manifest["nodes"].items()
-        if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
-    }
-    ordered: list[Mapping[str, Any]] = []
-    placed: set[str] = set()
-
-    def place(unique_id: str) -> None:
-        if unique_id in placed or unique_id not in models:
-            return
-        placed.add(unique_id)
-        for parent in models[unique_id]["depends_on"]["nodes"]:
-            place(parent)
-        ordered.append(models[unique_id])
-
-    for unique_id in sorted(models):
-        place(unique_id)
-    return ordered
+    def _parents(self, column: str, sql: str) -> list[tuple[str, str]]:
+        parents = set()
+        for step in lineage(column.upper(), sql, schema=self._schema, dialect=DIALECT).walk():
+            table = step.expression.find(exp.Table)
+            unique_id = self._relations.get(_name(table)) if table is not None and not step.downstream else None
+            if unique_id:
+                parents.add((unique_id, step.name.rsplit(".", 1)[-1].strip('"').lower()))
+        return sorted(parents)
 
 
 def _add(schema: MappingSchema, relation: str, columns: list[str]) -> None:
@@ -109,6 +86,9 @@ def _table(relation: str) -> exp.Table:
 
 
 def _normal(relation: str) -> str:
-    """A relation's name without quotes and alias, in upper case."""
-    table = exp.to_table(relation, dialect=DIALECT)
+    return _name(exp.to_table(relation, dialect=DIALECT))
+
+
+def _name(table: exp.Table) -> str:
+    """A table's full name without quotes and alias, in upper case."""
     return ".".join(part.name.upper() for part in table.parts)

@@ -167,8 +167,8 @@ activity as (
 ),
 
 tiers as (
-    select column1 as customer_tier
-    from values ('bronze'), ('silver'), ('gold'), ('platinum')
+    select known.customer_tier
+    from (values ('bronze'), ('silver'), ('gold'), ('platinum')) as known (customer_tier)
 ),
 
 daily as (

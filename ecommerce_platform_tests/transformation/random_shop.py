@@ -1,0 +1,100 @@
+"""A small random shop: few keys, many changes, so that every kind of interference happens in a few days.
+
+What belongs here: seeded events. What does not: what should come of them.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from ecommerce_platform_tests.transformation.raw_events import Event, item, order, product, user
+
+_STATUSES = ("pending", "processing", "shipped", "delivered", "cancelled", "lost", None)
+_PLACEHOLDER = "__debezium_unavailable_value"
+
+
+class RandomShop:
+    """Events of some landing days over the same few keys, deletes and late arrivals included."""
+
+    def __init__(self, seed: int, days: int = 4, changes: int = 60) -> None:
+        self._random = random.Random(seed)
+        first = date(2026, 1, 10)
+        self.days = [(first + timedelta(days=offset)).isoformat() for offset in range(days)]
+        self._events: dict[str, list[Event]] = {day: [] for day in self.days}
+        for lsn in range(1, changes * days + 1):
+            happened = min((lsn - 1) // changes, days - 1)
+            # One event in eight arrives late, in a later landing day.
+            arrives = min(happened + (self._random.random() < 0.125), days - 1)
+            self._events[self.days[arrives]].append(self._event(lsn, self.days[happened]))
+        for events in self._events.values():
+            self._random.shuffle(events)
+
+    def events(self, day: str) -> list[Event]:
+        return list(self._events[day])
+
+    def with_late_file(self, day: str) -> list[Event]:
+        """The day with more events than it had, some of them older than what it had."""
+        return [*self._events[day], *(self._event(lsn * 9, day) for lsn in range(3, 9))]
+
+    def _event(self, lsn: int, day: str) -> Event:
+        make = self._random.choice((self._user, self._product, self._order, self._order, self._item, self._item))
+        changed = f"{day} {self._random.randrange(24):02d}:{self._random.randrange(60):02d}:00"
+        op = self._random.choices(("INSERT", "UPDATE", "DELETE", "READ"), (4, 5, 1, 1))[0]
+        return make(lsn, changed, op)
+
+    def _user(self, lsn: int, changed: str, op: str) -> Event:
+        return user(
+            self._random.randrange(1, 7),
+            lsn,
+            changed,
+            op,
+            created_at=self._moment(),
+            first_name=self._random.choice(("Ada", " ", None, _PLACEHOLDER)),
+            email=self._random.choice(("a@example.com", "nonsense", None)),
+        )
+
+    def _product(self, lsn: int, changed: str, op: str) -> Event:
+        return product(
+            self._random.randrange(1, 7),
+            lsn,
+            changed,
+            op,
+            price=self._money(150),
+            stock_quantity=self._random.choice((None, 0, 5, 500)),
+            category=self._random.choice(("tools", "toys", None, _PLACEHOLDER)),
+        )
+
+    def _order(self, lsn: int, changed: str, op: str) -> Event:
+        return order(
+            self._random.randrange(1, 16),
+            lsn,
+            changed,
+            op,
+            user_id=self._random.choice((1, 2, 3, 4, 5, 99, None)),
+            status=self._random.choice(_STATUSES),
+            total_amount=self._money(3000),
+            created_at=self._moment(),
+        )
+
+    def _item(self, lsn: int, changed: str, op: str) -> Event:
+        return item(
+            self._random.randrange(1, 25),
+            lsn,
+            changed,
+            op,
+            order_id=self._random.choice((*range(1, 16), 99)),
+            product_id=self._random.choice((1, 2, 3, 4, 5, 99, None)),
+            quantity=self._random.choice((1, 2, 7, None)),
+            unit_price=self._money(150),
+            created_at=self._moment(),
+        )
+
+    def _moment(self) -> str:
+        day = date(2025, 12, 28) + timedelta(days=self._random.randrange(20))
+        return f"{day} {self._random.randrange(24):02d}:00:00"
+
+    def _money(self, most: int) -> Any:
+        return self._random.choice((None, Decimal(self._random.randrange(most * 100)) / 100))

@@ -1,0 +1,132 @@
+"""Incremental equals full refresh, row for row, whatever the order in which days are applied."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ecommerce_platform_tests.transformation.conftest import Transform
+from ecommerce_platform_tests.transformation.random_shop import RandomShop
+from ecommerce_platform_tests.transformation.raw_events import item, load_day, load_table_day, order, product, user
+from ecommerce_platform_tests.transformation.tables import Row, count, read, read_all
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+DAY = "2026-01-0{}"
+
+
+def assert_equals_full_refresh(connection: SnowflakeConnection, transform: Transform) -> dict[str, list[Row]]:
+    incremental = read_all(connection)
+    transform(full_refresh=True)
+    full = read_all(connection)
+    for table, rows in full.items():
+        assert incremental[table] == rows, table
+    return full
+
+
+def test_days_in_shuffled_order_twice_and_with_late_files_equal_a_full_refresh(
+    connection: SnowflakeConnection, transform: Transform
+) -> None:
+    shop = RandomShop(seed=7)
+    days = shop.days
+    order_of_days = [*days, *random.Random(3).sample(days, 2)]
+    random.Random(5).shuffle(order_of_days)
+    for day in order_of_days:
+        load_day(connection, day, shop.events(day))
+        transform()
+    late = shop.with_late_file(days[1])
+    load_day(connection, days[1], late)
+    transform()
+    shrunk = shop.events(days[2])[::2]
+    load_day(connection, days[2], shrunk)
+    transform()
+    assert_equals_full_refresh(connection, transform)
+    assert count(connection, "RAW.SUPERSEDED_ORDERS") == 0
+
+
+def test_a_run_that_broke_off_between_models_is_mended_by_the_next(
+    connection: SnowflakeConnection, transform: Transform
+) -> None:
+    shop = RandomShop(seed=11)
+    first, second, *others = shop.days
+    load_day(connection, first, shop.events(first))
+    transform()
+    load_day(connection, second, shop.events(second))
+    for broken_off_after in (("base_landing_days", "base_changed_keys", "base_orders"), ("tag:staging",)):
+        transform(mark=False, select=broken_off_after)
+        # While it lay broken, the day was loaded anew with fewer events.
+        load_day(connection, second, shop.events(second)[:-6])
+    transform(mark=False)
+    load_day(connection, second, shop.events(second)[3:])
+    transform()
+    for day in others:
+        load_day(connection, day, shop.events(day))
+    transform()
+    assert_equals_full_refresh(connection, transform)
+
+
+def test_building_one_mart_alone_marks_nothing_and_breaks_nothing(
+    connection: SnowflakeConnection, transform: Transform
+) -> None:
+    shop = RandomShop(seed=13)
+    first, second, *_ = shop.days
+    load_day(connection, first, shop.events(first))
+    transform()
+    load_day(connection, second, shop.events(second))
+    transform(mark=False, select=("mart_daily_business_metrics",))
+    transform()
+    assert_equals_full_refresh(connection, transform)
+
+
+def test_a_day_that_lacks_a_table_is_not_applied(connection: SnowflakeConnection, transform: Transform) -> None:
+    load_day(connection, DAY.format(1), [user(1, 1, "2026-01-01"), product(1, 2, "2026-01-01")])
+    transform()
+    load_table_day(connection, "orders", DAY.format(2), [order(1, 3, "2026-01-02")])
+    transform()
+    assert read(connection, "STAGING.ORDERS_ENHANCED") == []
+    for table in ("users", "products", "order_items"):
+        load_table_day(connection, table, DAY.format(2), [])
+    transform()
+    assert [row["id"] for row in read(connection, "STAGING.ORDERS_ENHANCED")] == [1]
+
+
+def test_an_order_that_moves_to_another_date_leaves_no_trace_on_the_old_one(
+    connection: SnowflakeConnection, transform: Transform
+) -> None:
+    load_day(
+        connection,
+        DAY.format(1),
+        [user(1, 1, "2026-01-01"), order(1, 2, "2026-01-01"), order(2, 3, "2026-01-03"), item(1, 4, "2026-01-01")],
+    )
+    transform()
+    load_day(connection, DAY.format(2), [order(1, 5, "2026-01-02", op="UPDATE", created_at="2026-01-02 12:00:00")])
+    transform()
+    metrics = read(connection, "MARTS.DAILY_BUSINESS_METRICS")
+    assert [(str(row["date"]), row["total_orders"]) for row in metrics] == [("2026-01-02", 1), ("2026-01-03", 1)]
+    assert_equals_full_refresh(connection, transform)
+
+
+def test_a_replaced_load_takes_the_keys_with_it_that_only_it_had(
+    connection: SnowflakeConnection, transform: Transform
+) -> None:
+    load_day(
+        connection, DAY.format(1), [user(1, 1, "2026-01-01"), order(1, 2, "2026-01-01"), order(2, 3, "2026-01-05")]
+    )
+    transform()
+    load_day(connection, DAY.format(1), [user(1, 1, "2026-01-01"), order(1, 2, "2026-01-01")])
+    transform()
+    assert [row["id"] for row in read(connection, "STAGING.ORDERS_ENHANCED")] == [1]
+    assert [str(row["date"]) for row in read(connection, "MARTS.DAILY_BUSINESS_METRICS")] == ["2026-01-01"]
+    assert_equals_full_refresh(connection, transform)
+
+
+def test_nothing_new_changes_nothing(connection: SnowflakeConnection, transform: Transform) -> None:
+    load_day(
+        connection, DAY.format(1), [user(1, 1, "2026-01-01"), order(1, 2, "2026-01-01", total_amount=Decimal("9.99"))]
+    )
+    transform()
+    before = read_all(connection)
+    transform()
+    assert read_all(connection) == before
