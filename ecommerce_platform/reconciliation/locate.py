@@ -192,7 +192,7 @@ def cover(ranges: Sequence[KeyRange], count: int) -> list[KeyRange]:
         (after.low - before.high for before, after in pairwise(ordered)),
         reverse=True,
     )
-    closed = gaps[count - 1] if len(gaps) >= count else 0
+    closed = max(0, gaps[count - 1]) if len(gaps) >= count else 0
     spans = ordered[:1]
     for span in ordered[1:]:
         if span.low - spans[-1].high <= closed:
