@@ -25,6 +25,7 @@ _ON_FILES = re.compile(
     r"""^\s*(?P<verb>list|ls|remove|rm)\s+'?@(?P<stage>[\w$."]+)(?:/(?P<path>[^'\s;]*))?'?\s*;?\s*$""",
     re.IGNORECASE,
 )
+_COPY = re.compile(r"\s*copy\s+into\b", re.IGNORECASE)
 _QUOTED_STAGE = re.compile(r"(?<=\bfrom)\s+'(?P<stage>@[^'\s()]+)'", re.IGNORECASE)
 
 
@@ -32,7 +33,8 @@ def run(statement: Statement, proceed: Proceed) -> FakeSnowflakeCursor:
     """Answer LIST and REMOVE; let COPY read a stage that is written in quotes."""
     match = _ON_FILES.match(statement.sql)
     if match is None:
-        return proceed(statement.with_sql(_QUOTED_STAGE.sub(r" \g<stage>", statement.sql)))
+        is_copy = _COPY.match(statement.sql)
+        return proceed(statement.with_sql(_QUOTED_STAGE.sub(r" \g<stage>", statement.sql)) if is_copy else statement)
     removes = match["verb"].lower() in ("remove", "rm")
     rows: list[tuple[Any, ...]] = []
     for name, path in _files(statement, match["stage"], match["path"] or ""):

@@ -36,17 +36,18 @@ _QUERY_TAG = re.compile(
 )
 _SHOW_QUERY_TAG = re.compile(r"^\s*show\s+parameters\s+like\s+'query_tag'", re.IGNORECASE)
 _SHOW_GRANTS = re.compile(r"^\s*show\s+(?:future\s+)?grants\b", re.IGNORECASE)
-_LEADING_COMMENT = re.compile(r"\A(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
+_BEFORE = re.compile(r"\A(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
+_AFTER = re.compile(r"(?:[\s;]|/\*(?:(?!\*/).)*\*/)+\Z", re.DOTALL)
 
 
-def without_leading_comment(sql: str) -> str:
-    """The statement from its first word on; dbt and drivers put comments before it."""
-    return _LEADING_COMMENT.sub("", sql)
+def bare(sql: str) -> str:
+    """The statement from its first word to its last: dbt puts a comment behind each, BEGIN and COMMIT too."""
+    return _AFTER.sub("", _BEFORE.sub("", sql))
 
 
 def run(statement: Statement, proceed: Proceed) -> FakeSnowflakeCursor:
     """Skip, answer from the session, or go on."""
-    sql = without_leading_comment(statement.sql)
+    sql = bare(statement.sql)
     session: Any = statement.cursor._conn
     if match := _QUERY_TAG.match(sql):
         session.query_tag = match["tag"] or ""

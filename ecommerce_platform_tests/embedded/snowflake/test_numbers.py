@@ -26,6 +26,7 @@ def amounts(sql: Callable[..., Any]) -> None:
         ("round(2.01::number(18,2) / 2, 2)", Decimal("1.01")),  # half away from zero; as DOUBLE it is 1.00
         ("round(-2.01::number(18,2) / 2, 2)", Decimal("-1.01")),
         ("(24690.01::number(18,2) / 2)::number(18,2)", Decimal("12345.01")),
+        ("round(31525.795::number(38,12) / 7, 2)", Decimal("4503.69")),  # 4503.685 has no DOUBLE of twelve decimals
         ("round((100::number(38,12)) / 3 / 7, 4)", Decimal("4.7619")),
         ("1 / null", None),
         ("null / 0", None),

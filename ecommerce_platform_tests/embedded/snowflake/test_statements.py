@@ -28,7 +28,9 @@ import pytest
 def test_what_the_stand_in_has_none_of_is_skipped_and_logged(
     sql: Callable[..., Any], data_dir: Path, statement: str
 ) -> None:
-    assert sql(f"/* a comment before */ {statement}") == [("Statement executed successfully.",)]
+    assert sql(f"-- a line before\n/* a comment before */ {statement} /* and behind */;") == [
+        ("Statement executed successfully.",)
+    ]
     log = (data_dir / "run" / "snowflake.log").read_text()
     assert f"SKIPPED (the stand-in has no such thing): {statement}" in log
 
@@ -50,3 +52,9 @@ def test_a_query_tag_is_kept_in_its_session(sql: Callable[..., Any], open_sessio
 
 def test_there_are_no_grants_to_show(sql: Callable[..., Any]) -> None:
     assert sql("show grants on schema raw") == []
+
+
+def test_comments_within_a_statement_and_texts_like_comments_stay(sql: Callable[..., Any]) -> None:
+    assert sql("select /* a */ 1, '/* b */' /* c */ from values (1) /* d */ where '--' <> '/* e */' /* f */") == [
+        (1, "/* b */")
+    ]

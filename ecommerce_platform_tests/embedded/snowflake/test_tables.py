@@ -62,7 +62,7 @@ def test_descriptions_may_hold_apostrophes_and_many_columns(sql: Callable[..., A
     sql("create or replace table raw.described (id number, name string)")
     sql("comment on table raw.described is 'the shop''s'")
     sql('alter table raw.described alter "ID" COMMENT $$it\'s the key$$, name comment \'and, "more"\'')
-    sql("comment on column raw.described.name is 'the user''s'")
+    sql("comment on column raw.described.name is 'the user''s' /* dbt's comment */;")
     comments = sql(
         "select column_name, comment from information_schema.columns where table_name = 'DESCRIBED' order by 1"
     )

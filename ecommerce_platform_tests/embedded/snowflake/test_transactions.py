@@ -63,8 +63,11 @@ def test_begin_inside_a_transaction_changes_nothing(
     assert counts() == 0
 
 
-def test_ddl_commits_the_open_transaction(sql: Sql, writer: SnowflakeConnection, counts: Callable[[], int]) -> None:
-    sql("begin", on=writer)
+@pytest.mark.parametrize("comment", ["", '\n/* {"app": "dbt", "node": "a; b"} */', " /* one */ /* two */;"])
+def test_ddl_commits_the_open_transaction(
+    sql: Sql, writer: SnowflakeConnection, counts: Callable[[], int], comment: str
+) -> None:
+    sql(f"begin{comment}", on=writer)
     sql("insert into raw.counted values (1, 1)", on=writer)
     sql("create or replace temporary table raw.counted__tmp as select 1 as id", on=writer)
     sql("rollback", on=writer)
