@@ -38,7 +38,7 @@ def write_branch(catalog: Catalog, orders: Table, branch: str, day: date, key: i
     """What the Spark job does, in small: a commit to a branch that starts where main is."""
     publishing.start_branch(catalog, orders, branch)
     table = catalog.load_table(orders.name())
-    row = {name: None for name in table.schema().column_names} | {"id": key, "date": day}
+    row = dict.fromkeys(table.schema().column_names) | {"id": key, "date": day}
     table.append(pa.Table.from_pylist([row], table.schema().as_arrow()), branch=branch)
     return catalog.load_table(orders.name()).metadata.refs[branch].snapshot_id
 
