@@ -53,6 +53,11 @@ class ServerStatus:
     pid: int | None
     log: Path
 
+    def __str__(self) -> str:
+        if self.endpoint is None:
+            return f"{self.kind}: not running"
+        return f"{self.kind}: {self.endpoint.host}:{self.endpoint.port}, process {self.pid}, log {self.log}"
+
 
 def ensure_snowflake(data_dir: Path, port: int = 0) -> Endpoint:
     """Address of the data directory's Snowflake stand-in, started when none runs.

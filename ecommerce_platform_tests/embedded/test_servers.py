@@ -92,8 +92,11 @@ def test_the_platforms_schemas_are_there_from_the_start(data_dir: Path) -> None:
 def test_down_ends_both_and_may_be_repeated(folder: Path) -> None:
     servers.ensure_all(folder)
     assert [server.running for server in servers.status(folder)] == [True, True]
+    port, pid = servers.ensure_clickhouse(folder).port, _pid(folder, ServerKind.CLICKHOUSE)
+    log = folder / "run" / "clickhouse.log"
+    assert str(servers.status(folder)[1]) == f"clickhouse: 127.0.0.1:{port}, process {pid}, log {log}"
     assert servers.down(folder) == [ServerKind.SNOWFLAKE, ServerKind.CLICKHOUSE]
-    assert [server.running for server in servers.status(folder)] == [False, False]
+    assert [str(server) for server in servers.status(folder)] == ["snowflake: not running", "clickhouse: not running"]
     assert servers.down(folder) == []
 
 
