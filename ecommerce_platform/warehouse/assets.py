@@ -84,6 +84,7 @@ def _day_metadata(day: LoadedDay) -> dict[str, Any]:
     return {
         "loaded": True,
         "dagster/partition_row_count": day.content.rows,
+        "rows": day.content.rows,
         "bytes": day.bytes,
         "snapshot_id": str(day.snapshot_id),  # text: the UI rounds numbers of that size
         "batch_id": day.batch_id,
@@ -93,18 +94,16 @@ def _day_metadata(day: LoadedDay) -> dict[str, Any]:
 
 
 def _summary(load: TableLoad) -> dict[str, Any]:
+    """Of the whole step; each day's own figures are beside it."""
     new = [day for day in load.loaded if not day.already_loaded]
     return {
-        "rows": sum(day.content.rows for day in load.loaded),
-        "rows_loaded_now": sum(day.content.rows for day in new),
-        "bytes": sum(day.bytes for day in new),
+        "load_rows": sum(day.content.rows for day in new),
+        "load_bytes": sum(day.bytes for day in new),
         "seconds": round(load.seconds, 3),
         "days_loaded_now": len(new),
         "days_already_loaded": len(load.loaded) - len(new),
         "days_not_published": _named(load.not_published),
         "days_failed": _named(sorted(load.failed)),
-        "snapshot_id": str(load.loaded[-1].snapshot_id) if load.loaded else "none",
-        "batch_id": load.loaded[-1].batch_id if load.loaded else "none",
     }
 
 

@@ -19,35 +19,48 @@ from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.embedded.servers import down
-from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.settings import Settings, SnowflakeSettings, load_settings
 from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.connection import Opener, connect, execute
-from ecommerce_platform.warehouse.schema import initialise
+from ecommerce_platform.warehouse.schema import initialise_account
 
 RUN = "test-run"
 
 
-def on_real_account() -> bool:
-    return bool(os.environ.get("ECOMMERCE_SNOWFLAKE__ACCOUNT"))
+ACCOUNT = "account"
 
 
-@pytest.fixture(scope="session")
-def warehouse_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of the Snowflake that all tests of the room share, with its objects in place."""
+@pytest.fixture(scope="session", params=["embedded", pytest.param(ACCOUNT, marks=pytest.mark.snowflake)])
+def warehouse_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of the Snowflake that all tests of the room share, with its objects in place.
+
+    `embedded` never looks at the account of the environment; `account` uses nothing else.
+    """
     data_dir = tmp_path_factory.mktemp("warehouse")
-    settings = load_settings(data_dir=data_dir)
-    if on_real_account():
+    if request.param == ACCOUNT:
+        if not os.environ.get("ECOMMERCE_SNOWFLAKE__ACCOUNT"):
+            pytest.skip("no account named: set ECOMMERCE_SNOWFLAKE__ACCOUNT, __USER and __PRIVATE_KEY_PATH")
+        settings = load_settings(data_dir=data_dir)
         database = f"ECOMMERCE_TEST_{uuid.uuid4().hex[:8].upper()}"
         settings = settings.model_copy(
             update={"snowflake": settings.snowflake.model_copy(update={"database": database})}
         )
-    with connect(settings, role=settings.snowflake.admin_role) as connection:
-        initialise(connection, settings)
+    else:
+        settings = load_settings(data_dir=data_dir, snowflake=SnowflakeSettings())
+    initialise_account(settings)
     yield settings
-    if on_real_account():
+    if request.param == ACCOUNT:
         with connect(settings, role=settings.snowflake.admin_role) as connection:
             execute(connection, f"drop database if exists {ddl.quoted(settings.snowflake.database)}")
-    down(data_dir)
+    else:
+        down(data_dir)
+
+
+@pytest.fixture
+def embedded_only(settings: Settings) -> None:
+    """For tests of what only the stand-in can show in a reasonable time."""
+    if not settings.snowflake_is_embedded:
+        pytest.skip("shown on the embedded server only")
 
 
 @pytest.fixture

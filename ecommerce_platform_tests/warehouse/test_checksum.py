@@ -58,7 +58,6 @@ def from_snowflake(rows: list[Row], connection: SnowflakeConnection) -> Content:
     return Content(found[0], found[1])
 
 
-@pytest.mark.snowflake
 @pytest.mark.parametrize(
     "rows",
     [

@@ -18,7 +18,6 @@ from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.lake import day, event, events, publish
 
 ORDERS = load_contracts()["orders"]
-pytestmark = pytest.mark.snowflake
 
 
 def ids(connection: SnowflakeConnection, table: str = "RAW.ORDERS") -> list[int]:
