@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +20,8 @@ from ecommerce_platform.embedded.server_state import EmbeddedServerError, Server
 
 #: Serves on the socket until told to end; calls the third argument once when ready.
 Serve = Callable[[ServerFiles, socket.socket, Callable[[], None]], None]
+
+_WATCH_SECONDS = 2.0
 
 
 def run_server(kind: ServerKind, serve: Serve, arguments: Sequence[str] | None = None) -> int:
@@ -31,12 +37,32 @@ def run_server(kind: ServerKind, serve: Serve, arguments: Sequence[str] | None =
     files = ServerFiles(options.data_dir.expanduser().resolve(), kind)
     try:
         with files.hold(), _listen(kind, options.host, options.port) as listener:
+            _end_with_the_folder(files)
             port = listener.getsockname()[1]
             serve(files, listener, lambda: files.write_state(options.host, port))
     except EmbeddedServerError as error:
         print(f"{kind} stand-in: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _end_with_the_folder(files: ServerFiles) -> None:
+    """End this process when its data directory is deleted: nobody could find it any more to end it."""
+    ours = files.lock_path.stat().st_ino
+
+    def watch() -> None:
+        while True:
+            time.sleep(_WATCH_SECONDS)
+            try:
+                found = files.lock_path.stat().st_ino
+            except OSError:
+                found = None
+            if found != ours:
+                logging.getLogger(__name__).warning("%s is gone or another's; ending", files.lock_path)
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _listen(kind: ServerKind, host: str, port: int) -> socket.socket:

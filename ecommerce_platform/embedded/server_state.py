@@ -68,6 +68,10 @@ class ServerFiles:
     def log_path(self) -> Path:
         return self.run_dir / f"{self.kind.value}.log"
 
+    @property
+    def lock_path(self) -> Path:
+        return self.run_dir / f"{self.kind.value}.lock"
+
     def prepare(self) -> None:
         """Create the folders.
 

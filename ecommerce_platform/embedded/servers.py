@@ -32,6 +32,7 @@ from ecommerce_platform.embedded.server_state import (
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 LOG_LINES_IN_ERRORS = 15
+_LOG_BYTES_IN_ERRORS = 65_536
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
@@ -223,7 +224,7 @@ def _released_within(files: ServerFiles, seconds: float) -> bool:
 def _log_tail(files: ServerFiles, start: int = 0) -> str:
     try:
         with files.log_path.open("rb") as log:
-            log.seek(start)
+            log.seek(max(start, files.log_path.stat().st_size - _LOG_BYTES_IN_ERRORS))
             lines = log.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return "(no log)"

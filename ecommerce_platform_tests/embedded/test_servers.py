@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -213,6 +214,15 @@ def test_a_server_listens_where_it_is_told_to(folder: Path) -> None:
     assert servers.ensure_clickhouse(folder).host == "0.0.0.0"
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("kind", list(ServerKind))
+def test_a_server_ends_with_its_data_directory(folder: Path, kind: ServerKind) -> None:
+    module = f"ecommerce_platform.embedded.{kind}_server"
+    process = subprocess.Popen([sys.executable, "-m", module, "--data-dir", str(folder)], stderr=subprocess.DEVNULL)
+    _eventually(lambda: ServerFiles(folder, kind).running_state() is not None)
+    shutil.rmtree(folder)
+    process.wait(timeout=30)
 
 
 def test_duckdb_is_the_version_that_the_corrections_were_written_for() -> None:
