@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from ecommerce_platform_tests.end_to_end.cases.changing_orders import CASES as CHANGING_ORDERS
-from ecommerce_platform_tests.end_to_end.cases.figures import CASES as FIGURES
-from ecommerce_platform_tests.end_to_end.cases.figures import UNREADABLE
+from ecommerce_platform_tests.end_to_end.cases.catalogue import CASES, UNREADABLE
 from ecommerce_platform_tests.end_to_end.history import Change
 from ecommerce_platform_tests.properties.random_history import random_changes
 
@@ -31,6 +29,6 @@ def moved(change: Change, by: int) -> Change:
 def everything(random_histories: int, seed: int = 7) -> list[Change]:
     """Changes of days 1 to LAST_DAY: every case but the one that refuses a day, and `random_histories` drawn by `seed`."""
     random = Random(seed)
-    histories = [case.history.changes for case in (*CHANGING_ORDERS, *FIGURES) if case is not UNREADABLE]
+    histories = [case.history.changes for case in CASES if case is not UNREADABLE]
     histories += [random_changes(random) for _ in range(random_histories)]
     return [moved(change, number * KEYS_APART) for number, changes in enumerate(histories) for change in changes]

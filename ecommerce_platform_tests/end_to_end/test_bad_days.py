@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform_tests.end_to_end.cases.figures import UNREADABLE
+from ecommerce_platform_tests.end_to_end.cases.catalogue import UNREADABLE
 from ecommerce_platform_tests.end_to_end.history import History, day, write_landing
 from ecommerce_platform_tests.end_to_end.oracle import truth
 from ecommerce_platform_tests.end_to_end.platform import Platform, assert_true

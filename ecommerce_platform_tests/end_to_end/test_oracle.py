@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 
 from ecommerce_platform_tests.end_to_end.cases.case import Case
-from ecommerce_platform_tests.end_to_end.cases.changing_orders import CASES as CHANGING_ORDERS
-from ecommerce_platform_tests.end_to_end.cases.figures import CASES as FIGURES
+from ecommerce_platform_tests.end_to_end.cases.catalogue import CASES
 from ecommerce_platform_tests.end_to_end.compare import assert_same
 from ecommerce_platform_tests.end_to_end.history import day, write_landing
 from ecommerce_platform_tests.end_to_end.landing_decode import Counts
 from ecommerce_platform_tests.end_to_end.oracle import KEYS, truth
 
 
-@pytest.mark.parametrize("case", [*CHANGING_ORDERS, *FIGURES], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_oracle_says_what_was_worked_out_by_hand(case: Case, tmp_path: Path) -> None:
     found = truth(write_landing(tmp_path, case.history.changes), case.days)
 
@@ -26,7 +25,7 @@ def test_the_oracle_says_what_was_worked_out_by_hand(case: Case, tmp_path: Path)
 
 
 def test_rows_landed_are_published_quarantined_or_duplicates(tmp_path: Path) -> None:
-    for case in (*CHANGING_ORDERS, *FIGURES):
+    for case in CASES:
         landing = write_landing(tmp_path / case.name.replace(" ", "-"), case.history.changes)
         counts: Counts
         for counts in truth(landing, case.days).counts.values():
