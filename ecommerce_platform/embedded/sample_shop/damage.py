@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecommerce_platform.embedded.sample_shop.clock import Ints, Mask
 from ecommerce_platform.embedded.sample_shop.delivery import Delivery
-from ecommerce_platform.embedded.sample_shop.events import READ, UPDATE, Events
+from ecommerce_platform.embedded.sample_shop.events import DELETE, READ, UPDATE, Events
 from ecommerce_platform.embedded.sample_shop.plan import UNREADABLE_LIMIT, DirtPlan
 
 (SOUND, NULL_KEY, UNKNOWN_OP, NULL_TS_MS, NULL_SOURCE_TS_MS, NULL_LSN, TEXT_IN_DECIMAL, DECIMAL_OVERFLOW) = range(8)
@@ -44,7 +44,7 @@ def damage_some(
     once = np.bincount(delivery.event, minlength=len(events)) == 1
     usable = once & ~typed & ~events.tied
     usable &= events.op == UPDATE if table in ("orders", "products") else events.op <= READ
-    usable &= events.op != 2  # a DELETE
+    usable &= events.op != DELETE
     kinds = np.array([NULL_KEY, UNKNOWN_OP, NULL_TS_MS, NULL_SOURCE_TS_MS, NULL_LSN])
     if table in DAMAGED_DECIMAL:
         kinds = np.append(kinds, [TEXT_IN_DECIMAL, DECIMAL_OVERFLOW])
@@ -55,15 +55,19 @@ def damage_some(
     return replace(events, damage=damage), {name: count for name, count in names.items() if count}
 
 
+def most_unreadable(rows: int) -> int:
+    """How many of a day's rows may be unreadable so that their share stays below the limit."""
+    return max(0, rows - 1) // round(1 / UNREADABLE_LIMIT)
+
+
 def _chosen_rows(delivery: Delivery, usable: Mask, days: int, dirt: DirtPlan, rng: np.random.Generator) -> Ints:
     chosen = []
     bounds = np.searchsorted(delivery.day, np.arange(days + 1))
     for begin, end in itertools.pairwise(bounds):
         rows = int(end - begin)
-        below_limit = int(np.ceil(rows * UNREADABLE_LIMIT)) - 1
         candidates = delivery.event[begin:end]
         candidates = candidates[usable[candidates]]
-        count = min(int(rows * dirt.unreadable), below_limit, len(candidates))
+        count = min(int(rows * dirt.unreadable), most_unreadable(rows), len(candidates))
         if count > 0:
             chosen.append(rng.choice(candidates, count, replace=False))
     return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecommerce_platform.embedded.sample_shop import DirtPlan, SampleError, generate_sample
+from ecommerce_platform.embedded.sample_shop.damage import most_unreadable
 from ecommerce_platform.metrics import EMAIL_PATTERN, KNOWN_STATUSES
 from ecommerce_platform_tests.embedded.sample_shop.reading import (
     PLACEHOLDER,
@@ -173,3 +174,17 @@ def test_a_tiny_shop_has_no_unreadable_rows_rather_than_too_many(tmp_path: Path)
     for table, days in report.unreadable.items():
         for day, unreadable in days.items():
             assert unreadable == 0 or unreadable < 0.01 * report.rows[table][day]
+
+
+def test_even_the_largest_share_of_unreadable_rows_stays_below_one_percent(tmp_path: Path) -> None:
+    report = generate_sample(tmp_path, None, days=3, orders_per_day=100, dirt=DirtPlan(unreadable=0.01))
+    shares = [
+        unreadable / report.rows[table][day]
+        for table, days in report.unreadable.items()
+        for day, unreadable in days.items()
+    ]
+    assert 0.005 < max(shares) < 0.01
+
+
+def test_a_hundred_rows_have_no_unreadable_one_since_it_would_be_one_percent() -> None:
+    assert [most_unreadable(rows) for rows in (0, 1, 99, 100, 101, 200, 201, 700)] == [0, 0, 0, 0, 1, 1, 2, 6]
