@@ -10,7 +10,7 @@ needs; so the questions that must see one moment of the table pick the version b
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -125,8 +125,16 @@ class SpeedOrders:
 
     def versions(self, ids: Iterable[int]) -> dict[int, OrderVersion]:
         """The current version of each of these orders, deleted ones and rivals at the same LSN included."""
-        found: dict[int, list[tuple[int, Any]]] = {}
-        t, width = self.table, len(self.columns) + 3
+        return {order_id: self._newest(versions) for order_id, versions in self._stored(ids).items()}
+
+    def stored_versions(self, order_id: int) -> tuple[OrderVersion, ...]:
+        """Every version of the order that the table still holds, oldest first."""
+        return tuple(reversed(self._stored([order_id]).get(order_id, [])))
+
+    def _stored(self, ids: Iterable[int]) -> dict[int, list[OrderVersion]]:
+        """All rows of these orders that no merge has dropped yet, newest first."""
+        found: dict[int, list[OrderVersion]] = {}
+        t = self.table
         key = t.column(self.contract.key)
         names = [t.column(column.name) for column in self.columns]
         picked = ", ".join([*names, t.column("is_deleted"), t.column("__source_ts_ms"), t.column("__source_lsn")])
@@ -138,21 +146,18 @@ class SpeedOrders:
                 where {key} in ({wanted})
                 order by id, {self._insertion()} desc
             """
-            for row in t.rows(sql):
-                found.setdefault(row[0], []).append((row[width], row[1:]))
-        return {order_id: self._newest(order_id, rows) for order_id, rows in found.items()}
+            for order_id, *row in t.rows(sql):
+                found.setdefault(order_id, []).append(self._version(order_id, row))
+        return found
 
-    def _newest(self, order_id: int, rows: list[tuple[int, Any]]) -> OrderVersion:
-        """The first of `rows` (newest first), with other shown contents at its LSN as rivals."""
-        top = [self._version(order_id, values) for lsn, values in rows if lsn == rows[0][0]]
+    def _newest(self, versions: list[OrderVersion]) -> OrderVersion:
+        """The first of `versions` (newest first), with other shown contents at its LSN as rivals."""
+        newest, *older = versions
         rivals: list[Any] = []
-        for version in top[1:]:
-            if version.values is not None and version.values != top[0].values and version.values not in rivals:
+        for version in older:
+            if version.lsn == newest.lsn and version.values not in (None, newest.values, *rivals):
                 rivals.append(version.values)
-        newest = top[0]
-        return OrderVersion(
-            newest.order_id, newest.lsn, newest.event_time, newest.values, newest.deleted, rivals=tuple(rivals)
-        )
+        return replace(newest, rivals=tuple(rivals))
 
     def _version(self, order_id: int, picked: Sequence[Any]) -> OrderVersion:
         *values, deleted, seen, lsn = picked
