@@ -37,12 +37,17 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     def rows_and_checksum(
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
-        days = partition_days(context)
         published = published_days(settings)
+        partitioned = (
+            context.op_execution_context.has_partition_key_range or context.op_execution_context.has_partition_key
+        )
+        run_days = partition_days(context) if partitioned else None
         with warehouse.connection(context.run.run_id) as connection:
             for table, contract in contracts.items():
                 if dg.AssetCheckKey(raw_key(table), CHECK_NAME) not in context.selected_asset_check_keys:
                     continue
+                # Checks that are run alone have no partition: they look at all that is published.
+                days = run_days if run_days is not None else tuple(published[table])
                 measured = measure(connection, contract, published[table], days)
                 found = problems(measured)
                 yield dg.AssetCheckResult(

@@ -84,7 +84,10 @@ def connection_arguments(settings: Settings, run_id: str | None = None, role: st
 def _credentials(settings: Settings) -> dict[str, Any]:
     snowflake = settings.snowflake
     if snowflake.private_key_path:
-        arguments: dict[str, Any] = {"private_key_file": snowflake.private_key_path}
+        arguments: dict[str, Any] = {
+            "authenticator": "SNOWFLAKE_JWT",
+            "private_key_file": snowflake.private_key_path,
+        }
         if snowflake.private_key_passphrase:
             arguments["private_key_file_pwd"] = snowflake.private_key_passphrase.get_secret_value()
         return arguments

@@ -53,7 +53,7 @@ def open_table(settings: Settings, table: str) -> tuple[Table, TableLedger] | No
 
     try:
         iceberg = load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{table}")
-    except (NoSuchTableError, NoSuchNamespaceError):
+    except (NoSuchTableError, NoSuchNamespaceError, FileNotFoundError):  # the last from a hadoop catalog
         return None
     return iceberg, read_table_ledger(table, iceberg)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import dagster as dg
 
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.warehouse.connection import Opener, connection_arguments, with_retries
+from ecommerce_platform.warehouse.connection import Opener, connection_arguments
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -46,16 +46,14 @@ class WarehouseResource(dg.ConfigurableResource[None]):
         from dagster_snowflake import SnowflakeResource
 
         arguments = connection_arguments(self.settings, run_id)
-        named = ("account", "user", "password", "role", "warehouse", "database", "autocommit")
+        named = ("account", "user", "password", "authenticator", "role", "warehouse", "database", "autocommit")
         library = SnowflakeResource(
             **{name: arguments.pop(name) for name in named if name in arguments},
             schema=arguments.pop("schema"),
-            # Key-pair credentials are among the additional arguments, where the library does not look for them.
-            authenticator=None if self.settings.snowflake.private_key_path is None else "snowflake",
             additional_snowflake_connection_args=arguments,
         )
         manager = library.get_connection()
-        opened = with_retries(manager.__enter__, attempts=1)
+        opened = manager.__enter__()
         try:
             yield opened
         finally:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import S3Settings, Settings
 from ecommerce_platform.warehouse.connection import Opener, WarehouseError, execute, fetch_all
 from ecommerce_platform.warehouse.load import load_table, load_tables
 from ecommerce_platform.warehouse.verify import measure, problems
@@ -199,3 +202,31 @@ def test_the_check_finds_published_days_that_are_not_loaded_or_have_changed_sinc
 
     assert "has published" in found[day(1)]
     assert "absent from RAW.LOAD_LEDGER" in found[day(2)]
+
+
+def test_files_on_s3_are_fetched_and_loaded(
+    settings: Settings, connection: SnowflakeConnection, opener: Opener, s3: S3Settings
+) -> None:
+    lake = settings.lakehouse.model_copy(update={"warehouse": "s3://lake/warehouse"})
+    remote = settings.model_copy(update={"lakehouse": lake, "s3": s3, "scratch_uri": "s3://lake/scratch"})
+    publish(remote, "orders", {day(1): events(ORDERS, day(1), 2)})
+
+    result = load_table(remote, opener, ORDERS, [day(1)], RUN)
+
+    assert result.failed == {}
+    assert ids(connection) == [1, 2]
+
+
+@pytest.fixture
+def s3() -> Iterator[S3Settings]:
+    """An S3 server with the bucket `lake`."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = S3Settings.model_validate(
+        {"endpoint": f"http://{host}:{port}", "access_key_id": "test", "secret_access_key": "test"}
+    )
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=settings.endpoint, **keys).create_bucket(Bucket="lake")
+    yield settings
+    server.stop()
