@@ -6,14 +6,14 @@ Rooms are imported inside the commands: `--help` and `sql` must not pay for Dags
 from __future__ import annotations
 
 import sys
-from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ecommerce_platform.settings import Settings, SettingsError, load_settings
+from ecommerce_platform.commands.lakehouse import contract_app, quarantine_app, refused_app
+from ecommerce_platform.commands.output import say, settings_or_exit
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,29 +28,15 @@ realtime_app = typer.Typer(no_args_is_help=True, help="The speed layer's table i
 app.add_typer(local_app, name="local")
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(realtime_app, name="realtime")
+app.add_typer(contract_app, name="contract")
+app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(refused_app, name="refused")
 
 
 class OutputFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
-
-
-def say(message: str) -> None:
-    """Progress and remarks go to stderr: stdout holds results only."""
-    typer.echo(message, err=True)
-
-
-def settings_or_exit() -> Settings:
-    try:
-        return load_settings()
-    except SettingsError as error:
-        say(f"error: {error}")
-        raise typer.Exit(2) from None
-
-
-def _day(text: datetime | None) -> date | None:
-    return text.date() if text else None
 
 
 @app.command(epilog="Example: `ecommerce-platform demo`")

@@ -7,7 +7,13 @@ from ecommerce_platform.cli import app
 
 COMMANDS = [
     ["demo"], ["sample"], ["realtime", "load"], ["warehouse", "init"], ["sql"], ["local", "up"], ["local", "down"],
-    ["local", "status"], ["doctor"],
+    ["local", "status"],
+    ["metrics"],
+    ["quarantine", "list"],
+    ["quarantine", "show"],
+    ["quarantine", "replay"],
+    ["refused", "list"],
+    ["contract", "diff"], ["doctor"],
 ]  # fmt: skip
 
 
@@ -31,3 +37,9 @@ def test_a_setting_that_cannot_be_used_is_named_before_anything_starts(monkeypat
     assert result.exit_code == 2
     assert "ECOMMERCE_START_DATE" in result.stderr
     assert result.stdout == ""
+
+
+def test_a_table_that_does_not_exist_is_named_with_those_that_do() -> None:
+    result = CliRunner().invoke(app, ["quarantine", "list", "--table", "customers"])
+    assert result.exit_code == 2
+    assert "no table customers; there are users, products, orders, order_items" in result.stderr

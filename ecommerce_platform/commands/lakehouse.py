@@ -1,0 +1,98 @@
+"""`ecommerce-platform quarantine …`, `refused …`, `contract …`: the lakehouse, looked at and mended by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from ecommerce_platform.commands.output import ListFormat, days_of, print_rows, say, settings_or_exit
+from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+
+quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that cannot be true as events.")
+refused_app = typer.Typer(no_args_is_help=True, help="Days that the audit refused.")
+contract_app = typer.Typer(no_args_is_help=True, help="The data contracts of the source tables.")
+
+Tables = Annotated[list[str] | None, typer.Option("--table", help="One of the four tables; repeat for several.")]
+Days = Annotated[list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="A day; repeat for several.")]
+Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
+
+
+def _tables(chosen: list[str] | None) -> list[str]:
+    unknown = sorted(set(chosen or ()) - set(SOURCE_TABLES))
+    if unknown:
+        say(f"error: no table {', '.join(unknown)}; there are {', '.join(SOURCE_TABLES)}")
+        raise typer.Exit(2)
+    return chosen or list(SOURCE_TABLES)
+
+
+@quarantine_app.command("list", epilog="Example: `ecommerce-platform quarantine list --table orders`")
+def quarantine_list(table: Tables = None, day: Days = None, output: Format = ListFormat.TABLE) -> None:
+    """Count rows in quarantine by table, day, reason and column."""
+    from ecommerce_platform.lakehouse.inspection import count_quarantined, quarantined_rows
+
+    rows = quarantined_rows(settings_or_exit(), _tables(table), days_of(day))
+    print_rows(count_quarantined(rows), output, "nothing is in quarantine")
+
+
+@quarantine_app.command("show", epilog="Example: `ecommerce-platform quarantine show --table orders --date 2026-01-05`")
+def quarantine_show(table: Tables = None, day: Days = None, output: Format = ListFormat.TABLE) -> None:
+    """Show rows in quarantine: file, position, reason, and the original values."""
+    from ecommerce_platform.lakehouse.inspection import quarantined_rows
+
+    rows = quarantined_rows(settings_or_exit(), _tables(table), days_of(day))
+    print_rows(rows, output, "nothing is in quarantine")
+
+
+@quarantine_app.command("replay", epilog="Example: `ecommerce-platform quarantine replay --table orders`")
+def quarantine_replay(table: Tables = None, day: Days = None) -> None:
+    """Decode the days with quarantined rows again, after a fix of the contract: rows that now fit enter their day, once."""
+    from uuid import uuid4
+
+    from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+    from ecommerce_platform.lakehouse.inspection import quarantined_rows
+    from ecommerce_platform.spark.session import build_session
+
+    settings = settings_or_exit()
+    rows = quarantined_rows(settings, _tables(table), days_of(day))
+    if not rows:
+        say("nothing is in quarantine")
+        return
+    days = sorted({row.day for row in rows})
+    job = Ingest(settings, lambda: build_session(settings), f"replay-{uuid4()}", force=True)
+    results = ingest(job, days, sorted({row.table for row in rows}, key=SOURCE_TABLES.index))
+    for name, result in results.items():
+        left = sum(record.quarantined for record in result.records.values())
+        before = sum(1 for row in rows if row.table == name)
+        say(f"{name}: {before} rows were in quarantine, {left} are left")
+        for item in result.refused.values():
+            say(f"{name} {item.day} is refused: {item.reason}")
+    say(
+        "next: dagster asset materialize -m ecommerce_platform.definitions --select '*' "
+        f"--partition-range {days[0]}...{days[-1]}"
+    )
+    raise typer.Exit(1 if any(result.refused for result in results.values()) else 0)
+
+
+@refused_app.command("list", epilog="Example: `ecommerce-platform refused list`")
+def refused_list(output: Format = ListFormat.TABLE) -> None:
+    """List the days that the audit refused, with their reasons and the branches that keep them."""
+    from ecommerce_platform.lakehouse.inspection import refused
+
+    print_rows(refused(settings_or_exit()), output, "no day is refused")
+
+
+@contract_app.command("diff", epilog="Example: `ecommerce-platform contract diff --table orders`")
+def contract_diff(table: Tables = None, day: Days = None, output: Format = ListFormat.TABLE) -> None:
+    """Show what landing files have that the contract lacks, and the other way round; exits with 1 when a day is refused."""
+    from ecommerce_platform.lakehouse.inspection import contract_differences
+
+    settings, contracts = settings_or_exit(), load_contracts()
+    found = [
+        difference
+        for name in _tables(table)
+        for difference in contract_differences(settings, contracts[name], days_of(day))
+    ]
+    print_rows(found, output, "the landing files are as the contracts say")
+    raise typer.Exit(1 if any(difference.kind == "refused" for difference in found) else 0)

@@ -1,0 +1,142 @@
+"""What people look at: rows in quarantine, refused days, and what landing files have that the contract lacks.
+
+What belongs here: reading, without Spark. What does not: changing anything (ingest.py, publish.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+from pyiceberg.expressions import In
+
+from ecommerce_platform.contracts import SOURCE_TABLES, Contract
+from ecommerce_platform.lakehouse.arrivals import scan
+from ecommerce_platform.lakehouse.decode import event_columns, schema_problem
+from ecommerce_platform.lakehouse.ledger import RefusedDay, TableLedger, read_ledger
+from ecommerce_platform.lakehouse.tables import quarantine_identifier
+from ecommerce_platform.landing.files import list_days
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import load_iceberg_table
+
+
+@dataclass(frozen=True)
+class QuarantineCount:
+    """Rows in quarantine of one table and day, by reason and column."""
+
+    table: str
+    day: date
+    reason: str
+    column: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class QuarantinedRow:
+    """One row that could not be true as an event, with its original values as JSON text."""
+
+    table: str
+    day: date
+    file: str
+    row: int
+    reason: str
+    column: str
+    detail: str
+    original_values: str
+
+
+@dataclass(frozen=True)
+class ContractDifference:
+    """How the landing files of a table differ from its contract on some days.
+
+    `kind` is "unknown column" (in files, not in the contract), "missing column" (in the contract, in none of a file), or
+    "refused" (the day cannot be taken; `found` says why).
+    """
+
+    table: str
+    kind: str
+    column: str
+    found: str
+    days: tuple[date, ...]
+    files: int
+
+
+def quarantined_rows(settings: Settings, tables: Iterable[str], days: Sequence[date] = ()) -> list[QuarantinedRow]:
+    """Rows in quarantine of the content that each day has now, published or refused; all days when `days` is empty."""
+    ledgers = read_ledger(settings, tables)
+    found = []
+    for table, ledger in ledgers.items():
+        contents = _contents(ledger, days)
+        if contents:
+            found += [_row(table, item) for item in _scan(settings, table, contents)]
+    return sorted(found, key=lambda row: (row.table, row.day, row.file, row.row))
+
+
+def count_quarantined(rows: Iterable[QuarantinedRow]) -> list[QuarantineCount]:
+    """The rows by table, day, reason and column."""
+    counts = Counter((row.table, row.day, row.reason, row.column) for row in rows)
+    return [QuarantineCount(*key, rows=count) for key, count in sorted(counts.items())]
+
+
+def refused(settings: Settings) -> list[RefusedDay]:
+    """Every refused day, by table and day."""
+    ledgers = read_ledger(settings)
+    return [ledgers[table].refused[day] for table in SOURCE_TABLES for day in sorted(ledgers[table].refused)]
+
+
+def contract_differences(settings: Settings, contract: Contract, days: Sequence[date] = ()) -> list[ContractDifference]:
+    """What the landing files of the table have and the contract has not, and the other way round; reads footers only."""
+    wanted = sorted(days or list_days(settings.landing_uri, contract.table, settings.s3))
+    if not wanted:
+        return []
+    arrivals = scan(settings, contract, wanted)
+    seen: dict[tuple[str, str, str], list[date]] = {}
+    for day, arrival in arrivals.days.items():
+        for file in arrival.files:
+            columns = {column.name.lower(): column for column in file.footer.columns}
+            for name in arrival.unknown_columns:
+                if name.lower() in columns:
+                    seen.setdefault(("unknown column", name, str(columns[name.lower()])), []).append(day)
+            for column in event_columns(contract):
+                if column.name not in columns:
+                    seen.setdefault(("missing column", column.name, "not in the file"), []).append(day)
+            problem = schema_problem(contract, file.footer)
+            if problem:
+                seen.setdefault(("refused", "", problem), []).append(day)
+    for day, item in arrivals.refused.items():
+        seen.setdefault(("refused", "", item.reason), []).append(day)
+    return [
+        ContractDifference(contract.table, kind, column, found, tuple(sorted(set(on))), len(on))
+        for (kind, column, found), on in sorted(seen.items())
+    ]
+
+
+def _contents(ledger: TableLedger, days: Sequence[date]) -> list[str]:
+    ids = {record.content_id for day, record in ledger.published.items() if not days or day in days}
+    ids |= {item.content_id for day, item in ledger.refused.items() if not days or day in days}
+    return sorted(content for content in ids if content)
+
+
+def _scan(settings: Settings, table: str, contents: Sequence[str]) -> list[dict[str, Any]]:
+    try:
+        iceberg = load_iceberg_table(settings, quarantine_identifier(settings, table))
+    except (NoSuchTableError, NoSuchNamespaceError):
+        return []
+    return iceberg.scan(row_filter=In(term="content_id", literals=set(contents))).to_arrow().to_pylist()
+
+
+def _row(table: str, item: dict[str, Any]) -> QuarantinedRow:
+    return QuarantinedRow(
+        table,
+        item["date"],
+        item["source_file"],
+        item["source_row"],
+        item["reason"],
+        item["column_name"] or "",
+        item["detail"] or "",
+        item["original_values"] or "",
+    )
