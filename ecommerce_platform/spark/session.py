@@ -26,6 +26,8 @@ _LOG_SETTINGS = Path(__file__).parent / "log4j2.properties"
 #: Short runs gain more from a start without the optimising compiler's warm-up and from a collector without threads of its own.
 _LOCAL_JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xshare:auto"
 
+_CATALOG_PREFIX = "spark.sql.catalog."
+
 _lock = threading.RLock()
 _sessions: dict[tuple[tuple[str, str], ...], SparkSession] = {}
 
@@ -45,6 +47,8 @@ def build_session(
     with _lock:
         prepare_catalog(settings)
         options = spark_catalog_options(settings)
+        # Whatever else a catalog wants, such as headers of a REST server; set late, as it may be secret.
+        options |= {name: value for name, value in settings.spark.extra.items() if name.startswith(_CATALOG_PREFIX)}
         if needs_s3(settings):
             options |= {f"spark.hadoop.{name}": value for name, value in hadoop_s3_options(settings.s3).items()}
         key = tuple(sorted(options.items()))
@@ -130,7 +134,7 @@ def application_options(settings: Settings, jars: tuple[Path, ...]) -> dict[str,
         options["spark.jars"] = ",".join(str(jar) for jar in jars)
         if spark.shuffle_partitions:
             options["spark.sql.shuffle.partitions"] = str(spark.shuffle_partitions)
-    return options | spark.extra
+    return options | {name: value for name, value in spark.extra.items() if not name.startswith(_CATALOG_PREFIX)}
 
 
 def _local_shuffle_partitions(master: str) -> int:
@@ -146,12 +150,23 @@ def _configure(session: SparkSession, settings: Settings, options: dict[str, str
             "these settings need S3, and this process's Spark was started without the S3 jars; "
             "start a new process, or build the first session with groups={'core', 's3'}"
         )
+    if settings.lakehouse.catalog_type == "glue":
+        _set_aws_credentials(session, settings)
     hadoop = session.sparkContext._jsc.hadoopConfiguration()
     for name, value in options.items():
         if name.startswith("spark.hadoop."):
             hadoop.set(name.removeprefix("spark.hadoop."), value)
         else:
             session.conf.set(name, value)
+
+
+def _set_aws_credentials(session: SparkSession, settings: Settings) -> None:
+    """Iceberg hands the keys of its options to S3 only; Glue's client asks AWS's own chain, which begins with these."""
+    jvm, s3 = session.sparkContext._jvm, settings.s3
+    assert jvm is not None, "a running session has a JVM"
+    if s3.access_key_id and s3.secret_access_key:
+        jvm.java.lang.System.setProperty("aws.accessKeyId", s3.access_key_id.get_secret_value())
+        jvm.java.lang.System.setProperty("aws.secretAccessKey", s3.secret_access_key.get_secret_value())
 
 
 def _has_class(session: SparkSession, name: str) -> bool:
