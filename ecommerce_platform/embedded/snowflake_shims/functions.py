@@ -24,14 +24,6 @@ _FORMAT_PART = re.compile(
     + r")|(?P<text>.)",
     re.IGNORECASE | re.DOTALL,
 )
-_ASOF_WITHOUT_ALIAS = re.compile(
-    r'(\basof\s+join\s+(?:[\w$"]+\.)*(?P<name>[\w$"]+))\s+(?=match_condition\b)', re.IGNORECASE
-)
-
-
-def name_asof_tables(sql: str) -> str:
-    """Give the right table of an ASOF JOIN an alias: without one sqlglot reads MATCH_CONDITION as the alias."""
-    return _ASOF_WITHOUT_ALIAS.sub(r"\1 as \g<name> ", sql)
 
 
 def md5_numbers(tree: Expr, _: FakeSnowflakeCursor) -> None:

@@ -7,11 +7,16 @@ which session a client connection serves, and ending it. What does not: statemen
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ecommerce_platform.embedded.snowflake_shims import transactions
@@ -21,6 +26,8 @@ from ecommerce_platform.embedded.snowflake_shims.pipeline import fakesnow_server
 GRACE_SECONDS = 3.0
 #: Sessions without a client that are kept because nothing of theirs is open.
 _KEPT_IDLE_SESSIONS = 100
+_LOGIN = "/session/v1/login-request"
+_fakesnow_login = fakesnow_server.login_request
 _TOKEN = re.compile(rb'Token="([^"]+)"')
 
 Scope = MutableMapping[str, Any]
@@ -110,8 +117,23 @@ def protocol(sessions: Sessions) -> type[H11Protocol]:
     return Protocol
 
 
+async def login(request: Request) -> Response:
+    """fakesnow's login, which forgets the session's QUERY_TAG."""
+    response: Response = await _fakesnow_login(request)
+    body = await request.body()
+    if request.headers.get("Content-Encoding") == "gzip":
+        body = gzip.decompress(body)
+    parameters = json.loads(body)["data"].get("SESSION_PARAMETERS") or {}
+    token = json.loads(bytes(response.body))["data"]["token"]
+    fakesnow_server.sessions[token].query_tag = parameters.get("QUERY_TAG", "")
+    return response
+
+
 def install() -> Sessions:
-    """Replace fakesnow's table of sessions."""
+    """Replace fakesnow's table of sessions, and its login."""
     sessions = Sessions()
     fakesnow_server.sessions = sessions
+    routes = fakesnow_server.app.router.routes
+    position = next(i for i, route in enumerate(routes) if route.path == _LOGIN)
+    routes[position] = Route(_LOGIN, login, methods=["POST"])
     return sessions

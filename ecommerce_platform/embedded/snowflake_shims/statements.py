@@ -12,7 +12,6 @@ from typing import Any
 
 from fakesnow.cursor import FakeSnowflakeCursor
 
-from ecommerce_platform.embedded.snowflake_shims.functions import name_asof_tables
 from ecommerce_platform.embedded.snowflake_shims.pipeline import Proceed, Statement, answer, succeed
 
 _log = logging.getLogger(__name__)
@@ -50,13 +49,13 @@ def run(statement: Statement, proceed: Proceed) -> FakeSnowflakeCursor:
     sql = bare(statement.sql)
     session: Any = statement.cursor._conn
     if match := _QUERY_TAG.match(sql):
-        session.query_tag = match["tag"] or ""
+        session.query_tag = (match["tag"] or "").replace("''", "'")
         return succeed(statement)
     if _SKIPPED.match(sql):
         _log.warning("SKIPPED (the stand-in has no such thing): %s", " ".join(sql.split())[:200])
         return succeed(statement)
     if _SHOW_QUERY_TAG.match(sql):
-        tag = getattr(session, "query_tag", "")
+        tag = getattr(session, "query_tag", "").replace("'", "''")
         return answer(
             statement,
             f"select 'QUERY_TAG' as \"key\", '{tag}' as \"value\", '' as \"default\", 'SESSION' as \"level\", "
@@ -68,4 +67,4 @@ def run(statement: Statement, proceed: Proceed) -> FakeSnowflakeCursor:
             "select '' as \"privilege\", '' as \"granted_on\", '' as \"name\", '' as \"granted_to\", "
             "'' as \"grantee_name\" where false",
         )
-    return proceed(statement.with_sql(name_asof_tables(sql)))
+    return proceed(statement.with_sql(sql))

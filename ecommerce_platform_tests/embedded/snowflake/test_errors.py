@@ -18,6 +18,7 @@ from snowflake.connector.errors import ProgrammingError
         ("selec 1", "selec"),
         ("select 'x'::number", "Could not convert"),
         ("copy into raw.nowhere from @raw.load_stage pattern = 'x'", "stand-in cannot run this"),
+        ("select '2026-01-02'::timestamp_ntz - '2026-01-01'::timestamp_ntz", "column type INTERVAL"),
         ("explain select 1", "stand-in cannot run this"),
         ("select error('a message of DuckDB')", "a message of DuckDB"),
     ],

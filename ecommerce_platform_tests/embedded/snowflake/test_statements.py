@@ -50,6 +50,11 @@ def test_a_query_tag_is_kept_in_its_session(sql: Callable[..., Any], open_sessio
         assert sql("show parameters like 'query_tag' in session", on=other)[0][1] == ""
 
 
+def test_a_query_tag_may_come_with_the_login(sql: Callable[..., Any], open_session: Callable[..., Any]) -> None:
+    with open_session(session_parameters={"QUERY_TAG": "it's run 7"}) as other:
+        assert sql("show parameters like 'QUERY_TAG' in session", on=other)[0][1] == "it's run 7"
+
+
 def test_there_are_no_grants_to_show(sql: Callable[..., Any]) -> None:
     assert sql("show grants on schema raw") == []
 
