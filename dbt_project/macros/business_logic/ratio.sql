@@ -1,22 +1,16 @@
 {#-
     numerator / denominator, rounded once, half away from zero, to `scale` digits; null when the denominator is 0 or null.
 
-    Exact on every engine: Snowflake rounds a quotient of NUMBERs to a scale of its own before any round() sees it, and the
-    embedded stand-in divides in DOUBLE. So the quotient is made whole first (2n + d, less its remainder by 2d, is a
-    multiple of 2d), and a whole quotient below 2^53 is exact in both. The numerator has at most `scale` digits after the
-    point, the denominator none.
+    Snowflake rounds a quotient of NUMBERs to a scale of its own (6 more digits than the dividend, 12 at most) before round()
+    sees it. With 12 digits this first rounding cannot reach a half: a numerator of s digits that is no half itself keeps a
+    distance of 1 / (2 * 10^s * denominator) from one, which is more than 10^-12 for every denominator below 10^7.
+    The embedded stand-in keeps 15 significant digits, enough by the same count for the sums of a shop.
 -#}
 {% macro exact_ratio(numerator, denominator, scale, precision) -%}
-    {%- set shift = '1' ~ '0' * scale -%}
-    {%- set unit = '1' if scale == 0 else '0.' ~ '0' * (scale - 1) ~ '1' -%}
-    {%- set n = 'cast((' ~ numerator ~ ') * ' ~ shift ~ ' as number(38, 0))' -%}
-    {%- set d = 'nullif(cast((' ~ denominator ~ ') as number(38, 0)), 0)' -%}
-    {%- set doubled = '2 * abs(' ~ n ~ ') + abs(' ~ d ~ ')' -%}
     cast(
-        sign({{ n }}) * sign({{ d }})
-        * cast(round((({{ doubled }}) - mod({{ doubled }}, 2 * abs({{ d }}))) / (2 * abs({{ d }}))) as number(38, 0))
-        * cast({{ unit }} as number({{ scale + 1 }}, {{ scale }}))
-        as number({{ precision }}, {{ scale }})
+        round(
+            cast({{ numerator }} as number(38, 12)) / nullif({{ denominator }}, 0), {{ scale }}
+        ) as number({{ precision }}, {{ scale }})
     )
 {%- endmacro %}
 

@@ -1,5 +1,5 @@
 {#-
-    For each model with the strategy `replace_affected`: which of its rows this run's changes may concern, as a condition
+    For each model with the materialization `incremental`: which of its rows this run's changes may concern, as a condition
     on the model's own columns. The model's select computes at least the rows that this condition deletes and still exist.
 -#}
 {% macro affected_rows_of_base_users() -%}

@@ -1,6 +1,5 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='replace_affected',
     unique_key='id',
     alias='int_customer_metrics'
 ) }}

@@ -1,6 +1,5 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='replace_affected',
     unique_key='order_id',
     alias='int_order_analytics',
     cluster_by=['date']

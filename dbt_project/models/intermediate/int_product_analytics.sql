@@ -1,6 +1,5 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='replace_affected',
     unique_key=['date', 'product_id'],
     alias='int_product_analytics',
     cluster_by=['date']

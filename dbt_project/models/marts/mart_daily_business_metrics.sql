@@ -1,6 +1,5 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='replace_affected',
     unique_key='date',
     alias='daily_business_metrics',
     cluster_by=['date']

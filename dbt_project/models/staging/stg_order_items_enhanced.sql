@@ -1,6 +1,5 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='replace_affected',
     unique_key='id',
     alias='order_items_enhanced',
     cluster_by=['to_date(created_at)', 'product_category']

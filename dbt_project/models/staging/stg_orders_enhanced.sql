@@ -1,6 +1,5 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='replace_affected',
     unique_key='id',
     alias='orders_enhanced',
     cluster_by=['to_date(created_at)', 'status']

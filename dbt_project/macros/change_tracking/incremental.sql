@@ -1,0 +1,51 @@
+{#-
+    How this project's incremental models are kept up to date, in place of dbt-snowflake's own way.
+
+    In one transaction, the rows that this run's changes may concern are deleted, and what the model computes for them is
+    inserted. Unlike delete+insert, rows whose key vanished go too: what to delete is told by the model's own condition
+    (macro `affected_rows_of_<model>`), not by the keys of new rows. And it takes five statements where the built-in way
+    takes fifteen: no temporary table, no comparison of column lists. The columns cannot have changed, because the platform
+    asks for a full refresh whenever a model changes (ecommerce_platform/transformation/applied.py).
+-#}
+{% materialization incremental, adapter='snowflake', supported_languages=['sql'] %}
+    {%- set target = this.incorporate(type='table') -%}
+    {%- set existing = load_cached_relation(this) -%}
+
+    {{ run_hooks(pre_hooks) }}
+
+    {% if existing is none or should_full_refresh() or not existing.is_table %}
+        {% if existing is not none and not existing.is_table %}
+            {{ drop_relation_if_exists(existing) }}
+        {% endif %}
+        {% call statement('main') -%}
+            {{ create_table_as(False, target, compiled_code) }}
+        {%- endcall %}
+        {% do persist_docs(target, model) %}
+    {% else %}
+        {% call statement('main') -%}
+            {{ replace_affected(target, compiled_code) }}
+        {%- endcall %}
+    {% endif %}
+
+    {{ run_hooks(post_hooks) }}
+
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+
+{#- The statements of an incremental run. -#}
+{% macro replace_affected(target, compiled_code) -%}
+    {%- set columns = adapter.get_columns_in_relation(target) | map(attribute='name') | list -%}
+    {%- set condition = context['affected_rows_of_' ~ model['name']] -%}
+    {%- set dml %}
+    delete from {{ target }}
+    where {{ condition() }};
+
+    insert into {{ target }} ({{ columns | join(', ') }})
+    select {{ columns | join(', ') }}
+    from (
+        {{ compiled_code }}
+    )
+    {%- endset %}
+    {{ return(snowflake_dml_explicit_transaction(dml)) }}
+{%- endmacro %}
