@@ -116,9 +116,13 @@ def read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> Dat
         F.col("_metadata.file_path").alias("_path"),
         F.col("_metadata.row_index").alias(_ROW),
     )
-    day = F.regexp_extract("_path", r"/date(?:=|%3D)(\d{4}-\d{2}-\d{2})/[^/]*$", 1)
+    # The path ends with date=YYYY-MM-DD/<name>. Found by position, because a pattern would cost as much as the decoding.
+    escaped = F.substring_index("_path", "/", -1)
+    day = F.substr("_path", F.length("_path") - F.length(escaped) - 10, F.lit(10))
     # The path is that of a URI, in which a plus sign is a plus sign.
-    name = F.url_decode(F.replace(F.substring_index("_path", "/", -1), F.lit("+"), F.lit("%2B")))
+    name = F.when(
+        F.contains(escaped, F.lit("%")), F.url_decode(F.replace(escaped, F.lit("+"), F.lit("%2B")))
+    ).otherwise(escaped)
     return rows.select(
         *(_decoded(column, physical.get(column.name)) for column in columns),
         day.cast("date").alias(_DATE),

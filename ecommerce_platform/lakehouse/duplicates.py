@@ -31,5 +31,5 @@ def mark_duplicates(events: DataFrame, contract: Contract, rows_of_largest_day: 
         "__ts_ms", "__source_file", "__source_row"
     )
     whole = F.struct(*(column.name for column in event_columns(contract)))
-    first = F.row_number().over(window) == 1
-    return spread.withColumn("_duplicate", ~first & whole.eqNullSafe(F.lag(whole).over(window))).drop(_BUCKET)
+    # The first row has none before it: its `lag` is null, which a struct never equals, whatever nulls it holds.
+    return spread.withColumn("_duplicate", whole.eqNullSafe(F.lag(whole).over(window))).drop(_BUCKET)

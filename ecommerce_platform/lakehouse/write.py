@@ -90,8 +90,11 @@ def _without_unfit(
     for frame in frames:
         observation = Observation()
         told = unfit_row(contract) if hand_over else F.col("date")
-        passed = frame.observe(observation, F.collect_list(F.when(is_unfit(contract), told)).alias("unfit"))
-        fit.append(passed.where(~is_unfit(contract)).select(*names))
+        # A column of its own, so that the verdict is computed once and not pushed below the decoding, which would run twice.
+        passed = frame.withColumn("_unfit", is_unfit(contract)).observe(
+            observation, F.collect_list(F.when(F.col("_unfit"), told)).alias("unfit")
+        )
+        fit.append(passed.where(~F.col("_unfit")).select(*names))
         observations.append(observation)
     return observations, reduce(DataFrame.unionByName, fit)
 
