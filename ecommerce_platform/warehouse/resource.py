@@ -6,14 +6,14 @@ What belongs here: handing out connections. What does not: how they are made (co
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import dagster as dg
 
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.warehouse.connection import Opener, connection_arguments
+from ecommerce_platform.warehouse.connection import Opener, connection_arguments, execute
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -56,6 +56,10 @@ class WarehouseResource(dg.ConfigurableResource[None]):
         opened = manager.__enter__()
         try:
             yield opened
+        except BaseException:
+            with suppress(Exception):
+                execute(opened, "rollback")
+            raise
         finally:
             # The library closes it only when all went well; a session with an open transaction must not stay.
             opened.close()

@@ -109,10 +109,14 @@ def test_the_resource_hands_out_connections_that_end_with_their_block_even_after
     warehouse = build_resources(settings)["warehouse"]
     assert isinstance(warehouse, WarehouseResource)
 
-    with pytest.raises(ZeroDivisionError), warehouse.connection("run-7") as left_by_error:
-        execute(left_by_error, "begin")
-        execute(left_by_error, "update RAW.LOAD_LOCK set run_id = 'stuck' where table_name = 'orders'")
-        _ = 1 / 0
+    def leave_a_transaction_by_an_error() -> None:
+        with warehouse.connection("run-7") as connection:
+            execute(connection, "begin")
+            execute(connection, "update RAW.LOAD_LOCK set run_id = 'stuck' where table_name = 'orders'")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        leave_a_transaction_by_an_error()
 
     with warehouse.connection("run-8") as connection:
         execute(connection, "update RAW.LOAD_LOCK set run_id = 'free' where table_name = 'orders'")
