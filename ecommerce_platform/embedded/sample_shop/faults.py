@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ecommerce_platform.embedded.sample_shop import words
-from ecommerce_platform.embedded.sample_shop.clock import DAY, HOUR, SECOND, Ints, Mask, Window, day_of
+from ecommerce_platform.embedded.sample_shop.clock import DAY, HOUR, Ints, Mask, Window, day_of
 from ecommerce_platform.embedded.sample_shop.events import DELETE, INSERT, NULL, OP_WORDS, Events, latest
 from ecommerce_platform.embedded.sample_shop.plan import FaultPlan
 from ecommerce_platform.embedded.sample_shop.report import PlantedFault
@@ -152,7 +152,6 @@ class _Planter:
         self._kept = np.ones(len(versions), dtype=bool)
         self._added: list[Events] = []
         self._faults: list[PlantedFault] = []
-        self._horizon = int(versions.commit.max(initial=0))
 
     def result(self) -> Faulty:
         versions = replace(self._versions, columns=self._columns).take(self._kept)
@@ -207,12 +206,11 @@ class _Planter:
         self._note("missing_in_batch", order, None, _money(amount), None, key=int(key[0]))
 
     def deleted_in_speed(self, order: int) -> None:
-        """The speed layer got a DELETE that never was, some time before the last event of all."""
+        """The speed layer got a DELETE that never was; eligible orders changed last well before the last event of all."""
         last = self._last_version(order)
         nothing = {name: np.array([NULL]) for name in last.columns}
-        commit = np.minimum(last.commit + HOUR, self._horizon - SECOND)
         operation = np.array([DELETE], dtype=np.int8)
-        self._added.append(replace(last, op=operation, commit=commit, lsn=last.lsn + 1, columns=nothing))
+        self._added.append(replace(last, op=operation, commit=last.commit + HOUR, lsn=last.lsn + 1, columns=nothing))
         self._note("deleted_in_speed", order, "__op", "DELETE", OP_WORDS[int(last.op[0])])
 
     def deleted_in_batch(self, key: int) -> None:

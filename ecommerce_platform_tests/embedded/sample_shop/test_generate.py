@@ -78,11 +78,13 @@ def test_overwriting_deletes_the_parquet_of_others_and_nothing_else(tmp_path: Pa
     (tmp_path / "orders" / "date=2019-01-01").mkdir(parents=True)
     (tmp_path / "orders" / "date=2019-01-01" / "old.parquet").write_bytes(b"theirs")
     (tmp_path / "notes.txt").write_text("keep me")
+    (tmp_path / "orders" / "notes.txt").write_text("keep me")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "other.parquet").write_bytes(b"theirs")
     generate_sample(tmp_path, None, overwrite=True, **SMALL)
     assert not (tmp_path / "orders" / "date=2019-01-01").exists()
     assert (tmp_path / "notes.txt").exists()
+    assert (tmp_path / "orders" / "notes.txt").exists()
     assert (tmp_path / "elsewhere" / "other.parquet").exists()
 
 

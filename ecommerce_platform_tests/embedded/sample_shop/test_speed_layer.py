@@ -15,7 +15,7 @@ import pytest
 
 from ecommerce_platform.embedded.sample_shop import FaultPlan, PlantedFault, generate_sample
 from ecommerce_platform_tests.embedded.sample_shop.reading import decode, histories, latest_states
-from ecommerce_platform_tests.embedded.sample_shop.written import Sample
+from ecommerce_platform_tests.embedded.sample_shop.written import Sample, write_sample
 
 REVENUE = ("processing", "shipped", "delivered")
 KINDS = {
@@ -144,25 +144,45 @@ def test_one_date_is_off_by_more_than_ten_percent_another_by_more_than_five_and_
         assert effect.speed_value == round(ours[metric, day], 2)
 
 
-def test_the_other_dates_stay_below_five_percent_in_every_tier(sample: Sample) -> None:
-    batch = latest_states(sample.of("orders"))
+GAP_DATES = {date(2026, 1, 5): Decimal("0.07"), date(2026, 1, 8): Decimal("0.15")}
+
+
+def by_tier(
+    sample: Sample,
+) -> dict[int | None, tuple[dict[tuple[str, date], Decimal], dict[tuple[str, date], Decimal]]]:
+    """Daily metrics of speed and batch layer for each tier (0 is bronze, None an unknown user)."""
+    speed, batch = existing(sample.realtime), latest_states(sample.of("orders"))
     users = latest_states(sample.of("users"))
     spent: dict[int, Decimal] = defaultdict(Decimal)
     for order in batch.values():
         spent[order["user_id"]] += order["total_amount"] if order["status"] in REVENUE else 0
-    thresholds = (500, 2000, 5000)
 
-    def tier_of(order: dict[str, Any]) -> int | None:
-        return sum(spent[order["user_id"]] >= step for step in thresholds) if order["user_id"] in users else None
+    def of_tier(orders: dict[int, dict[str, Any]], tier: int | None) -> dict[tuple[str, date], Decimal]:
+        def has_tier(user: int) -> bool:
+            return (sum(spent[user] >= step for step in (500, 2000, 5000)) if user in users else None) == tier
 
-    for tier in (0, 1, 2, 3, None):
-        ours, theirs = (
-            daily({key: order for key, order in orders.items() if tier_of(order) == tier})
-            for orders in (existing(sample.realtime), batch)
-        )
+        return daily({key: order for key, order in orders.items() if has_tier(order["user_id"])})
+
+    return {tier: (of_tier(speed, tier), of_tier(batch, tier)) for tier in (0, 1, 2, 3, None)}
+
+
+def test_the_two_dates_revenue_is_off_by_the_same_share_in_every_tier(sample: Sample) -> None:
+    for tier, (ours, theirs) in by_tier(sample).items():
+        for day, share in GAP_DATES.items():
+            if tier is not None and theirs.get(("total_revenue", day)):
+                gap = ours["total_revenue", day] / theirs["total_revenue", day] - 1
+                assert abs(gap - share) < Decimal("0.001")
+
+
+@pytest.mark.parametrize("faults", [FaultPlan(), FaultPlan(missing_in_speed=8, missing_in_batch=8)])
+def test_the_other_dates_stay_below_five_percent_in_every_tier(tmp_path: Path, faults: FaultPlan) -> None:
+    sample = write_sample(tmp_path, dirt=True, faults=faults)
+    for tier, (ours, theirs) in by_tier(sample).items():
         for (metric, day), value in theirs.items():
-            if day not in (date(2026, 1, 8), date(2026, 1, 5)):
+            if day not in GAP_DATES:
                 assert abs(ours[metric, day] - value) <= Decimal("0.05") * abs(value), (tier, metric, day)
+    planted = [fault for fault in sample.report.faults if fault.kind != "amount_differs"]
+    assert not {fault.business_date for fault in planted} & set(GAP_DATES)
 
 
 def test_without_faults_the_layers_agree_and_nothing_is_listed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecommerce_platform.embedded.sample_shop import DirtPlan, SampleReport, generate_sample
+from ecommerce_platform.embedded.sample_shop import DirtPlan, FaultPlan, SampleReport, generate_sample
 from ecommerce_platform_tests.embedded.sample_shop.reading import Row, landing_rows, of_table
 
 
@@ -24,7 +24,7 @@ class Sample:
         return of_table(self.rows, table)
 
 
-def write_sample(folder: Path, dirt: bool | DirtPlan) -> Sample:
+def write_sample(folder: Path, dirt: bool | DirtPlan, faults: bool | FaultPlan = True) -> Sample:
     landing, realtime, clean = folder / "landing", folder / "realtime", folder / "clean"
-    report = generate_sample(landing, realtime, clean_realtime_dir=clean, dirt=dirt)
+    report = generate_sample(landing, realtime, clean_realtime_dir=clean, dirt=dirt, faults=faults)
     return Sample(landing, realtime, clean, report, landing_rows(landing))
