@@ -42,5 +42,5 @@
 
 {#- What the run that last finished had applied: the platform's own memory, written after a run succeeded. -#}
 {% macro applied_days() -%}
-    {{ api.Relation.create(database=target.database, schema='STAGING', identifier='APPLIED_DAYS') }}
+    {{ target.database }}.STAGING.APPLIED_DAYS
 {%- endmacro %}

@@ -18,7 +18,12 @@ with orders as (
 ),
 
 affected_orders as (
-    select *
+    select
+        orders.order_id,
+        orders.user_id,
+        orders.date,
+        orders.status,
+        orders.total_amount
     from orders
     {% if is_incremental() %}
     where

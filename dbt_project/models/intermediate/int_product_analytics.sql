@@ -24,7 +24,13 @@ with sales as (
 ),
 
 affected_sales as (
-    select *
+    select
+        sales.date,
+        sales.product_id,
+        sales.order_id,
+        sales.user_id,
+        sales.quantity,
+        sales.line_total
     from sales
     {% if is_incremental() %}
     where

@@ -4,9 +4,9 @@
     cluster_by=['date', 'customer_tier']
 ) }}
 
--- A customer's state (tier, spend, purchases to date) changes on the days of purchases only. Each change is booked once, as
--- an entry into the new tier and an exit from the old one; the running sums of the entries less the exits are the members
--- of each day. So the work grows with the purchases, not with customers times days.
+-- A customer's state (tier, spend, purchases to date) changes on the days of purchases only. Each change is booked
+-- once, as an entry into the new tier and an exit from the old one; the running sums of the entries less the exits are
+-- the members of each day. So the work grows with the purchases, not with customers times days.
 with calendar as (
     {{ calendar(ref('base_orders')) }}
 ),
@@ -91,7 +91,11 @@ states as (
 
 bounded_states as (
     select
-        states.*,
+        states.user_id,
+        states.valid_from,
+        states.orders_to_date,
+        states.spent_to_date,
+        states.customer_tier,
         lead(states.valid_from) over (partition by states.user_id order by states.valid_from) as valid_to,
         iff(states.orders_to_date >= 2, states.orders_to_date - 1, 0) as intervals,
         iff(states.orders_to_date >= 2, states.days_spanned, 0) as interval_days
@@ -119,20 +123,24 @@ bookings as (
     where bounded_states.valid_to is not null
 ),
 
+span as (
+    select min(calendar.date) as first_date
+    from calendar
+),
+
+-- What was booked before the first date counts from the first date on.
 booked_days as (
     select
-        greatest(
-            bookings.date,
-            (select min(calendar.date) from calendar)
-        ) as date,
+        greatest(bookings.date, span.first_date) as date,
         bookings.customer_tier,
         sum(bookings.members) as members,
         sum(bookings.spent) as spent,
         sum(bookings.intervals) as intervals,
         sum(bookings.interval_days) as interval_days
     from bookings
+    cross join span
     group by
-        1,
+        greatest(bookings.date, span.first_date),
         bookings.customer_tier
 ),
 
@@ -180,13 +188,26 @@ daily as (
         coalesce(activity.repeat_customers, 0) as repeat_customers,
         coalesce(activity.orders, 0) as total_orders,
         coalesce(activity.revenue, 0) as total_revenue,
-        {% for measure in ['members', 'spent', 'intervals', 'interval_days'] -%}
-        sum(coalesce(booked_days.{{ measure }}, 0)) over (
+        sum(coalesce(booked_days.members, 0)) over (
             partition by tiers.customer_tier
             order by calendar.date
             rows between unbounded preceding and current row
-        ) as {{ measure }}{{ ',' if not loop.last }}
-        {% endfor %}
+        ) as members,
+        sum(coalesce(booked_days.spent, 0)) over (
+            partition by tiers.customer_tier
+            order by calendar.date
+            rows between unbounded preceding and current row
+        ) as spent,
+        sum(coalesce(booked_days.intervals, 0)) over (
+            partition by tiers.customer_tier
+            order by calendar.date
+            rows between unbounded preceding and current row
+        ) as intervals,
+        sum(coalesce(booked_days.interval_days, 0)) over (
+            partition by tiers.customer_tier
+            order by calendar.date
+            rows between unbounded preceding and current row
+        ) as interval_days
     from calendar
     cross join tiers
     left join booked_days

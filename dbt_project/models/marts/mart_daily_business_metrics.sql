@@ -25,7 +25,16 @@ affected_calendar as (
 ),
 
 orders as (
-    select order_analytics.*
+    select
+        order_analytics.order_id,
+        order_analytics.user_id,
+        order_analytics.date,
+        order_analytics.total_amount,
+        order_analytics.total_items,
+        order_analytics.is_revenue,
+        order_analytics.is_completed,
+        order_analytics.is_cancelled,
+        order_analytics.is_new_customer
     from {{ ref('int_order_analytics') }} as order_analytics
     inner join affected_calendar
         on order_analytics.date = affected_calendar.date

@@ -100,7 +100,13 @@ stock as (
 
 ranked as (
     select
-        product_days.*,
+        product_days.date,
+        product_days.product_id,
+        product_days.units_sold,
+        product_days.total_revenue,
+        product_days.avg_selling_price,
+        product_days.unique_customers,
+        product_days.repeat_customers,
         products.name as product_name,
         products.category,
         stock.stock_quantity,

@@ -17,7 +17,12 @@ with items as (
 
 timed as (
     select
-        items.*,
+        items.id,
+        items.order_id,
+        items.product_id,
+        items.quantity,
+        items.unit_price,
+        items.created_at,
         coalesce(orders.created_at, items.created_at) as ordered_at
     from items
     left join {{ ref('base_orders') }} as orders
@@ -26,7 +31,12 @@ timed as (
 
 priced as (
     select
-        timed.*,
+        timed.id,
+        timed.order_id,
+        timed.product_id,
+        timed.quantity,
+        timed.unit_price,
+        timed.created_at,
         timed.quantity * timed.unit_price as line_total,
         price_history.price as catalog_price
     from timed

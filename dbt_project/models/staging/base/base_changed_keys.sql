@@ -1,8 +1,8 @@
 {{ config(materialized='table') }}
 
 -- depends_on: {{ ref('base_superseded_batches') }}
--- What this run has to compute again: keys with events in a pending day, or in a load that a later one replaced, and what
--- those events ever named. A full refresh computes everything and asks for nothing.
+-- What this run has to compute again: keys with events in a pending day, or in a load that a later one replaced, and
+-- what those events ever named. A full refresh computes everything and asks for nothing.
 with changed as (
     {% for table in source_tables() %}
     select

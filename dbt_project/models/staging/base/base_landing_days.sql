@@ -1,13 +1,12 @@
 {{ config(materialized='table') }}
 
--- The landing days that this run applies, frozen at its start: a load that commits while dbt runs belongs to the next run.
+-- The landing days that this run applies, frozen at its start: a load that commits while dbt runs belongs to the next.
 with ledger as (
     select
         load_ledger.table_name,
         load_ledger.date,
         load_ledger.batch_id
     from {{ source('raw', 'load_ledger') }} as load_ledger
-    where load_ledger.table_name in ('{{ source_tables() | join("', '") }}')
 ),
 
 complete_days as (

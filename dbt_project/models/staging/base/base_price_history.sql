@@ -23,7 +23,10 @@ priced as (
 
 compared as (
     select
-        priced.*,
+        priced.id,
+        priced.price,
+        priced.__source_ts_ms,
+        priced.position,
         lag(priced.price) over (partition by priced.id order by priced.position) as previous_price
     from priced
 )

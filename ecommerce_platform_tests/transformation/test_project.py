@@ -1,0 +1,106 @@
+"""The dbt project on disk: rendered from the contracts, kept parsed, equal in its defaults to the settings, Snowflake's own."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.metrics import dbt_vars
+from ecommerce_platform.settings import PROJECT_DIR, BusinessSettings, Settings, load_settings
+from ecommerce_platform.transformation.lineage import LineageReader
+from ecommerce_platform.transformation.project import (
+    DbtProjectError,
+    definition_digest,
+    load_manifest,
+    prepare_manifest,
+    project_digest,
+    target_path,
+)
+from ecommerce_platform.transformation.runner import DbtRequest, build_arguments, dbt_run
+from ecommerce_platform.transformation.sources import SOURCES_FILE, render_sources
+from ecommerce_platform_tests.snowflake_dialect import assert_snowflake
+
+PROJECT = PROJECT_DIR / "dbt_project"
+
+
+def test_the_sources_are_those_of_the_contracts() -> None:
+    written = (PROJECT / SOURCES_FILE).read_text(encoding="utf-8")
+    assert written == render_sources(load_contracts()), "run python -m ecommerce_platform.transformation.sources"
+
+
+def test_the_projects_defaults_are_those_of_the_settings() -> None:
+    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    assert project["vars"] == dbt_vars(BusinessSettings())
+
+
+def test_the_source_tables_are_those_of_the_contracts() -> None:
+    macro = (PROJECT / "macros" / "change_tracking" / "source_tables.sql").read_text(encoding="utf-8")
+    assert str(list(SOURCE_TABLES)) in macro
+
+
+def test_an_unchanged_project_is_not_parsed_again(transformation_settings: Settings) -> None:
+    manifest = prepare_manifest(transformation_settings)
+    written = manifest.stat().st_mtime_ns
+    started = time.perf_counter()
+    load_manifest(transformation_settings)
+    assert time.perf_counter() - started < 2
+    assert manifest.stat().st_mtime_ns == written
+
+
+def test_a_changed_file_changes_the_digest(tmp_path: Path) -> None:
+    for name in ("dbt_project.yml", "profiles.yml", "models/a.sql"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("select 1")
+    before = project_digest(tmp_path)
+    (tmp_path / "models" / "a.sql").write_text("select 2")
+    assert project_digest(tmp_path) != before
+
+
+def test_a_changed_threshold_changes_the_definition() -> None:
+    other = load_settings(business={"tier_gold": "1999"})
+    assert definition_digest(other) != definition_digest(load_settings())
+
+
+def test_a_missing_project_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DbtProjectError, match=r"no dbt project in .*ECOMMERCE_DBT__PROJECT_DIR"):
+        prepare_manifest(load_settings(dbt={"project_dir": tmp_path}))
+
+
+def test_arguments_name_only_what_was_asked_for(transformation_settings: Settings, tmp_path: Path) -> None:
+    everything = build_arguments(DbtRequest(), transformation_settings, tmp_path)
+    assert "--select" not in everything
+    assert "--full-refresh" not in everything
+    one = build_arguments(
+        DbtRequest(select=("a", "b"), only_selected=True, full_refresh=True), transformation_settings, tmp_path
+    )
+    assert one[one.index("--select") + 1 : one.index("--select") + 3] == ["a", "b"]
+    assert one[one.index("--indirect-selection") + 1] == "empty"
+
+
+def test_all_compiled_sql_is_snowflakes_and_its_columns_are_traced(transformation_settings: Settings) -> None:
+    with dbt_run(transformation_settings, DbtRequest(command="compile"), "compile") as run:
+        for _ in run.events:
+            pass
+        compiled = sorted((run.target / "compiled").rglob("*.sql"))
+        assert len(compiled) > 80
+        for path in compiled:
+            assert_snowflake(path.read_text(encoding="utf-8"))
+        manifest = load_manifest(transformation_settings)
+        reader = LineageReader(manifest)
+        for name in ("base_users", "base_orders", "stg_users_enhanced"):
+            lineage = reader.read(manifest["nodes"][f"model.ecommerce.{name}"], run.target / "compiled")
+    assert (
+        lineage["customer_tier"]
+        == [
+            ("model.ecommerce.base_orders", "status"),
+            ("model.ecommerce.base_orders", "total_amount"),
+            ("model.ecommerce.base_users", "id"),
+        ]
+        or ("model.ecommerce.base_orders", "total_amount") in lineage["customer_tier"]
+    )
+    assert not (target_path(transformation_settings) / "runs" / "compile").exists()
