@@ -128,8 +128,11 @@ class _Step:
         return dg.TableColumnLineage(
             {
                 column: [
-                    dg.TableColumnDep(asset_key=self.translator.get_asset_key(nodes[parent]), column_name=name)
-                    for parent, name in parents
+                    dg.TableColumnDep(asset_key=key, column_name=name)
+                    # Once each: a raw table and its superseded rows are two sources of one asset.
+                    for key, name in dict.fromkeys(
+                        (self.translator.get_asset_key(nodes[parent]), name) for parent, name in parents
+                    )
                 ]
                 for column, parents in columns.items()
             }
