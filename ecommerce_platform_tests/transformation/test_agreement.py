@@ -1,0 +1,63 @@
+"""Spark's tables held against dbt's: equal, different, not comparable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecommerce_platform.transformation.agreement import COMPARISONS, compare
+from ecommerce_platform.warehouse.connection import execute
+from ecommerce_platform.warehouse.ddl import names_of, spark_table
+from ecommerce_platform.warehouse.spark_columns import SPARK_BUSINESS_COLUMNS
+from ecommerce_platform_tests.transformation.conftest import Transform
+from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+
+def copy_to_spark(connection: SnowflakeConnection, basis: str) -> None:
+    """As if Spark had computed, from `basis`, what dbt did."""
+    execute(connection, "delete from STAGING.SPARK_LOADS")
+    for comparison in COMPARISONS:
+        columns = names_of(SPARK_BUSINESS_COLUMNS[comparison.spark_name])
+        spark = spark_table(comparison.spark_name)
+        execute(connection, f"delete from {spark}")
+        execute(connection, f"insert into {spark} ({columns}) select {columns} from {comparison.relation}")
+        execute(
+            connection,
+            "insert into STAGING.SPARK_LOADS (table_name, applied_days, as_of_day, basis) values (%s, 1, '2026-01-01', %s)",
+            (comparison.spark_name, basis),
+        )
+
+
+def test_equal_different_and_not_comparable_are_told_apart(
+    connection: SnowflakeConnection, transform: Transform
+) -> None:
+    from datetime import date
+
+    from ecommerce_platform.analytics.compute import PublishedInput
+    from ecommerce_platform.warehouse.connection import fetch_all
+
+    load_day(
+        connection,
+        "2026-01-01",
+        [user(1, 1, "2026-01-01"), product(1, 2, "2026-01-01"), order(1, 3, "2026-01-01"), item(1, 4, "2026-01-01")],
+    )
+    transform()
+    execute(connection, "delete from STAGING.SPARK_LOADS")
+    assert {compare(connection, comparison).compared for comparison in COMPARISONS} == {False}
+
+    day = date(2026, 1, 1)
+    loaded = fetch_all(connection, "select table_name, batch_id from RAW.LOAD_LEDGER")
+    contents = {(table, day): batch.rsplit("-", 1)[1] for table, batch in loaded}
+    copy_to_spark(connection, PublishedInput((day,), contents, {}).basis)
+    equal = [compare(connection, comparison) for comparison in COMPARISONS]
+    assert {(outcome.compared, outcome.passed) for outcome in equal} == {(True, True)}
+
+    execute(connection, "update STAGING.SPARK_CUSTOMER_METRICS set total_spent = total_spent + 0.01")
+    different = compare(connection, COMPARISONS[0])
+    assert (different.passed, different.only_in_dbt, different.only_in_spark) == (False, 1, 1)
+    assert any("20.01" in example for example in different.examples)
+
+    copy_to_spark(connection, "computed from something else")
+    assert not compare(connection, COMPARISONS[0]).compared

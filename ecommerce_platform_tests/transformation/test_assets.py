@@ -1,0 +1,100 @@
+"""The dbt step in Dagster: what it selects, marks, refuses and tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.transformation.applied import read_memory
+from ecommerce_platform.transformation.assets import build_assets
+from ecommerce_platform.transformation.checks import build_checks
+from ecommerce_platform.transformation.resource import build_resources
+from ecommerce_platform.warehouse.connection import execute
+from ecommerce_platform.warehouse.resource import build_resources as warehouse_resources
+from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
+from ecommerce_platform_tests.transformation.tables import read
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+DAYS = ("2026-01-01", "2026-01-02")
+DAILY = dg.AssetKey(["marts", "daily_business_metrics"])
+
+
+def materialize(settings: Settings, selection: Any = None, partition_range: tuple[str, str] = DAYS) -> Any:
+    resources = {**build_resources(settings), **warehouse_resources(settings)}
+    return dg.materialize(
+        [*build_assets(settings), *build_checks(settings)],
+        selection=selection,
+        resources=resources,
+        instance=dg.DagsterInstance.ephemeral(),
+        tags={
+            "dagster/asset_partition_range_start": partition_range[0],
+            "dagster/asset_partition_range_end": partition_range[1],
+        },
+        raise_on_error=False,
+    )
+
+
+def small_history(connection: SnowflakeConnection) -> None:
+    load_day(
+        connection,
+        DAYS[0],
+        [user(1, 1, "2026-01-01"), product(1, 2, "2026-01-01"), order(1, 3, "2026-01-01"), item(1, 4, "2026-01-01")],
+    )
+    load_day(connection, DAYS[1], [])
+
+
+def test_a_range_is_one_step_with_metadata_for_each_day(
+    transformation_settings: Settings, connection: SnowflakeConnection
+) -> None:
+    small_history(connection)
+    result = materialize(transformation_settings)
+    assert result.success
+    events = {
+        event.materialization.partition: event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == DAILY
+    }
+    assert sorted(events) == list(DAYS)
+    metadata = events[DAYS[0]]
+    assert metadata["dagster/row_count"].value == 1
+    assert metadata["seconds"].value >= 0
+    assert metadata["day"].value == "applied"
+    assert str(metadata["batch_orders"].value).startswith("orders-2026-01-01-")
+    lineage = metadata["dagster/column_lineage"].value.deps_by_column["total_revenue"]
+    assert {dep.asset_key.to_user_string() for dep in lineage} == {"intermediate/int_order_analytics"}
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+    assert read_memory(connection).pending_days == ()
+
+
+def test_one_mart_alone_is_built_and_marks_no_day(
+    transformation_settings: Settings, connection: SnowflakeConnection
+) -> None:
+    small_history(connection)
+    assert materialize(transformation_settings).success
+    load_day(connection, DAYS[1], [order(2, 9, "2026-01-02")])
+    result = materialize(transformation_settings, selection=[DAILY])
+    assert result.success
+    assert {event.asset_key for event in result.get_asset_materialization_events()} == {DAILY}
+    assert [str(day) for day in read_memory(connection).pending_days] == [DAYS[1]]
+
+
+def test_a_failed_test_fails_the_run_and_the_next_mends_it(
+    transformation_settings: Settings, connection: SnowflakeConnection
+) -> None:
+    small_history(connection)
+    assert materialize(transformation_settings).success
+    # An order too many, on a date that the next day does not touch: the mart's own test must find it.
+    execute(connection, "update MARTS.DAILY_BUSINESS_METRICS set total_orders = total_orders + 1")
+    load_day(connection, DAYS[1], [user(2, 9, "2026-01-02")])
+    result = materialize(transformation_settings)
+    assert not result.success
+    failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+    assert failed == {"daily_business_metrics_cover_all_orders"}
+    assert [str(day) for day in read_memory(connection).pending_days] == [DAYS[1]]
+    execute(connection, "delete from STAGING.APPLIED_DAYS")
+    assert materialize(transformation_settings).success
+    assert read(connection, "MARTS.DAILY_BUSINESS_METRICS")[0]["total_orders"] == 1
