@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import IO
 
 POLL_SECONDS = 0.05
+#: Locks are not closed by us: whoever sees one free may rely on its process being gone.
+_held_until_exit: list[IO[str]] = []
 
 
 class EmbeddedServerError(RuntimeError):
@@ -120,25 +122,26 @@ class ServerFiles:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Be the one server of this folder until the block ends; the previous state file is removed first.
+        """Be the one server of this folder until this process ends; the state file is there in the block only.
 
         Raises EmbeddedServerError when another process serves the folder.
         """
         self.prepare()
-        with self._open("lock", create=True) as lock:
-            # Probes of is_held take the lock for an instant, so one refusal is no proof.
-            if not _lock_within(lock, seconds=2.0):
-                state = self.read_state()
-                who = f"process {state.pid} on {state.host}:{state.port}" if state else "another process"
-                raise EmbeddedServerError(
-                    f"{self.storage_dir} is already served by {who}; use that one, or end it with "
-                    "`ecommerce-platform local down`"
-                )
+        lock = self._open("lock", create=True)
+        _held_until_exit.append(lock)
+        # Probes of is_held take the lock for an instant, so one refusal is no proof.
+        if not _lock_within(lock, seconds=2.0):
+            state = self.read_state()
+            who = f"process {state.pid} on {state.host}:{state.port}" if state else "another process"
+            raise EmbeddedServerError(
+                f"{self.storage_dir} is already served by {who}; use that one, or end it with "
+                "`ecommerce-platform local down`"
+            )
+        self.state_path.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
             self.state_path.unlink(missing_ok=True)
-            try:
-                yield
-            finally:
-                self.state_path.unlink(missing_ok=True)
 
     @contextmanager
     def starting(self, seconds: float) -> Iterator[None]:

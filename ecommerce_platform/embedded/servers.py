@@ -198,9 +198,11 @@ def _end(files: ServerFiles) -> bool:
             return False
         state = files.read_state()
         if state is None:
+            if _released_within(files, STOP_SECONDS):  # it was ending already
+                return True
             raise EmbeddedServerError(
-                f"a process holds the {files.kind} stand-in's lock in {files.run_dir} but recorded no process id: it may "
-                "just be starting; try again"
+                f"a process holds the {files.kind} stand-in's lock in {files.run_dir} but recorded no process id: it was "
+                "started by hand and is not ready yet; try again"
             )
         # The lock is held by the process that wrote the state, so the id is its own and not a later program's.
         for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):

@@ -65,7 +65,8 @@ def test_what_is_written_is_there_after_a_restart_and_after_a_kill(folder: Path)
     servers.ensure_all(folder)
     with connect_snowflake(folder) as session:
         session.cursor().execute("create table raw.kept as select 42 as answer")
-        default = "default to_timestamp_ntz(current_timestamp())"  # calls a macro that fakesnow makes anew at each start
+        # A default that calls a macro, which fakesnow makes anew at each start.
+        default = "default to_timestamp_ntz(current_timestamp())"
         session.cursor().execute(f"create table raw.stamped (id number, loaded_at timestamp_ntz {default})")
         session.cursor().execute("create view raw.halved as select answer / 4 as part from raw.kept")
     endpoint = servers.ensure_clickhouse(folder)
