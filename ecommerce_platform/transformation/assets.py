@@ -4,12 +4,11 @@ What belongs here: declaration, the step's course, metadata. What does not: dbt 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster_dbt import dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
-from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.partitions import daily_partitions, partition_days
@@ -23,6 +22,9 @@ from ecommerce_platform.transformation.translator import PlatformTranslator, mod
 from ecommerce_platform.warehouse.connection import fetch_all
 from ecommerce_platform.warehouse.resource import WarehouseResource
 from ecommerce_platform.warehouse.schema import ensure_current
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 #: Runs of dbt that share a database must not overlap: a concurrency pool that an instance may limit to 1.
 POOL = "dbt"
@@ -58,7 +60,7 @@ class _Step:
         manifest: Mapping[str, Any],
         translator: PlatformTranslator,
         dbt: DbtResource,
-        connection: SnowflakeConnection,
+        connection: "SnowflakeConnection",
     ) -> None:
         self.context, self.manifest, self.translator = context, manifest, translator
         self.dbt, self.connection = dbt, connection

@@ -125,9 +125,12 @@ def _events(settings: Settings, request: DbtRequest, run: DbtRun) -> Iterator[di
 
     thread = threading.Thread(target=work, name="dbt", daemon=True)
     thread.start()
-    while (event := happened.get()) is not None:
-        yield event
-    thread.join()
+    try:
+        while (event := happened.get()) is not None:
+            yield event
+    finally:
+        # Also when the reader gives up: dbt must have ended before its environment and its files go.
+        thread.join()
     if "error" in outcome:
         raise outcome["error"]
     _conclude(outcome["result"], run)
