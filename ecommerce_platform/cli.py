@@ -82,13 +82,10 @@ def realtime_load(
 @warehouse_app.command("init", epilog="Example: `ecommerce-platform warehouse init`")
 def warehouse_init() -> None:
     """Create what the platform needs in Snowflake: database, schemas, tables, warehouse, role and grants."""
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.schema import initialise
+    from ecommerce_platform.warehouse.schema import initialise_account
 
-    settings = settings_or_exit()
-    with connect(settings) as connection:
-        for line in initialise(connection, settings):
-            say(line)
+    for line in initialise_account(settings_or_exit()):
+        say(line)
 
 
 @app.command(epilog='Example: `ecommerce-platform sql "select * from marts.daily_business_metrics" --format json`')
