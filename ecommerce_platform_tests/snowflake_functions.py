@@ -42,6 +42,7 @@ FUNCTIONS: dict[str, str] = {
     "equal_null": "functions/equal_null",
     "extract": "functions/extract",
     "first_value": "functions/first_value",
+    "flatten": "functions/flatten",
     "floor": "functions/floor",
     "generator": "functions/generator",
     "greatest": "functions/greatest",

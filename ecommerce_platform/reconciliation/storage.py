@@ -8,6 +8,7 @@ A reconciliation is written whole or not at all, and a second time under the sam
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,7 +23,8 @@ from ecommerce_platform.warehouse.connection import execute, fetch_all, transact
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
-_ROWS_IN_AN_INSERT = 500
+#: Snowflake takes statements of up to a megabyte.
+_ROWS_IN_AN_INSERT = 1000
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,21 @@ class Store:
             self._insert(tables.VERIFIED, [(run.verified_through, run.run_id, _plain(run.end_time))])
 
     def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        columns = list(tables.TABLES[table][0])
-        one = f"({', '.join(['%s'] * len(columns))})"
+        """Rows as JSON arrays, unpacked by the server: a VALUES list of thousands of rows takes seconds to parse.
+
+        Exact: decimals and times travel as text and are cast to the column's type.
+        """
+        columns = tables.TABLES[table][0]
+        picked = ", ".join(
+            f"entry.value[{place}]::{type_.removesuffix(' not null')}" for place, type_ in enumerate(columns.values())
+        )
+        sql = f"""
+            insert into {table} ({", ".join(columns)})
+            select {picked} from table(flatten(input => parse_json(%s))) as entry
+        """
         for start in range(0, len(rows), _ROWS_IN_AN_INSERT):
             part = rows[start : start + _ROWS_IN_AN_INSERT]
-            sql = f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * len(part))}"
-            execute(self.connection, sql, [value for row in part for value in row])
+            execute(self.connection, sql, (json.dumps(part, default=str, ensure_ascii=False),))
 
 
 def course_of_days(earlier: Iterable[DayResult], now: Iterable[DayResult]) -> dict[date, DayCourse]:

@@ -6,6 +6,7 @@ leave, computed here in plain Python from a few rules, so that a test's data can
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -179,11 +180,10 @@ class TwoLayers:
         self.speed(*events)
 
     def _insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        one = f"({', '.join(['%s'] * len(columns))})"
-        for start in range(0, len(rows), 500):
-            part = rows[start : start + 500]
-            sql = f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * len(part))}"
-            execute(self.connection, sql, [value for row in part for value in row])
+        picked = ", ".join(f"entry.value[{place}]::string" for place in range(len(columns)))
+        sql = f"insert into {table} ({', '.join(columns)}) select {picked} from table(flatten(input => parse_json(%s))) as entry"
+        for start in range(0, len(rows), 1000):
+            execute(self.connection, sql, (json.dumps(rows[start : start + 1000], default=str),))
 
 
 def together(
