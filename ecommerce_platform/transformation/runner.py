@@ -13,7 +13,7 @@ import os
 import queue
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +54,7 @@ class DbtRun:
     """A run in progress: iterate `events` to its end; then `node_results` tells status and seconds of each node."""
 
     target: Path
-    events: Iterator[dict[str, Any]] = field(default_factory=lambda: iter(()))
+    events: Generator[dict[str, Any], None, None] = field(init=False)
     node_results: dict[str, tuple[str, float]] = field(default_factory=dict)
 
 
@@ -91,6 +91,7 @@ def dbt_run(settings: Settings, request: DbtRequest, run_id: str) -> Iterator[Db
         try:
             yield run
         finally:
+            run.events.close()
             shutil.rmtree(target, ignore_errors=True)
 
 
@@ -102,7 +103,7 @@ def run_dbt(settings: Settings, request: DbtRequest, run_id: str = "by-hand") ->
         return run.node_results
 
 
-def _events(settings: Settings, request: DbtRequest, run: DbtRun) -> Iterator[dict[str, Any]]:
+def _events(settings: Settings, request: DbtRequest, run: DbtRun) -> Generator[dict[str, Any], None, None]:
     """dbt's result events as dictionaries, while dbt works in a thread of its own."""
     from dbt.cli.main import dbtRunner
     from google.protobuf.json_format import MessageToDict
