@@ -25,9 +25,14 @@ def calculate_customer_metrics(users: DataFrame, purchases: DataFrame, items: Da
         F.min("business_date").alias("first_order_date"),
         F.max("business_date").alias("last_order_date"),
     )
-    of_items = items.groupBy(F.col("user_id").alias("id")).agg(
-        F.countDistinct("product_id").alias("unique_products_purchased"),
-        F.sum("quantity").alias("total_items_purchased"),
+    # One shuffle for both steps: rows of a user are together after it, and so are those of a user and a product.
+    of_items = (
+        items.select("user_id", "product_id", "quantity")
+        .repartition("user_id")
+        .groupBy("user_id", "product_id")
+        .agg(F.sum("quantity").alias("units"))
+        .groupBy(F.col("user_id").alias("id"))
+        .agg(F.count("product_id").alias("unique_products_purchased"), F.sum("units").alias("total_items_purchased"))
     )
     joined = users.join(of_orders, "id", "left").join(of_items, "id", "left")
     orders, spent = count(F.col("total_orders")), money(F.col("total_spent"))

@@ -51,16 +51,22 @@ def _orders_by_day(users: DataFrame, orders: DataFrame) -> DataFrame:
     # A user who is unknown or deleted has no registration date, and counts as of a returning customer.
     is_new = F.coalesce(F.col("registered_on") == F.col("business_date"), F.lit(False))
     purchase = F.expr(is_purchase())
-    amount = F.when(purchase, F.col("total_amount"))
-    return joined.groupBy(F.col("business_date").alias("date")).agg(
-        F.count(F.lit(1)).alias("total_orders"),
-        F.count_if(F.expr(in_statuses("status", COMPLETED_STATUSES))).alias("completed_orders"),
-        F.count_if(F.col("status") == CANCELLED).alias("cancelled_orders"),
+    by_customer = joined.groupBy(F.col("business_date").alias("date"), "user_id", is_new.alias("is_new")).agg(
+        F.count(F.lit(1)).alias("orders"),
+        F.count_if(F.expr(in_statuses("status", COMPLETED_STATUSES))).alias("completed"),
+        F.count_if(F.col("status") == CANCELLED).alias("cancelled"),
         F.count_if(purchase).alias("purchases"),
-        F.countDistinct("user_id").alias("total_active_customers"),
-        F.countDistinct(F.when(is_new, F.col("user_id"))).alias("new_customers"),
-        F.sum(amount).alias("total_revenue"),
-        F.sum(F.when(is_new, amount)).alias("revenue_from_new_customers"),
+        F.sum(F.when(purchase, F.col("total_amount"))).alias("revenue"),
+    )
+    return by_customer.groupBy("date").agg(
+        F.sum("orders").alias("total_orders"),
+        F.sum("completed").alias("completed_orders"),
+        F.sum("cancelled").alias("cancelled_orders"),
+        F.sum("purchases").alias("purchases"),
+        F.count("user_id").alias("total_active_customers"),
+        F.count_if("is_new").alias("new_customers"),
+        F.sum("revenue").alias("total_revenue"),
+        F.sum(F.when(F.col("is_new"), F.col("revenue"))).alias("revenue_from_new_customers"),
     )
 
 

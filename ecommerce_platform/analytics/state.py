@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark programmer knows
 
 from ecommerce_platform.contracts import Contract
@@ -17,9 +17,15 @@ from ecommerce_platform.metrics import UNCHANGED_PLACEHOLDER
 _DELETE = "DELETE"
 
 
-def event_order() -> Column:
-    """What orders the events of one key, as one value that can be compared; a missing LSN is lowest, as null is in Spark."""
-    return F.struct("__source_lsn", "__ts_ms", "date", "__source_file", "__source_row")
+def _newest_first(key: str) -> WindowSpec:
+    """The events of one key, the last one first; a missing LSN is lowest."""
+    return Window.partitionBy(key).orderBy(
+        F.desc_nulls_last("__source_lsn"),
+        F.desc("__ts_ms"),
+        F.desc("date"),
+        F.desc("__source_file"),
+        F.desc("__source_row"),
+    )
 
 
 def latest_state(events: DataFrame, contract: Contract, columns: Iterable[str]) -> DataFrame:
@@ -28,19 +34,24 @@ def latest_state(events: DataFrame, contract: Contract, columns: Iterable[str]) 
     `events` has the columns of the Iceberg event table. A text column with the placeholder gets the value of the key's last
     event that is no DELETE and has a real one (null is real), or null.
     """
-    order = event_order()
     names = [name for name in columns if name != contract.key]
-    texts = [name for name in names if name in contract.text_columns]
-    others = [name for name in names if name not in texts]
-    # One struct for all that the last event decides: one comparison an event instead of one a column.
-    last = F.max_by(F.struct("__op", *others), order).alias("last")
-    carried = [F.max_by(F.col(name), F.when(_is_real(name), order)).alias(name) for name in texts]
-    state = events.groupBy(contract.key).agg(last, *carried).where(F.col("last.__op") != _DELETE)
-    kept = [F.col(name) if name in texts else F.col(f"last.{name}").alias(name) for name in names]
-    return state.select(contract.key, *kept)
+    newest_first = _newest_first(contract.key)
+    whole_key = newest_first.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    # A window sorts the events of a key once for all columns. max_by would do, too, but aggregates by sorting twice.
+    state = events.withColumn("__rank", F.row_number().over(newest_first))
+    kept = []
+    for name in names:
+        if name in contract.text_columns:
+            # In a struct, so that a real null is a value, and not an event to look past.
+            real = F.first(F.when(_is_real(name), F.struct(name)), ignorenulls=True).over(whole_key)
+            state = state.withColumn(f"__real_{name}", real)
+            kept.append(F.col(f"__real_{name}.{name}").alias(name))
+        else:
+            kept.append(F.col(name))
+    return state.where((F.col("__rank") == 1) & (F.col("__op") != _DELETE)).select(contract.key, *kept)
 
 
 def _is_real(name: str) -> Column:
-    """Whether the event carries a value of the text column; events where it does not have no place in the comparison."""
+    """Whether the event carries a value of the text column."""
     value = F.col(name)
     return (F.col("__op") != _DELETE) & (value.isNull() | (value != UNCHANGED_PLACEHOLDER))
