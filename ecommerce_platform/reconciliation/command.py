@@ -1,0 +1,92 @@
+"""What the command line offers of this room, as plain functions of the settings.
+
+What belongs here: opening the layers, calling, exit codes. What does not: arguments and printing (cli.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+from ecommerce_platform.reconciliation import clickhouse
+from ecommerce_platform.reconciliation.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.model import ALL_TIERS, ReconciliationError, State, Status
+from ecommerce_platform.reconciliation.plan import Step, repair_plan
+from ecommerce_platform.reconciliation.reconcile import Layers, Reconciliation, open_layers, reconcile
+from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.reconciliation.story import order_story, tell
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.warehouse.connection import connect
+
+
+class FailOn(StrEnum):
+    """What makes `reconcile` end with exit code 1."""
+
+    NEVER = "never"
+    CONFIRMED = "confirmed"
+    SUSPECTED = "suspected"
+    ERROR = "error"
+    WARN = "warn"
+
+
+@contextmanager
+def opened(settings: Settings, run_id: str) -> Iterator[tuple[Layers, Store]]:
+    """Both layers and the room's tables. Raises ReconciliationError when there is no speed layer to compare."""
+    connection = connect(settings, run_id)
+    try:
+        client = clickhouse.connect(settings, run_id)
+        try:
+            store, table = Store(connection), SpeedTable.of(client, settings)
+            store.create()
+            if not table.exists():
+                raise ReconciliationError(
+                    f"the speed layer has no table {table.table}; expected the order versions there. Load some with "
+                    "`ecommerce-platform realtime load PATH`, or name the table in ECOMMERCE_CLICKHOUSE__ORDERS_TABLE"
+                )
+            yield open_layers(table, store, settings.reconciliation), store
+        finally:
+            client.close()
+    finally:
+        connection.close()
+
+
+def reconcile_days(settings: Settings, days: Sequence[date], run_id: str) -> Reconciliation:
+    """Reconcile what the changes of `days` touch and what has not converged; no `days`: the latter only."""
+    with opened(settings, run_id) as (layers, store):
+        return reconcile(layers, store, days, run_id, datetime.now(UTC), settings.reconciliation)
+
+
+def explain_order(settings: Settings, order_id: int) -> list[str]:
+    """The order's story across both layers, as lines."""
+    with opened(settings, f"explain-{order_id}") as (layers, store):
+        return tell(order_story(layers, store, order_id))
+
+
+def plan(settings: Settings) -> tuple[Step, ...]:
+    """What would mend the open discrepancies of the last reconciliations."""
+    connection = connect(settings, "plan")
+    try:
+        store = Store(connection)
+        store.create()
+        return repair_plan(store.open_discrepancies(), settings.landing_uri)
+    finally:
+        connection.close()
+
+
+def exit_code(found: Reconciliation, fail_on: FailOn) -> int:
+    """1 when the reconciliation found what `fail_on` names (or worse of the same kind), else 0.
+
+    `suspected` includes confirmed discrepancies, and an examination that a limit cut short; `warn` includes errors.
+    """
+    states = {item.state for item in found.discrepancies}
+    statuses = {verdict.status for verdict in found.verdicts if verdict.user_tier == ALL_TIERS}
+    failed = {
+        FailOn.NEVER: False,
+        FailOn.CONFIRMED: State.CONFIRMED in states,
+        FailOn.SUSPECTED: bool(states & {State.CONFIRMED, State.SUSPECTED}) or not found.located.complete,
+        FailOn.ERROR: Status.ERROR in statuses,
+        FailOn.WARN: bool(statuses & {Status.WARN, Status.ERROR}),
+    }
+    return int(failed[fail_on])

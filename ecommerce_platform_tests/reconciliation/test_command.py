@@ -1,0 +1,55 @@
+"""What the command line offers: exit codes, and the functions over an installation's own servers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ecommerce_platform.reconciliation import command, report
+from ecommerce_platform.reconciliation.command import FailOn, exit_code
+from ecommerce_platform.reconciliation.model import ReconciliationError
+from ecommerce_platform.settings import ReconciliationSettings, Settings
+from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
+from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers
+
+MANY = [Event(order_id, order_id) for order_id in range(10, 110)]
+
+
+@pytest.mark.parametrize(
+    ("speed", "lag_window", "failing"),
+    [
+        (MANY, 900, set()),
+        ([*MANY[1:], MANY[0].but(status="delivered")], 900, {FailOn.SUSPECTED}),
+        ([*MANY[1:], MANY[0].but(status="delivered")], 0, {FailOn.SUSPECTED, FailOn.CONFIRMED}),
+        (MANY[7:], 900, {FailOn.SUSPECTED, FailOn.WARN}),
+        (MANY[20:], 900, {FailOn.SUSPECTED, FailOn.WARN, FailOn.ERROR}),
+    ],
+)
+def test_the_exit_code_follows_what_is_asked_for(
+    two: TwoLayers, speed: list[Event], lag_window: int, failing: set[FailOn]
+) -> None:
+    two.batch(*MANY, LAST)
+    two.speed(*speed, LAST)
+    found = run(two, settings=ReconciliationSettings(lag_window_seconds=lag_window))
+    assert {choice for choice in FailOn if exit_code(found, choice)} == failing
+
+
+def test_an_installation_is_reconciled_explained_and_planned_from_its_settings(
+    two: TwoLayers, servers_settings: Settings
+) -> None:
+    two.batch(ORDER, LAST)
+    two.speed(LAST)
+    found = command.reconcile_days(servers_settings, [DAY], "by-hand")
+    machine = json.loads(json.dumps(report.as_json(found)))
+    assert machine["discrepancies"][0]["reason"] == "missing_in_speed"
+    assert machine["cut_off"] == "2026-01-14 12:00:00"
+    assert "Verdict: missing_in_speed" in "\n".join(command.explain_order(servers_settings, 1))
+    (step,) = command.plan(servers_settings)
+    assert step.text.startswith(f"ecommerce-platform realtime load {servers_settings.landing_uri}/orders/date={DAY}")
+
+
+def test_without_a_speed_layer_the_command_says_what_to_do(two: TwoLayers, servers_settings: Settings) -> None:
+    two.client.command("drop table orders_realtime")
+    with pytest.raises(ReconciliationError, match="realtime load"):
+        command.reconcile_days(servers_settings, [DAY], "by-hand")
