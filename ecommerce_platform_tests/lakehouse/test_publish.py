@@ -132,6 +132,32 @@ def test_a_lost_answer_to_the_commit_publishes_once(catalog: Catalog, orders: Ta
     assert keys(catalog, orders) == [1]
 
 
+class LetsAnotherThrough:
+    """A catalog in which another publisher commits after our last look and before our commit."""
+
+    def __init__(self, catalog: Catalog, other: Callable[[], None]) -> None:
+        self.catalog, self.other = catalog, other
+        self.load_table: Callable[..., Table] = catalog.load_table
+
+    def commit_table(self, *arguments: object) -> object:
+        other, self.other = self.other, lambda: None
+        other()
+        return self.catalog.commit_table(*arguments)  # type: ignore[arg-type]
+
+
+def test_a_publication_between_the_last_look_and_the_commit_is_not_overwritten(catalog: Catalog, orders: Table) -> None:
+    ours = write_branch(catalog, orders, "audit_ours_1", FIRST, key=1)
+    theirs = write_branch(catalog, orders, "audit_theirs_1", SECOND, key=2)
+    record = replace(RECORD, day=SECOND, snapshot_id=theirs)
+    racing = LetsAnotherThrough(catalog, lambda: publishing.publish(catalog, orders, theirs, [record]))
+
+    with pytest.raises(PublishConflictError):
+        publishing.publish(racing, orders, ours, [replace(RECORD, snapshot_id=ours)])  # type: ignore[arg-type]
+
+    assert read_table_ledger("orders", catalog.load_table(orders.name())).published == {SECOND: record}
+    assert keys(catalog, orders) == [2]
+
+
 def test_a_refused_day_keeps_its_branch_until_the_day_is_published(catalog: Catalog, orders: Table) -> None:
     snapshot = write_branch(catalog, orders, "audit_a_1", FIRST)
     branch = publishing.refused_branch(FIRST.isoformat(), "0123456789abcdef")
