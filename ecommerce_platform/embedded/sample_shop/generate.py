@@ -22,8 +22,8 @@ from ecommerce_platform.contracts.reader import CONTRACTS_DIR
 from ecommerce_platform.embedded.sample_shop.landing_files import Progress, landing_tables, write_tables
 from ecommerce_platform.embedded.sample_shop.plan import DirtPlan, FaultPlan, ShopPlan
 from ecommerce_platform.embedded.sample_shop.report import SampleReport
-from ecommerce_platform.embedded.sample_shop.shop import open_shop
-from ecommerce_platform.embedded.sample_shop.speed_layer import realtime_tables, speed_layer
+from ecommerce_platform.embedded.sample_shop.shop import Shop, open_shop
+from ecommerce_platform.embedded.sample_shop.speed_layer import SpeedLayer, realtime_tables, speed_layer
 from ecommerce_platform.embedded.sample_shop.storage import MANIFEST, Store, clear
 from ecommerce_platform.settings import S3Settings
 
@@ -64,51 +64,63 @@ def generate_sample(
     dirt_plan = dirt if isinstance(dirt, DirtPlan) else DirtPlan() if dirt else DirtPlan.none()
     fault_plan = faults if isinstance(faults, FaultPlan) else FaultPlan() if faults else FaultPlan.none()
     origin = _origin(plan, dirt_plan, fault_plan)
-    targets = [_Target(Store.open(landing, s3), SOURCE_TABLES, "landing files")]
-    targets += [
-        _Target(Store.open(folder), ("",), step)
-        for folder, step in ((realtime_dir, "speed layer"), (clean_realtime_dir, "speed layer without faults"))
-        if folder is not None
-    ]
+    targets = [_Target(_LANDING, Store.open(landing, s3), SOURCE_TABLES)]
+    targets += [_Target(_SPEED, Store.open(realtime_dir), ("",))] if realtime_dir is not None else []
+    targets += (
+        [_Target(_HEALTHY_SPEED, Store.open(clean_realtime_dir), ("",))] if clean_realtime_dir is not None else []
+    )
     kept = _kept(targets, origin)
     if kept is not None:
         return kept.as_kept()
     for target in targets:
         clear(target.store, target.folders, overwrite)
     shop = open_shop(plan, dirt_plan)
-    layer = speed_layer(shop, fault_plan)
-    contents = [landing_tables(shop)]
-    contents += [realtime_tables(layer.versions)] if realtime_dir is not None else []
-    contents += [realtime_tables(layer.healthy)] if clean_realtime_dir is not None else []
-    sizes = []
-    for target, tables in zip(targets, contents, strict=True):
+    return _write(shop, speed_layer(shop, fault_plan), targets, origin, progress)
+
+
+_LANDING, _SPEED, _HEALTHY_SPEED = "landing files", "speed layer", "speed layer without faults"
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A folder that the sample is written to, what it gets, and which of its subfolders are the sample's."""
+
+    content: str
+    store: Store
+    folders: tuple[str, ...]
+
+
+def _write(
+    shop: Shop, layer: SpeedLayer, targets: list[_Target], origin: str, progress: Progress | None
+) -> SampleReport:
+    """Writes every target, with its manifest before the first file and the whole one after the last."""
+    contents = {
+        _LANDING: landing_tables(shop),
+        _SPEED: realtime_tables(layer.versions),
+        _HEALTHY_SPEED: realtime_tables(layer.healthy),
+    }
+    sizes = {}
+    for target in targets:
+        tables = contents[target.content]
         _write_manifest(target.store, {"files": dict.fromkeys(tables)})
-        sizes.append(write_tables(target.store, tables, target.step, progress))
+        sizes[target.content] = write_tables(target.store, tables, target.content, progress)
     report = SampleReport(
         rows=shop.rows(),
         unreadable=shop.unreadable(),
         dirt=shop.dirt,
         faults=layer.faults,
         effects=layer.effects,
-        files=len(sizes[0]),
-        bytes=sum(sizes[0].values()),
+        files=len(sizes[_LANDING]),
+        bytes=sum(sizes[_LANDING].values()),
         realtime_rows=len(layer.versions),
     )
-    if realtime_dir is not None:
-        listed = json.dumps([fault.as_json() for fault in layer.faults], indent=2)
-        targets[1].store.write_bytes(FAULTS_FILE, listed.encode())
-    for target, files in zip(targets, sizes, strict=True):
-        _write_manifest(target.store, {"origin": origin, "files": files, "report": report.as_json()})
+    for target in targets:
+        if target.content == _SPEED:
+            listed = json.dumps([fault.as_json() for fault in layer.faults], indent=2)
+            target.store.write_bytes(FAULTS_FILE, listed.encode())
+        whole = {"origin": origin, "files": sizes[target.content], "report": report.as_json()}
+        _write_manifest(target.store, whole)
     return report
-
-
-@dataclass(frozen=True)
-class _Target:
-    """A folder that the sample is written to, and which of its subfolders are the sample's."""
-
-    store: Store
-    folders: tuple[str, ...]
-    step: str
 
 
 def _origin(plan: ShopPlan, dirt: DirtPlan, faults: FaultPlan) -> str:
