@@ -8,6 +8,7 @@ its flags and its environment per process, so one run at a time; a lock file hol
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import queue
@@ -85,7 +86,7 @@ def dbt_run(settings: Settings, request: DbtRequest, run_id: str) -> Iterator[Db
     """
     base = target_path(settings)
     target = base / "runs" / run_id
-    with _IN_PROCESS, exclusive(base / ".run.lock"), _environment(profile_environment(settings, run_id)):
+    with _IN_PROCESS, exclusive(base / _lock_name(settings)), _environment(profile_environment(settings, run_id)):
         run = DbtRun(target)
         run.events = _events(settings, request, run)
         try:
@@ -93,6 +94,12 @@ def dbt_run(settings: Settings, request: DbtRequest, run_id: str) -> Iterator[Db
         finally:
             run.events.close()
             shutil.rmtree(target, ignore_errors=True)
+
+
+def _lock_name(settings: Settings) -> str:
+    """One lock a database: two installations that share the project's folder need not wait for each other."""
+    database = (settings.data_dir, settings.snowflake.account, settings.snowflake.host, settings.snowflake.database)
+    return f".run-{hashlib.sha256(repr(database).encode()).hexdigest()[:12]}.lock"
 
 
 def run_dbt(settings: Settings, request: DbtRequest, run_id: str = "by-hand") -> dict[str, tuple[str, float]]:
