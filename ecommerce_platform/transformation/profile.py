@@ -5,7 +5,9 @@ What belongs here: settings to variables. What does not: what dbt does with the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.connection import connection_arguments
@@ -43,3 +45,18 @@ def _target(arguments: Mapping[str, object]) -> str:
     if "host" in arguments:
         return "local"
     return "account_key_pair" if "private_key_file" in arguments else "account_password"
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables of this process and puts back what was there; dbt reads its profile from them."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.metrics import dbt_vars
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.transformation.profile import environment
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -39,12 +40,12 @@ def target_path(settings: Settings) -> Path:
     return settings.dbt.target_path or settings.dbt.project_dir / "target"
 
 
-def project_digest(project_dir: Path) -> str:
-    """Digest of all that a parse reads: the project's files and the versions of dbt."""
+def project_digest(project_dir: Path, database: str) -> str:
+    """Digest of all that a parse reads: the project's files, the versions of dbt, and the database that it names tables in."""
     files = [project_dir / "dbt_project.yml", project_dir / "profiles.yml"]
     for folder in _FOLDERS:
         files += [path for path in (project_dir / folder).rglob("*") if path.is_file()]
-    return _digest(project_dir, files, [version("dbt-core"), version("dbt-snowflake")])
+    return _digest(project_dir, files, [version("dbt-core"), version("dbt-snowflake"), database])
 
 
 def definition_digest(settings: Settings) -> str:
@@ -76,12 +77,13 @@ def prepare_manifest(settings: Settings) -> Path:
         raise DbtProjectError(
             f"no dbt project in {project_dir}: ECOMMERCE_DBT__PROJECT_DIR must name the folder that holds dbt_project.yml"
         )
-    digest = project_digest(project_dir)
+    database = settings.snowflake.database
+    digest = project_digest(project_dir, database)
     if not _fits(target, digest):
         with exclusive(target / ".parse.lock"):
             # Another process may have parsed while this one waited.
             if not _fits(target, digest):
-                _parse(project_dir, target)
+                _parse(project_dir, target, database)
                 (target / _DIGEST_FILE).write_text(digest, encoding="utf-8")
     return target / _MANIFEST_FILE
 
@@ -92,14 +94,15 @@ def _fits(target: Path, digest: str) -> bool:
     return all(path.exists() for path in (kept, *files)) and kept.read_text(encoding="utf-8") == digest
 
 
-def _parse(project_dir: Path, target: Path) -> None:
+def _parse(project_dir: Path, target: Path, database: str) -> None:
     from dbt.cli.main import dbtRunner
 
     (target / _DIGEST_FILE).unlink(missing_ok=True)
     # A leftover of another version of the files is no shortcut: parse from nothing.
     arguments = ["--quiet", "--no-partial-parse", "--log-level-file", "none"]
     folders = ["--project-dir", str(project_dir), "--profiles-dir", str(project_dir), "--target-path", str(target)]
-    outcome = dbtRunner().invoke([*arguments, "parse", *folders])
+    with environment({"ECOMMERCE_DBT_DATABASE": database}):
+        outcome = dbtRunner().invoke([*arguments, "parse", *folders])
     if not outcome.success:
         raise DbtProjectError(f"dbt cannot parse the project in {project_dir}: {outcome.exception}")
 

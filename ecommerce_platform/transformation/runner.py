@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import queue
 import shutil
 import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 
 from ecommerce_platform.metrics import dbt_vars
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.profile import profile_environment
+from ecommerce_platform.transformation.profile import environment, profile_environment
 from ecommerce_platform.transformation.project import exclusive, load_parsed, target_path
 
 #: Everything but the unit tests, which test the SQL and not the data: they run in `make test`.
@@ -86,7 +85,7 @@ def dbt_run(settings: Settings, request: DbtRequest, run_id: str) -> Iterator[Db
     """
     base = target_path(settings)
     target = base / "runs" / run_id
-    with _IN_PROCESS, exclusive(base / _lock_name(settings)), _environment(profile_environment(settings, run_id)):
+    with _IN_PROCESS, exclusive(base / _lock_name(settings)), environment(profile_environment(settings, run_id)):
         run = DbtRun(target)
         run.events = _events(settings, request, run)
         try:
@@ -160,17 +159,3 @@ def _conclude(outcome: Any, run: DbtRun) -> None:
 
 def _first_lines(message: str | None) -> str:
     return " ".join((message or "no message").split())[:400]
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

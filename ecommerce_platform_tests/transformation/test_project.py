@@ -56,9 +56,10 @@ def test_a_changed_file_changes_the_digest(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("select 1")
-    before = project_digest(tmp_path)
+    before = project_digest(tmp_path, "ECOMMERCE_DW")
+    assert project_digest(tmp_path, "OTHER_DW") != before
     (tmp_path / "models" / "a.sql").write_text("select 2")
-    assert project_digest(tmp_path) != before
+    assert project_digest(tmp_path, "ECOMMERCE_DW") != before
 
 
 def test_a_changed_threshold_changes_the_definition() -> None:
