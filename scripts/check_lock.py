@@ -1,4 +1,4 @@
-"""Holds requirements.lock to requirements.in: each named package is pinned with hashes, and no index address is recorded."""
+"""Holds requirements.lock to requirements.in: named packages pinned with hashes, no index address recorded."""
 
 import re
 import sys
@@ -22,7 +22,9 @@ def problems() -> list[str]:
             found.append(f"{name}: requirements.in says {version}, requirements.lock {pinned[name]}: run make lock")
     if "://" in lock:
         found.append("requirements.lock records an address: run make lock")
-    unhashed = [block.split()[0] for block in re.split(r"\n(?=\S)", lock) if "==" in block and "--hash=sha256:" not in block]
+    unhashed = [
+        block.split()[0] for block in re.split(r"\n(?=\S)", lock) if "==" in block and "--hash=sha256:" not in block
+    ]
     found += [f"{name} has no hash in requirements.lock" for name in unhashed]
     return found
 
