@@ -1,0 +1,64 @@
+"""Days whose landing files and tables lie on an S3 server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, load_settings
+from ecommerce_platform.spark.session import build_session
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, counts, order
+
+
+@pytest.fixture
+def on_s3(tmp_path: Path) -> Iterator[tuple[Settings, Any]]:
+    """Settings of an installation on S3, and a client of the server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"access_key_id": "test", "secret_access_key": "test"}
+    s3 = S3Settings.model_validate({"endpoint": f"http://{host}:{port}", **keys})
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint,
+        region_name=s3.region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    client.create_bucket(Bucket="lake")
+    yield (
+        load_settings(
+            data_dir=tmp_path / "on-s3",
+            landing_uri="s3://lake/landing",
+            s3=s3,
+            lakehouse=LakehouseSettings(warehouse="s3://lake/warehouse"),
+        ),
+        client,
+    )
+    server.stop()
+
+
+def test_days_on_s3_are_published_and_a_day_is_known_by_its_etags(
+    spark_application: None, local_settings: Settings, on_s3: tuple[Settings, Any]
+) -> None:
+    settings, client = on_s3
+    local = Lake(local_settings, lambda: build_session(settings))
+    for day in (FIRST, SECOND):
+        path = local.land(day, *(order(key, key) for key in range(1, 120)), order(None, 900), order(7, 7))
+        client.upload_file(str(path), "lake", f"landing/orders/date={day.isoformat()}/part 0+é.parquet")
+    lake = Lake(settings, lambda: build_session(settings))
+
+    result = ingest(Ingest(settings, lake.session, "run-1"), [FIRST, SECOND], ["orders"])["orders"]
+
+    assert result.refused == {}
+    assert counts(result, FIRST) == (121, 119, 1, 1)
+    assert lake.rows("__source_file")[0] == ("date=2026-01-01/part 0+é.parquet",)
+    assert lake.quarantined("reason") == [("null_key",), ("null_key",)]
+    again = ingest(Ingest(settings, lake.session, "run-2"), [FIRST, SECOND], ["orders"])["orders"]
+    assert sorted(again.unchanged) == [FIRST, SECOND]
