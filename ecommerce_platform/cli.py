@@ -14,6 +14,7 @@ import typer
 
 from ecommerce_platform.commands.lakehouse import contract_app, quarantine_app, refused_app
 from ecommerce_platform.commands.output import say, settings_or_exit
+from ecommerce_platform.commands.reconciliation import explain_app, reconcile_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +32,8 @@ app.add_typer(realtime_app, name="realtime")
 app.add_typer(contract_app, name="contract")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(refused_app, name="refused")
+app.add_typer(reconcile_app, name="reconcile")
+app.add_typer(explain_app, name="explain")
 
 
 class OutputFormat(StrEnum):

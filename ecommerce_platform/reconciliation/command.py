@@ -8,27 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from enum import StrEnum
 
 from ecommerce_platform.reconciliation import clickhouse
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
-from ecommerce_platform.reconciliation.model import ALL_TIERS, ReconciliationError, State, Status
+from ecommerce_platform.reconciliation.model import ALL_TIERS, FailOn, ReconciliationError, State, Status
 from ecommerce_platform.reconciliation.plan import Step, repair_plan
 from ecommerce_platform.reconciliation.reconcile import Layers, Reconciliation, open_layers, reconcile
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.reconciliation.story import order_story, tell
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.connection import connect
-
-
-class FailOn(StrEnum):
-    """What makes `reconcile` end with exit code 1."""
-
-    NEVER = "never"
-    CONFIRMED = "confirmed"
-    SUSPECTED = "suspected"
-    ERROR = "error"
-    WARN = "warn"
 
 
 @contextmanager

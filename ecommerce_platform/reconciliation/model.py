@@ -21,6 +21,16 @@ ALL_TIERS = "all"
 Value = int | str | bool | Decimal | date | datetime | None
 
 
+class FailOn(StrEnum):
+    """What makes `reconcile` end with exit code 1."""
+
+    NEVER = "never"
+    CONFIRMED = "confirmed"
+    SUSPECTED = "suspected"
+    ERROR = "error"
+    WARN = "warn"
+
+
 class ReconciliationError(RuntimeError):
     """The two layers cannot be compared; the message says what is missing and what to do."""
 

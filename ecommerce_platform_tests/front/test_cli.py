@@ -13,7 +13,10 @@ COMMANDS = [
     ["quarantine", "show"],
     ["quarantine", "replay"],
     ["refused", "list"],
-    ["contract", "diff"], ["doctor"],
+    ["contract", "diff"],
+    ["reconcile"],
+    ["reconcile", "plan"],
+    ["explain", "order"], ["doctor"],
 ]  # fmt: skip
 
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from ecommerce_platform.reconciliation import command, report
-from ecommerce_platform.reconciliation.command import FailOn, exit_code
-from ecommerce_platform.reconciliation.model import ReconciliationError
+from ecommerce_platform.reconciliation.command import exit_code
+from ecommerce_platform.reconciliation.model import FailOn, ReconciliationError
 from ecommerce_platform.settings import ReconciliationSettings, Settings
 from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers

@@ -1,0 +1,74 @@
+"""`ecommerce-platform reconcile …` and `explain …`: the two layers, compared from the command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from ecommerce_platform.commands.output import ListFormat, days_of, print_rows, say, settings_or_exit
+from ecommerce_platform.reconciliation.model import FailOn, ReconciliationError
+
+reconcile_app = typer.Typer(help="Speed layer against batch layer.")
+explain_app = typer.Typer(no_args_is_help=True, help="The story of one thing across both layers.")
+
+Days = Annotated[
+    list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="A landing day; repeat for several.")
+]
+Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
+
+
+@reconcile_app.callback(
+    invoke_without_command=True,
+    epilog="Example: `ecommerce-platform reconcile --date 2026-01-05 --fail-on confirmed --format json`",
+)
+def reconcile(
+    context: typer.Context,
+    day: Days = None,
+    fail_on: Annotated[FailOn, typer.Option(help="What makes the exit code 1.")] = FailOn.CONFIRMED,
+    output: Format = ListFormat.TABLE,
+) -> None:
+    """Reconcile what the changes of the days touch, and what has not converged; without a day, the latter alone."""
+    if context.invoked_subcommand:
+        return
+    from ecommerce_platform.reconciliation.command import exit_code, reconcile_days
+    from ecommerce_platform.reconciliation.report import as_json
+
+    try:
+        found = reconcile_days(settings_or_exit(), days_of(day), f"cli-{uuid4()}")
+    except ReconciliationError as error:
+        say(f"error: {error}")
+        raise typer.Exit(2) from None
+    result = as_json(found)
+    if output is ListFormat.JSON:
+        typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        columns = ("date", "order_id", "reason", "state", "speed_value", "batch_value", "landing_file")
+        rows = [{name: item[name] for name in columns} for item in result["discrepancies"]]
+        print_rows(rows, output, "no order differs")
+        say(f"{result['verdict']}; verified through {result['verified_through']}, cut-off {result['cut_off']}")
+    raise typer.Exit(exit_code(found, fail_on))
+
+
+@reconcile_app.command("plan", epilog="Example: `ecommerce-platform reconcile plan`")
+def reconcile_plan(output: Format = ListFormat.TABLE) -> None:
+    """Say which partitions to run again to mend which findings."""
+    from ecommerce_platform.reconciliation.command import plan
+
+    print_rows(plan(settings_or_exit()), output, "nothing to mend: no discrepancy is open")
+
+
+@explain_app.command("order", epilog="Example: `ecommerce-platform explain order 123`")
+def explain_order(order_id: Annotated[int, typer.Argument(help="The order's key in PostgreSQL.")]) -> None:
+    """Print an order's whole story: every event with its file, what each layer holds, and why they differ."""
+    from ecommerce_platform.reconciliation.command import explain_order as story
+
+    try:
+        for line in story(settings_or_exit(), order_id):
+            typer.echo(line)
+    except ReconciliationError as error:
+        say(f"error: {error}")
+        raise typer.Exit(2) from None
