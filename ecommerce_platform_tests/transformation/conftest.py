@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ import pytest
 
 from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.embedded.servers import down
-from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.settings import Settings, SnowflakeSettings, load_settings
 from ecommerce_platform.transformation.applied import (
     DEFINITION_TABLE,
     full_refresh_reason,
@@ -18,24 +20,41 @@ from ecommerce_platform.transformation.applied import (
 )
 from ecommerce_platform.transformation.project import definition_digest
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.warehouse.connection import connect, execute
-from ecommerce_platform.warehouse.schema import initialise
+from ecommerce_platform.warehouse.connection import connect, execute, quoted
+from ecommerce_platform.warehouse.schema import initialise_account
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
+ACCOUNT = "account"
 #: Builds the models as the step does, models only: `run()`, `run(full_refresh=True)`, `run(mark=False)`.
 Transform = Callable[..., None]
 
 
-@pytest.fixture(scope="session")
-def transformation_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+@pytest.fixture(scope="session", params=["embedded", pytest.param(ACCOUNT, marks=pytest.mark.snowflake)])
+def transformation_settings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Settings of the stand-in, or of a database of its own in the account that the environment names, which is dropped."""
     folder = tmp_path_factory.mktemp("transformation")
-    settings = load_settings(data_dir=folder / "data", dbt={"target_path": str(folder / "target")})
-    with connect(settings) as connection:
-        initialise(connection, settings)
+    dbt = {"target_path": str(folder / "target")}
+    if request.param == ACCOUNT:
+        if not os.environ.get("ECOMMERCE_SNOWFLAKE__ACCOUNT"):
+            pytest.skip("no account named: set ECOMMERCE_SNOWFLAKE__ACCOUNT, __USER and __PRIVATE_KEY_PATH")
+        settings = load_settings(data_dir=folder / "data", dbt=dbt)
+        database = f"ECOMMERCE_TEST_{uuid.uuid4().hex[:8].upper()}"
+        settings = settings.model_copy(
+            update={"snowflake": settings.snowflake.model_copy(update={"database": database})}
+        )
+    else:
+        settings = load_settings(data_dir=folder / "data", dbt=dbt, snowflake=SnowflakeSettings())
+    initialise_account(settings)
     yield settings
-    down(settings.data_dir)
+    if request.param == ACCOUNT:
+        with connect(settings, role=settings.snowflake.admin_role) as opened:
+            execute(opened, f"drop database if exists {quoted(settings.snowflake.database)}")
+    else:
+        down(settings.data_dir)
 
 
 @pytest.fixture
