@@ -81,6 +81,8 @@ def test_layers_agree(two: TwoLayers) -> None:
     together(two, AGREEING.values(), LAST)
     found = run(two)
     assert reasons(found) == {}
+    # Both engines computed the same checksums: no order had to be fetched to find out.
+    assert found.located.keys == ()
     assert {verdict.status for verdict in found.verdicts} == {Status.OK}
 
 
@@ -145,6 +147,20 @@ DIFFERING = {
         [ORDER.but(**_shift(0.5))],
         Reason.OTHER,
         "2026-01-05 12:30:00",
+        "2026-01-05 12:00:00",
+    ),
+    "no address and an empty one": (
+        [ORDER.but(address=None)],
+        [ORDER.but(address="")],
+        Reason.OTHER,
+        "(personal)",
+        "(personal)",
+    ),
+    "fifteen hours are no zone": (
+        [ORDER],
+        [ORDER.but(created=NOON - timedelta(hours=15))],
+        Reason.OTHER,
+        "2026-01-04 21:00:00",
         "2026-01-05 12:00:00",
     ),
     "another user": ([ORDER], [ORDER.but(user=2)], Reason.OTHER, "2", "1"),
