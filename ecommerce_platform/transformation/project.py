@@ -100,7 +100,10 @@ def _parse(project_dir: Path, target: Path, database: str) -> None:
     (target / _DIGEST_FILE).unlink(missing_ok=True)
     # A leftover of another version of the files is no shortcut: parse from nothing.
     arguments = ["--quiet", "--no-partial-parse", "--log-level-file", "none"]
-    folders = ["--project-dir", str(project_dir), "--profiles-dir", str(project_dir), "--target-path", str(target)]
+    folders = [
+        *("--project-dir", str(project_dir), "--profiles-dir", str(project_dir)),
+        *("--target-path", str(target), "--log-path", str(target)),
+    ]
     with environment({"ECOMMERCE_DBT_DATABASE": database}):
         outcome = dbtRunner().invoke([*arguments, "parse", *folders])
     if not outcome.success:

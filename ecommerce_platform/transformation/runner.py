@@ -73,7 +73,8 @@ def build_arguments(request: DbtRequest, settings: Settings, target: Path) -> li
     return [
         *arguments,
         *("--vars", json.dumps(dbt_vars(settings.business), sort_keys=True)),
-        *("--project-dir", project_dir, "--profiles-dir", project_dir, "--target-path", str(target)),
+        *("--project-dir", project_dir, "--profiles-dir", project_dir),
+        *("--target-path", str(target), "--log-path", str(target)),
     ]
 
 
