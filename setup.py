@@ -20,6 +20,8 @@ END_OF_RUNTIME = next((i for i, line in enumerate(REQUIREMENTS) if line.startswi
 setup(
     version=VERSION,
     packages=find_packages(include=["ecommerce_platform", "ecommerce_platform.*"]),
-    package_data={"ecommerce_platform": ["contracts/*.yaml", "spark/*.properties", "**/*.json", "**/*.sql", "**/*.html"]},
+    package_data={
+        "ecommerce_platform": ["contracts/*.yaml", "spark/*.properties", "**/*.json", "**/*.sql", "**/*.html"]
+    },
     install_requires=REQUIREMENTS[:END_OF_RUNTIME],
 )
