@@ -61,8 +61,10 @@ class Thresholds:
 
     def variables(self) -> dict[str, int]:
         """Whole numbers only: money in cents, the ratio as a fraction."""
-        money = ("tier_silver", "tier_gold", "tier_platinum", "price_mid_range", "price_premium")
-        money += ("order_medium", "order_large")
+        money = (
+            *("tier_silver", "tier_gold", "tier_platinum"),
+            *("price_mid_range", "price_premium", "order_medium", "order_large"),
+        )
         dividend, divisor = self.assumed_cost_ratio.as_integer_ratio()
         return {
             **{f"{name}_cents": int(getattr(self, name) * 100) for name in money},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -147,7 +147,7 @@ class Platform:
         )
 
 
-def outcome(events: list[dg.DagsterEvent], success: bool) -> Run:
+def outcome(events: Sequence[dg.DagsterEvent], success: bool) -> Run:
     """What a run's events say of checks and steps."""
     evaluations = [
         event.asset_check_evaluation_data for event in events if event.event_type_value == "ASSET_CHECK_EVALUATION"
