@@ -12,23 +12,27 @@ from typing import Any
 
 from ecommerce_platform_tests.transformation.raw_events import Event, item, order, product, user
 
-_STATUSES = ("pending", "processing", "shipped", "delivered", "cancelled", "lost", None)
+_STATUSES = ("pending", "processing", "processing", "shipped", "shipped", "delivered", "cancelled", "lost", None)
 _PLACEHOLDER = "__debezium_unavailable_value"
 
 
 class RandomShop:
-    """Events of some landing days over the same few keys, deletes and late arrivals included."""
+    """Events of some landing days: much on the first, then a little every day.
 
-    def __init__(self, seed: int, days: int = 4, changes: int = 60) -> None:
+    A change of one key must reach all rows that depend on it while most keys rest; where everything changes every day, a
+    forgotten dependency would mend itself unseen.
+    """
+
+    def __init__(self, seed: int, days: int = 6, at_first: int = 200, later: int = 9) -> None:
         self._random = random.Random(seed)
         first = date(2026, 1, 10)
         self.days = [(first + timedelta(days=offset)).isoformat() for offset in range(days)]
         self._events: dict[str, list[Event]] = {day: [] for day in self.days}
-        for lsn in range(1, changes * days + 1):
-            happened = min((lsn - 1) // changes, days - 1)
+        for lsn in range(1, at_first + later * (days - 1) + 1):
+            happened = 0 if lsn <= at_first else 1 + (lsn - at_first - 1) // later
             # One event in eight arrives late, in a later landing day.
             arrives = min(happened + (self._random.random() < 0.125), days - 1)
-            self._events[self.days[arrives]].append(self._event(lsn, self.days[happened]))
+            self._events[self.days[arrives]].append(self._event(lsn, self.days[happened], settled=happened == 0))
         for events in self._events.values():
             self._random.shuffle(events)
 
@@ -37,12 +41,12 @@ class RandomShop:
 
     def with_late_file(self, day: str) -> list[Event]:
         """The day with more events than it had, some of them older than what it had."""
-        return [*self._events[day], *(self._event(lsn * 9, day) for lsn in range(3, 9))]
+        return [*self._events[day], *(self._event(lsn * 41, day) for lsn in range(1, 6))]
 
-    def _event(self, lsn: int, day: str) -> Event:
+    def _event(self, lsn: int, day: str, settled: bool = False) -> Event:
         make = self._random.choice((self._user, self._product, self._order, self._order, self._item, self._item))
         changed = f"{day} {self._random.randrange(24):02d}:{self._random.randrange(60):02d}:00"
-        op = self._random.choices(("INSERT", "UPDATE", "DELETE", "READ"), (4, 5, 1, 1))[0]
+        op = self._random.choices(("INSERT", "UPDATE", "DELETE", "READ"), (4, 5, 0 if settled else 2, 1))[0]
         return make(lsn, changed, op)
 
     def _user(self, lsn: int, changed: str, op: str) -> Event:
@@ -69,7 +73,7 @@ class RandomShop:
 
     def _order(self, lsn: int, changed: str, op: str) -> Event:
         return order(
-            self._random.randrange(1, 16),
+            self._random.randrange(1, 31),
             lsn,
             changed,
             op,
@@ -81,11 +85,11 @@ class RandomShop:
 
     def _item(self, lsn: int, changed: str, op: str) -> Event:
         return item(
-            self._random.randrange(1, 25),
+            self._random.randrange(1, 61),
             lsn,
             changed,
             op,
-            order_id=self._random.choice((*range(1, 16), 99)),
+            order_id=self._random.choice((*range(1, 31), 99)),
             product_id=self._random.choice((1, 2, 3, 4, 5, 99, None)),
             quantity=self._random.choice((1, 2, 7, None)),
             unit_price=self._money(150),
