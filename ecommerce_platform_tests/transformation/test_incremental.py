@@ -131,3 +131,55 @@ def test_nothing_new_changes_nothing(connection: SnowflakeConnection, transform:
     before = read_all(connection)
     transform()
     assert read_all(connection) == before
+
+
+def test_a_change_reaches_every_row_that_depends_on_it(connection: SnowflakeConnection, transform: Transform) -> None:
+    load_day(
+        connection,
+        DAY.format(1),
+        [
+            *(user(key, key, "2026-01-01") for key in (1, 2, 3)),
+            *(product(key, 10 + key, "2026-01-01") for key in (1, 2)),
+            order(1, 20, "2026-01-01 08:00:00"),
+            order(2, 21, "2026-01-02 08:00:00"),
+            order(3, 22, "2026-01-02 09:00:00", user_id=2),
+            order(4, 23, "2026-01-03 09:00:00", user_id=3),
+            *(item(key, 30 + key, "2026-01-01", order_id=key, product_id=1) for key in (1, 2, 3, 4)),
+            item(5, 40, "2026-01-01", order_id=4, product_id=2),
+        ],
+    )
+    transform()
+    load_day(
+        connection,
+        DAY.format(2),
+        [
+            # The first purchase of user 1 is none any more: order 2 is no repeat, and 1 January has no sale.
+            order(1, 50, "2026-01-04", "UPDATE", status="cancelled", created_at="2026-01-01 08:00:00"),
+            # User 2 registered on another date, product 2 has another name, a line of order 4 went to order 3.
+            user(2, 51, "2026-01-04", "UPDATE", created_at="2026-01-02"),
+            product(2, 52, "2026-01-04", "UPDATE", name="Renamed", created_at="2026-01-01"),
+            item(4, 53, "2026-01-04", "UPDATE", order_id=3, product_id=1, created_at="2026-01-01"),
+        ],
+    )
+    transform()
+    orders = {row["id"]: row for row in read(connection, "STAGING.ORDERS_ENHANCED")}
+    assert orders[2]["is_repeat_customer"] is False
+    items = {row["id"]: row for row in read(connection, "STAGING.ORDER_ITEMS_ENHANCED")}
+    assert items[5]["product_name"] == "Renamed"
+    folded = {
+        row["order_id"]: (row["item_count"], row["is_new_customer"])
+        for row in read(connection, "INTERMEDIATE.INT_ORDER_ANALYTICS")
+    }
+    assert (folded[3], folded[4]) == ((2, True), (1, False))
+    customers = {
+        row["id"]: row["total_items_purchased"] for row in read(connection, "INTERMEDIATE.INT_CUSTOMER_METRICS")
+    }
+    assert customers == {1: 2, 2: 4, 3: 2}
+    sold = {
+        (str(row["date"]), row["product_id"]): row["units_sold"]
+        for row in read(connection, "INTERMEDIATE.INT_PRODUCT_ANALYTICS")
+    }
+    assert sold == {("2026-01-02", 1): 6, ("2026-01-03", 2): 2}
+    new = {str(row["date"]): row["new_customers"] for row in read(connection, "MARTS.DAILY_BUSINESS_METRICS")}
+    assert new == {"2026-01-01": 1, "2026-01-02": 1, "2026-01-03": 0}
+    assert_equals_full_refresh(connection, transform)
