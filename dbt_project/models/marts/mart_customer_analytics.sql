@@ -64,7 +64,7 @@ select
     customers.total_spent,
     customers.avg_order_value,
     {{ exact_ratio(
-        "datediff('day', customers.first_order_date, customers.last_order_date)", 'customers.total_orders - 1', 1, 5
+        "datediff('day', customers.first_order_date, customers.last_order_date)", 'customers.total_orders - 1', 1, 7
     ) }} as avg_days_between_orders,
     favorites.favorite_category,
     customers.total_items_purchased,
