@@ -71,8 +71,9 @@ def postgres_cluster() -> Iterator[Connection]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    # Commits stay synchronous: decoding reads only what has been flushed, and must see every commit.
     options = (
-        f"-p {port} -k {folder} -c listen_addresses= -c wal_level=logical -c fsync=off -c synchronous_commit=off "
+        f"-p {port} -k {folder} -c listen_addresses= -c wal_level=logical -c fsync=off "
         "-c full_page_writes=off -c timezone=UTC"
     )
     run(str(programs / "pg_ctl"), "-D", str(data), "-w", "-t", "60", "-l", str(folder / "log"), "-o", options, "start")
