@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import dagster as dg
 
 from ecommerce_platform.analytics.assets import build_assets as analytics_assets
@@ -37,6 +39,33 @@ def build_resources(settings: Settings) -> dict[str, object]:
     }
 
 
+#: The page that explains a group, relative to the repository.
+DOCUMENTATION = {
+    "landing": "docs/architecture.md",
+    "lakehouse": "docs/change-events.md",
+    "analytics": "docs/definitions.md",
+    "warehouse": "docs/architecture.md",
+    "staging": "docs/definitions.md",
+    "intermediate": "docs/transformation.md",
+    "marts": "docs/definitions.md",
+    "reconciliation": "docs/reconciliation.md",
+}
+
+
+def with_links(assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The assets with the page that explains each, and with references to their code."""
+
+    def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
+        page = DOCUMENTATION[str(spec.group_name)]
+        return spec.merge_attributes(metadata={"documentation": dg.MetadataValue.path(page)})
+
+    with warnings.catch_warnings():
+        # Dagster's code references are in beta, and it would say so to everyone who loads the code location.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        referenced = dg.with_source_code_references(assets)
+    return [asset.map_asset_specs(linked) for asset in referenced if isinstance(asset, dg.AssetsDefinition)]
+
+
 def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions:
     """The code location for `settings`; `overrides` replace resources by name."""
     unknown = sorted(overrides.keys() - build_resources(settings).keys())
@@ -44,14 +73,16 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
         raise ValueError(f"no such resource: {', '.join(unknown)}; there are {', '.join(build_resources(settings))}")
     job = daily_batch_job(settings)
     return dg.Definitions(
-        assets=[
-            *landing_assets(settings),
-            *lakehouse_assets(settings),
-            *analytics_assets(settings),
-            *warehouse_assets(settings),
-            *transformation_assets(settings),
-            *reconciliation_assets(settings),
-        ],
+        assets=with_links(
+            [
+                *landing_assets(settings),
+                *lakehouse_assets(settings),
+                *analytics_assets(settings),
+                *warehouse_assets(settings),
+                *transformation_assets(settings),
+                *reconciliation_assets(settings),
+            ]
+        ),
         asset_checks=[
             *lakehouse_checks(settings),
             *warehouse_checks(settings),

@@ -55,12 +55,35 @@ def write_sample(
         faults=faults,
         overwrite=overwrite,
         s3=settings.s3,
+        progress=progress_bar(),
     )
     say(f"  {report.total_rows} change events in {report.files} files" + (", already there" if report.kept else ""))
     dirt = {kind: sum(tables.values()) for kind, tables in report.dirt.items()}
     say("  with " + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in dirt.items() if count))
     say(f"  {report.realtime_rows} order versions for the speed layer, {len(report.faults)} planted faults")
     return report
+
+
+def progress_bar() -> Callable[[str, int, int], None]:
+    """Shows how far a long step has come, on a terminal; says nothing where nobody watches."""
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return lambda step, done, total: None
+    bar = Progress(console=console, transient=True)
+    tasks: dict[str, TaskID] = {}
+
+    def show(step: str, done: int, total: int) -> None:
+        if step not in tasks:
+            bar.start()
+            tasks[step] = bar.add_task(step, total=total)
+        bar.update(tasks[step], completed=done, total=total)
+        if bar.finished:
+            bar.stop()
+
+    return show
 
 
 def load_speed_layer(settings: Settings, path: Path) -> int:

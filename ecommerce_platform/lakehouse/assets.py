@@ -46,7 +46,8 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         for table, result in ingest(job, days, selected).items():
             key = event_key(table)
             for day in days:
-                metadata = day_metadata(result, day)
+                folder = f"{settings.landing_uri}/{table}/date={day}"
+                metadata = {**day_metadata(result, day), "landing_folder": dg.MetadataValue.path(folder)}
                 context.add_asset_metadata(metadata, asset_key=key, partition_key=day.isoformat())
             for refused in result.refused.values():
                 context.log.error(f"{key.to_user_string()} {refused.day} is not published: {refused.reason}")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_platform.metrics import dbt_vars
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.profile import environment
+from ecommerce_platform.transformation.sources import refresh_sources
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -78,6 +79,7 @@ def prepare_manifest(settings: Settings) -> Path:
             f"no dbt project in {project_dir}: ECOMMERCE_DBT__PROJECT_DIR must name the folder that holds dbt_project.yml"
         )
     database = settings.snowflake.database
+    refresh_sources(project_dir)
     digest = project_digest(project_dir, database)
     if not _fits(target, digest):
         with exclusive(target / ".parse.lock"):

@@ -70,9 +70,19 @@ def _column(column: Column) -> dict[str, str]:
     return {"name": column.name, "description": column.description, "data_type": column.snowflake_type.lower()}
 
 
+def refresh_sources(project_dir: Path) -> bool:
+    """Writes the file anew when the contracts have changed since; tells whether it did. A column is thus added in one file."""
+    path = project_dir / SOURCES_FILE
+    text = render_sources(load_contracts())
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return True
+
+
 def main() -> None:
-    path = PROJECT_DIR / "dbt_project" / SOURCES_FILE
-    path.write_text(render_sources(load_contracts()), encoding="utf-8")
+    refresh_sources(PROJECT_DIR / "dbt_project")
 
 
 if __name__ == "__main__":

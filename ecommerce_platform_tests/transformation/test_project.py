@@ -21,7 +21,7 @@ from ecommerce_platform.transformation.project import (
     target_path,
 )
 from ecommerce_platform.transformation.runner import DbtRequest, build_arguments, dbt_run
-from ecommerce_platform.transformation.sources import SOURCES_FILE, render_sources
+from ecommerce_platform.transformation.sources import SOURCES_FILE, refresh_sources, render_sources
 from ecommerce_platform_tests.snowflake_dialect import assert_snowflake
 
 PROJECT = PROJECT_DIR / "dbt_project"
@@ -98,3 +98,11 @@ def test_all_compiled_sql_is_snowflakes_and_its_columns_are_traced(transformatio
     assert ("model.ecommerce.base_orders", "total_amount") in lineage["customer_tier"]
     assert lineage["email"] == [("model.ecommerce.base_users", "email")]
     assert not (target_path(transformation_settings) / "runs" / "compile").exists()
+
+
+def test_a_changed_contract_rewrites_the_sources_and_an_unchanged_one_does_not(tmp_path: Path) -> None:
+    assert refresh_sources(tmp_path)
+    assert not refresh_sources(tmp_path)
+    (tmp_path / SOURCES_FILE).write_text("stale")
+    assert refresh_sources(tmp_path)
+    assert (tmp_path / SOURCES_FILE).read_text() == render_sources(load_contracts())
