@@ -31,13 +31,13 @@ def on_s3(tmp_path: Path) -> Iterator[tuple[Settings, Any]]:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    client.create_bucket(Bucket="lake")
+    client.create_bucket(Bucket="lakehouse-lake")
     yield (
         load_settings(
             data_dir=tmp_path / "on-s3",
-            landing_uri="s3://lake/landing",
+            landing_uri="s3://lakehouse-lake/landing",
             s3=s3,
-            lakehouse=LakehouseSettings(warehouse="s3://lake/warehouse"),
+            lakehouse=LakehouseSettings(warehouse="s3://lakehouse-lake/warehouse"),
         ),
         client,
     )
@@ -51,7 +51,7 @@ def test_days_on_s3_are_published_and_a_day_is_known_by_its_etags(
     local = Lake(local_settings, lambda: build_session(settings))
     for day in (FIRST, SECOND):
         path = local.land(day, *(order(key, key) for key in range(1, 120)), order(None, 900), order(7, 7))
-        client.upload_file(str(path), "lake", f"landing/orders/date={day.isoformat()}/part 0+é.parquet")
+        client.upload_file(str(path), "lakehouse-lake", f"landing/orders/date={day.isoformat()}/part 0+é.parquet")
     lake = Lake(settings, lambda: build_session(settings))
 
     result = ingest(Ingest(settings, lake.session, "run-1"), [FIRST, SECOND], ["orders"])["orders"]

@@ -54,10 +54,10 @@ def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    client.create_bucket(Bucket="shop")
+    client.create_bucket(Bucket="landing-shop")
     for name in names:
-        client.put_object(Bucket="shop", Key=f"cdc/{name}", Body=name.encode())
-    yield "s3://shop/cdc", s3
+        client.put_object(Bucket="landing-shop", Key=f"cdc/{name}", Body=name.encode())
+    yield "s3://landing-shop/cdc", s3
     server.stop()
 
 

@@ -55,7 +55,7 @@ def s3() -> Iterator[S3Settings]:
         aws_secret_access_key="test",
         region_name="us-east-1",
     )
-    client.create_bucket(Bucket="lake")
+    client.create_bucket(Bucket="catalog-lake")
     yield settings
     server.stop()
 
@@ -101,7 +101,7 @@ def test_a_hive_metastore_is_opened_by_spark(spark_application: None, tmp_path: 
 def test_glue_with_files_on_s3_is_shared_by_spark_and_pyiceberg(
     spark_application: None, tmp_path: Path, s3: S3Settings
 ) -> None:
-    lakehouse = LakehouseSettings(catalog_type="glue", catalog_uri=s3.endpoint, warehouse="s3://lake/warehouse")
+    lakehouse = LakehouseSettings(catalog_type="glue", catalog_uri=s3.endpoint, warehouse="s3://catalog-lake/warehouse")
     settings = load_settings(data_dir=tmp_path, s3=s3, lakehouse=lakehouse)
     assert write_by_spark(settings) == PENS
     assert read_by_pyiceberg(settings) == PENS
@@ -110,14 +110,14 @@ def test_glue_with_files_on_s3_is_shared_by_spark_and_pyiceberg(
 def test_a_sql_catalog_with_files_on_s3_is_shared_and_landing_files_are_read_there(
     spark_application: None, tmp_path: Path, s3: S3Settings
 ) -> None:
-    lakehouse = LakehouseSettings(warehouse="s3://lake/warehouse")
-    settings = load_settings(data_dir=tmp_path, landing_uri="s3://lake/landing", s3=s3, lakehouse=lakehouse)
-    assert warehouse_uri(settings) == "s3://lake/warehouse"
+    lakehouse = LakehouseSettings(warehouse="s3://catalog-lake/warehouse")
+    settings = load_settings(data_dir=tmp_path, landing_uri="s3://catalog-lake/landing", s3=s3, lakehouse=lakehouse)
+    assert warehouse_uri(settings) == "s3://catalog-lake/warehouse"
     assert write_by_spark(settings) == PENS
     assert read_by_pyiceberg(settings) == PENS
     spark = build_session(settings)
-    spark.range(3).write.parquet("s3a://lake/landing/users/date=2026-01-01")
-    assert spark.read.parquet("s3a://lake/landing/users").count() == 3
+    spark.range(3).write.parquet("s3a://catalog-lake/landing/users/date=2026-01-01")
+    assert spark.read.parquet("s3a://catalog-lake/landing/users").count() == 3
 
 
 def test_each_installation_has_a_session_of_its_own_in_one_application(spark_application: None, tmp_path: Path) -> None:

@@ -207,8 +207,8 @@ def test_the_check_finds_published_days_that_are_not_loaded_or_have_changed_sinc
 def test_files_on_s3_are_fetched_and_loaded(
     settings: Settings, connection: SnowflakeConnection, opener: Opener, s3: S3Settings
 ) -> None:
-    lake = settings.lakehouse.model_copy(update={"warehouse": "s3://lake/warehouse"})
-    remote = settings.model_copy(update={"lakehouse": lake, "s3": s3, "scratch_uri": "s3://lake/scratch"})
+    lake = settings.lakehouse.model_copy(update={"warehouse": "s3://warehouse-lake/warehouse"})
+    remote = settings.model_copy(update={"lakehouse": lake, "s3": s3, "scratch_uri": "s3://warehouse-lake/scratch"})
     publish(remote, "orders", {day(1): events(ORDERS, day(1), 2)})
 
     result = load_table(remote, opener, ORDERS, [day(1)], RUN)
@@ -227,6 +227,6 @@ def s3() -> Iterator[S3Settings]:
         {"endpoint": f"http://{host}:{port}", "access_key_id": "test", "secret_access_key": "test"}
     )
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=settings.endpoint, **keys).create_bucket(Bucket="lake")
+    boto3.client("s3", endpoint_url=settings.endpoint, **keys).create_bucket(Bucket="warehouse-lake")
     yield settings
     server.stop()

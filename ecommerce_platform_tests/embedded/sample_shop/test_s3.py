@@ -33,18 +33,18 @@ def test_a_bucket_gets_the_same_files_as_a_folder(tmp_path: Path, s3: S3Settings
         aws_access_key_id="key",
         aws_secret_access_key="secret",
     )
-    client.create_bucket(Bucket="shop")
+    client.create_bucket(Bucket="sample-shop")
     small = {"days": 2, "orders_per_day": 20, "users": 20, "products": 10}
     generate_sample(tmp_path, None, **small)
-    report = generate_sample("s3://shop/landing/", None, s3=s3, **small)
-    listed = client.list_objects_v2(Bucket="shop", Prefix="landing/")["Contents"]
+    report = generate_sample("s3://sample-shop/landing/", None, s3=s3, **small)
+    listed = client.list_objects_v2(Bucket="sample-shop", Prefix="landing/")["Contents"]
     bucket = {
-        item["Key"].removeprefix("landing/"): client.get_object(Bucket="shop", Key=item["Key"])["Body"].read()
+        item["Key"].removeprefix("landing/"): client.get_object(Bucket="sample-shop", Key=item["Key"])["Body"].read()
         for item in listed
     }
     folder = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert bucket == folder
-    assert generate_sample("s3://shop/landing/", None, s3=s3, **small) == report.as_kept()
-    client.put_object(Bucket="shop", Key="landing/users/date=2026-01-01/theirs.parquet", Body=b"")
-    with pytest.raises(SampleError, match=r"s3://shop/landing.*theirs\.parquet"):
-        generate_sample("s3://shop/landing/", None, s3=s3, **small)
+    assert generate_sample("s3://sample-shop/landing/", None, s3=s3, **small) == report.as_kept()
+    client.put_object(Bucket="sample-shop", Key="landing/users/date=2026-01-01/theirs.parquet", Body=b"")
+    with pytest.raises(SampleError, match=r"s3://sample-shop/landing.*theirs\.parquet"):
+        generate_sample("s3://sample-shop/landing/", None, s3=s3, **small)
