@@ -8,6 +8,8 @@ export DAGSTER_HOME ?= $(CURDIR)/data/dagster_home
 export DAGSTER_DISABLE_TELEMETRY := yes
 export DO_NOT_TRACK := 1
 PYTEST_ARGS ?=
+# A Dagster home that exists; a new one sends no telemetry.
+DAGSTER_HOME_READY = mkdir -p $(DAGSTER_HOME) && { [ -e $(DAGSTER_HOME)/dagster.yaml ] || printf 'telemetry:\n  enabled: false\n' > $(DAGSTER_HOME)/dagster.yaml; }
 
 .PHONY: help
 help:  ## This list
@@ -19,12 +21,12 @@ setup:  ## Virtual environment with pinned packages and jars (done once, by the 
 
 .PHONY: demo
 demo: setup  ## The whole batch layer on 14 days of a sample shop, on this machine
-	@mkdir -p $(DAGSTER_HOME) && touch $(DAGSTER_HOME)/dagster.yaml
+	@$(DAGSTER_HOME_READY)
 	@$(PLATFORM) demo
 
 .PHONY: dev
 dev: setup  ## Dagster's UI on the same data (stop with ctrl-c)
-	@mkdir -p $(DAGSTER_HOME) && touch $(DAGSTER_HOME)/dagster.yaml
+	@$(DAGSTER_HOME_READY)
 	@$(PLATFORM) local up
 	@$(BIN)/dagster dev -w workspace.yaml --port $(or $(PORT),3000)
 
