@@ -55,7 +55,8 @@ test-slow: setup  ## The heavy set: long histories, kills, large data
 test-snowflake: setup  ## Load, dbt and reconciliation on a real Snowflake account (environment variables name it)
 	@if [ -z "$${ECOMMERCE_SNOWFLAKE__ACCOUNT:-}" ]; then \
 	  echo "test-snowflake: no account named; set ECOMMERCE_SNOWFLAKE__ACCOUNT, __USER and __PRIVATE_KEY_PATH. Nothing done."; \
-	else $(BIN)/python -m pytest -m snowflake $(PYTEST_ARGS); fi
+	else mkdir -p data; $(BIN)/python -m pytest -m snowflake --junitxml data/snowflake.xml $(PYTEST_ARGS) || true; \
+	  $(BIN)/python scripts/snowflake_differences.py data/snowflake.xml data/snowflake-differences.md; fi
 
 .PHONY: format
 format: setup  ## Format the code
