@@ -8,7 +8,8 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "snowflake_differences.py"
 REPORT = """<testsuites><testsuite>
 <testcase classname="warehouse.test_load" name="test_a[account]"/>
-<testcase classname="warehouse.test_load" name="test_b[account]"><failure message="000904: invalid identifier">x</failure></testcase>
+<testcase classname="warehouse.test_load" name="test_b[account]">
+<failure message="000904: invalid identifier">x</failure></testcase>
 <testcase classname="warehouse.test_load" name="test_c[account]"><skipped message="no"/></testcase>
 </testsuite></testsuites>"""
 
