@@ -1,6 +1,6 @@
 """Adding up is pure, and label sets stay bounded."""
 
-from ecommerce_platform.operations.exporter.facts import Fact, StepEnded
+from ecommerce_platform.operations.exporter.facts import Fact, Materialized, StepEnded
 from ecommerce_platform.operations.exporter.tally import KEPT_DATES, Histogram, Tally
 
 
@@ -30,3 +30,12 @@ def test_the_success_rate_forgets_all_but_the_last_attempts() -> None:
     tally.apply(a_step("2026-01-01", succeeded=False) for _ in range(30))
     tally.apply(a_step("2026-01-02") for _ in range(15))
     assert list(tally.load_attempts["users"]) == [False] * 5 + [True] * 15
+
+
+def test_a_model_that_ran_once_for_a_range_of_days_is_observed_once() -> None:
+    tally = Tally()
+    for run in ("first", "second"):
+        days = ("2026-01-01", "2026-01-02", "2026-01-03")
+        tally.apply(Materialized(run, "marts/x", day, 0.0, seconds=2.0, materialization="table") for day in days)
+    histogram = tally.dbt_durations["x", "table"]
+    assert (sum(histogram.counts), histogram.total) == (2, 4.0)

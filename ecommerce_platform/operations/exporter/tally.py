@@ -60,6 +60,7 @@ class Tally:
         self.last_success: dict[str, float] = {}
         self.last_run_end: dict[tuple[str, str], float] = {}
         self.rows: dict[str, int] = {}
+        self._last_run: dict[str, str] = {}
 
     def apply(self, facts: Iterable[Fact]) -> None:
         """Adds `facts`, each of which must be given once."""
@@ -81,7 +82,10 @@ class Tally:
         self.last_success[stage] = max(fact.at, self.last_success.get(stage, 0.0))
         if fact.rows is not None:
             self.rows[fact.asset] = fact.rows
-        if stage in DBT_STAGES and fact.seconds is not None:
+        # A range of days has an event a day for each asset, all with the seconds of the one execution.
+        first_of_run = self._last_run.get(fact.asset) != fact.run_id
+        self._last_run[fact.asset] = fact.run_id
+        if stage in DBT_STAGES and fact.seconds is not None and first_of_run:
             key = (fact.asset.split("/")[-1], fact.materialization or "unknown")
             self.dbt_durations.setdefault(key, Histogram()).observe(fact.seconds)
 
