@@ -6,8 +6,7 @@ ledgers of lakehouse and warehouse tell, never Dagster's partition status).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 
@@ -30,9 +29,3 @@ def partition_days(context: dg.AssetExecutionContext | dg.AssetCheckExecutionCon
         else context.partition_keys
     )
     return tuple(sorted(date.fromisoformat(key) for key in keys))
-
-
-def days_between(first: date, last: date) -> Iterator[date]:
-    """Every date from `first` to `last`, both included."""
-    for offset in range((last - first).days + 1):
-        yield first + timedelta(days=offset)

@@ -26,6 +26,7 @@ from ecommerce_platform.lakehouse.decode import (
 )
 from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, UnreadableFileError, read_footer
 from ecommerce_platform.landing.files import LandingFile, list_table
+from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import hadoop_uri, is_s3
 
@@ -138,16 +139,7 @@ def content_id(contract: Contract, day: date, files: Sequence[ArrivedFile]) -> s
 def _filesystem(settings: Settings) -> pafs.FileSystem:
     if not is_s3(settings.landing_uri):
         return pafs.LocalFileSystem()
-    s3 = settings.s3
-    keys = {}
-    if s3.access_key_id and s3.secret_access_key:
-        keys = {
-            "access_key": s3.access_key_id.get_secret_value(),
-            "secret_key": s3.secret_access_key.get_secret_value(),
-        }
-    return pafs.S3FileSystem(
-        **keys, endpoint_override=s3.endpoint, region=s3.region, force_virtual_addressing=not s3.path_style
-    )
+    return arrow_s3(settings.s3)
 
 
 def _read(source: pafs.FileSystem, contract: Contract, file: LandingFile) -> ArrivedFile | str:

@@ -17,6 +17,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from ecommerce_platform.embedded.sample_shop.plan import SampleError
+from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.settings import S3Settings
 
 #: Hidden from every reader of tables by its underscore.
@@ -36,7 +37,7 @@ class Store:
         """The folder behind a path, `file://` or `s3://` address. Raises SampleError for any other address."""
         text = str(location)
         if text.startswith("s3://"):
-            return cls(_s3(s3 or S3Settings()), text.removeprefix("s3://").rstrip("/"), text)
+            return cls(arrow_s3(s3 or S3Settings()), text.removeprefix("s3://").rstrip("/"), text)
         if "://" in text and not text.startswith("file://"):
             raise SampleError(
                 f"sample shop: cannot write to {text!r}; expected a folder, file://… or s3://bucket/prefix"
@@ -127,14 +128,3 @@ def clear(store: Store, folders: Iterable[str], overwrite: bool) -> None:
     store.delete(there)
     if manifest:
         store.delete([MANIFEST])
-
-
-def _s3(s3: S3Settings) -> pafs.FileSystem:
-    endpoint = s3.endpoint or ""
-    options: dict[str, object] = {"region": s3.region}
-    if endpoint:
-        options["endpoint_override"] = endpoint
-    if s3.access_key_id and s3.secret_access_key:
-        options["access_key"] = s3.access_key_id.get_secret_value()
-        options["secret_key"] = s3.secret_access_key.get_secret_value()
-    return pafs.S3FileSystem(force_virtual_addressing=not s3.path_style, **options)

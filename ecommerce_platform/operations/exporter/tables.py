@@ -64,8 +64,9 @@ def read_platform(settings: Settings) -> PlatformState:
 
     loaded: Mapping[str, date] = {}
     reconciled: dict[str, Any] = {}
-    if ask("snowflake", lambda: _connects(settings), False):
-        with connect(settings) as connection:
+    connection = ask("snowflake", partial(connect, settings), None)
+    if connection is not None:
+        with connection:
             loaded = ask("raw.load_ledger", lambda: dict(run_sql(connection, LOADED).rows), {})
             for name, statement in QUESTIONS.items():
                 rows = partial(_rows, connection, statement)
@@ -89,12 +90,6 @@ def read_platform(settings: Settings) -> PlatformState:
 
 def _rows(connection: SnowflakeConnection, statement: str) -> tuple[tuple[Any, ...], ...]:
     return run_sql(connection, statement).rows
-
-
-def _connects(settings: Settings) -> bool:
-    with connect(settings) as connection:
-        run_sql(connection, "select 1")
-    return True
 
 
 def _tables(settings: Settings, loaded: Mapping[str, date]) -> tuple[tuple[TableDays, ...], tuple[IcebergTable, ...]]:
