@@ -19,6 +19,8 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ecommerce_platform.spark_settings import SparkSettings as SparkSettings
+
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -60,16 +62,6 @@ class LakehouseSettings(BaseModel):
     namespace: str = "ecommerce"
     quarantine_namespace: str = "quarantine"
     analytics_namespace: str = "analytics"
-
-
-class SparkSettings(BaseModel):
-    """The Spark session."""
-
-    master: str = "local[*]"
-    driver_memory: str = "2g"
-    shuffle_partitions: int | None = None
-    jars_dir: str | None = None
-    extra: dict[str, str] = Field(default_factory=dict)
 
 
 class SnowflakeSettings(BaseModel):
@@ -138,6 +130,10 @@ class ReconciliationSettings(BaseModel):
 
     A discrepancy that is still seen `lag_window_seconds` after it was first seen is confirmed. The `max_*` bound what one
     reconciliation may cost; what they leave unexamined is reported. `ignore_columns` of orders are not compared.
+
+    Days that have not converged are reconciled again `again_first_gap_seconds` after they were seen to differ, each time
+    `again_factor` times later, `again_longest_gap_seconds` at most, until `convergence_limit_hours` are over. A reconciliation
+    waits `wait_for_models_seconds` for a dbt run to finish. Reports go to `reports_uri` (a folder or s3://bucket/prefix).
     """
 
     tolerance: Decimal = Field(Decimal("0.05"), ge=0)
@@ -152,6 +148,11 @@ class ReconciliationSettings(BaseModel):
     max_seconds: int = Field(1800, gt=0)
     query_seconds: int = Field(600, gt=0)
     query_memory_bytes: int = Field(4_000_000_000, gt=0)
+    wait_for_models_seconds: int = Field(60, ge=0)
+    again_first_gap_seconds: int = Field(900, gt=0)
+    again_factor: float = Field(2.0, ge=1)
+    again_longest_gap_seconds: int = Field(6 * 3600, gt=0)
+    reports_uri: str = ""
 
 
 class Settings(BaseSettings):
@@ -194,6 +195,9 @@ class Settings(BaseSettings):
             }
         )
         object.__setattr__(self, "lakehouse", filled)
+        if not self.reconciliation.reports_uri:
+            reports = self.reconciliation.model_copy(update={"reports_uri": str(data / "reports")})
+            object.__setattr__(self, "reconciliation", reports)
         return self
 
     @property
