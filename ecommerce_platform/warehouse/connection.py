@@ -144,6 +144,11 @@ def error_number(error: BaseException) -> int | None:
     return number if isinstance(number, int) else None
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Whether another transaction was in the way; the session itself is sound once it has rolled back."""
+    return error_number(error) in _CONFLICTS
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed when it is done again over a new connection."""
     from snowflake.connector import errors

@@ -21,6 +21,7 @@ LOAD_LOCK = "RAW.LOAD_LOCK"
 PLATFORM_VERSION = "RAW.PLATFORM_VERSION"
 APPLIED_DAYS = "STAGING.APPLIED_DAYS"
 SPARK_LOADS = "STAGING.SPARK_LOADS"
+RESTATEMENTS = "MARTS.RESTATEMENTS"
 
 _TEXT, _NUMBER, _TIMESTAMP, _DATE = LogicalType.TEXT, LogicalType.BIGINT, LogicalType.TIMESTAMP, LogicalType.DATE
 
@@ -79,6 +80,26 @@ _OWN_TABLES = (
             Column("loaded_at", _TIMESTAMP),
         ),
         comment="One row for each STAGING.SPARK_ table: the Iceberg snapshot that it holds, and the days that it knew.",
+    ),
+    TableDefinition(
+        RESTATEMENTS,
+        (
+            Column("restated_at", _TIMESTAMP, required=True),
+            Column("model", _TEXT, required=True),
+            Column("date", _DATE),
+            Column("customer_tier", _TEXT),
+            Column("product_id", _NUMBER),
+            Column("change", _TEXT, required=True),
+            Column("column_name", _TEXT, required=True),
+            Column("old_value", _TEXT),
+            Column("new_value", _TEXT),
+            Column("closed_month", LogicalType.BOOLEAN),
+            Column("as_of_day", _DATE),
+            Column("cause", _TEXT),
+            Column("run_id", _TEXT),
+            Column("invocation_id", _TEXT),
+        ),
+        comment="One row for each published figure that changed: when, from what to what, and why. Never changed itself.",
     ),
     TableDefinition(
         PLATFORM_VERSION,

@@ -1,49 +1,35 @@
 """Brings Snowflake's objects to what the contracts and this release ask for, and finds out cheaply that they are.
 
-What belongs here: creating what is missing, adding and widening columns, migrations of the platform's own tables. What does
-not: the statements' text (ddl.py). All of it is DDL, which in Snowflake commits an open transaction: never call this inside
-one.
+What belongs here: creating what is missing, adding and widening columns, the migrations of these tables. What does not: the
+statements' text (ddl.py) and how migrations run (migrations.py). All of it is DDL, which in Snowflake commits an open
+transaction: never call this inside one.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.connection import (
-    WarehouseError,
-    connect,
-    error_number,
-    execute,
-    fetch_all,
-    transaction,
-)
+from ecommerce_platform.warehouse import ddl, migrations
+from ecommerce_platform.warehouse.connection import WarehouseError, connect, execute, fetch_all
+from ecommerce_platform.warehouse.migrations import FoundVersion, Migration, SchemaVersion
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
-#: Snowflake: an object named in the statement does not exist, or this role may not see it.
-_NO_SUCH_OBJECT = frozenset({2003, 2043})
-
-
-@dataclass(frozen=True)
-class Migration:
-    """A change of the platform's own tables that CREATE IF NOT EXISTS and ADD COLUMN cannot express."""
-
-    version: int
-    description: str
-    statements: tuple[str, ...]
-
-
-#: In order of version. Each runs once, on installations older than it; a new installation starts at the newest version.
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "the first version", ()),)
-CURRENT_VERSION = MIGRATIONS[-1].version
+#: The tables of RAW and what else the platform creates outside dbt and the reconciliation room.
+PLATFORM = SchemaVersion(
+    "the platform's tables",
+    version_table=ddl.PLATFORM_VERSION,
+    first_table=ddl.LOAD_LEDGER,
+    migrations=(
+        Migration(1, "the first version"),
+        Migration(2, "MARTS.RESTATEMENTS: which published figures changed"),
+    ),
+)
 
 _TYPE_NAMES = {
     LogicalType.BIGINT: "NUMBER",
@@ -100,25 +86,20 @@ def ensure_current(connection: SnowflakeConnection, contracts: Mapping[str, Cont
     Returns what was done. Raises WarehouseError as `initialise` does.
     """
     contracts = contracts or load_contracts()
-    found = _found_version(connection)
-    if found == (CURRENT_VERSION, fingerprint(contracts)):
+    found = migrations.found_version(connection, PLATFORM)
+    if found == FoundVersion(PLATFORM.newest, fingerprint(contracts)):
         return []
     return _bring_up_to_date(connection, contracts)
 
 
 def fingerprint(contracts: Mapping[str, Contract]) -> str:
     """Digest of every definition that the database is to have: changes when a contract or a table here changes."""
-    text = "\n".join(ddl.schema_objects(contracts))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return migrations.fingerprint(ddl.schema_objects(contracts))
 
 
 def _bring_up_to_date(connection: SnowflakeConnection, contracts: Mapping[str, Contract]) -> list[str]:
-    found = _found_version(connection)
-    if found and found[0] > CURRENT_VERSION:
-        raise WarehouseError(
-            f"{ddl.PLATFORM_VERSION} says version {found[0]}, and this release knows {CURRENT_VERSION}: the database was "
-            "made by a newer release; use that one"
-        )
+    found = migrations.found_version(connection, PLATFORM)
+    migrations.refuse_newer(found, PLATFORM)
     done = []
     for statement in ddl.schema_objects(contracts):
         execute(connection, statement)
@@ -126,12 +107,8 @@ def _bring_up_to_date(connection: SnowflakeConnection, contracts: Mapping[str, C
     for statement in column_changes(ddl.table_definitions(contracts), _found_columns(connection)):
         execute(connection, statement)
         done.append(statement)
-    for migration in MIGRATIONS:
-        if found and migration.version > found[0]:
-            for statement in migration.statements:
-                execute(connection, statement)
-            done.append(f"migration {migration.version}: {migration.description}")
-    _record_version(connection, fingerprint(contracts))
+    done += migrations.migrate(connection, PLATFORM, found)
+    migrations.record_version(connection, PLATFORM, PLATFORM.newest, fingerprint(contracts))
     return done
 
 
@@ -182,7 +159,7 @@ def _found_columns(connection: SnowflakeConnection) -> dict[str, dict[str, Found
     rows = fetch_all(
         connection,
         "select table_schema, table_name, column_name, data_type, numeric_precision, numeric_scale "
-        "from information_schema.columns where table_schema in ('RAW', 'STAGING')",
+        "from information_schema.columns where table_schema in ('RAW', 'STAGING', 'MARTS')",
     )
     tables: dict[str, dict[str, FoundColumn]] = {}
     for schema, table, column, kind, precision, scale in rows:
@@ -190,31 +167,6 @@ def _found_columns(connection: SnowflakeConnection) -> dict[str, dict[str, Found
         found = FoundColumn(kind, int(precision) if is_number else None, int(scale) if is_number else None)
         tables.setdefault(f"{schema}.{table}", {})[column] = found
     return tables
-
-
-def _found_version(connection: SnowflakeConnection) -> tuple[int, str] | None:
-    from snowflake.connector.errors import ProgrammingError
-
-    try:
-        rows = fetch_all(
-            connection, f"select version, fingerprint from {ddl.PLATFORM_VERSION} order by applied_at desc limit 1"
-        )
-    except ProgrammingError as error:
-        if error_number(error) in _NO_SUCH_OBJECT:
-            return None
-        raise
-    return (int(rows[0][0]), str(rows[0][1])) if rows else None
-
-
-def _record_version(connection: SnowflakeConnection, current: str) -> None:
-    now = datetime.now(UTC).replace(tzinfo=None)
-    with transaction(connection):
-        execute(connection, f"delete from {ddl.PLATFORM_VERSION}")
-        execute(
-            connection,
-            f"insert into {ddl.PLATFORM_VERSION} (version, fingerprint, applied_at) values (%s, %s, %s)",
-            (CURRENT_VERSION, current, now),
-        )
 
 
 def _told(statement: str, settings: Settings) -> str:

@@ -13,7 +13,7 @@ from ecommerce_platform.settings import Settings, SnowflakeSettings
 from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.connection import WarehouseError, execute, fetch_all
 from ecommerce_platform.warehouse.schema import (
-    CURRENT_VERSION,
+    PLATFORM,
     FoundColumn,
     column_changes,
     ensure_current,
@@ -48,7 +48,7 @@ def test_initialising_again_changes_nothing_and_a_load_then_asks_one_question(
 
     assert len(sent) == 1
     version = fetch_all(connection, "select version, fingerprint from RAW.PLATFORM_VERSION")
-    assert version == [(CURRENT_VERSION, fingerprint(CONTRACTS))]
+    assert version == [(PLATFORM.newest, fingerprint(CONTRACTS))]
     locks = fetch_all(connection, "select table_name, count(*) from RAW.LOAD_LOCK group by 1 having count(*) <> 1")
     assert locks == []
 
@@ -77,12 +77,12 @@ def test_a_table_that_is_missing_is_made_when_definitions_changed(
 
 
 def test_a_database_of_a_newer_release_is_refused(settings: Settings, connection: SnowflakeConnection) -> None:
-    execute(connection, f"update RAW.PLATFORM_VERSION set version = {CURRENT_VERSION + 1}, fingerprint = 'newer'")
+    execute(connection, f"update RAW.PLATFORM_VERSION set version = {PLATFORM.newest + 1}, fingerprint = 'newer'")
     try:
         with pytest.raises(WarehouseError, match="made by a newer release"):
             ensure_current(connection)
     finally:
-        execute(connection, f"update RAW.PLATFORM_VERSION set version = {CURRENT_VERSION}, fingerprint = 'again'")
+        execute(connection, f"update RAW.PLATFORM_VERSION set version = {PLATFORM.newest}, fingerprint = 'again'")
         ensure_current(connection)
 
 
