@@ -155,6 +155,29 @@ class ReconciliationSettings(BaseModel):
     reports_uri: str = ""
 
 
+class OperationsSettings(BaseModel):
+    """When a day's batch starts by itself, when it counts as late (hours of the next day, UTC), and how runs are cut."""
+
+    run_hour_utc: int = Field(2, ge=0, le=23)
+    day_late_hour_utc: int = Field(6, ge=0, le=23)
+    backfill_days_per_run: int = Field(90, ge=1)
+    # The exporter asks the warehouse after each run, and otherwise only so often: a question keeps Snowflake's meter running.
+    tables_interval_seconds: float = Field(600, gt=0)
+
+
+class NotificationSettings(BaseModel):
+    """Who is told of failures, and what the messages link to. The addresses are secrets: whoever has one can post."""
+
+    slack_url: SecretStr | None = None
+    webhook_url: SecretStr | None = None
+    webhook_token: SecretStr | None = None
+    ui_url: str = "http://127.0.0.1:3000"
+    runbook_url: str = "docs/runbook.md"
+    timeout_seconds: float = Field(5.0, gt=0, le=30)
+    # The same trouble is told again after so many hours, if nothing has mended it.
+    repeat_hours: float = Field(24.0, gt=0)
+
+
 class Settings(BaseSettings):
     """All settings of one installation."""
 
@@ -177,6 +200,8 @@ class Settings(BaseSettings):
     dbt: DbtSettings = DbtSettings()
     business: BusinessSettings = BusinessSettings()
     reconciliation: ReconciliationSettings = ReconciliationSettings()
+    operations: OperationsSettings = OperationsSettings()
+    notifications: NotificationSettings = NotificationSettings()
 
     @model_validator(mode="after")
     def _fill_from_data_dir(self) -> Settings:

@@ -70,10 +70,6 @@ class BatchOrders:
         cursor.execute(f"select * from {ORDERS} limit 0")
         return {column.name.lower() for column in cursor.description}
 
-    def applied(self) -> frozenset[tuple[date, str]]:
-        """The days and loads of orders that the transformation has applied."""
-        return frozenset((day, batch_id) for day, batch_id in self.rows(_APPLIED))
-
     def cut_off(self) -> datetime | None:
         """Latest commit time in the source among all applied events of orders; None when there are none."""
         found = self.rows(f"{self._events('__source_ts_ms')} select max(__source_ts_ms) from events")

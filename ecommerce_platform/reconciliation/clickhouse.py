@@ -6,7 +6,7 @@ What belongs here: the connection, its limits, and quoting of identifiers. What 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,7 +101,18 @@ class SpeedTable:
         try:
             return self.client.query(sql, parameters=parameters).result_rows
         except ClickHouseError as error:
-            raise ReconciliationError(
-                f"ClickHouse table {self.table} could not be read: {error}; expected the columns of the orders contract with "
-                "__source_lsn, __source_ts_ms and is_deleted (other names: ECOMMERCE_CLICKHOUSE__COLUMNS)"
-            ) from error
+            raise self._unreadable(error) from error
+
+    def blocks(self, sql: str, parameters: dict[str, Any] | None = None) -> Iterator[Sequence[Sequence[Any]]]:
+        """Answer to a query, some thousands of rows at a time, as they arrive. Raises ReconciliationError."""
+        try:
+            with self.client.query_row_block_stream(sql, parameters=parameters) as stream:
+                yield from stream
+        except ClickHouseError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: ClickHouseError) -> ReconciliationError:
+        return ReconciliationError(
+            f"ClickHouse table {self.table} could not be read: {error}; expected the columns of the orders contract with "
+            "__source_lsn, __source_ts_ms and is_deleted (other names: ECOMMERCE_CLICKHOUSE__COLUMNS)"
+        )

@@ -86,15 +86,18 @@ class Located:
     def complete(self) -> bool:
         return self.stopped_by is None
 
-    @property
-    def verdict(self) -> str:
-        """The result in a sentence."""
+    def verdict(self, differing: int) -> str:
+        """The result in a sentence, of which `differing` keys were no lag."""
         if self.complete:
-            return f"{len(self.keys)} orders differ"
+            return f"{_orders(differing)}"
         return (
-            f"at least {len(self.keys)} orders differ; {self.ranges_left} of {self.ranges} differing ranges were not "
+            f"at least {_orders(differing)}; {self.ranges_left} of {self.ranges} differing ranges were not "
             f"examined (limit of {self.stopped_by})"
         )
+
+
+def _orders(count: int) -> str:
+    return "1 order differs" if count == 1 else f"{count} orders differ"
 
 
 def locate(

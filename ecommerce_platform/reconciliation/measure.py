@@ -17,7 +17,8 @@ from ecommerce_platform.reconciliation.batch import BatchOrders
 from ecommerce_platform.reconciliation.explain import business_date, differing_columns, is_lag
 from ecommerce_platform.reconciliation.model import ALL_TIERS, Cell, Measurement, MetricValues, OrderVersion
 from ecommerce_platform.reconciliation.speed import SpeedOrders
-from ecommerce_platform.reconciliation.verdict import metric_values
+from ecommerce_platform.reconciliation.sqltext import chunks
+from ecommerce_platform.reconciliation.verdict import NetCells, metric_values
 
 
 @dataclass(frozen=True)
@@ -50,30 +51,34 @@ def measure(speed: SpeedOrders, batch: BatchOrders, dates: Sequence[date], cut_o
     """
     if not dates:
         return Measurement(cut_off, (), {}, {})
-    speed_cells, late = speed.cells(dates, cut_off)
-    batch_cells = batch.cells(dates)
-    within = frozenset(dates)
-    late_speed, taken, lagging = _without_lag(speed, batch, late, within, cut_off)
-    speed_cells += late_speed
-    users = {cell.user_id for cell in (*speed_cells, *batch_cells) if cell.user_id is not None}
-    tier_of = batch.tiers(sorted(users))
-    whole, compared = metric_values(batch_cells, tier_of), metric_values([*batch_cells, *taken], tier_of)
+    in_speed, in_batch = NetCells(), NetCells(batch.cells(dates))
+    taken, lagging = NetCells(), Counter[date]()
+    for cells, late in speed.cells(dates, cut_off):
+        in_speed.add(cells)
+        for some in chunks(late):
+            kept, without, late_on = _without_lag(batch, some, frozenset(dates), cut_off)
+            in_speed.add(kept)
+            taken.add(without)
+            lagging.update(late_on)
+    tier_of = batch.tiers({cell.user_id for side in (in_speed, in_batch) for cell in side if cell.user_id is not None})
+    whole = metric_values(in_batch, tier_of)
+    in_batch.add(taken)
+    compared = metric_values(in_batch, tier_of)
     return Measurement(
         cut_off=cut_off,
         dates=tuple(dates),
-        speed=metric_values(speed_cells, tier_of),
+        speed=metric_values(in_speed, tier_of),
         batch=compared | _mart_figures(batch.mart(dates), whole, compared, dates),
-        lagging=lagging,
+        lagging=dict(lagging),
     )
 
 
 def _without_lag(
-    speed: SpeedOrders,
     batch: BatchOrders,
     late: Sequence[OrderVersion],
     dates: frozenset[date],
     cut_off: datetime | None,
-) -> tuple[list[Cell], list[Cell], dict[date, int]]:
+) -> tuple[list[Cell], list[Cell], Counter[date]]:
     """Of the speed versions after the cut-off: the cells of those that still count, the negative cells of the batch's
     versions of those that lag, and how many lag by business date."""
     ids = [version.order_id for version in late]
@@ -90,7 +95,7 @@ def _without_lag(
                 lagging[day] += 1
         else:
             kept += _cells(version, dates, 1)
-    return kept, taken, dict(lagging)
+    return kept, taken, lagging
 
 
 def _cells(version: OrderVersion | None, dates: frozenset[date], sign: int) -> Iterable[Cell]:

@@ -32,7 +32,9 @@ from ecommerce_platform.reconciliation.model import (
     ReconciliationError,
     State,
 )
+from ecommerce_platform.reconciliation.pinned import batch_state, settled_state
 from ecommerce_platform.reconciliation.speed import SpeedOrders
+from ecommerce_platform.reconciliation.sqltext import chunks
 from ecommerce_platform.reconciliation.storage import RunRecord, Store, course_of_days
 from ecommerce_platform.reconciliation.verdict import Tolerances, judge
 from ecommerce_platform.settings import ReconciliationSettings
@@ -98,24 +100,19 @@ def reconcile(
 ) -> Reconciliation:
     """Reconcile what the changes of `days` touch, and what has not converged yet; write and return what was found.
 
-    `at` is the time of this reconciliation, by which discrepancies are confirmed; `clock` stamps its end. When the batch
-    layer applies other days meanwhile, all is measured again. Raises ReconciliationError when it never holds still, or
-    has applied nothing.
+    `at` is the time of this reconciliation, by which discrepancies are confirmed; `clock` stamps its end. When dbt rewrites
+    the batch layer meanwhile, all is measured again once it has finished. Raises ReconciliationError when the batch layer
+    never holds still, or has applied nothing.
     """
     for _ in range(_ATTEMPTS):
-        applied = layers.batch.applied()
-        if not applied:
-            raise ReconciliationError(
-                "the batch layer has applied no day of orders (STAGING.APPLIED_DAYS is empty); expected at least one. "
-                "Materialize a day up to marts/daily_business_metrics first"
-            )
+        state = settled_state(layers.batch, settings.wait_for_models_seconds)
         found = _compare(layers, store, days, run_id, at, settings, clock)
-        if layers.batch.applied() == applied:
+        if batch_state(layers.batch) == state:
             _write(store, found)
             return found
     raise ReconciliationError(
-        f"the batch layer applied other days during each of {_ATTEMPTS} measurements; expected it to hold still for one. "
-        "Reconcile when no load is running"
+        f"the models were built anew during each of {_ATTEMPTS} measurements; expected the batch layer to hold still for "
+        "one. Reconcile when no run is building them"
     )
 
 
@@ -152,7 +149,7 @@ def _compare(
         orders_differing=sum(item.state is not State.HEALED for item in discrepancies),
         orders_lagging=sum(finding.reason is Reason.LAG for finding in findings.values()),
         complete=located.complete,
-        verdict=located.verdict,
+        verdict=located.verdict(sum(finding.reason is not Reason.LAG for finding in findings.values())),
         verified_through=verified_through(covered.all_dates, courses),
     )
     return Reconciliation(
@@ -165,23 +162,21 @@ def _write(store: Store, found: Reconciliation) -> None:
 
 
 def explain_orders(layers: Layers, ids: Sequence[int], cut_off: datetime | None) -> dict[int, Finding]:
-    """The finding of each of these orders on which the layers differ now, lag included."""
-    history = layers.batch.history(ids)
-    in_batch, in_speed = layers.batch.versions(ids, history), layers.speed.versions(ids)
+    """The finding of each of these orders on which the layers differ now, lag included.
+
+    Some thousands of orders at a time: their histories are in memory, those of all candidates never are.
+    """
     compared = [column.name for column in layers.batch.compared]
     personal = personal_columns(layers.batch.contract)
     found = {}
-    for order_id in ids:
-        finding = explain(
-            in_speed.get(order_id),
-            in_batch.get(order_id),
-            compared,
-            cut_off,
-            history.get(order_id, ()),
-            personal,
-        )
-        if finding is not None:
-            found[order_id] = finding
+    for some in chunks(ids):
+        history = layers.batch.history(some)
+        in_batch, in_speed = layers.batch.versions(some, history), layers.speed.versions(some)
+        for order_id in some:
+            events = history.get(order_id, ())
+            finding = explain(in_speed.get(order_id), in_batch.get(order_id), compared, cut_off, events, personal)
+            if finding is not None:
+                found[order_id] = finding
     return found
 
 

@@ -9,7 +9,7 @@ needs; so the questions that must see one moment of the table pick the version b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -35,8 +35,9 @@ class SpeedOrders:
     columns: tuple[Column, ...]
     compared: tuple[Column, ...]
 
-    def cells(self, dates: Sequence[date], cut_off: datetime | None) -> tuple[list[Cell], list[OrderVersion]]:
-        """Orders of `dates` by date and user as they stood at the cut-off, and each version of any date after it.
+    def cells(self, dates: Sequence[date], cut_off: datetime | None) -> Iterator[tuple[list[Cell], list[OrderVersion]]]:
+        """Orders of `dates` by date and user as they stood at the cut-off, and each version of any date after it; block by
+        block, so that millions of lagging orders are never in memory at once.
 
         One statement, so that a writer cannot make an order appear on both sides or on none.
         """
@@ -67,13 +68,14 @@ class SpeedOrders:
             settings optimize_aggregation_in_order = 1
         """
         parameters = {} if cut_off is None else {"cut_off": cut_off}
-        cells, late_orders = [], []
-        for late_id, found, user_id, orders, revenue_orders, total, values in t.rows(sql, parameters):
-            if late_id is not None:
-                late_orders.append(self._version(late_id, values))
-            else:
-                cells.append(Cell(_date(found), user_id, orders, revenue_orders, Decimal(total)))
-        return cells, late_orders
+        for block in t.blocks(sql, parameters):
+            cells, late_orders = [], []
+            for late_id, found, user_id, orders, revenue_orders, total, values in block:
+                if late_id is not None:
+                    late_orders.append(self._version(late_id, values))
+                else:
+                    cells.append(Cell(_date(found), user_id, orders, revenue_orders, Decimal(total)))
+            yield cells, late_orders
 
     def dates(self, cut_off: datetime, changed_on: Sequence[date]) -> dict[date, bool]:
         """Business dates of the orders shown at the cut-off, each with whether a change of `changed_on` touched it."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import islice
+from typing import TypeVar
 
 from ecommerce_platform.reconciliation.locate import KeyRange
 
+Item = TypeVar("Item")
 CHUNK = 5_000
 
 
-def chunks(items: Iterable[int], size: int = CHUNK) -> Iterator[list[int]]:
+def chunks(items: Iterable[Item], size: int = CHUNK) -> Iterator[list[Item]]:
     """The items in lists of at most `size`."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):

@@ -11,7 +11,7 @@ What always alarms, and what never does:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -45,21 +45,39 @@ class Tolerances:
         return self.by_metric.get(metric, (self.tolerance, self.failure))
 
 
+class NetCells:
+    """Cells added up by date and user: however many orders come and go, there is one cell for each user of a date."""
+
+    def __init__(self, cells: Iterable[Cell] = ()) -> None:
+        self._net: dict[tuple[date, int | None], Cell] = {}
+        self.add(cells)
+
+    def add(self, cells: Iterable[Cell]) -> None:
+        """Adds each cell to that of its date and user; a negative one takes orders away."""
+        net = self._net
+        for cell in cells:
+            place = (cell.date, cell.user_id)
+            net[place] = _added(net[place], cell) if place in net else cell
+
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self._net.values())
+
+    def __len__(self) -> int:
+        return len(self._net)
+
+
 def metric_values(cells: Iterable[Cell], tier_of: Mapping[int, str]) -> dict[tuple[date, str], MetricValues]:
     """Metrics by (date, tier), `all` among the tiers, from per-user cells.
 
-    Cells of one date and user add up; a negative cell takes orders away, and a user without any left is not active. Orders
-    without a user count as orders and revenue, as `count(distinct user_id)` would have it.
+    Cells of one date and user add up, and a user without any orders left is not active. Orders without a user count as
+    orders and revenue, as `count(distinct user_id)` would have it.
     """
-    net: dict[tuple[date, int | None], Cell] = {}
-    for cell in cells:
-        place = (cell.date, cell.user_id)
-        net[place] = _added(net[place], cell) if place in net else cell
+    net = cells if isinstance(cells, NetCells) else NetCells(cells)
     users: dict[tuple[date, str], set[int]] = defaultdict(set)
     orders: dict[tuple[date, str], int] = defaultdict(int)
     revenue_orders: dict[tuple[date, str], int] = defaultdict(int)
     revenue: dict[tuple[date, str], Decimal] = defaultdict(Decimal)
-    for cell in net.values():
+    for cell in net:
         if cell.orders == 0:
             continue
         tier = UNKNOWN_TIER if cell.user_id is None else tier_of.get(cell.user_id, UNKNOWN_TIER)

@@ -102,7 +102,7 @@ def test_a_limit_gives_a_partial_verdict_that_is_true(
     assert found.stopped_by == stopped_by
     assert 0 < found.ranges_left <= found.ranges
     assert set(found.keys) < set(range(0, 20_000, 1000))
-    assert found.verdict.startswith(f"at least {len(found.keys)} orders differ")
+    assert found.verdict(7).startswith("at least 7 orders differ; ")
 
 
 @settings(max_examples=60, deadline=None)

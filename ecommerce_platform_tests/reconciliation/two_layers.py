@@ -30,6 +30,8 @@ _STAGING = """
 create table if not exists staging.orders_enhanced (
     id NUMBER, user_id NUMBER, status STRING, total_amount NUMBER(10,2), shipping_address STRING,
     created_at TIMESTAMP_NTZ, updated_at TIMESTAMP_NTZ, order_size_category STRING, processed_at TIMESTAMP_NTZ);
+create table if not exists staging.base_landing_days (
+    table_name STRING, date DATE, batch_id STRING, is_pending BOOLEAN);
 create table if not exists staging.users_enhanced (id NUMBER, customer_tier STRING);
 create table if not exists marts.daily_business_metrics (
     date DATE, total_active_customers NUMBER, total_orders NUMBER, total_revenue NUMBER(18,2), avg_order_value NUMBER(10,2))
@@ -97,6 +99,7 @@ class TwoLayers:
             "raw.superseded_orders",
             "raw.load_ledger",
             "staging.applied_days",
+            "staging.base_landing_days",
             "staging.orders_enhanced",
             "staging.users_enhanced",
             "marts.daily_business_metrics",
@@ -112,7 +115,7 @@ class TwoLayers:
 
     def batch(self, *events: Event, applied: Iterable[date] | None = None) -> None:
         """The batch layer as it is after these events (in landing order), of which the days `applied` have been applied."""
-        for table in ("raw.orders", "raw.load_ledger", "staging.applied_days"):
+        for table in ("raw.orders", "raw.load_ledger", "staging.applied_days", "staging.base_landing_days"):
             execute(self.connection, f"delete from {table}")
         days = sorted({event.day for event in events})
         self._insert(
@@ -121,11 +124,8 @@ class TwoLayers:
             [("orders", day, _batch_id(day), 7000 + day.day) for day in days],
         )
         applied_days = set(days if applied is None else applied)
-        self._insert(
-            "staging.applied_days",
-            ("table_name", "date", "batch_id"),
-            [("orders", day, _batch_id(day)) for day in sorted(applied_days)],
-        )
+        self.build_begins(applied_days)
+        self.build_ends()
         names = (
             *_STATE,
             "__op",
@@ -142,6 +142,21 @@ class TwoLayers:
         for event in sorted((event for event in events if event.day in applied_days), key=lambda event: event.lsn):
             state[event.id] = event
         self.show([event for event in state.values() if event.op != "DELETE"])
+
+    def build_begins(self, days: Iterable[date]) -> None:
+        """dbt has frozen which days it applies, and is about to rewrite the models."""
+        execute(self.connection, "delete from staging.base_landing_days")
+        frozen = [("orders", day, _batch_id(day)) for day in sorted(days)]
+        self._insert("staging.base_landing_days", ("table_name", "date", "batch_id"), frozen)
+
+    def build_ends(self) -> None:
+        """dbt has built all models."""
+        execute(self.connection, "delete from staging.applied_days")
+        execute(
+            self.connection,
+            "insert into staging.applied_days (table_name, date, batch_id) "
+            "select table_name, date, batch_id from staging.base_landing_days",
+        )
 
     def show(self, orders: Sequence[Event]) -> None:
         """Staging and marts with exactly these orders."""
