@@ -1,0 +1,147 @@
+"""The sensor that tells people: finds the news, keeps it, and hands it to the receivers.
+
+What belongs here: one tick, and where its state is kept. What does not: what is news (watch.py) and delivery (outbox.py).
+
+The state (how far the log is read, what waits, what was told) is one value in Dagster's own storage. It is saved before anything
+is sent and after every message that a receiver took: a crash repeats one message at most (its key is the same) and loses none.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from ecommerce_platform.operations.notifications.outbox import Delivery, Outbox, Send
+from ecommerce_platform.operations.notifications.receivers import receivers, sender
+from ecommerce_platform.operations.notifications.watch import Position, day_due, day_late, missing_tables, read_news
+from ecommerce_platform.settings import Settings
+
+SENSOR_NAME = "notifications"
+STATE_KEY = "ecommerce_platform/notifications"
+#: A tick that sends longer than this would be cut off by Dagster after a minute.
+SECONDS_A_TICK = 20.0
+#: How often the warehouse is asked whether a day that is due has come.
+ASK_AGAIN_SECONDS = 900.0
+
+AskWarehouse = Callable[[Settings, date], tuple[str, ...]]
+
+
+@dataclass
+class State:
+    """All that a tick needs to know of the ones before it."""
+
+    position: Position = field(default_factory=Position)
+    outbox: Outbox = field(default_factory=Outbox)
+    day_in_time: str = ""
+    asked_at: float = 0.0
+
+    def save(self, instance: dg.DagsterInstance) -> None:
+        content = {
+            "position": vars(self.position),
+            "outbox": self.outbox.to_record(),
+            "day_in_time": self.day_in_time,
+            "asked_at": self.asked_at,
+        }
+        instance.daemon_cursor_storage.set_cursor_values({STATE_KEY: json.dumps(content)})
+
+    @classmethod
+    def load(cls, instance: dg.DagsterInstance) -> State:
+        text = instance.daemon_cursor_storage.get_cursor_values({STATE_KEY}).get(STATE_KEY)
+        if not text:
+            return cls()
+        content = json.loads(text)
+        return cls(
+            Position(**content["position"]),
+            Outbox.from_record(content["outbox"]),
+            content["day_in_time"],
+            content["asked_at"],
+        )
+
+
+def build_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Tells the receivers of the settings; running wherever one is set."""
+    set_up = bool(receivers(settings.notifications))
+
+    @dg.sensor(
+        name=SENSOR_NAME,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING if set_up else dg.DefaultSensorStatus.STOPPED,
+        description="Posts failed runs, failed blocking checks, confirmed discrepancies and late days to the webhooks; keeps "
+        "what a receiver has not taken.",
+    )
+    def notifications(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        if not set_up:
+            return dg.SkipReason(
+                "nobody to tell: set ECOMMERCE_NOTIFICATIONS__SLACK_URL or ECOMMERCE_NOTIFICATIONS__WEBHOOK_URL"
+            )
+        done = tick(context.instance, settings)
+        for remark in done.remarks:
+            context.log.warning(remark)
+        waiting = State.load(context.instance).outbox.pending
+        return dg.SkipReason(f"{done.delivered} delivered, {waiting} wait")
+
+    return notifications
+
+
+def tick(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    *,
+    send: Send | None = None,
+    clock: Callable[[], float] = time.time,
+    ask_warehouse: AskWarehouse = missing_tables,
+) -> Delivery:
+    """One look at what happened, and one round of deliveries."""
+    state = State.load(instance)
+    names = receivers(settings.notifications)
+    state.outbox.keep_receivers(names)
+    remarks = _collect(instance, settings, state, names, clock(), ask_warehouse)
+    state.save(instance)
+    deliver = send or sender(settings.notifications)
+    done = state.outbox.deliver(deliver, clock, clock() + SECONDS_A_TICK, lambda: state.save(instance))
+    state.save(instance)
+    return Delivery(done.delivered, (*remarks, *done.remarks))
+
+
+def _collect(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    state: State,
+    names: tuple[str, ...],
+    now: float,
+    ask_warehouse: AskWarehouse,
+) -> tuple[str, ...]:
+    repeat = settings.notifications.repeat_hours * 3600
+    for news in read_news(instance, state.position, settings.notifications):
+        if news.over:
+            state.outbox.over(news.scope)
+        for notification in news.notifications:
+            state.outbox.add(notification, names, now, repeat)
+    return _collect_late_day(settings, state, names, now, ask_warehouse)
+
+
+def _collect_late_day(
+    settings: Settings, state: State, names: tuple[str, ...], now: float, ask_warehouse: AskWarehouse
+) -> tuple[str, ...]:
+    hour = settings.operations.day_late_hour_utc
+    day = day_due(datetime.fromtimestamp(now, UTC), hour)
+    known = state.day_in_time == day.isoformat() or now - state.asked_at < ASK_AGAIN_SECONDS
+    if known or day < settings.start_date:
+        return ()
+    state.asked_at = now
+    try:
+        missing = ask_warehouse(settings, day)
+    except Exception as error:  # noqa: BLE001 - whatever ails the warehouse, the other news must get out
+        return (f"cannot ask the warehouse for {day}: {type(error).__name__}",)
+    if not missing:
+        state.day_in_time = day.isoformat()
+        state.outbox.over(f"day|{day}")
+        return ()
+    late = day_late(day, missing, now, hour, settings.notifications)
+    state.outbox.add(late, names, now, settings.notifications.repeat_hours * 3600)
+    return ()

@@ -1,0 +1,284 @@
+"""Finds what is worth telling: in Dagster's event log (failed runs, failed blocking checks, confirmed discrepancies), and in the
+warehouse's ledger (a day that is late).
+
+What belongs here: reading, and the words of each kind of news. What does not: delivery (outbox.py, receivers.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType, RunStatusChangeRecordsFilter
+
+from ecommerce_platform.operations.notifications.message import SECTION, Kind, Notification
+from ecommerce_platform.settings import NotificationSettings, Settings
+
+DISCREPANCY_CHECK = ("reconciliation/order_discrepancies", "confirmed_discrepancies")
+ENDED = (DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE)
+#: Ids of events may become visible out of order (two writers, one slower to commit): so many are looked at again.
+OVERLAP = 200
+PAGE = 500
+MOST_CHECKS_IN_A_TEXT = 20
+
+
+@dataclass
+class Position:
+    """How far the event log has been read: the highest event id, and the ids of the overlap that were seen."""
+
+    last: int | None = None
+    seen: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class News:
+    """What one ended run says: `over` when it succeeded, so that the trouble of its scope is over."""
+
+    scope: str
+    over: bool
+    notifications: tuple[Notification, ...]
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A blocking check that did not pass."""
+
+    asset: str
+    name: str
+    text: str
+    orders: str = ""
+
+
+def read_news(instance: dg.DagsterInstance, position: Position, settings: NotificationSettings) -> list[News]:
+    """The news of the runs that ended since `position`, which moves on. A new installation starts with what comes next."""
+    if position.last is None:
+        newest = [_newest(instance, kind) for kind in ENDED]
+        position.last = max(newest)
+        position.seen = [number for number in newest if number]
+        return []
+    found: dict[int, dg.EventLogRecord] = {}
+    for kind in ENDED:
+        found |= {record.storage_id: record for record in _ended(instance, kind, position.last - OVERLAP)}
+    fresh = [found[number] for number in sorted(found) if number > position.last - OVERLAP]
+    fresh = [record for record in fresh if record.storage_id not in position.seen]
+    position.last = max([position.last, *found])
+    position.seen = sorted(number for number in {*position.seen, *found} if number > position.last - OVERLAP)
+    return [news for record in fresh if (news := _news_of(instance, record, settings)) is not None]
+
+
+def _newest(instance: dg.DagsterInstance, kind: Any) -> int:
+    records = instance.fetch_run_status_changes(kind, limit=1).records
+    return records[0].storage_id if records else 0
+
+
+def _ended(instance: dg.DagsterInstance, kind: Any, after: int) -> Iterable[dg.EventLogRecord]:
+    cursor: str | None = None
+    while True:
+        wanted = RunStatusChangeRecordsFilter(event_type=kind, after_storage_id=max(after, 0))
+        page = instance.fetch_run_status_changes(wanted, limit=PAGE, cursor=cursor, ascending=True)
+        yield from page.records
+        if not page.has_more:
+            return
+        cursor = page.cursor
+
+
+def _news_of(instance: dg.DagsterInstance, record: dg.EventLogRecord, settings: NotificationSettings) -> News | None:
+    entry = record.event_log_entry
+    run = instance.get_run_by_id(entry.run_id)
+    if run is None or entry.dagster_event is None:
+        return None
+    failed = entry.dagster_event.event_type is DagsterEventType.RUN_FAILURE
+    steps, checks = _what_failed(instance, run.run_id)
+    told = []
+    if failed:
+        told.append(run_failed(run, steps, entry.dagster_event.message or "", entry.timestamp, settings))
+    ordinary = tuple(check for check in checks if (check.asset, check.name) != DISCREPANCY_CHECK)
+    if ordinary:
+        told.append(checks_failed(run, ordinary, entry.timestamp, settings))
+    told += [
+        discrepancies_confirmed(run, check, entry.timestamp, settings)
+        for check in checks
+        if (check.asset, check.name) == DISCREPANCY_CHECK
+    ]
+    return News(scope_of(run), not failed and not checks, tuple(told))
+
+
+def _what_failed(instance: dg.DagsterInstance, run_id: str) -> tuple[Mapping[str, str], tuple[FailedCheck, ...]]:
+    steps: dict[str, str] = {}
+    checks: list[FailedCheck] = []
+    cursor: str | None = None
+    while True:
+        page = instance.get_records_for_run(
+            run_id,
+            cursor=cursor,
+            of_type={DagsterEventType.STEP_FAILURE, DagsterEventType.ASSET_CHECK_EVALUATION},
+            limit=PAGE,
+        )
+        cursor = page.cursor
+        for item in page.records:
+            event = item.event_log_entry.dagster_event
+            if event is None:
+                continue
+            if event.event_type is DagsterEventType.STEP_FAILURE:
+                error = event.step_failure_data.error
+                while error is not None and error.cause is not None:
+                    error = error.cause
+                steps[event.step_key or ""] = _first_line(error.message if error else "")
+            else:
+                checks += _failed_check(event.asset_check_evaluation_data)
+        if not page.has_more:
+            return steps, tuple(checks)
+
+
+def _failed_check(evaluation: dg.AssetCheckEvaluation) -> list[FailedCheck]:
+    if evaluation.passed or evaluation.severity is not dg.AssetCheckSeverity.ERROR or evaluation.blocking is False:
+        return []
+    orders = evaluation.metadata.get("orders")
+    return [
+        FailedCheck(
+            evaluation.asset_key.to_user_string(),
+            evaluation.check_name,
+            _first_line(evaluation.description or ""),
+            str(orders.value) if orders else "",
+        )
+    ]
+
+
+def days_of(run: dg.DagsterRun) -> str:
+    """The run's partition, or its range, in words."""
+    first = run.tags.get("dagster/asset_partition_range_start")
+    last = run.tags.get("dagster/asset_partition_range_end")
+    if first and last:
+        return first if first == last else f"{first} to {last}"
+    return run.tags.get("dagster/partition", "no partition")
+
+
+def scope_of(run: dg.DagsterRun) -> str:
+    return f"{run.job_name}|{days_of(run)}"
+
+
+def run_failed(
+    run: dg.DagsterRun, steps: Mapping[str, str], message: str, at: float, settings: NotificationSettings
+) -> Notification:
+    """A run that failed. The same steps of the same days again, by a retry, are no news."""
+    named = "\n".join(f"• {step.replace('__', '/')}: {text}" for step, text in steps.items())
+    return _notification(
+        Kind.RUN_FAILED,
+        (scope_of(run), *sorted(steps)),
+        scope_of(run),
+        f"{run.job_name} failed for {days_of(run)}",
+        named or _first_line(message) or "the run ended without a word: its process is gone",
+        run,
+        at,
+        settings,
+    )
+
+
+def checks_failed(
+    run: dg.DagsterRun, checks: tuple[FailedCheck, ...], at: float, settings: NotificationSettings
+) -> Notification:
+    """Blocking checks that failed in one run: one message, however many they are."""
+    names = sorted(f"{check.asset}:{check.name}" for check in checks)
+    lines = [f"• {check.asset} {check.name}: {check.text}" for check in checks[:MOST_CHECKS_IN_A_TEXT]]
+    if len(checks) > MOST_CHECKS_IN_A_TEXT:
+        lines.append(f"• and {len(checks) - MOST_CHECKS_IN_A_TEXT} more")
+    what = "1 blocking check" if len(checks) == 1 else f"{len(checks)} blocking checks"
+    return _notification(
+        Kind.CHECK_FAILED,
+        (scope_of(run), *names),
+        scope_of(run),
+        f"{what} failed for {days_of(run)}",
+        "\n".join(lines),
+        run,
+        at,
+        settings,
+    )
+
+
+def discrepancies_confirmed(
+    run: dg.DagsterRun, check: FailedCheck, at: float, settings: NotificationSettings
+) -> Notification:
+    """Orders that differ beyond the lag window. The same orders at the next reconciliation are no news; others are."""
+    text = f"{check.text}: {check.orders}"[:1500] if check.orders else check.text
+    return _notification(
+        Kind.DISCREPANCY_CONFIRMED,
+        (check.text, check.orders),
+        "reconciliation",
+        "Speed and batch layer differ: confirmed discrepancies",
+        text,
+        run,
+        at,
+        settings,
+    )
+
+
+def day_late(day: date, missing: Iterable[str], at: float, hour: int, settings: NotificationSettings) -> Notification:
+    """Yesterday is not in the marts although it should be."""
+    return Notification(
+        key=_key(Kind.DAY_LATE, (day.isoformat(),)),
+        kind=Kind.DAY_LATE,
+        scope=f"day|{day}",
+        title=f"{day} is late",
+        text=f"At {hour:02d}:00 UTC the marts should hold {day}; not applied yet: {', '.join(sorted(missing))}.",
+        links=(("Automation", f"{_base(settings.ui_url)}/automation"), _runbook(Kind.DAY_LATE, settings)),
+        happened_at=at,
+        facts={"day": day.isoformat()},
+    )
+
+
+def day_due(now: datetime, hour: int) -> date:
+    """The last day that the marts should hold at `now`: yesterday from `hour` on, the day before until then."""
+    return (now.astimezone(UTC) - timedelta(days=1, hours=hour)).date()
+
+
+def missing_tables(settings: Settings, day: date) -> tuple[str, ...]:
+    """The source tables of which the marts do not hold `day`: what STAGING.APPLIED_DAYS says."""
+    from snowflake.connector.errors import ProgrammingError
+
+    from ecommerce_platform.contracts import SOURCE_TABLES
+    from ecommerce_platform.warehouse.connection import connect, fetch_all
+    from ecommerce_platform.warehouse.ddl import APPLIED_DAYS
+
+    with connect(settings) as connection:
+        try:
+            rows = fetch_all(connection, f"select table_name from {APPLIED_DAYS} where date = %s", (day,))
+        except ProgrammingError:  # nothing has ever been loaded: the table is not there
+            return tuple(SOURCE_TABLES)
+    applied = {str(row[0]) for row in rows}
+    return tuple(table for table in SOURCE_TABLES if table not in applied)
+
+
+def _notification(
+    kind: Kind,
+    identity: tuple[str, ...],
+    scope: str,
+    title: str,
+    text: str,
+    run: dg.DagsterRun,
+    at: float,
+    settings: NotificationSettings,
+) -> Notification:
+    links = (("Run in Dagster", f"{_base(settings.ui_url)}/runs/{run.run_id}"), _runbook(kind, settings))
+    facts = {"run_id": run.run_id, "job": run.job_name, "days": days_of(run)}
+    return Notification(_key(kind, identity), kind, scope, title, text, links, at, facts)
+
+
+def _runbook(kind: Kind, settings: NotificationSettings) -> tuple[str, str]:
+    return "Runbook", f"{settings.runbook_url}#{SECTION[kind]}"
+
+
+def _base(url: str) -> str:
+    return url.rstrip("/")
+
+
+def _key(kind: Kind, identity: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join((kind.value, *identity)).encode()).hexdigest()[:24]
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0][:300] if lines else ""
