@@ -16,6 +16,7 @@ from ecommerce_platform.lakehouse.ledger import complete, read_table_ledger
 from ecommerce_platform.partitions import daily_partitions, partition_days
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
+from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
 
 GROUP = "analytics"
@@ -37,7 +38,9 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
-    def spark_analytics(context: dg.AssetExecutionContext, spark: SparkResource) -> Iterator[dg.MaterializeResult]:
+    def spark_analytics(
+        context: dg.AssetExecutionContext, spark: SparkResource, spark_steps: SparkSteps
+    ) -> Iterator[dg.MaterializeResult]:
         started = time.monotonic()
         wanted = [name for name in TABLES if analytics_key(name) in context.selected_asset_keys]
         published = published_input(settings)

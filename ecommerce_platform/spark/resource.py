@@ -12,6 +12,7 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.spark.launchers.choose import build_step_launcher
 from ecommerce_platform.spark.session import build_session
 
 
@@ -48,5 +49,5 @@ class SparkResource(LazyPySparkResource):
 
 
 def build_resources(settings: Settings) -> dict[str, object]:
-    """The Spark resource under the name that steps ask for."""
-    return {"spark": SparkResource.of(settings)}
+    """Spark, and where its steps run, under the names that steps ask for."""
+    return {"spark": SparkResource.of(settings), "spark_steps": build_step_launcher(settings)}

@@ -13,7 +13,7 @@ import threading
 from concurrent.futures import Future
 from pathlib import Path
 
-from pyspark import SparkContext
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.settings import Settings
@@ -25,6 +25,9 @@ _LOG_SETTINGS = Path(__file__).parent / "log4j2.properties"
 
 #: Short runs gain more from a start without the optimising compiler's warm-up and from a collector without threads of its own.
 _LOCAL_JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xshare:auto"
+
+#: spark-submit sets it for the Python process that it starts.
+SUBMITTED = "PYSPARK_GATEWAY_PORT"
 
 _CATALOG_PREFIX = "spark.sql.catalog."
 
@@ -92,12 +95,29 @@ def stop_session() -> None:
 def _start(settings: Settings, app_name: str, groups: frozenset[str] | None) -> SparkSession:
     java = require_java()
     os.environ.setdefault("JAVA_HOME", str(java.executable.resolve().parent.parent))
-    wanted = groups or (frozenset({CORE, S3}) if needs_s3(settings) else frozenset({CORE}))
-    jars = ensure_jars(default_jars_dir(settings.spark), wanted)
+    if SUBMITTED in os.environ:
+        return _start_submitted(settings)
+    jars = ensure_jars(default_jars_dir(settings.spark), groups or jar_groups(settings))
     builder = SparkSession.builder.appName(app_name)
     for name, value in application_options(settings, jars).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
+
+
+def _start_submitted(settings: Settings) -> SparkSession:
+    """The session of a process that spark-submit started: what that was told (master, memory, jars) stays as it is."""
+    SparkContext._ensure_initialized()
+    told = SparkConf()
+    builder = SparkSession.builder
+    for name, value in application_options(settings, ()).items():
+        if not told.contains(name):
+            builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+def jar_groups(settings: Settings) -> frozenset[str]:
+    """The groups of jars that these settings need."""
+    return frozenset({CORE, S3}) if needs_s3(settings) else frozenset({CORE})
 
 
 def application_options(settings: Settings, jars: tuple[Path, ...]) -> dict[str, str]:
@@ -118,6 +138,7 @@ def application_options(settings: Settings, jars: tuple[Path, ...]) -> dict[str,
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.adaptive.coalescePartitions.enabled": "true",
         "spark.sql.adaptive.skewJoin.enabled": "true",
+        "spark.sql.adaptive.localShuffleReader.enabled": "true",
         "spark.sql.warehouse.dir": str(settings.data_dir / "spark-warehouse"),
         "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC -Dlog4j2.configurationFile={_LOG_SETTINGS.as_uri()}",
     }

@@ -19,7 +19,7 @@ from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
-from ecommerce_platform.spark.resource import SparkResource
+from ecommerce_platform.spark.resource import build_resources
 
 DAY = date(2026, 1, 1)
 NOON = 1767268800000
@@ -54,7 +54,7 @@ class Shop:
         definitions = dg.Definitions(
             assets=[*lakehouse_assets(self.settings), *build_assets(self.settings)],
             jobs=[dg.define_asset_job("run", selection=list(keys) or dg.AssetSelection.all())],
-            resources={"spark": SparkResource.of(self.settings)},
+            resources=build_resources(self.settings),
         )
         tags = {
             ASSET_PARTITION_RANGE_START_TAG: day(first).isoformat(),

@@ -1,0 +1,82 @@
+"""The entry point of a step's own process: reads the step's reference, runs the step, writes its events.
+
+What belongs here: this one process. What does not: who started it and what they make of its end.
+
+Run by spark-submit as a file, with the step's folder in the scratch location as its argument. It ends with 0 when the step
+said that it succeeded and every event is written, with 1 when the step failed, and with 2 when it could not be run at all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+
+if __name__ == "__main__" and not __package__:
+    # Python puts a script's folder first on its path; these modules must not stand in for others of the same name.
+    sys.path[:] = [entry for entry in sys.path if entry != os.path.dirname(os.path.abspath(__file__))]  # noqa: PTH100,PTH120
+
+#: The process that waits for this one; when it is gone, nobody reads the events of this one any more.
+LAUNCHER_PID = "ECOMMERCE_STEP_LAUNCHER_PID"
+
+SUCCEEDED, FAILED, NOT_RUN = 0, 1, 2
+
+
+def run_step(folder_uri: str) -> int:
+    """Runs the step whose reference lies in the folder; the process's exit code."""
+    from dagster import DagsterInstance
+    from dagster._core.execution.plan.external_step import run_step_from_ref
+
+    from ecommerce_platform.settings import load_settings
+    from ecommerce_platform.spark.launchers.scratch import STEP_FILE, EventWriter, Scratch
+    from ecommerce_platform.spark.launchers.step_ref import decode_step
+
+    scratch = Scratch(folder_uri, load_settings().s3)
+    reference = scratch.read(STEP_FILE)
+    if reference is None:
+        print(f"there is no {STEP_FILE} in {folder_uri}: launcher and driver see different places", file=sys.stderr)
+        return NOT_RUN
+    step = decode_step(reference)
+    writer = EventWriter(scratch)
+    succeeded = False
+    with DagsterInstance.ephemeral() as instance:
+        instance.add_event_listener(step.run_id, writer.put)
+        for event in run_step_from_ref(step, instance):
+            succeeded = succeeded or event.is_step_success
+    writer.close()
+    return SUCCEEDED if succeeded else FAILED
+
+
+def end_with_launcher(pid: int, interval: float = 1.0) -> None:
+    """Ends this process once the launcher is gone: a run that is started again must not meet this one's writes."""
+    waiting = threading.Event()
+
+    def watch() -> None:
+        while not waiting.wait(interval):
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                os._exit(NOT_RUN)
+            except PermissionError:
+                return
+
+    threading.Thread(target=watch, name="launcher-watch", daemon=True).start()
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code."""
+    if len(arguments) != 1:
+        print("expected one argument: the step's folder in the scratch location", file=sys.stderr)
+        return NOT_RUN
+    if launcher := os.environ.get(LAUNCHER_PID):
+        end_with_launcher(int(launcher))
+    try:
+        return run_step(arguments[0])
+    except Exception:  # noqa: BLE001 - whatever it is, it belongs on the log, and the exit code must tell
+        traceback.print_exc()
+        return NOT_RUN
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,120 @@
+"""A code location of small steps that a launcher runs in another process; tests execute them by name.
+
+Each step waits, fails or ends its process in one way. `FOLDER` is where test and step meet.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from ecommerce_platform.partitions import partition_days
+from ecommerce_platform.settings import load_settings
+from ecommerce_platform.spark.launchers.choose import SparkSteps
+from ecommerce_platform.spark.resource import SparkResource, build_resources
+
+DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
+FOLDER = "ECOMMERCE_TEST_FOLDER"
+
+
+def folder() -> Path:
+    return Path(os.environ[FOLDER])
+
+
+def wait_for(name: str) -> None:
+    """Waits until the test has made the file; gives up after a minute."""
+    waiting = threading.Event()
+    for _ in range(600):
+        if (folder() / name).exists():
+            return
+        waiting.wait(0.1)
+    raise TimeoutError(f"the test did not make {name}")
+
+
+@dg.asset(
+    partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[dg.AssetCheckSpec("c", asset="ranged")],
+)
+def ranged(context: dg.AssetExecutionContext, spark_steps: SparkSteps) -> Iterator[dg.MaterializeResult]:
+    print("to the compute log")
+    context.log.info("half way")
+    wait_for("go on")
+    for day in partition_days(context):
+        context.add_asset_metadata({"day": day.isoformat()}, partition_key=day.isoformat())
+    check = dg.AssetCheckResult(passed=True, check_name="c", metadata={"process": os.getpid()})
+    yield dg.MaterializeResult(metadata={"process": os.getpid()}, check_results=[check])
+
+
+@dg.asset
+def counts_with_spark(spark: SparkResource, spark_steps: SparkSteps) -> dg.MaterializeResult:
+    session = spark.spark_session
+    return dg.MaterializeResult(
+        metadata={
+            "rows": session.range(1000).count(),
+            "memory": session.sparkContext.getConf().get("spark.driver.memory", "unset"),
+            "time_zone": session.conf.get("spark.sql.session.timeZone"),
+        }
+    )
+
+
+@dg.asset
+def raises(spark_steps: SparkSteps) -> None:
+    raise ValueError("the shop is closed")
+
+
+@dg.asset
+def asks_for_another_try(context: dg.AssetExecutionContext, spark_steps: SparkSteps) -> None:
+    if context.retry_number == 0:
+        raise dg.RetryRequested(max_retries=1)
+
+
+@dg.asset
+def killed(spark_steps: SparkSteps) -> None:
+    print("about to be killed", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dg.asset
+def leaves_silently(spark_steps: SparkSteps) -> None:
+    os._exit(0)
+
+
+@dg.asset
+def crashes_after_success(spark_steps: SparkSteps) -> None:
+    import atexit
+
+    atexit.register(os._exit, 7)
+
+
+@dg.asset
+def waits(context: dg.AssetExecutionContext, spark_steps: SparkSteps) -> None:
+    (folder() / "process").write_text(str(os.getpid()))
+    context.log.info("waiting")
+    wait_for("go on")
+
+
+ASSETS = [
+    ranged,
+    counts_with_spark,
+    raises,
+    asks_for_another_try,
+    killed,
+    leaves_silently,
+    crashes_after_success,
+    waits,
+]
+
+
+def steps_job() -> dg.JobDefinition:
+    """All steps as one job, of which tests run a selection."""
+    settings = load_settings()
+    return dg.Definitions(
+        assets=ASSETS,
+        jobs=[dg.define_asset_job("steps", selection="*", executor_def=dg.in_process_executor)],
+        resources=build_resources(settings),
+    ).resolve_job_def("steps")
