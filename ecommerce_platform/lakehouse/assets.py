@@ -17,6 +17,7 @@ from ecommerce_platform.lakehouse.ingest import Ingest, TableResult, ingest
 from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
 from ecommerce_platform.partitions import daily_partitions, partition_days
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
 
 GROUP = "lakehouse"
@@ -39,7 +40,9 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         partitions_def=daily_partitions(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
-    def change_events(context: dg.AssetExecutionContext, spark: SparkResource) -> Iterator[dg.MaterializeResult]:
+    def change_events(
+        context: dg.AssetExecutionContext, spark: SparkResource, spark_steps: SparkSteps
+    ) -> Iterator[dg.MaterializeResult]:
         selected = [table for table in SOURCE_TABLES if event_key(table) in context.selected_asset_keys]
         days = partition_days(context)
         job = Ingest(settings, lambda: spark.spark_session, context.run_id)
