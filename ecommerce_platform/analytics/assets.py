@@ -34,6 +34,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dg.multi_asset(
         name="spark_analytics",
+        pool="iceberg_analytics",
         specs=specs,
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),

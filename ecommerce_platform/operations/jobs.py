@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import dagster as dg
 
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.landing.assets import landing_key
 from ecommerce_platform.partitions import daily_partitions
 from ecommerce_platform.settings import Settings
 
 DAILY_BATCH = "daily_batch"
+OBSERVE_LANDING = "observe_landing_files"
+#: Runs that have not ended, whatever they wait for.
+UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
 
 def daily_batch_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
@@ -17,5 +28,15 @@ def daily_batch_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
         selection=dg.AssetSelection.all(),
         partitions_def=daily_partitions(settings),
         description="Landing files of a day to reconciled marts; a range of days is one run.",
+        executor_def=dg.in_process_executor,
+    )
+
+
+def observe_landing_job() -> dg.UnresolvedAssetJobDefinition:
+    """What has landed, recorded with a data version for each day, so that the lineage shows which days are out of date."""
+    return dg.define_asset_job(
+        OBSERVE_LANDING,
+        selection=dg.AssetSelection.assets(*(landing_key(table) for table in SOURCE_TABLES)),
+        description="Records which days of the landing zone have new, changed or removed files.",
         executor_def=dg.in_process_executor,
     )

@@ -55,6 +55,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dg.multi_asset(
         name="reconciliation__layers",
+        pool="reconciliation",
         specs=[_spec(key) for key in _DESCRIPTIONS],
         partitions_def=daily_partitions(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),

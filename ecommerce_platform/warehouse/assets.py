@@ -43,6 +43,7 @@ def _raw_tables(settings: Settings) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="snowflake_raw",
+        pool="snowflake_raw",
         specs=[_raw_spec(contract, settings) for contract in contracts.values()],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -137,6 +138,7 @@ def _schema(columns: Sequence[Column]) -> dg.TableSchema:
 def _spark_tables(settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="snowflake_spark",
+        pool="snowflake_spark",
         specs=[_spark_spec(table, settings) for table in SPARK_TABLES],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
