@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
-from ecommerce_platform.commands.lakehouse import contract_app, quarantine_app, refused_app
+from ecommerce_platform.commands.lakehouse import contract_app, quarantine_app
 from ecommerce_platform.commands.output import say, settings_or_exit
 from ecommerce_platform.commands.reconciliation import explain_app, reconcile_app
+from ecommerce_platform.commands.refused import refused_app
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -1,4 +1,4 @@
-"""`ecommerce-platform quarantine …`, `refused …`, `contract …`: the lakehouse, looked at and mended by hand."""
+"""`ecommerce-platform quarantine …`, `contract …`: the lakehouse, looked at and mended by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from ecommerce_platform.commands.output import ListFormat, days_of, print_rows, 
 from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that cannot be true as events.")
-refused_app = typer.Typer(no_args_is_help=True, help="Days that the audit refused.")
 contract_app = typer.Typer(no_args_is_help=True, help="The data contracts of the source tables.")
 
 Tables = Annotated[list[str] | None, typer.Option("--table", help="One of the four tables; repeat for several.")]
@@ -73,14 +72,6 @@ def quarantine_replay(table: Tables = None, day: Days = None) -> None:
         f"--partition-range {days[0]}...{days[-1]}"
     )
     raise typer.Exit(1 if any(result.refused for result in results.values()) else 0)
-
-
-@refused_app.command("list", epilog="Example: `ecommerce-platform refused list`")
-def refused_list(output: Format = ListFormat.TABLE) -> None:
-    """List the days that the audit refused, with their reasons and the branches that keep them."""
-    from ecommerce_platform.lakehouse.inspection import refused
-
-    print_rows(refused(settings_or_exit()), output, "no day is refused")
 
 
 @contract_app.command("diff", epilog="Example: `ecommerce-platform contract diff --table orders`")

@@ -35,6 +35,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dg.multi_asset(
         name="change_events",
+        pool="iceberg_events",
         specs=[_spec(settings, contracts[table]) for table in SOURCE_TABLES],
         can_subset=True,
         partitions_def=daily_partitions(settings),
@@ -130,6 +131,12 @@ def day_metadata(result: TableResult, day: date) -> dict[str, Any]:
             "snapshot_id": str(record.snapshot_id),
             "content_id": record.content_id,
             "published_by_run": record.run_id,
+        }
+    if record and record.override:
+        override = record.override
+        metadata |= {
+            "published_by_hand": f"{override.reason} ({override.by}, {override.at})",
+            "refused_before": override.refusal,
         }
     if refused:
         # What is published of the day, if anything, is the last good state: the numbers above are of that.

@@ -18,7 +18,7 @@ from pyiceberg.typedef import Record
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.lakehouse.arrivals import DayArrival
-from ecommerce_platform.lakehouse.ledger import DayRecord
+from ecommerce_platform.lakehouse.ledger import AuditedCounts, DayRecord
 from ecommerce_platform.lakehouse.write import Written
 
 _EPOCH = date(1970, 1, 1)
@@ -76,6 +76,26 @@ def verdict(audit: DayAudit, max_quarantined_share: Decimal) -> str | None:
             f"quarantine.{audit.table} for the rows and their reasons, correct the files, and materialize the day again"
         )
     return None
+
+
+def may_be_overruled(audit: DayAudit | AuditedCounts) -> bool:
+    """Whether a person may publish the day nevertheless: too many unreadable rows are a judgement, lost rows never are."""
+    conserved = audit.landed == audit.published + audit.quarantined + audit.duplicates
+    return conserved and not audit.null_keys and not audit.null_metadata
+
+
+def audited_counts(audit: DayAudit, arrival: DayArrival) -> AuditedCounts:
+    """What the ledger keeps of a refused day's audit."""
+    return AuditedCounts(
+        landed=audit.landed,
+        published=audit.published,
+        quarantined=audit.quarantined,
+        duplicates=audit.duplicates,
+        null_keys=audit.null_keys,
+        null_metadata=audit.null_metadata,
+        files=len(arrival.files),
+        bytes=arrival.bytes,
+    )
 
 
 def volume_warning(records: Mapping[date, DayRecord], day: date, landed: int) -> str | None:

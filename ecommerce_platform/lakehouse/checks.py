@@ -134,18 +134,25 @@ def row_conservation(settings: Settings, table: str, days: Sequence[date]) -> dg
 def quarantine_share(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
     """The highest share of quarantined rows of a published day, against the limit."""
     limit = settings.landing.max_quarantined_share
-    shares = {
-        day: record.quarantined / record.landed
-        for day, record in _ledger(settings, table).published.items()
-        if record.landed and (not days or day in days)
-    }
+    records = {day: record for day, record in _ledger(settings, table).published.items() if not days or day in days}
+    shares = {day: record.quarantined / record.landed for day, record in records.items() if record.landed}
+    by_hand = [
+        f"{day}: {record.override.reason} ({record.override.by}, {record.override.at})"
+        for day, record in records.items()
+        if record.override
+    ]
     above = [f"{day}: {share:.2%}" for day, share in shares.items() if share > limit]
     return dg.AssetCheckResult(
         passed=not above,
         asset_key=event_key(table),
         check_name="quarantine_share",
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"highest_share": max(shares.values(), default=0.0), "limit": float(limit), "days_above": above},
+        metadata={
+            "highest_share": max(shares.values(), default=0.0),
+            "limit": float(limit),
+            "days_above": above,
+            "days_published_by_hand": by_hand,
+        },
     )
 
 

@@ -20,3 +20,7 @@ class TableEvolutionError(LakehouseError):
 
 class PublishConflictError(LakehouseError):
     """`main` has moved since the day was audited: what was audited is no longer what would be published."""
+
+
+class OverruleError(LakehouseError):
+    """A refused day cannot be published by hand, or there is no such refusal."""

@@ -24,9 +24,23 @@ from ecommerce_platform.lakehouse import audit as auditing
 from ecommerce_platform.lakehouse import publish as publishing
 from ecommerce_platform.lakehouse import quarantine
 from ecommerce_platform.lakehouse.arrivals import Arrivals, DayArrival, list_landing, listing_of, scan
-from ecommerce_platform.lakehouse.audit import DayAudit, verdict, volume_warning
+from ecommerce_platform.lakehouse.audit import (
+    DayAudit,
+    audited_counts,
+    may_be_overruled,
+    verdict,
+    volume_warning,
+)
 from ecommerce_platform.lakehouse.errors import LakehouseError, PublishConflictError
-from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, TableLedger, read_table_ledger
+from ecommerce_platform.lakehouse.ledger import (
+    EMPTY,
+    AuditedCounts,
+    DayRecord,
+    Override,
+    RefusedDay,
+    TableLedger,
+    read_table_ledger,
+)
 from ecommerce_platform.lakehouse.tables import (
     ensure_event_table,
     ensure_quarantine_table,
@@ -118,6 +132,7 @@ class _Progress:
         self.published: dict[date, DayRecord] = {}
         self.arrivals = Arrivals({}, {})
         self.before: TableLedger | None = None
+        self.ledger = EMPTY
 
     @property
     def identifier(self) -> str:
@@ -130,7 +145,7 @@ class _Progress:
         for day, refusal in self.arrivals.refused.items():
             self.refused.setdefault(day, self._refusal(day, refusal.reason))
         table = self.catalog.load_table(self.identifier)
-        ledger = read_table_ledger(self.contract.table, table)
+        self.ledger = ledger = read_table_ledger(self.contract.table, table)
         self.before = self.before or ledger
         todo = [
             arrival
@@ -215,11 +230,18 @@ class _Progress:
     def _judge(self, audits: Mapping[date, DayAudit], todo: list[DayArrival]) -> list[RefusedDay]:
         refusals = []
         for arrival in todo:
-            reason = verdict(audits[arrival.day], self.job.settings.landing.max_quarantined_share)
-            if reason:
+            audit = audits[arrival.day]
+            reason = verdict(audit, self.job.settings.landing.max_quarantined_share)
+            if reason and not (self._override(arrival) and may_be_overruled(audit)):
                 branch = publishing.refused_branch(arrival.day.isoformat(), arrival.content_id)
-                refusals.append(self._refusal(arrival.day, reason, arrival.content_id, branch))
+                counts = audited_counts(audit, arrival)
+                refusals.append(self._refusal(arrival.day, reason, arrival.content_id, branch, counts))
         return refusals
+
+    def _override(self, arrival: DayArrival) -> Override | None:
+        """A person's decision for this very content stays in force when the same content is written again."""
+        record = self.ledger.published.get(arrival.day)
+        return record.override if record and record.content_id == arrival.content_id else None
 
     def _publish(
         self, table: Table, branch: str, snapshot_id: int, todo: list[DayArrival], audits: Mapping[date, DayAudit]
@@ -304,10 +326,13 @@ class _Progress:
             files=len(arrival.files),
             bytes=arrival.bytes,
             run_id=self.job.run_id,
+            override=self._override(arrival),
         )
 
-    def _refusal(self, day: date, reason: str, content_id: str = "", branch: str = "") -> RefusedDay:
-        return RefusedDay(self.contract.table, day, reason, content_id, branch, self.job.run_id)
+    def _refusal(
+        self, day: date, reason: str, content_id: str = "", branch: str = "", audited: AuditedCounts | None = None
+    ) -> RefusedDay:
+        return RefusedDay(self.contract.table, day, reason, content_id, branch, self.job.run_id, audited)
 
     def _reached(self, step: str) -> None:
         self.job.reached(self.contract.table, step)

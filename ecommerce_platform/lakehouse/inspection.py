@@ -1,6 +1,6 @@
-"""What people look at: rows in quarantine, refused days, and what landing files have that the contract lacks.
+"""What people look at: rows in quarantine, and what landing files have that the contract lacks.
 
-What belongs here: reading, without Spark. What does not: changing anything (ingest.py, publish.py).
+What belongs here: reading, without Spark. What does not: changing anything (ingest.py, publish.py), refused days (refused.py).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.expressions import In
 
-from ecommerce_platform.contracts import SOURCE_TABLES, Contract
+from ecommerce_platform.contracts import Contract
 from ecommerce_platform.lakehouse.arrivals import scan
 from ecommerce_platform.lakehouse.decode import event_columns, schema_problem
-from ecommerce_platform.lakehouse.ledger import RefusedDay, TableLedger, read_ledger
+from ecommerce_platform.lakehouse.ledger import TableLedger, read_ledger
 from ecommerce_platform.lakehouse.tables import quarantine_identifier
 from ecommerce_platform.landing.files import list_days
 from ecommerce_platform.settings import Settings
@@ -82,10 +82,10 @@ def count_quarantined(rows: Iterable[QuarantinedRow]) -> list[QuarantineCount]:
     return [QuarantineCount(*key, rows=count) for key, count in sorted(counts.items())]
 
 
-def refused(settings: Settings) -> list[RefusedDay]:
-    """Every refused day, by table and day."""
-    ledgers = read_ledger(settings)
-    return [ledgers[table].refused[day] for table in SOURCE_TABLES for day in sorted(ledgers[table].refused)]
+def quarantined_of(settings: Settings, table: str, content_id: str) -> list[QuarantinedRow]:
+    """The rows in quarantine of one content of a day."""
+    found = [_row(table, item) for item in _scan(settings, table, [content_id])] if content_id else []
+    return sorted(found, key=lambda row: (row.file, row.row))
 
 
 def contract_differences(settings: Settings, contract: Contract, days: Sequence[date] = ()) -> list[ContractDifference]:

@@ -30,6 +30,17 @@ _REFUSED = "ecommerce.refused."
 
 
 @dataclass(frozen=True)
+class Override:
+    """A person's decision to publish a day that the audit had refused; it belongs to the day's content id."""
+
+    reason: str
+    by: str
+    at: str
+    audited_snapshot_id: int
+    refusal: str
+
+
+@dataclass(frozen=True)
 class DayRecord:
     """A published day. `snapshot_id` is the snapshot that published it; later ones hold the same rows for the day."""
 
@@ -44,6 +55,7 @@ class DayRecord:
     files: int
     bytes: int
     run_id: str
+    override: Override | None = None
 
     @property
     def conserved(self) -> bool:
@@ -52,8 +64,24 @@ class DayRecord:
 
 
 @dataclass(frozen=True)
+class AuditedCounts:
+    """What the audit measured of a day that it refused; `files` and `bytes` are those that landed."""
+
+    landed: int
+    published: int
+    quarantined: int
+    duplicates: int
+    null_keys: int
+    null_metadata: int
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class RefusedDay:
-    """A day that was not published. What was published of it before stays. `branch` holds what was written, if anything was."""
+    """A day that was not published. What was published of it before stays. `branch` holds what was written, if anything was;
+    `audited` what was measured there, None where nothing could be written.
+    """
 
     table: str
     day: date
@@ -61,6 +89,7 @@ class RefusedDay:
     content_id: str
     branch: str
     run_id: str
+    audited: AuditedCounts | None = None
 
 
 @dataclass(frozen=True)
@@ -83,11 +112,22 @@ def read_table_ledger(table: str, iceberg: Table) -> TableLedger:
             month = name.removeprefix(_DAYS)
             for day, fields in _parsed(table, name, value).items():
                 found = date.fromisoformat(f"{month}-{day}")
-                published[found] = DayRecord(table=table, day=found, **fields)
+                published[found] = _record(table, found, fields)
         elif name.startswith(_REFUSED):
             found = date.fromisoformat(name.removeprefix(_REFUSED))
-            refused[found] = RefusedDay(table=table, day=found, **_parsed(table, name, value))
+            refused[found] = _refused(table, found, _parsed(table, name, value))
     return TableLedger(dict(sorted(published.items())), dict(sorted(refused.items())))
+
+
+def _record(table: str, day: date, fields: Mapping[str, Any]) -> DayRecord:
+    override = fields.get("override")
+    return DayRecord(**{**fields, "table": table, "day": day, "override": Override(**override) if override else None})
+
+
+def _refused(table: str, day: date, fields: Mapping[str, Any]) -> RefusedDay:
+    audited = fields.get("audited")
+    counts = AuditedCounts(**audited) if audited else None
+    return RefusedDay(**{**fields, "table": table, "day": day, "audited": counts})
 
 
 def _parsed(table: str, name: str, value: str) -> dict[str, Any]:
@@ -123,7 +163,8 @@ def refused_property_name(day: date) -> str:
 
 
 def _fields(record: DayRecord | RefusedDay) -> dict[str, Any]:
-    return {name: value for name, value in asdict(record).items() if name not in ("table", "day")}
+    # What is not there is left out: most days have no override, and a month's property stays small.
+    return {name: value for name, value in asdict(record).items() if name not in ("table", "day") and value is not None}
 
 
 def _json(value: object) -> str:

@@ -33,6 +33,7 @@ from ecommerce_platform.lakehouse.errors import PublishConflictError
 from ecommerce_platform.lakehouse.ledger import (
     DayRecord,
     RefusedDay,
+    TableLedger,
     published_properties,
     read_table_ledger,
     refused_property,
@@ -77,10 +78,13 @@ def drop_branch(catalog: Catalog, table: Table, branch: str) -> None:
     _commit(catalog, table, change)
 
 
-def publish(catalog: Catalog, table: Table, snapshot_id: int, records: Sequence[DayRecord]) -> None:
+def publish(
+    catalog: Catalog, table: Table, snapshot_id: int, records: Sequence[DayRecord], overruled: RefusedDay | None = None
+) -> None:
     """Makes the audited snapshot the one that readers see, and records its days. Repeating it changes nothing.
 
-    Raises PublishConflictError when `main` is no longer what the snapshot was written on.
+    `overruled` is the refusal that a person has overruled: it must still stand. Raises PublishConflictError when it does not,
+    or when `main` is no longer what the snapshot was written on.
     """
 
     def change(current: Table) -> _Change:
@@ -94,6 +98,8 @@ def publish(catalog: Catalog, table: Table, snapshot_id: int, records: Sequence[
                 f"{head}; expected main not to move meanwhile: the days are written again"
             )
         ledger = read_table_ledger(table.name()[-1], current)
+        if overruled and ledger.refused.get(overruled.day) != overruled:
+            raise PublishConflictError(f"table {'.'.join(current.name())}: the refusal of {overruled.day} has changed")
         lifted = [day for day in ledger.refused if day in {record.day for record in records}]
         # Once main moves, no other audit branch can be published any more; and a day's refusal is history.
         stale = [name for name in current.metadata.refs if name.startswith(AUDIT_BRANCH)]
@@ -105,7 +111,12 @@ def publish(catalog: Catalog, table: Table, snapshot_id: int, records: Sequence[
         ]
         if lifted:
             updates.append(RemovePropertiesUpdate(removals=[refused_property_name(day) for day in lifted]))
-        return (AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=head),), tuple(updates)
+        unmoved: tuple[TableRequirement, ...] = (AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=head),)
+        if overruled:
+            # Another content that is refused meanwhile drops this branch, and with it the right to publish it.
+            kept = current.metadata.refs[overruled.branch].snapshot_id
+            unmoved += (AssertRefSnapshotId(ref=overruled.branch, snapshot_id=kept),)
+        return unmoved, tuple(updates)
 
     _commit(catalog, table, change)
 
@@ -132,10 +143,13 @@ def record_refusals(
 
     def change(current: Table) -> _Change:
         ledger = read_table_ledger(table.name()[-1], current)
-        old = {ledger.refused[item.day].branch for item in refusals if item.day in ledger.refused}
-        kept = {item.branch for item in refusals if item.branch}
+        standing = [item for item in refusals if not _overruled(ledger, item)]
+        old = {ledger.refused[item.day].branch for item in standing if item.day in ledger.refused}
+        kept = {item.branch for item in standing if item.branch}
         gone = [name for name in (*sorted(old - kept), drop) if name in current.metadata.refs]
-        updates: list[TableUpdate] = [SetPropertiesUpdate(updates=dict(map(refused_property, refusals)))]
+        updates: list[TableUpdate] = []
+        if standing:
+            updates.append(SetPropertiesUpdate(updates=dict(map(refused_property, standing))))
         if snapshot_id is not None:
             updates += [_point(name, snapshot_id) for name in sorted(kept)]
         updates += [RemoveSnapshotRefUpdate(ref_name=name) for name in gone]
@@ -144,11 +158,18 @@ def record_refusals(
     _commit(catalog, table, change)
 
 
+def _overruled(ledger: TableLedger, refusal: RefusedDay) -> bool:
+    """Whether a person has published this very content since it was refused."""
+    record = ledger.published.get(refusal.day)
+    return bool(record and record.override and record.content_id == refusal.content_id)
+
+
 def lift_refusals(catalog: Catalog, table: Table, days: Sequence[RefusedDay]) -> None:
-    """Forgets refusals of days whose files are again what is published."""
+    """Forgets refusals: of days whose files are again what is published, or that a person has dropped."""
 
     def change(current: Table) -> _Change:
-        names = [refused_property_name(item.day) for item in days]
+        standing = read_table_ledger(table.name()[-1], current).refused
+        names = [refused_property_name(item.day) for item in days if standing.get(item.day) == item]
         there = [name for name in names if name in current.properties]
         refs = [item.branch for item in days if item.branch in current.metadata.refs]
         updates: list[TableUpdate] = [RemoveSnapshotRefUpdate(ref_name=name) for name in dict.fromkeys(refs)]

@@ -1,0 +1,313 @@
+"""Refused days, decided by hand: looked at, published with a reason, or dropped.
+
+What belongs here: what a person does with a day that the audit has refused, through PyIceberg and without Spark. What does not:
+the verdict itself (audit.py) and the commit that publishes (publish.py).
+
+A refused day's branch holds the day as it was audited, on a `main` that has moved since. To publish it, its data files (the
+very same, nothing is read or written again) replace the day's files on a new audit branch that starts at today's `main`, and
+that branch is published like any other: one commit moves `main`, records the day with the person's reason, and drops both
+branches.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException, ValidationException
+from pyiceberg.expressions import EqualTo
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
+
+from ecommerce_platform.contracts import SOURCE_TABLES, Contract
+from ecommerce_platform.lakehouse import publish as publishing
+from ecommerce_platform.lakehouse import quarantine
+from ecommerce_platform.lakehouse.audit import count_days, may_be_overruled
+from ecommerce_platform.lakehouse.errors import OverruleError, PublishConflictError
+from ecommerce_platform.lakehouse.inspection import quarantined_of
+from ecommerce_platform.lakehouse.ledger import (
+    AuditedCounts,
+    DayRecord,
+    Override,
+    RefusedDay,
+    TableLedger,
+    read_ledger,
+    read_table_ledger,
+)
+from ecommerce_platform.lakehouse.tables import ensure_quarantine_table, event_identifier, open_catalog
+from ecommerce_platform.settings import Settings
+
+_ATTEMPTS = 10
+SAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who publishes a refused day, why, and when (an audit stamp, ISO 8601, UTC)."""
+
+    reason: str
+    by: str
+    at: str
+    run_id: str
+    reached: Callable[[str], None] = lambda step: None
+
+
+@dataclass(frozen=True)
+class DecidedDay:
+    """A line of `refused list`: a refused day, or one that a person has published."""
+
+    table: str
+    day: date
+    state: str
+    reason: str
+    landed: int | None
+    quarantined: int | None
+    branch: str
+    content_id: str
+    run_id: str
+    published_because: str = ""
+    published_by: str = ""
+    published_at: str = ""
+
+
+@dataclass(frozen=True)
+class RefusedStory:
+    """All that is known of a refused day. `rows_published_before` is of the last good state, None when there is none."""
+
+    table: str
+    day: date
+    reason: str
+    content_id: str
+    branch: str
+    snapshot_id: str
+    run_id: str
+    audited: AuditedCounts | None
+    may_be_published: bool
+    rows_published_before: int | None
+    quarantined: tuple[dict[str, Any], ...]
+    sample: tuple[dict[str, Any], ...]
+
+
+def decided_days(settings: Settings, *, published: bool = False) -> list[DecidedDay]:
+    """The refused days of all tables; with `published`, those too that a person has published and that still are."""
+    found = []
+    for table in SOURCE_TABLES:
+        ledger = read_ledger(settings, [table])[table]
+        found += [_refused_line(item) for item in ledger.refused.values()]
+        if published:
+            found += [_published_line(record) for record in ledger.published.values() if record.override]
+    return sorted(found, key=lambda line: (SOURCE_TABLES.index(line.table), line.day, line.state))
+
+
+def _refused_line(item: RefusedDay) -> DecidedDay:
+    landed, quarantined = (item.audited.landed, item.audited.quarantined) if item.audited else (None, None)
+    return DecidedDay(
+        item.table, item.day, "refused", item.reason, landed, quarantined, item.branch, item.content_id, item.run_id
+    )
+
+
+def _published_line(record: DayRecord) -> DecidedDay:
+    override = record.override
+    assert override is not None, "asked for overruled days only"
+    return DecidedDay(
+        record.table,
+        record.day,
+        "published by hand",
+        override.refusal,
+        record.landed,
+        record.quarantined,
+        "",
+        record.content_id,
+        record.run_id,
+        override.reason,
+        override.by,
+        override.at,
+    )
+
+
+def show_refused(settings: Settings, contract: Contract, day: date) -> RefusedStory:
+    """The refusal, its measures, and what lies on the branch and in quarantine. Raises OverruleError when there is none."""
+    table = open_catalog(settings).load_table(event_identifier(settings, contract.table))
+    ledger = read_table_ledger(contract.table, table)
+    item = _standing(ledger, contract.table, day)
+    head = table.metadata.refs.get(item.branch)
+    sample = (
+        table.scan(row_filter=EqualTo("date", day), snapshot_id=head.snapshot_id, limit=SAMPLE_ROWS)
+        .to_arrow()
+        .to_pylist()
+        if head
+        else []
+    )
+    reasons = Counter((row.reason, row.column) for row in quarantined_of(settings, contract.table, item.content_id))
+    before = ledger.published.get(day)
+    return RefusedStory(
+        item.table,
+        day,
+        item.reason,
+        item.content_id,
+        item.branch,
+        str(head.snapshot_id) if head else "",
+        item.run_id,
+        item.audited,
+        bool(head and item.audited and may_be_overruled(item.audited)),
+        before.published if before else None,
+        tuple({"reason": key[0], "column": key[1], "rows": rows} for key, rows in sorted(reasons.items())),
+        tuple(sample),
+    )
+
+
+def publish_refused(settings: Settings, contract: Contract, day: date, decision: Decision) -> DayRecord:
+    """Publishes what the audit has refused, exactly as it was audited, on today's `main`. Twice is the same as once.
+
+    Raises OverruleError when the day is not refused, nothing was audited, or rows were lost: only a share of unreadable rows
+    above the limit is for a person to judge.
+    """
+    if not decision.reason.strip():
+        raise OverruleError("publishing a refused day needs a reason: it is recorded with the day")
+    catalog = open_catalog(settings)
+    seen: RefusedDay | None = None
+    for attempt in range(1, _ATTEMPTS + 1):
+        table = catalog.load_table(event_identifier(settings, contract.table))
+        ledger = read_table_ledger(contract.table, table)
+        done = ledger.published.get(day)
+        if day not in ledger.refused and done and done.override:
+            return done
+        item = _standing(ledger, contract.table, day)
+        if seen is not None and item != seen:
+            raise OverruleError(
+                f"{item.table} {day}: other content has been refused meanwhile: {item.reason}; look at it, then decide again"
+            )
+        seen, audited = item, _publishable(item, table)
+        branch = publishing.audit_branch(decision.run_id, attempt)
+        try:
+            record = _publish_once(settings, contract, catalog, table, item, audited, branch, decision)
+        except PublishConflictError:
+            publishing.drop_branch(catalog, table, branch)
+            continue
+        _forget(catalog, settings, contract, [done.content_id] if done else [], record.content_id)
+        return record
+    raise OverruleError(
+        f"table {contract.table}: main moved during each of {_ATTEMPTS} attempts to publish {day}; expected one quiet "
+        "moment: look for runs of this table, then try again"
+    )
+
+
+def drop_refused(settings: Settings, contract: Contract, day: date) -> RefusedDay:
+    """Forgets the refusal, its branch and its quarantined rows; what is published stays. Raises OverruleError."""
+    catalog = open_catalog(settings)
+    table = catalog.load_table(event_identifier(settings, contract.table))
+    ledger = read_table_ledger(contract.table, table)
+    item = _standing(ledger, contract.table, day)
+    publishing.lift_refusals(catalog, table, [item])
+    published = ledger.published.get(day)
+    _forget(catalog, settings, contract, [item.content_id], published.content_id if published else "")
+    return item
+
+
+def _standing(ledger: TableLedger, table: str, day: date) -> RefusedDay:
+    if day in ledger.refused:
+        return ledger.refused[day]
+    refused = ", ".join(str(item) for item in ledger.refused) or "none"
+    raise OverruleError(f"{table} {day} is not refused; refused days of {table}: {refused}")
+
+
+def _publishable(item: RefusedDay, table: Table) -> AuditedCounts:
+    where = f"{item.table} {item.day}"
+    if item.audited is None or item.branch not in table.metadata.refs:
+        raise OverruleError(
+            f"{where}: nothing was audited, so there is nothing to publish ({item.reason}); mend the files or the contract, "
+            "and materialize the day again"
+        )
+    if not may_be_overruled(item.audited):
+        raise OverruleError(
+            f"{where}: {item.reason}. That is no matter of judgement: rows would be lost or doubled; expected a day whose only "
+            "fault is its share of unreadable rows: materialize the day again"
+        )
+    return item.audited
+
+
+def _publish_once(
+    settings: Settings,
+    contract: Contract,
+    catalog: Catalog,
+    table: Table,
+    item: RefusedDay,
+    audited: AuditedCounts,
+    branch: str,
+    decision: Decision,
+) -> DayRecord:
+    audited_snapshot = table.metadata.refs[item.branch].snapshot_id
+    publishing.start_branch(catalog, table, branch)
+    decision.reached("branched")
+    snapshot_id = _put_day_on(catalog.load_table(table.name()), branch, item.day, audited_snapshot, decision)
+    decision.reached("written")
+    _check_content(settings, contract, catalog, item, audited, snapshot_id)
+    record = DayRecord(
+        table=item.table,
+        day=item.day,
+        snapshot_id=snapshot_id,
+        content_id=item.content_id,
+        landed=audited.landed,
+        published=audited.published,
+        quarantined=audited.quarantined,
+        duplicates=audited.duplicates,
+        files=audited.files,
+        bytes=audited.bytes,
+        run_id=decision.run_id,
+        override=Override(decision.reason, decision.by, decision.at, audited_snapshot, item.reason),
+    )
+    publishing.publish(catalog, table, snapshot_id, [record], overruled=item)
+    decision.reached("published")
+    return record
+
+
+def _put_day_on(table: Table, branch: str, day: date, audited_snapshot: int, decision: Decision) -> int:
+    """Replaces the day's files on the branch by those of the audited snapshot; returns the branch's new snapshot."""
+    if branch not in table.metadata.refs:
+        raise PublishConflictError(f"branch {branch} is gone: another publication came first")
+    head = table.metadata.refs[branch].snapshot_id
+    properties = {"ecommerce.run-id": decision.run_id, "ecommerce.audited-snapshot-id": str(audited_snapshot)}
+    try:
+        with table.transaction() as transaction:
+            update = transaction.update_snapshot(snapshot_properties=properties, branch=branch)
+            with update.overwrite() as files:
+                for file in _files_of_day(table, head, day):
+                    files.delete_data_file(file)
+                for file in _files_of_day(table, audited_snapshot, day):
+                    files.append_data_file(file)
+    except (CommitFailedException, ValidationException, ValueError) as error:
+        # Another publication has dropped the branch, or a snapshot on any branch took the sequence number (PyIceberg's
+        # ValueError).
+        raise PublishConflictError(f"branch {branch}: another writer came first: {error}") from error
+    return table.metadata.refs[branch].snapshot_id
+
+
+def _files_of_day(table: Table, snapshot_id: int, day: date) -> list[DataFile]:
+    return [task.file for task in table.scan(row_filter=EqualTo("date", day), snapshot_id=snapshot_id).plan_files()]
+
+
+def _check_content(
+    settings: Settings, contract: Contract, catalog: Catalog, item: RefusedDay, audited: AuditedCounts, snapshot_id: int
+) -> None:
+    """What is about to be published is what was audited, rows in quarantine included."""
+    table = catalog.load_table(event_identifier(settings, contract.table))
+    counted = count_days(table, snapshot_id, contract, [item.day])
+    rows = counted[item.day].rows if item.day in counted else 0
+    kept = quarantine.count(ensure_quarantine_table(catalog, settings, contract), [item.content_id])
+    held = kept.get(item.content_id, 0)
+    if (rows, held) != (audited.published, audited.quarantined):
+        raise OverruleError(
+            f"{item.table} {item.day}: the branch holds {rows} rows and quarantine {held}; the audit counted "
+            f"{audited.published} and {audited.quarantined}: something changed them since; materialize the day again"
+        )
+
+
+def _forget(catalog: Catalog, settings: Settings, contract: Contract, contents: Sequence[str], published: str) -> None:
+    """Drops quarantined rows of content that the day no longer has."""
+    gone = [content for content in contents if content and content != published]
+    if gone:
+        quarantine.drop(ensure_quarantine_table(catalog, settings, contract), gone)
