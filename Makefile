@@ -58,6 +58,14 @@ test-snowflake: setup  ## Load, dbt and reconciliation on a real Snowflake accou
 	else mkdir -p data; $(BIN)/python -m pytest -m snowflake --junitxml data/snowflake.xml $(PYTEST_ARGS) || true; \
 	  $(BIN)/python scripts/snowflake_differences.py data/snowflake.xml data/snowflake-differences.md; fi
 
+.PHONY: docs
+docs: setup  ## The documentation site into site/, links checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+.PHONY: reference
+reference: setup  ## docs/reference/ anew from the code
+	@$(BIN)/python scripts/reference.py
+
 .PHONY: format
 format: setup  ## Format the code
 	@$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""Every command of the README runs as it is written, in its order, in an installation of its own.
+"""Every command of the README and of the tutorial runs as it is written, in its order, and prints what the page says.
 
 `make dev` serves until it is stopped: it is started, its page is fetched, and it is stopped.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,41 +17,15 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
+from ecommerce_platform_tests.front.walkthrough import PROJECT, Step, first_line_missing, installation, run, steps_of
+
 SERVES_UNTIL_STOPPED = "make dev"
-DEADLINE_SECONDS = 600
-
-
-def bash_blocks(text: str) -> list[str]:
-    return [block.strip() for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL)]
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The checkout's files in a folder of their own, with the virtual environment that is there already."""
-    checkout = tmp_path / "checkout"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (PROJECT / name).exists():
-            (checkout / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, checkout / name)
-    (checkout / ".venv").symlink_to(PROJECT / ".venv")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ECOMMERCE_", "DAGSTER_"))}
-    environment = kept | {"PYTHONPATH": str(checkout), "CHECKOUT": str(checkout)}
-    yield environment
-    subprocess.run(["make", "down"], cwd=checkout, env=environment, check=False)
-
-
-def run(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
-        cwd=environment["CHECKOUT"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-        check=False,
-    )
+def fresh(tmp_path: Path) -> Iterator[dict[str, str]]:
+    with installation(tmp_path) as environment:
+        yield environment
 
 
 def serve_and_look(environment: dict[str, str]) -> None:
@@ -86,16 +59,40 @@ def serve_and_look(environment: dict[str, str]) -> None:
             process.wait(timeout=10)
 
 
+def follow(step: Step, environment: dict[str, str]) -> None:
+    if step.commands == SERVES_UNTIL_STOPPED:
+        serve_and_look(environment)
+        return
+    done = run(step.commands, environment)
+    assert done.returncode == 0, f"{step.commands}\n{done.stdout[-12000:]}"
+    missing = first_line_missing(done.stdout, step.expected)
+    assert missing is None, f"{step.commands}\nshould print {missing!r}; it printed\n{done.stdout[-12000:]}"
+    # A reader's shell keeps what it exports.
+    for name, value in re.findall(r"(\w+)=(\S+)", " ".join(re.findall(r"^export (.*)$", step.commands, re.MULTILINE))):
+        environment[name] = value.replace("$PWD", environment["CHECKOUT"])
+
+
 @pytest.mark.slow
-def test_every_command_of_the_readme_runs_as_written(installation: dict[str, str]) -> None:
-    blocks = bash_blocks((PROJECT / "README.md").read_text())
-    assert "make demo" in blocks
-    for block in blocks:
-        if block == SERVES_UNTIL_STOPPED:
-            serve_and_look(installation)
-            continue
-        done = run(block, installation)
-        assert done.returncode == 0, f"{block}\n--- stdout\n{done.stdout[-4000:]}\n--- stderr\n{done.stderr[-8000:]}"
+def test_every_command_of_the_readme_runs_as_written(fresh: dict[str, str]) -> None:
+    steps = steps_of((PROJECT / "README.md").read_text())
+    assert any(step.commands == "make demo" for step in steps)
+    for step in steps:
+        follow(step, fresh)
+
+
+@pytest.mark.slow
+def test_who_follows_the_tutorial_word_by_word_gets_what_it_says(fresh: dict[str, str]) -> None:
+    steps = steps_of((PROJECT / "docs" / "tutorial.md").read_text())
+    assert sum(bool(step.expected) for step in steps) > 8
+    for step in steps:
+        follow(step, fresh)
+
+
+def test_a_pages_expected_output_is_found_in_its_order_only() -> None:
+    page = "```bash\nls\n```\n\ntext\n\n```text\na  1\n…\nb … c\n```\n"
+    (step,) = steps_of(page)
+    assert first_line_missing("x\na 1\nno\nB and c", step.expected) is None
+    assert first_line_missing("b c\na 1", step.expected) == "b … c"
 
 
 def test_the_readme_names_only_make_targets_that_exist() -> None:

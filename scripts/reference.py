@@ -1,0 +1,168 @@
+"""Writes docs/reference/ from the code: settings, command line, tables. `--check` says which page is out of date instead.
+
+Run by `make reference`; `make check` runs it with `--check`, so a setting or command without its page does not pass.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+import yaml
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from typer.cli import get_docs_for_click
+
+from ecommerce_platform.cli import app
+from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.settings import PROJECT_DIR, Settings
+
+PAGES = PROJECT_DIR / "docs" / "reference"
+DBT = PROJECT_DIR / "dbt_project"
+GENERATED = "<!-- Written by scripts/reference.py from the code: change the code, then `make reference`. -->\n\n"
+SHORT_NAMES = ("profile", "landing_uri", "data_dir", "start_date")
+LAYERS = {"staging": "STAGING", "intermediate": "INTERMEDIATE", "marts": "MARTS"}
+
+
+def settings_page() -> str:
+    """Every setting: environment variable, type, default, meaning; a table a section."""
+    lines = [
+        "# Settings\n",
+        "Every setting is an environment variable. No file is read: the shell's variables are the truth. An empty variable counts as "
+        "not set. Objects and lists are JSON. A secret is never printed.\n",
+        _settings_table("ECOMMERCE_", {n: f for n, f in Settings.model_fields.items() if not _is_section(f)}),
+    ]
+    for name, field in Settings.model_fields.items():
+        if _is_section(field):
+            section: type[BaseModel] = field.annotation  # type: ignore[assignment]
+            lines += [f"## {name}\n", _paragraph(section.__doc__ or "") + "\n"]
+            lines.append(_settings_table(f"ECOMMERCE_{name.upper()}__", section.model_fields))
+    return GENERATED + "\n".join(lines)
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _settings_table(prefix: str, fields: dict[str, FieldInfo]) -> str:
+    rows = ["| variable | type | default | meaning |", "|---|---|---|---|"]
+    for name, field in fields.items():
+        rows.append(
+            f"| `{prefix}{name.upper()}` | {_type_name(field)} | {_default(field)} | {_cell(field.description or '')} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _type_name(field: FieldInfo) -> str:
+    annotation = field.annotation
+    text = annotation.__name__ if isinstance(annotation, type) and "[" not in str(annotation) else str(annotation)
+    text = re.sub(r"(?:\w+\.)+(\w+)", r"\1", text).replace("SecretStr", "secret").replace("NoneType", "None")
+    return _cell(text.replace(" | None", ", optional"))
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if value is None or value == "":
+        return ""
+    if isinstance(value, SecretStr):
+        return "(secret)"
+    if isinstance(value, Path):
+        # The checkout's own folder is another on each machine.
+        return f"`{value.relative_to(PROJECT_DIR)}`" if value.is_relative_to(PROJECT_DIR) else f"`{value}`"
+    return f"`{_cell(str(value))}`"
+
+
+def _cell(text: str) -> str:
+    return _paragraph(text).replace("|", "\\|")
+
+
+def _paragraph(text: str) -> str:
+    return " ".join(text.split())
+
+
+def command_line_page() -> str:
+    """Every command with its arguments and options, as typer knows them."""
+    command = typer.main.get_command(app)
+    text = get_docs_for_click(
+        obj=command, ctx=typer.Context(command, info_name="ecommerce-platform"), name="ecommerce-platform"
+    )
+    text = text.replace("# `ecommerce-platform`", "# Command line\n\n`.venv/bin/ecommerce-platform` in a checkout.", 1)
+    return GENERATED + text.replace(str(PROJECT_DIR), ".").strip() + "\n"
+
+
+def tables_page() -> str:
+    """Columns of the source tables, of raw, and of each dbt model."""
+    lines = ["# Tables and columns\n", "What a figure means exactly is in [definitions](../definitions.md).\n"]
+    lines += [
+        "## Source tables: landing, Iceberg `ecommerce.*`, Snowflake `RAW.*`\n",
+        "Iceberg adds `__op`, `__ts_ms`, `__source_ts_ms`, `__source_lsn`, `date`, `__source_file`, `__source_row`; raw adds "
+        "`loaded_at` and `batch_id` to these.\n",
+    ]
+    for name, contract in load_contracts().items():
+        lines += [
+            f"### {name}\n",
+            _paragraph(contract.description) + "\n",
+            "| column | type | meaning |",
+            "|---|---|---|",
+        ]
+        for column in contract.columns:
+            size = f"({column.precision}, {column.scale})" if column.precision else ""
+            notes = ", ".join(w for w, on in (("key", column.primary_key), ("required", column.required)) if on)
+            about = _cell(column.description) + (f" ({notes})" if notes else "")
+            lines.append(f"| `{column.name}` | {column.type.value}{size} | {about} |")
+        lines.append("")
+    texts = _doc_blocks()
+    for folder, schema in LAYERS.items():
+        lines.append(f"## {schema}\n")
+        for model in _models(DBT / "models" / folder):
+            alias = re.sub(r"^(stg|mart)_", "", model["name"])
+            lines += [
+                f"### {schema}.{alias.upper()}\n",
+                _paragraph(_resolved(model.get("description", ""), texts)) + "\n",
+            ]
+            lines += ["| column | type | meaning |", "|---|---|---|"]
+            for column in model.get("columns", []):
+                about = _cell(_resolved(column.get("description", ""), texts))
+                lines.append(f"| `{column['name']}` | {column.get('data_type', '')} | {about} |")
+            lines.append("")
+    return GENERATED + "\n".join(lines)
+
+
+def _models(folder: Path) -> Iterator[dict]:
+    for path in sorted(folder.glob("*__models.yml")):
+        yield from yaml.safe_load(path.read_text()).get("models", [])
+
+
+def _doc_blocks() -> dict[str, str]:
+    text = "\n".join(path.read_text() for path in sorted((DBT / "docs").glob("*.md")))
+    return dict(re.findall(r"{%\s*docs (\w+)\s*%}(.*?){%\s*enddocs\s*%}", text, re.DOTALL))
+
+
+def _resolved(text: str, blocks: dict[str, str]) -> str:
+    return re.sub(r"""{{\s*doc\(["'](\w+)["']\)\s*}}""", lambda match: blocks[match[1]].strip(), text)
+
+
+PAGE_WRITERS = {"settings.md": settings_page, "command-line.md": command_line_page, "tables.md": tables_page}
+
+
+def main(check: bool) -> int:
+    """Writes the pages, or with `check` names those that differ from the code; returns the exit code."""
+    stale = []
+    for name, write in PAGE_WRITERS.items():
+        path, text = PAGES / name, write()
+        if check:
+            if not path.exists() or path.read_text() != text:
+                stale.append(f"docs/reference/{name}")
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    if stale:
+        print(f"out of date: {', '.join(stale)}; run make reference", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
