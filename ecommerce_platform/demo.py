@@ -20,6 +20,7 @@ from ecommerce_platform.settings import Settings
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+    from ecommerce_platform.embedded.realtime import LoadedVersions
     from ecommerce_platform.embedded.sample_shop import SampleReport
 
 Say = Callable[[str], None]
@@ -86,16 +87,23 @@ def progress_bar() -> Callable[[str, int, int], None]:
     return show
 
 
-def load_speed_layer(settings: Settings, path: Path) -> int:
-    """Loads order versions from Parquet into `orders_realtime`; returns the rows read."""
+def load_speed_layer(settings: Settings, path: str | Path, skip_unreadable: bool = False) -> LoadedVersions:
+    """Loads order versions from Parquet, in a folder or on S3, into `orders_realtime`; what it read and left out.
+
+    Raises RealtimeLoadError naming file, row, column and what was expected.
+    """
     from ecommerce_platform.contracts import load_contracts
     from ecommerce_platform.embedded.realtime import create_orders_realtime, load_realtime
+    from ecommerce_platform.object_store import local_copy
     from ecommerce_platform.reconciliation.clickhouse import connect
 
     client = connect(settings)
     try:
         create_orders_realtime(client, settings.clickhouse.orders_table)
-        return load_realtime(client, settings.clickhouse.orders_table, path, load_contracts()["orders"])
+        with local_copy(str(path), settings.s3) as folder:
+            return load_realtime(
+                client, settings.clickhouse.orders_table, folder, load_contracts()["orders"], skip_unreadable
+            )
     finally:
         client.close()
 
@@ -175,7 +183,7 @@ def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, s
             settings, days=days, orders_per_day=orders_per_day, seed=seed, faults=True, overwrite=True, say=say
         )
     with _step("2/4 speed layer (ClickHouse)", say):
-        versions = load_speed_layer(settings, realtime_dir(settings))
+        versions = load_speed_layer(settings, realtime_dir(settings)).rows
         say(f"  {versions} order versions in {settings.clickhouse.orders_table}")
     last = settings.start_date + timedelta(days=days - 1)
     with _step(f"3/4 batch layer, {settings.start_date} to {last} in one run", say):

@@ -1,10 +1,18 @@
-"""S3 as Arrow's file system, from the settings. Not here: paths, listings, and the clients of Spark and Iceberg."""
+"""S3 as Arrow's file system, from the settings. Not here: listings of landing files, and the clients of Spark and Iceberg."""
 
 from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pyarrow.fs as pafs
 
 from ecommerce_platform.settings import S3Settings
+
+_PIECE_BYTES = 1 << 20
 
 
 def arrow_s3(s3: S3Settings) -> pafs.S3FileSystem:
@@ -18,3 +26,26 @@ def arrow_s3(s3: S3Settings) -> pafs.S3FileSystem:
     return pafs.S3FileSystem(
         **keys, endpoint_override=s3.endpoint, region=s3.region, force_virtual_addressing=not s3.path_style
     )
+
+
+@contextmanager
+def local_copy(address: str, s3: S3Settings) -> Iterator[Path]:
+    """A path with the files of `address`: itself on a disk; on S3 a copy, removed at the end."""
+    if not address.startswith("s3://"):
+        yield Path(address)
+        return
+    source = address.removeprefix("s3://").rstrip("/")
+    store = arrow_s3(s3)
+    with tempfile.TemporaryDirectory(prefix="ecommerce-platform-") as folder:
+        target = Path(folder) / source.rpartition("/")[2]
+        files = [
+            info
+            for info in store.get_file_info(pafs.FileSelector(source, recursive=True, allow_not_found=True))
+            if info.is_file
+        ]
+        for info in files:
+            copy = target / info.path.removeprefix(source).lstrip("/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with store.open_input_stream(info.path) as read, copy.open("wb") as write:
+                shutil.copyfileobj(read, write, _PIECE_BYTES)
+        yield target

@@ -1,7 +1,7 @@
 """Order versions as a speed layer keeps them, read from Parquet of any of the landing zone's physical forms.
 
 What belongs here: decoding by the contract, ties, and values that PostgreSQL left out as unchanged. What does not: ClickHouse
-(realtime.py), and the lakehouse's quarantine: a speed layer's file that cannot be read is an error.
+(realtime.py), and the lakehouse's quarantine: a row that cannot be read is an error, or is left out and counted when asked for.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ OPERATIONS = {
 _OP, _LSN, _TS, _SOURCE_TS = "__op", "__source_lsn", "__ts_ms", "__source_ts_ms"
 _MEMORY_LIMIT = "1GB"
 _BATCH_ROWS = 100_000
+_PARQUET_ROWS = "read_parquet(?, file_row_number = true, hive_partitioning = false)"
 _WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
 
 
@@ -49,8 +50,10 @@ class OrderVersions:
     with the later `__ts_ms`, then the later file name and row.
     """
 
-    def __init__(self, contract: Contract, files: Sequence[Path]) -> None:
+    def __init__(self, contract: Contract, files: Sequence[Path], skip_unreadable: bool = False) -> None:
         self._contract = contract
+        self._skip_unreadable = skip_unreadable
+        self.skipped = 0
         self._duck = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT})
         self._duck.execute("SET TimeZone = 'UTC'")
         self._names = [column.name for column in contract.columns]
@@ -132,13 +135,18 @@ class OrderVersions:
                     f"{file}: column {column.name} is {types[column.name]}; expected {_expected(column)}"
                 )
             decoded.append(expression)
-        self._refuse_unreadable(file, columns, types, decoded)
+        unreadable = self._unreadable(columns, types, decoded)
+        if not self._skip_unreadable:
+            self._refuse_unreadable(file, columns, unreadable)
+        bad = " OR ".join(f"({condition})" for condition in (*unreadable.values(), *self._not_an_event(types)))
         names = ", ".join(_quoted(column.name) for column in columns)
         self._duck.execute(
             f"INSERT INTO versions ({names}, file, row) SELECT {', '.join(decoded)}, ?, file_row_number "
-            "FROM read_parquet(?, file_row_number = true, hive_partitioning = false)",
+            f"FROM {_PARQUET_ROWS} WHERE NOT ({bad})",
             [position, str(file)],
         )
+        if self._skip_unreadable:
+            self.skipped += self._scalar(f"SELECT count(*) FROM {_PARQUET_ROWS} WHERE {bad}", [str(file)])
 
     def _wanted(self) -> list[Column]:
         cdc = (
@@ -158,19 +166,31 @@ class OrderVersions:
             raise RealtimeLoadError(f"{file} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
         return {row[0]: row[1] for row in rows}
 
-    def _refuse_unreadable(
-        self, file: Path, columns: Sequence[Column], types: dict[str, str], decoded: Sequence[str]
-    ) -> None:
-        """Raise RealtimeLoadError naming the first row and column whose value cannot be what the contract says."""
+    def _unreadable(self, columns: Sequence[Column], types: dict[str, str], decoded: Sequence[str]) -> dict[str, str]:
+        """For each column of the file, the condition that a row's value cannot be what the contract says."""
         always = (self._contract.key, _OP, _SOURCE_TS)
+        conditions = {}
         for column, expression in zip(columns, decoded, strict=True):
-            if column.name not in types:
+            if column.name in types:
+                there = "" if column.name in always else f" AND {_quoted(column.name)} IS NOT NULL"
+                conditions[column.name] = f"({expression}) IS NULL{there}"
+        return conditions
+
+    def _not_an_event(self, types: dict[str, str]) -> Iterator[str]:
+        """What the lakehouse quarantines and a speed layer could read: a change without its number or its time."""
+        if self._skip_unreadable and _LSN in types:
+            yield f"{_quoted(_LSN)} IS NULL AND lower(trim({_quoted(_OP)})) NOT IN ('r', 'read')"
+        if self._skip_unreadable and _TS in types:
+            yield f"{_quoted(_TS)} IS NULL"
+
+    def _refuse_unreadable(self, file: Path, columns: Sequence[Column], unreadable: dict[str, str]) -> None:
+        """Raise RealtimeLoadError naming the first row and column whose value cannot be what the contract says."""
+        for column in columns:
+            if column.name not in unreadable:
                 continue
-            raw = _quoted(column.name)
-            is_bad = f"({expression}) IS NULL" + ("" if column.name in always else f" AND {raw} IS NOT NULL")
             found = self._duck.execute(
-                f"SELECT file_row_number, {raw}::VARCHAR FROM read_parquet(?, file_row_number = true, "
-                f"hive_partitioning = false) WHERE {is_bad} ORDER BY 1 LIMIT 1",
+                f"SELECT file_row_number, {_quoted(column.name)}::VARCHAR FROM {_PARQUET_ROWS} "
+                f"WHERE {unreadable[column.name]} ORDER BY 1 LIMIT 1",
                 [str(file)],
             ).fetchone()
             if found:
@@ -178,8 +198,8 @@ class OrderVersions:
                     f"{file}: row {found[0]} has {column.name} = {found[1]!r}; expected {_expected(column)}"
                 )
 
-    def _scalar(self, sql: str) -> int:
-        row = self._duck.execute(sql).fetchone()
+    def _scalar(self, sql: str, parameters: Sequence[str] = ()) -> int:
+        row = self._duck.execute(sql, list(parameters)).fetchone()
         return int(row[0]) if row else 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from ecommerce_platform.embedded.order_versions import KnownTexts, OrderVersions
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-__all__ = ["RealtimeLoadError", "create_orders_realtime", "load_realtime"]
+__all__ = ["LoadedVersions", "RealtimeLoadError", "create_orders_realtime", "load_realtime"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEYS_PER_QUERY = 5_000
@@ -46,20 +47,31 @@ def create_orders_realtime(client: Client, table: str, contract: Contract | None
     )
 
 
-def load_realtime(client: Client, table: str, path: Path, contract: Contract) -> int:
-    """Load the order versions of a Parquet file, or of every one below a folder; returns the rows read.
+@dataclass(frozen=True)
+class LoadedVersions:
+    """What a load did: rows read into the table, and rows left out because they cannot be versions."""
+
+    rows: int
+    skipped: int = 0
+
+
+def load_realtime(
+    client: Client, table: str, path: Path, contract: Contract, skip_unreadable: bool = False
+) -> LoadedVersions:
+    """Load the order versions of a Parquet file, or of every one below a folder.
 
     `is_deleted` follows from `__op`; columns that the contract does not know are ignored; loading again changes nothing.
-    Raises RealtimeLoadError naming the file, the column and what was expected.
+    Raises RealtimeLoadError naming the file, the column and what was expected; with `skip_unreadable`, rows that the
+    lakehouse would quarantine are left out and counted, and only a file that cannot be read as a whole is an error.
     """
     name = _table(table)
-    versions = OrderVersions(contract, _parquet_files(Path(path)))
+    versions = OrderVersions(contract, _parquet_files(Path(path)), skip_unreadable)
     try:
         if keys := versions.keys_with_unchanged_text():
             versions.fill_unchanged(_known_texts(client, name, contract, keys))
         for batch in versions.batches():
             client.insert_arrow(table, batch)
-        return versions.row_count
+        return LoadedVersions(versions.row_count, versions.skipped)
     finally:
         versions.close()
 

@@ -14,7 +14,12 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded.realtime import RealtimeLoadError, create_orders_realtime, load_realtime
+from ecommerce_platform.embedded.realtime import (
+    LoadedVersions,
+    RealtimeLoadError,
+    create_orders_realtime,
+    load_realtime,
+)
 
 _TABLE = "orders_realtime"
 _CREATED = datetime(2026, 1, 1, 10, 11, 12, 123456, tzinfo=UTC)
@@ -65,7 +70,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def _load(client: Client, path: Path) -> int:
-    return load_realtime(client, _TABLE, path, load_contracts()["orders"])
+    return load_realtime(client, _TABLE, path, load_contracts()["orders"]).rows
 
 
 def _current(client: Client, columns: str) -> Sequence[Any]:
@@ -227,6 +232,21 @@ def test_what_cannot_be_read_is_named_and_nothing_is_loaded(
     ):
         _load(table, path)
     assert table.command(f"select count() from {_TABLE}") == 0
+
+
+def test_rows_that_cannot_be_events_are_left_out_and_counted_when_asked(table: Client, write: Write) -> None:
+    path = write(
+        {"id": 1},
+        {"id": None},
+        {"id": 2, "__op": "x"},
+        {"id": 3, "__source_ts_ms": None},
+        {"id": 4, "__ts_ms": None},
+        {"id": 5, "__source_lsn": None},
+        {"id": 6, "__source_lsn": None, "__op": "r"},
+    )
+    loaded = load_realtime(table, _TABLE, path, load_contracts()["orders"], skip_unreadable=True)
+    assert loaded == LoadedVersions(rows=2, skipped=5)
+    assert [row[0] for row in table.query(f"select id from {_TABLE} order by id").result_rows] == [1, 6]
 
 
 def test_a_missing_column_a_missing_path_and_a_file_that_is_no_parquet_are_named(
