@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -74,13 +73,22 @@ def sample(
 
 @realtime_app.command("load", epilog="Example: `ecommerce-platform realtime load data/realtime`")
 def realtime_load(
-    path: Annotated[Path, typer.Argument(help="A Parquet file, or a folder of them.", exists=True)],
+    path: Annotated[str, typer.Argument(help="A Parquet file, or a folder of them, on a disk or on S3.")],
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out rows that the lakehouse would quarantine.")
+    ] = False,
 ) -> None:
     """Fill `orders_realtime` from Parquet with the columns of the orders contract and the CDC metadata."""
     from ecommerce_platform.demo import load_speed_layer
+    from ecommerce_platform.embedded.realtime import RealtimeLoadError
 
-    rows = load_speed_layer(settings_or_exit(), path)
-    say(f"{rows} order versions loaded from {path}")
+    try:
+        loaded = load_speed_layer(settings_or_exit(), path, skip_unreadable)
+    except RealtimeLoadError as error:
+        say(f"error: {error}")
+        raise typer.Exit(1) from None
+    left_out = f", {loaded.skipped} unreadable rows left out" if loaded.skipped else ""
+    say(f"{loaded.rows} order versions loaded from {path}{left_out}")
 
 
 @warehouse_app.command("init", epilog="Example: `ecommerce-platform warehouse init`")
