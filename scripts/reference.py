@@ -31,8 +31,8 @@ def settings_page() -> str:
     """Every setting: environment variable, type, default, meaning; a table a section."""
     lines = [
         "# Settings\n",
-        "Every setting is an environment variable. No file is read: the shell's variables are the truth. An empty variable counts as "
-        "not set. Objects and lists are JSON. A secret is never printed.\n",
+        "Every setting is an environment variable. No file is read: the shell's variables are the truth. An empty variable "
+        "counts as not set. Objects and lists are JSON. A secret is never printed.\n",
         _settings_table("ECOMMERCE_", {n: f for n, f in Settings.model_fields.items() if not _is_section(f)}),
     ]
     for name, field in Settings.model_fields.items():
