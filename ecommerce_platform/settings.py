@@ -62,6 +62,8 @@ class LakehouseSettings(BaseModel):
     namespace: str = "ecommerce"
     quarantine_namespace: str = "quarantine"
     analytics_namespace: str = "analytics"
+    # A column of landing files that the contract does not name: added to the tables, left in the files, or the day refused.
+    unknown_columns: Literal["add", "ignore", "refuse"] = "add"
 
 
 class SnowflakeSettings(BaseModel):
@@ -123,6 +125,12 @@ class BusinessSettings(BaseModel):
     active_days: int = 90
     at_risk_days: int = 180
     recent_days: int = 30
+
+
+class MartsSettings(BaseModel):
+    """The published figures. A month's books close this many days after its end: what changes later is a late change."""
+
+    month_closes_after_days: int = Field(5, ge=0)
 
 
 class ReconciliationSettings(BaseModel):
@@ -199,6 +207,7 @@ class Settings(BaseSettings):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     dbt: DbtSettings = DbtSettings()
     business: BusinessSettings = BusinessSettings()
+    marts: MartsSettings = MartsSettings()
     reconciliation: ReconciliationSettings = ReconciliationSettings()
     operations: OperationsSettings = OperationsSettings()
     notifications: NotificationSettings = NotificationSettings()

@@ -80,7 +80,8 @@ _DUCKDB = {
 class Column:
     """One column: its name, type, and what the contract says of it.
 
-    `required` means: not null in any event that is no DELETE. `precision` and `scale` belong to decimals.
+    `required` means: not null in any event that is no DELETE. `precision` and `scale` belong to decimals. `late` means: the
+    table had rows before it had this column, so that a null says no more than its absence.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Column:
     scale: int | None = None
     personal: bool = False
     references: str | None = None
+    late: bool = False
 
     @property
     def decimal_arguments(self) -> str:
@@ -142,7 +144,10 @@ _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 
 @dataclass(frozen=True)
 class Contract:
-    """A source table: its columns in order, key, clustering and business rules."""
+    """A source table: its columns in order, key, clustering and business rules.
+
+    `extra` are columns that landing files brought and the contract does not name; no contract file has any.
+    """
 
     table: str
     description: str
@@ -151,9 +156,10 @@ class Contract:
     quality: tuple[QualityRule, ...] = ()
     version: str = "1.0.0"
     source: str = field(default="", compare=False)
+    extra: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (self.table, *(column.name for column in self.columns)):
+        for name in (self.table, *(column.name for column in (*self.columns, *self.extra))):
             if not _IDENTIFIER.fullmatch(name):
                 raise ContractError(
                     f"{self.source}: {name!r} is no usable name; expected lower-case letters, digits, _"
@@ -183,13 +189,13 @@ class Contract:
 
     @property
     def all_event_columns(self) -> tuple[Column, ...]:
-        """Columns of the Iceberg table, in its order: business, CDC, date, provenance."""
-        return (*self.columns, *CDC_COLUMNS, DATE_COLUMN, *PROVENANCE_COLUMNS)
+        """Columns of the Iceberg table, in its order: business, CDC, date, provenance, extra."""
+        return (*self.columns, *CDC_COLUMNS, DATE_COLUMN, *PROVENANCE_COLUMNS, *self.extra)
 
     @property
     def raw_columns(self) -> tuple[Column, ...]:
-        """Columns of the Snowflake raw table, in its order: business, CDC, load, date, provenance."""
-        return (*self.columns, *CDC_COLUMNS, *LOAD_COLUMNS, DATE_COLUMN, *PROVENANCE_COLUMNS)
+        """Columns of the Snowflake raw table, in its order: business, CDC, load, date, provenance, extra."""
+        return (*self.columns, *CDC_COLUMNS, *LOAD_COLUMNS, DATE_COLUMN, *PROVENANCE_COLUMNS, *self.extra)
 
     @property
     def text_columns(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ What belongs here: YAML to `Contract`, with errors that name file and column. Wh
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -28,11 +29,12 @@ _DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
 
 
 def load_contracts(directory: Path | None = None) -> Mapping[str, Contract]:
-    """All contracts of `directory` (the package's own by default), keyed and ordered as `SOURCE_TABLES`.
+    """All contracts of `directory`, keyed and ordered as `SOURCE_TABLES`; by default of the folder that ECOMMERCE_CONTRACTS_DIR
+    names, else the package's own.
 
     Raises ContractError when one is missing or cannot be used.
     """
-    return _load_all(directory or CONTRACTS_DIR)
+    return _load_all(directory or Path(os.environ.get("ECOMMERCE_CONTRACTS_DIR") or CONTRACTS_DIR))
 
 
 @cache

@@ -15,7 +15,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from ecommerce_platform.contracts import Contract
+from ecommerce_platform.contracts import Column, Contract
 from ecommerce_platform.lakehouse.decode import (
     DECODER_VERSION,
     FileGroup,
@@ -24,6 +24,8 @@ from ecommerce_platform.lakehouse.decode import (
     schema_problem,
     unknown_columns,
 )
+from ecommerce_platform.lakehouse.errors import DayRefusedError
+from ecommerce_platform.lakehouse.evolution import extra_columns, unknown_problem
 from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, UnreadableFileError, read_footer
 from ecommerce_platform.landing.files import LandingFile, list_table
 from ecommerce_platform.object_store import arrow_s3
@@ -55,6 +57,7 @@ class DayArrival:
     files: tuple[ArrivedFile, ...]
     content_id: str
     unknown_columns: tuple[str, ...] = ()
+    extra: tuple[Column, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -106,7 +109,7 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
     source = _filesystem(settings)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="footers") as pool:
         pending = {
-            day: [pool.submit(_read, source, contract, file) for file in files]
+            day: [pool.submit(_read, source, settings.lakehouse.unknown_columns, contract, file) for file in files]
             for day, files in list_landing(settings, contract.table, days).items()
         }
         for day, futures in pending.items():
@@ -116,22 +119,29 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
                 refused[day] = RefusedArrival(contract.table, day, "; ".join(problems))
             else:
                 files = tuple(result for result in results if isinstance(result, ArrivedFile))
-                found[day] = _day(contract, day, files)
+                try:
+                    found[day] = _day(settings, contract, day, files)
+                except DayRefusedError as error:
+                    refused[day] = RefusedArrival(contract.table, day, str(error))
     return Arrivals(found, refused)
 
 
-def _day(contract: Contract, day: date, files: tuple[ArrivedFile, ...]) -> DayArrival:
+def _day(settings: Settings, contract: Contract, day: date, files: tuple[ArrivedFile, ...]) -> DayArrival:
+    with_rows = [(f"{contract.table}/{file.path}", file.footer) for file in files if file.footer.rows]
+    extra = extra_columns(contract, with_rows) if settings.lakehouse.unknown_columns == "add" else ()
     unknown = sorted({name for file in files for name in unknown_columns(contract, file.footer)})
-    return DayArrival(contract.table, day, files, content_id(contract, day, files), tuple(unknown))
+    return DayArrival(contract.table, day, files, content_id(contract, day, files, extra), tuple(unknown), extra)
 
 
-def content_id(contract: Contract, day: date, files: Sequence[ArrivedFile]) -> str:
-    """Names what the day becomes: its files' names and bytes, the contract's columns and the decoder's rules.
+def content_id(contract: Contract, day: date, files: Sequence[ArrivedFile], extra: Sequence[Column] = ()) -> str:
+    """Names what the day becomes: its files' names and bytes, the contract's columns and the decoder's rules, and the columns
+    that these very files bring beyond the contract.
 
     No run, clock, or place enters, so that the same files give the same id in another run and after a copy.
     """
     lines = [f"{DECODER_VERSION}", contract.table, day.isoformat()]
     lines += [f"{column.name} {column.spark_type} {column.required}" for column in event_columns(contract)]
+    lines += [f"extra {column.name} {column.spark_type}" for column in extra]
     lines += [f"{file.path} {file.size} {file.digest}" for file in sorted(files, key=lambda file: file.path)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
 
@@ -142,7 +152,7 @@ def _filesystem(settings: Settings) -> pafs.FileSystem:
     return arrow_s3(settings.s3)
 
 
-def _read(source: pafs.FileSystem, contract: Contract, file: LandingFile) -> ArrivedFile | str:
+def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingFile) -> ArrivedFile | str:
     """The file, or why its day is refused, naming file, table, column, found and expected."""
     where = f"{contract.table}/{file.path}"
     try:
@@ -156,7 +166,7 @@ def _read(source: pafs.FileSystem, contract: Contract, file: LandingFile) -> Arr
     except OSError as error:
         return f"{where}: it cannot be opened: {str(error).splitlines()[0]}; expected a readable Parquet file"
     # A file without rows brings nothing that could be of a wrong type: empty frames are often written with no types at all.
-    problem = schema_problem(contract, footer) if footer.rows else None
+    problem = schema_problem(contract, footer) or unknown_problem(contract, footer, mode) if footer.rows else None
     if problem:
         return f"{where}: {problem}; correct the file, or the contract {contract.source}"
     return ArrivedFile(file.path, file.uri, size, file.version, digest, footer)
@@ -175,7 +185,7 @@ def file_groups(contract: Contract, arrivals: Sequence[DayArrival]) -> list[File
     for arrival in arrivals:
         for file in arrival.files:
             if file.footer.rows:
-                columns = relevant_columns(contract, file.footer)
+                columns = relevant_columns(contract, file.footer, (column.name for column in arrival.extra))
                 groups.setdefault(columns, []).append(_spark_uri(file.uri))
     return [FileGroup(columns, tuple(uris)) for columns, uris in groups.items()]
 

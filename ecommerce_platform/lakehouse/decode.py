@@ -7,7 +7,7 @@ not: single values (values.py), writing (write.py, quarantine.py), duplicates (d
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from functools import reduce
@@ -62,14 +62,20 @@ class FileGroup:
 
 
 def event_columns(contract: Contract) -> tuple[Column, ...]:
-    """The columns that a landing file brings: those of the table and the change-data-capture metadata."""
-    return (*contract.columns, *CDC_COLUMNS)
+    """The columns that a landing file brings: those of the table, the change-data-capture metadata, and extra ones."""
+    return (*contract.columns, *CDC_COLUMNS, *contract.extra)
 
 
-def relevant_columns(contract: Contract, footer: Footer) -> tuple[PhysicalColumn, ...]:
-    """The file's columns that the contract knows, in the contract's order."""
+def relevant_columns(contract: Contract, footer: Footer, extra: Iterable[str] = ()) -> tuple[PhysicalColumn, ...]:
+    """The file's columns to read: those that the contract names, in its order, and of the others those in `extra`.
+
+    An extra column is read under its name in lower case, however the file spells it.
+    """
     by_name = {column.name: column for column in footer.columns}
-    return tuple(by_name[column.name] for column in event_columns(contract) if column.name in by_name)
+    known = tuple(by_name[column.name] for column in (*contract.columns, *CDC_COLUMNS) if column.name in by_name)
+    taken = {column.name for column in known}
+    lower = {column.name.lower(): column for column in footer.columns if column.name not in taken}
+    return known + tuple(replace(lower[name], name=name) for name in sorted(extra) if name in lower)
 
 
 def unknown_columns(contract: Contract, footer: Footer) -> tuple[str, ...]:
@@ -86,6 +92,9 @@ def schema_problem(contract: Contract, footer: Footer) -> str | None:
         if lower.count(column.name) > 1:
             return f"column {column.name} is there more than once, in different cases; expected it once"
         physical = by_name.get(column.name)
+        if physical is None and column.name in lower:
+            spelled = next(item.name for item in footer.columns if item.name.lower() == column.name)
+            return f"column {spelled} is spelled in another case; expected {column.name} {column.spark_type}"
         if physical is None:
             if column.required:
                 found = ", ".join(by_name) or "none"

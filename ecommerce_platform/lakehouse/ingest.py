@@ -31,7 +31,8 @@ from ecommerce_platform.lakehouse.audit import (
     verdict,
     volume_warning,
 )
-from ecommerce_platform.lakehouse.errors import LakehouseError, PublishConflictError
+from ecommerce_platform.lakehouse.errors import DayRefusedError, LakehouseError, PublishConflictError
+from ecommerce_platform.lakehouse.evolution import merged
 from ecommerce_platform.lakehouse.ledger import (
     EMPTY,
     AuditedCounts,
@@ -42,10 +43,12 @@ from ecommerce_platform.lakehouse.ledger import (
     read_table_ledger,
 )
 from ecommerce_platform.lakehouse.tables import (
+    add_extra_columns,
     ensure_event_table,
     ensure_quarantine_table,
     event_identifier,
     open_catalog,
+    with_extra_columns,
 )
 from ecommerce_platform.lakehouse.write import (
     SPARK_ERRORS,
@@ -133,6 +136,8 @@ class _Progress:
         self.arrivals = Arrivals({}, {})
         self.before: TableLedger | None = None
         self.ledger = EMPTY
+        #: The contract with the extra columns of the table, by which rows are decoded and written.
+        self.decoded = contract
 
     @property
     def identifier(self) -> str:
@@ -156,7 +161,24 @@ class _Progress:
             return True
         if not any(arrival.rows or _published_rows(ledger, arrival.day) for arrival in todo):
             return self._publish_empty(table, todo)
-        return self._write_audit_publish(table, todo)
+        todo = self._take_extra_columns(table, todo)
+        return self._write_audit_publish(self.catalog.load_table(self.identifier), todo) if todo else True
+
+    def _take_extra_columns(self, table: Table, todo: list[DayArrival]) -> list[DayArrival]:
+        """Brings the table the columns that the days have beyond the contract; refuses days whose types it cannot follow."""
+        extra = with_extra_columns(self.contract, table).extra
+        taken = []
+        for arrival in todo:
+            try:
+                extra = merged(extra, arrival.extra)
+                taken.append(arrival)
+            except DayRefusedError as error:
+                self.refused[arrival.day] = self._refusal(
+                    arrival.day, f"{arrival.table}, {arrival.day}: {error}", arrival.content_id
+                )
+        table = add_extra_columns(self.catalog, table, self.contract, extra)
+        self.decoded = with_extra_columns(self.contract, table)
+        return taken
 
     def _publish_empty(self, table: Table, todo: list[DayArrival]) -> bool:
         """Days without rows, now and before: the ledger says so, there is nothing to write."""
@@ -198,7 +220,7 @@ class _Progress:
 
     def _write(self, branch: str, todo: list[DayArrival]) -> dict[date, DayAudit]:
         """Events to the branch, quarantined rows to quarantine, and what both then hold."""
-        settings, contract = self.job.settings, self.contract
+        settings, contract = self.job.settings, self.decoded
         spark = self.job.session()
         written = write_events(spark, settings, contract, todo, branch, self.job.run_id)
         self._reached("written")
@@ -214,7 +236,7 @@ class _Progress:
         unfit = [arrival for arrival in todo if written.quarantined.get(arrival.day)]
         if not unfit:
             return {}
-        settings, contract, run_id = self.job.settings, self.contract, self.job.run_id
+        settings, contract, run_id = self.job.settings, self.decoded, self.job.run_id
         contents = [arrival.content_id for arrival in unfit]
         table = ensure_quarantine_table(self.catalog, settings, contract)
         expected = {arrival.content_id: written.quarantined[arrival.day] for arrival in unfit}

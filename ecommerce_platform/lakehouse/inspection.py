@@ -15,10 +15,12 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.expressions import In
 
 from ecommerce_platform.contracts import Contract
-from ecommerce_platform.lakehouse.arrivals import scan
+from ecommerce_platform.lakehouse.arrivals import DayArrival, scan
 from ecommerce_platform.lakehouse.decode import event_columns, schema_problem
+from ecommerce_platform.lakehouse.errors import DayRefusedError
+from ecommerce_platform.lakehouse.evolution import merged
 from ecommerce_platform.lakehouse.ledger import TableLedger, read_ledger
-from ecommerce_platform.lakehouse.tables import quarantine_identifier
+from ecommerce_platform.lakehouse.tables import event_identifier, quarantine_identifier, with_extra_columns
 from ecommerce_platform.landing.files import list_days
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
@@ -100,19 +102,45 @@ def contract_differences(settings: Settings, contract: Contract, days: Sequence[
             columns = {column.name.lower(): column for column in file.footer.columns}
             for name in arrival.unknown_columns:
                 if name.lower() in columns:
-                    seen.setdefault(("unknown column", name, str(columns[name.lower()])), []).append(day)
+                    told = f"{columns[name.lower()]}; {_becomes(settings, arrival, name)}"
+                    seen.setdefault(("unknown column", name, told), []).append(day)
             for column in event_columns(contract):
                 if column.name not in columns:
                     seen.setdefault(("missing column", column.name, "not in the file"), []).append(day)
             problem = schema_problem(contract, file.footer)
             if problem:
                 seen.setdefault(("refused", "", problem), []).append(day)
+        problem = _table_problem(settings, contract, arrival)
+        if problem:
+            seen.setdefault(("refused", "", problem), []).append(day)
     for day, item in arrivals.refused.items():
         seen.setdefault(("refused", "", item.reason), []).append(day)
     return [
         ContractDifference(contract.table, kind, column, found, tuple(sorted(set(on))), len(on))
         for (kind, column, found), on in sorted(seen.items())
     ]
+
+
+def _becomes(settings: Settings, arrival: DayArrival, name: str) -> str:
+    """What the platform does with a column that the contract does not name."""
+    if settings.lakehouse.unknown_columns == "ignore":
+        return "left in the files"
+    added = {column.name: column.spark_type for column in arrival.extra}.get(name.lower())
+    return f"added as {added}" if added else "added when it has a type"
+
+
+def _table_problem(settings: Settings, contract: Contract, arrival: DayArrival) -> str | None:
+    """Why the table cannot take the day's columns beyond the contract."""
+    if not arrival.extra:
+        return None
+    try:
+        table = load_iceberg_table(settings, event_identifier(settings, contract.table))
+        merged(with_extra_columns(contract, table).extra, arrival.extra)
+    except (NoSuchTableError, NoSuchNamespaceError):
+        return None
+    except DayRefusedError as error:
+        return str(error)
+    return None
 
 
 def _contents(ledger: TableLedger, days: Sequence[date]) -> list[str]:

@@ -136,7 +136,7 @@ def show_refused(settings: Settings, contract: Contract, day: date) -> RefusedSt
     item = _standing(ledger, contract.table, day)
     head = table.metadata.refs.get(item.branch)
     sample = (
-        table.scan(row_filter=EqualTo("date", day), snapshot_id=head.snapshot_id, limit=SAMPLE_ROWS)
+        table.scan(row_filter=EqualTo(term="date", value=day), snapshot_id=head.snapshot_id, limit=SAMPLE_ROWS)
         .to_arrow()
         .to_pylist()
         if head
@@ -287,7 +287,10 @@ def _put_day_on(table: Table, branch: str, day: date, audited_snapshot: int, dec
 
 
 def _files_of_day(table: Table, snapshot_id: int, day: date) -> list[DataFile]:
-    return [task.file for task in table.scan(row_filter=EqualTo("date", day), snapshot_id=snapshot_id).plan_files()]
+    return [
+        task.file
+        for task in table.scan(row_filter=EqualTo(term="date", value=day), snapshot_id=snapshot_id).plan_files()
+    ]
 
 
 def _check_content(

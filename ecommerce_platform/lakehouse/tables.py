@@ -6,7 +6,9 @@ no JVM is needed. What does not: rows (write.py, quarantine.py) and what is publ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
@@ -29,6 +31,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType
 from ecommerce_platform.lakehouse.errors import TableEvolutionError
+from ecommerce_platform.lakehouse.evolution import EXTRA_COMMENT, merged
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import pyiceberg_catalog
 
@@ -57,6 +60,14 @@ QUARANTINE_COLUMNS = (
     Column("content_id", LogicalType.TEXT, "Content of the day that the row belongs to; see the day ledger."),
 )
 
+_ICEBERG_TYPES: dict[LogicalType, IcebergType] = {
+    LogicalType.BIGINT: LongType(),
+    LogicalType.INT: IntegerType(),
+    LogicalType.TEXT: StringType(),
+    LogicalType.TIMESTAMP: TimestamptzType(),
+    LogicalType.DATE: DateType(),
+    LogicalType.BOOLEAN: BooleanType(),
+}
 _CREATED = {"ecommerce.created-by": "ecommerce-platform"}
 _ATTEMPTS = 5
 
@@ -73,14 +84,7 @@ def iceberg_type(column: Column) -> IcebergType:
     """The column's type in Iceberg; timestamps have a zone, UTC."""
     if column.type is LogicalType.DECIMAL:
         return DecimalType(column.precision or 38, column.scale or 0)
-    return {
-        LogicalType.BIGINT: LongType(),
-        LogicalType.INT: IntegerType(),
-        LogicalType.TEXT: StringType(),
-        LogicalType.TIMESTAMP: TimestamptzType(),
-        LogicalType.DATE: DateType(),
-        LogicalType.BOOLEAN: BooleanType(),
-    }[column.type]
+    return _ICEBERG_TYPES[column.type]
 
 
 def event_identifier(settings: Settings, table: str) -> str:
@@ -104,6 +108,62 @@ def ensure_quarantine_table(catalog: Catalog, settings: Settings, contract: Cont
     """The table of quarantined rows; partitioned by content too, so that a day's rows are replaced file by file."""
     identifier = quarantine_identifier(settings, contract.table)
     return _ensure(catalog, identifier, QUARANTINE_COLUMNS, ("date", "content_id"))
+
+
+def with_extra_columns(contract: Contract, table: Table) -> Contract:
+    """The contract as this table has it: with the columns that landing files brought, and `late` where the table is older
+    than the column.
+
+    Raises TableEvolutionError for a column of a type that the platform does not write.
+    """
+    schemas = table.schemas()
+    first = {field.field_id for field in schemas[min(schemas)].fields}
+    found = {field.name: field for field in table.schema().fields}
+    named = tuple(
+        replace(column, late=column.name not in found or found[column.name].field_id not in first)
+        for column in contract.columns
+    )
+    known = {column.name for column in replace(contract, extra=()).all_event_columns}
+    extra = tuple(_extra(table, field) for field in found.values() if field.name not in known)
+    return replace(contract, columns=named, extra=extra)
+
+
+def _extra(table: Table, field: NestedField) -> Column:
+    if isinstance(field.field_type, DecimalType):
+        digits = {"precision": field.field_type.precision, "scale": field.field_type.scale}
+        return Column(field.name, LogicalType.DECIMAL, EXTRA_COMMENT, late=True, **digits)
+    for kind, found in _ICEBERG_TYPES.items():
+        if found == field.field_type:
+            return Column(field.name, kind, EXTRA_COMMENT, late=True)
+    raise TableEvolutionError(
+        f"column {field.name} of table {'.'.join(table.name())} is {field.field_type}, which the platform does not write; it "
+        "was added outside the platform: drop the column"
+    )
+
+
+def add_extra_columns(catalog: Catalog, table: Table, contract: Contract, extra: Sequence[Column]) -> Table:
+    """Adds columns that landing files bring, and widens those that they bring wider. Whoever else does so at once agrees."""
+    for attempt in range(_ATTEMPTS):
+        present = {column.name: column for column in with_extra_columns(contract, table).extra}
+        changes = [
+            (column, column.name not in present)
+            for column in merged(tuple(present.values()), extra)
+            if present.get(column.name) != column
+        ]
+        if not changes:
+            return table
+        try:
+            with table.update_schema() as update:
+                for column, added in changes:
+                    if added:
+                        update.add_column(column.name, iceberg_type(column), doc=EXTRA_COMMENT)
+                    else:
+                        update.update_column(column.name, iceberg_type(column))
+        except (CommitFailedException, ValueError):  # the latter: another process has added the column
+            if attempt == _ATTEMPTS - 1:
+                raise
+        table = catalog.load_table(table.name())
+    return table
 
 
 def _ensure(catalog: Catalog, identifier: str, columns: tuple[Column, ...], partition_by: tuple[str, ...]) -> Table:
@@ -161,7 +221,8 @@ def _evolve(catalog: Catalog, table: Table, contract: Contract) -> Table:
                         update.add_column(column.name, iceberg_type(column), doc=column.description or None)
                         update.move_before(column.name, before)
                     else:
-                        update.update_column(column.name, iceberg_type(column))
+                        # The comment goes with it: the column may be one that was not in the contract until now.
+                        update.update_column(column.name, iceberg_type(column), doc=column.description or column.name)
         except CommitFailedException:
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -174,7 +235,7 @@ def _changes(table: Table, contract: Contract) -> list[tuple[Column, bool, str]]
     name = ".".join(table.name())
     found = {field.name: field for field in table.schema().fields}
     expected = {column.name: column for column in contract.all_event_columns}
-    gone = [field for field in found if field not in expected]
+    gone = [field.name for field in found.values() if field.name not in expected and field.doc != EXTRA_COMMENT]
     if gone:
         raise TableEvolutionError(
             f"table {name} has the column {gone[0]}, which {contract.source} has not; a column cannot be dropped or "
@@ -190,13 +251,21 @@ def _changes(table: Table, contract: Contract) -> list[tuple[Column, bool, str]]
                     "make it nullable"
                 )
             changes.append((column, True, _follower(contract, column, found)))
-        elif found[column.name].field_type != wanted:
+            continue
+        was_extra = found[column.name].doc == EXTRA_COMMENT
+        if was_extra and column.required:
+            raise TableEvolutionError(
+                f"{contract.source} requires the column {column.name}; events of {name} lack it: make it nullable"
+            )
+        if found[column.name].field_type != wanted:
             if not _widens(found[column.name].field_type, wanted):
                 raise TableEvolutionError(
                     f"column {column.name} of table {name} is {found[column.name].field_type}; {contract.source} expects "
                     f"{wanted}; only int to bigint and a greater decimal precision can follow: restore the type, or add "
                     "a column of another name"
                 )
+            changes.append((column, False, ""))
+        elif was_extra:
             changes.append((column, False, ""))
     return changes
 

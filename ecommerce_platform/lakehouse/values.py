@@ -193,6 +193,7 @@ _FORMS: dict[LogicalType, dict[PhysicalKind, _Decoder]] = {
     LogicalType.INT: _WHOLE,
     LogicalType.DECIMAL: {
         PhysicalKind.DECIMAL: _decimal,
+        PhysicalKind.UNSIGNED_BIGINT: _decimal,
         PhysicalKind.TEXT: _decimal_from_text,
         PhysicalKind.BINARY: _decimal_from_bytes,
     },

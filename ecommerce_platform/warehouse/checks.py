@@ -13,6 +13,7 @@ from ecommerce_platform.lakehouse.ledger import published_days
 from ecommerce_platform.partitions import partition_days
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.assets import raw_key
+from ecommerce_platform.warehouse.lake_files import contract_of_lake
 from ecommerce_platform.warehouse.resource import WarehouseResource
 from ecommerce_platform.warehouse.verify import measure, problems
 
@@ -45,7 +46,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
                     continue
                 # Checks that are run alone have no partition: they look at all that is published.
                 days = run_days if run_days is not None else tuple(published[table])
-                measured = measure(connection, contract, published[table], days)
+                measured = measure(connection, contract_of_lake(settings, contract), published[table], days)
                 found = problems(measured)
                 yield dg.AssetCheckResult(
                     asset_key=raw_key(table),

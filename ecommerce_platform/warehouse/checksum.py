@@ -7,6 +7,9 @@ A row's text is its columns in order. A null is `-;`. A number, a decimal in uni
 microseconds and a date in days since 1970-01-01 are integers followed by `;`. A text is its length in characters, `:`, the
 text and `;`, so that no value can imitate another column's beginning. The row's number is the lower 64 bits of the MD5 of
 that text, and the checksum is the sum of those numbers: independent of order, and different when a row is doubled.
+
+A column that is younger than its table comes after the others, in the order of names, as `name=` and its value; its null adds
+nothing. So a day has the same checksum before and after the table gains a column.
 """
 
 from __future__ import annotations
@@ -51,7 +54,10 @@ def duckdb_checksum(columns: Sequence[Column]) -> str:
 
 
 def _row_text(columns: Sequence[Column], text_of: Callable[[Column], str]) -> str:
-    return " || ".join(f"coalesce({text_of(column)} || ';', '-;')" for column in columns)
+    first = [f"coalesce({text_of(column)} || ';', '-;')" for column in columns if not column.late]
+    late = sorted((column for column in columns if column.late), key=lambda column: column.name)
+    # The names are those of contracts or checked like them: no quote can be in one.
+    return " || ".join((*first, *(f"coalesce('{column.name}=' || {text_of(column)} || ';', '')" for column in late)))
 
 
 def _snowflake_text(column: Column) -> str:

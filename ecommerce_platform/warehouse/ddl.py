@@ -124,20 +124,24 @@ def spark_table(table: str) -> str:
     return f"STAGING.{quoted(f'spark_{table}')}"
 
 
-def table_definitions(contracts: Mapping[str, Contract]) -> tuple[TableDefinition, ...]:
-    """All tables that the platform creates outside dbt and the reconciliation room."""
-    raw = [
-        TableDefinition(raw_table(name), contract.raw_columns, contract.cluster_by, contract.description)
-        for name, contract in contracts.items()
-    ]
-    superseded = [
+def raw_definitions(contract: Contract) -> tuple[TableDefinition, TableDefinition]:
+    """The raw table of a source table, and the one that keeps what later loads replaced."""
+    name = contract.table
+    return (
+        TableDefinition(raw_table(name), contract.raw_columns, contract.cluster_by, contract.description),
         TableDefinition(
             superseded_table(name),
             contract.raw_columns,
             comment=f"Rows of {name} that a later load of their day replaced; kept until dbt has applied that load.",
-        )
-        for name, contract in contracts.items()
-    ]
+        ),
+    )
+
+
+def table_definitions(contracts: Mapping[str, Contract]) -> tuple[TableDefinition, ...]:
+    """All tables that the platform creates outside dbt and the reconciliation room."""
+    of_source = [raw_definitions(contract) for contract in contracts.values()]
+    raw = [definition for definition, _ in of_source]
+    superseded = [definition for _, definition in of_source]
     spark = [
         TableDefinition(spark_table(name), columns, comment=f"Iceberg analytics.{name}, computed by Spark.")
         for name, columns in SPARK_TABLES.items()

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlparse
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType
 from ecommerce_platform.lakehouse.ledger import DayRecord, TableLedger, read_table_ledger
+from ecommerce_platform.lakehouse.tables import with_extra_columns
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.warehouse.checksum import NO_ROWS, Content, duckdb_checksum
@@ -56,6 +57,12 @@ def open_table(settings: Settings, table: str) -> tuple[Table, TableLedger] | No
     except (NoSuchTableError, NoSuchNamespaceError, FileNotFoundError):  # the last from a hadoop catalog
         return None
     return iceberg, read_table_ledger(table, iceberg)
+
+
+def contract_of_lake(settings: Settings, contract: Contract) -> Contract:
+    """The contract as the event table has it: with the columns that landing files brought beyond it."""
+    opened = open_table(settings, contract.table)
+    return with_extra_columns(contract, opened[0]) if opened else contract
 
 
 def files_of_days(iceberg: Table, records: Sequence[DayRecord]) -> dict[date, tuple[LakeFile, ...]]:

@@ -11,6 +11,9 @@ ledger row are always of the same transaction; a range's days share one, at most
 After a crash nothing but the ledger is asked: a day whose batch id is there is loaded, any other is not. The same answer
 serves a lost reply to COMMIT. Two runs of one day take turns by the lock; the second finds the ledger changed since it
 planned, plans again, and has nothing left to do.
+
+A forced load (rebuild.py) does not believe the ledger: each published day is loaded, and one whose rows were not what Iceberg
+holds is taken off STAGING.APPLIED_DAYS, so that the models compute again what may rest on the wrong rows.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.lakehouse.ledger import DayRecord
+from ecommerce_platform.lakehouse.tables import with_extra_columns
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse import ddl, load_sql
 from ecommerce_platform.warehouse.checksum import NO_ROWS, Content
@@ -46,7 +50,7 @@ from ecommerce_platform.warehouse.lake_files import (
     open_table,
     scratch_folder,
 )
-from ecommerce_platform.warehouse.schema import ensure_current
+from ecommerce_platform.warehouse.schema import ensure_current, ensure_raw_columns
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -164,11 +168,17 @@ def _batch_sized(connection: SnowflakeConnection, settings: Settings, days: int)
 
 
 def load_table(
-    settings: Settings, open_connection: Opener, contract: Contract, days: Sequence[date], run_id: str
+    settings: Settings,
+    open_connection: Opener,
+    contract: Contract,
+    days: Sequence[date],
+    run_id: str,
+    force: bool = False,
 ) -> TableLoad:
     """Loads one table's published days. A lost connection or a conflict starts over, a bounded number of times.
 
-    Days whose content does not arrive as it is are named in `failed`; the others are loaded without them.
+    Days whose content does not arrive as it is are named in `failed`; the others are loaded without them. `force` loads what
+    the ledger says is there, too.
     """
     started = time.perf_counter()
     failed: dict[date, str] = {}
@@ -176,7 +186,7 @@ def load_table(
 
     def attempt() -> TableLoad:
         with open_connection() as connection:
-            return _TableLoader(settings, connection, contract, run_id, failed, loaded).load(days)
+            return _TableLoader(settings, connection, contract, run_id, failed, loaded, force).load(days)
 
     result = with_retries(attempt, attempts=8, worth_another=lambda error: is_transient(error) or _moved(error))
     return TableLoad(result.table, result.loaded, result.not_published, result.failed, time.perf_counter() - started)
@@ -196,6 +206,7 @@ class _TableLoader:
     run_id: str
     failed: dict[date, str]
     loaded: dict[date, LoadedDay]
+    force: bool = False
 
     @property
     def table(self) -> str:
@@ -206,12 +217,16 @@ class _TableLoader:
         # change of Snowflake's ledger, so older content can never replace newer.
         seen = ledger_rows(self.connection, self.table, days)
         opened = open_table(self.settings, self.table)
+        if opened:
+            self.contract = with_extra_columns(self.contract, opened[0])
+            ensure_raw_columns(self.connection, self.contract)
         published = opened[1].published if opened else {}
         records = [published[day] for day in days if day in published]
         pending = []
         for record in records:
             row = seen.get(record.day)
-            if row is None or row.batch_id != batch_id(self.table, record.day, record.content_id):
+            is_there = row is not None and row.batch_id == batch_id(self.table, record.day, record.content_id)
+            if row is None or not is_there or (self.force and record.day not in self.loaded):
                 pending.append(record)
             elif record.day not in self.loaded:
                 self.loaded[record.day] = self._loaded(record, row.content, already=True)
@@ -264,10 +279,13 @@ class _TableLoader:
                 day.record.day: day.seen for day in planned if day.seen is not None
             }:
                 raise LedgerMoved(f"another load of {self.table} finished first")
-            if current:
-                replaced = sorted(current)
+            replaced = self._damaged(planned, current, expected) if self.force else sorted(current)
+            if replaced:
                 columns = self.contract.raw_columns
                 execute(self.connection, load_sql.keep_superseded(self.table, columns, len(replaced)), replaced)
+            if replaced and self.force:
+                sql = load_sql.forget_applied(len(replaced))
+                execute(self.connection, sql, (self.table, *replaced))
             execute(self.connection, load_sql.delete_days(self.table, len(days)), days)
             self._insert(loading, planned, now)
             self._compare(days, expected)
@@ -275,16 +293,31 @@ class _TableLoader:
         for day in planned:
             self.loaded[day.record.day] = self._loaded(day.record, expected[day.record.day], files=day.files)
 
+    def _damaged(
+        self, planned: list[_PlannedDay], current: Mapping[date, LedgerRow], expected: Mapping[date, Content]
+    ) -> list[date]:
+        """Days whose rows or ledger row are not what they should be."""
+        held = self._held([day.record.day for day in planned])
+        return [
+            day.record.day
+            for day in planned
+            if held.get(day.record.day, NO_ROWS) != expected[day.record.day]
+            or day.record.day not in current
+            or current[day.record.day].batch_id != day.batch_id
+        ]
+
+    def _held(self, days: list[date]) -> dict[date, Content]:
+        """What RAW holds of the days that have rows there."""
+        sql = load_sql.content_of_days(self.table, self.contract.all_event_columns, len(days))
+        return {day: Content(int(rows), str(checksum)) for day, rows, checksum in fetch_all(self.connection, sql, days)}
+
     def _insert(self, loading: str, planned: list[_PlannedDay], now: datetime) -> None:
         batches = [value for day in planned for value in (day.record.day, day.batch_id)]
         sql = load_sql.insert_days(self.table, loading, self.contract.all_event_columns, len(planned))
         execute(self.connection, sql, (now, *batches))
 
     def _compare(self, days: list[date], expected: Mapping[date, Content]) -> None:
-        sql = load_sql.content_of_days(self.table, self.contract.all_event_columns, len(days))
-        found = {
-            day: Content(int(rows), str(checksum)) for day, rows, checksum in fetch_all(self.connection, sql, days)
-        }
+        found = self._held(days)
         problems = {
             day: f"Iceberg has {expected[day]}; Snowflake got {found.get(day, NO_ROWS)}"
             for day in days

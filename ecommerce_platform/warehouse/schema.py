@@ -67,7 +67,7 @@ def initialise(
     for statement in ddl.account_objects(snowflake):
         execute(connection, statement)
         done.append(_told(statement, settings))
-    done += _bring_up_to_date(connection, contracts or load_contracts())
+    done += bring_up_to_date(connection, contracts or load_contracts())
     for statement in ddl.grants(snowflake):
         execute(connection, statement)
         done.append(_told(statement, settings))
@@ -89,7 +89,20 @@ def ensure_current(connection: SnowflakeConnection, contracts: Mapping[str, Cont
     found = migrations.found_version(connection, PLATFORM)
     if found == FoundVersion(PLATFORM.newest, fingerprint(contracts)):
         return []
-    return _bring_up_to_date(connection, contracts)
+    return bring_up_to_date(connection, contracts)
+
+
+def ensure_raw_columns(connection: SnowflakeConnection, contract: Contract) -> list[str]:
+    """Before a load of a table that landing files gave columns beyond its contract: adds and widens those of RAW.
+
+    Returns what was done. Raises WarehouseError as `initialise` does.
+    """
+    if not contract.extra:
+        return []
+    statements = column_changes(ddl.raw_definitions(contract), _found_columns(connection))
+    for statement in statements:
+        execute(connection, statement)
+    return statements
 
 
 def fingerprint(contracts: Mapping[str, Contract]) -> str:
@@ -97,7 +110,8 @@ def fingerprint(contracts: Mapping[str, Contract]) -> str:
     return migrations.fingerprint(ddl.schema_objects(contracts))
 
 
-def _bring_up_to_date(connection: SnowflakeConnection, contracts: Mapping[str, Contract]) -> list[str]:
+def bring_up_to_date(connection: SnowflakeConnection, contracts: Mapping[str, Contract]) -> list[str]:
+    """Makes what is missing, whatever the version table says: a table may have been dropped since. Returns what was done."""
     found = migrations.found_version(connection, PLATFORM)
     migrations.refuse_newer(found, PLATFORM)
     done = []

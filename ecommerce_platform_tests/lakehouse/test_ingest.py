@@ -266,6 +266,7 @@ def test_files_of_different_forms_make_one_day(lake: Lake) -> None:
     assert counts(result, FIRST) == (2, 2, 0, 0)
     assert [str(amount) for (amount,) in lake.rows("total_amount")] == ["10.00", "10.00"]
     assert result.unknown_columns == {FIRST: ("coupon",)}
+    assert lake.rows("coupon") == [("x",), (None,)]
 
 
 def test_a_column_that_the_contract_gains_appears_and_history_stays_readable(lake: Lake) -> None:
