@@ -58,6 +58,21 @@ test-snowflake: setup  ## Load, dbt and reconciliation on a real Snowflake accou
 	else mkdir -p data; $(BIN)/python -m pytest -m snowflake --junitxml data/snowflake.xml $(PYTEST_ARGS) || true; \
 	  $(BIN)/python scripts/snowflake_differences.py data/snowflake.xml data/snowflake-differences.md; fi
 
+BENCHMARKS_READY = [ .venv-benchmarks/.ready -nt benchmarks/requirements.lock ] || { \
+	  $(BIN)/python -m venv .venv-benchmarks && \
+	  $(BIN)/uv pip sync --quiet --python .venv-benchmarks/bin/python --require-hashes benchmarks/requirements.lock && \
+	  touch .venv-benchmarks/.ready; }
+
+.PHONY: benchmark
+benchmark: setup  ## The platform beside what people would use instead (hours); writes docs/performance.md
+	@$(BENCHMARKS_READY)
+	@$(BIN)/python -m benchmarks $(BENCHMARKS)
+
+.PHONY: benchmark-quick
+benchmark-quick: setup  ## The same with small data, in less than ten minutes
+	@$(BENCHMARKS_READY)
+	@$(BIN)/python -m benchmarks --quick $(BENCHMARKS)
+
 .PHONY: docs
 docs: setup  ## The documentation site into site/, links checked
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
@@ -75,6 +90,11 @@ format: setup  ## Format the code
 lock:  ## Write requirements.lock anew from requirements.in
 	@$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
+
+.PHONY: lock-benchmarks
+lock-benchmarks:  ## The same for benchmarks/requirements.lock
+	@$(BIN)/uv pip compile benchmarks/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header --quiet --output-file benchmarks/requirements.lock
 
 .PHONY: clean
 clean:  ## Stop the servers and remove the data directory

@@ -1,0 +1,92 @@
+"""The benchmarks' harness: turns, equal results, verdicts, result files and the page made of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import report, results
+from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, Timing, Unequal, race, ratio, run_child
+
+
+def contender(name: str, said: list[str], seconds: list[float], result: object = 7) -> Contender:
+    def run() -> Outcome:
+        said.append(name)
+        return Outcome(result, seconds[len([other for other in said if other == name]) - 1], {"bytes": 10.0})
+
+    return Contender(name, run)
+
+
+def test_contenders_take_turns_and_a_ratio_is_taken_round_by_round() -> None:
+    said: list[str] = []
+    timings = race([contender("a", said, [1, 10, 100]), contender("b", said, [2, 40, 300])], rounds=3)
+    assert said == ["a", "b"] * 3
+    assert timings["a"].median == 10
+    assert ratio(timings, "b", "a") == 3
+    assert timings["a"].figures == {"bytes": 10.0}
+
+
+def test_a_warm_up_round_does_not_count() -> None:
+    timings = race([contender("a", [], [99, 1, 2])], rounds=2, warm_up=True)
+    assert timings["a"].seconds == (1, 2)
+
+
+def test_unequal_results_end_the_race_in_its_first_round() -> None:
+    said: list[str] = []
+    with pytest.raises(Unequal, match="a and b differ: 7 against 8"):
+        race([contender("a", said, [1, 1]), contender("b", said, [1, 1], result=8)], rounds=2)
+    assert said == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("value", "goal", "line"),
+    [
+        (7.1, Goal(5, at_least=True), "goal met   : x: 7.1× (goal: at least 5×)"),
+        (4.9, Goal(5, at_least=True), "GOAL MISSED: x: 4.9× (goal: at least 5×)"),
+        (1.31, Goal(1.3), "GOAL MISSED: x: 1.31× (goal: at most 1.3×)"),
+        (1.3, Goal(1.3), "goal met   : x: 1.3× (goal: at most 1.3×)"),
+        (123456.7, None, "            x: 123,457×"),
+    ],
+)
+def test_a_row_says_whether_its_goal_was_met(value: float, goal: Goal | None, line: str) -> None:
+    assert Row("x", value, "×", goal).line() == line
+
+
+def test_a_child_process_answers_in_json_and_its_memory_is_known(tmp_path: Path) -> None:
+    program = "x = bytearray(200_000_000); print('noise'); print('{\"found\": [1]}')"
+    child = run_child([sys.executable, "-c", program], tmp_path)
+    assert child.answer == {"found": [1]}
+    assert 200_000_000 < child.peak_bytes < 400_000_000
+
+
+def test_a_child_that_fails_is_named_with_its_words(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="no such table"):
+        run_child([sys.executable, "-c", "raise SystemExit('no such table')"], tmp_path)
+
+
+def test_the_page_is_made_of_the_result_files(tmp_path: Path) -> None:
+    found = Report(
+        "sorting",
+        "Sorting",
+        Size.QUICK,
+        {"rows": 1_000_000},
+        (
+            Row("ours beside theirs", 0.5, "×", Goal(1.0)),
+            Row("memory", 3.0, " GiB", Goal(2.0), "Memory is spent on X."),
+        ),
+        {"one": {"ours": Timing((1.0, 2.0)), "theirs": Timing((2.0, 4.0), {"bytes": 5.0})}},
+        notes=("What was left out.",),
+    )
+    path = results.write(found, (0.5, 0.5, 0.5), tmp_path / "results")
+    written = json.loads(path.read_text())
+    assert written["machine"]["cores"] >= 1
+    assert written["versions"]["dagster"]
+    page = report.write_page(tmp_path / "results", tmp_path / "performance.md", tmp_path / "performance").read_text()
+    assert "| [sorting](#sorting-quick) | quick | memory | 3 GiB | at most 2 GiB | **missed** |" in page
+    assert "rows 1,000,000" in page
+    assert "Memory is spent on X." in page
+    assert "What was left out." in page
+    assert (tmp_path / "performance" / "sorting-quick.svg").read_text().count("theirs") >= 1
