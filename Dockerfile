@@ -10,12 +10,13 @@ FROM ${BASE_IMAGE} AS base
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless tini procps ca-certificates \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /usr/share/doc/* /usr/share/man/* \
+ && rm -f /usr/lib/jvm/*/lib/ct.sym /usr/lib/jvm/*/lib/server/classes_nocoops.jsa \
  && ln -sfn "$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")" /opt/java \
  && groupadd --gid 10001 platform \
  && useradd --uid 10001 --gid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin platform
 
 FROM base AS packages
-COPY docker/trust.sh /build/trust.sh
+COPY docker/trust.sh docker/trim.sh /build/
 COPY requirements.lock requirements-runtime.lock /build/
 WORKDIR /build
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca ./trust.sh /run/secrets/ca \
@@ -24,8 +25,7 @@ RUN --mount=type=secret,id=ca,target=/run/secrets/ca ./trust.sh /run/secrets/ca 
  && python3.11 -m venv uv && uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r uv.lock \
  && python3.11 -m venv --without-pip /opt/venv \
  && uv/bin/uv pip install --quiet --compile-bytecode --python /opt/venv/bin/python --no-deps --require-hashes -r requirements-runtime.lock \
- && rm -rf /opt/venv/lib/python3.11/site-packages/pyspark/examples /opt/venv/lib/python3.11/site-packages/pyspark/data \
-           /opt/venv/lib/python3.11/site-packages/pyspark/tests
+ && ./trim.sh /opt/venv/lib/python3.11/site-packages
 
 FROM packages AS jars
 ENV JAVA_HOME=/opt/java PATH=/opt/venv/bin:$PATH

@@ -6,7 +6,7 @@ set -euo pipefail
 need buildah buildah debootstrap debootstrap git git
 name=$1 target=$2 out=${3:-}
 folder=$PROJECT file=Dockerfile
-if [ "$target" = postgres ]; then folder=$HERE/postgres; fi
+case "$target" in postgres | next) folder=$HERE/$target ;; esac
 mkdir -p "$RUN_DIR"
 
 base=localhost/debian-python:bookworm-1
@@ -35,6 +35,7 @@ arguments+=(
   --volume "${UV_CACHE_DIR:-$HOME/.cache/uv}:/root/.cache/uv"
   --volume "${XDG_CACHE_HOME:-$HOME/.cache}/ecommerce-platform/jars:/root/.cache/ecommerce-platform/jars"
 )
+if [ "$target" = next ]; then arguments+=(--build-arg "PLATFORM_IMAGE=${name%-next}"); fi
 bundle=${ECOMMERCE_CA_BUNDLE:-${SSL_CERT_FILE:-}}
 if [ -n "$bundle" ]; then arguments+=(--secret "id=ca,src=$bundle"); fi
 build_storage bud "${arguments[@]}" --target "$target" --tag "$name" -f "$folder/$file" "$folder" >"$RUN_DIR/image-$target.log" 2>&1 ||

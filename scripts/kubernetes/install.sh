@@ -30,5 +30,5 @@ secret ecommerce-settings "ECOMMERCE_S3__ACCESS_KEY_ID=$(random)" "ECOMMERCE_S3_
 values=(--values "$chart/values-kind.yaml")
 for profile in "$@"; do values+=(--values "$chart/values-$profile.yaml"); done
 helm upgrade --install "$release" "$chart" --namespace "$namespace" "${values[@]}" \
-  --set "image.tag=$tag,workloads.namespace=$workloads" --wait --timeout "${TIMEOUT:-10m}" >/dev/null
+  --set "image.tag=$tag,standIns.image.tag=${STAND_INS_TAG:-$tag-embedded},workloads.namespace=$workloads" --wait --timeout "${TIMEOUT:-10m}" >/dev/null
 echo "installed: release $release, image tag $tag, namespaces $namespace and $workloads" >&2

@@ -2,7 +2,7 @@
 
     python launch.py http://127.0.0.1:3000 2026-01-01 2026-01-03
 
-What belongs here: the way a person takes who presses the button in the UI. Standard library only. Exits with 1 when the run fails.
+What belongs here: the way of a person who presses the button in the UI. Standard library only. Exits with 1 when the run fails.
 """
 
 from __future__ import annotations

@@ -120,6 +120,7 @@ telemetry: {enabled: false}
   "ECOMMERCE_SPARK__KUBERNETES__IMAGE_PULL_POLICY" .Values.image.pullPolicy
   "ECOMMERCE_SPARK__KUBERNETES__DRIVER_SERVICE_ACCOUNT" (printf "%s-spark" $name)
   "ECOMMERCE_SPARK__KUBERNETES__INSTANCE" $name
+  "ECOMMERCE_SPARK__KUBERNETES__POD_LABELS" (dict "app.kubernetes.io/name" "ecommerce-platform" "app.kubernetes.io/instance" $name | toJson)
   "ECOMMERCE_SPARK__KUBERNETES__ENV_FROM_CONFIG_MAPS" (list (printf "%s-settings" $name) | toJson)
   "ECOMMERCE_SPARK__KUBERNETES__ENV_FROM_SECRETS" (.Values.settingsSecrets | toJson)
   "ECOMMERCE_SPARK__KUBERNETES__RUN_AS_USER" (.Values.podSecurity.user | toString)

@@ -1,0 +1,74 @@
+"""The cluster under test: the node of `make test-kubernetes` with the platform installed by the script of `make kind-demo`.
+
+What belongs here: fixtures. What does not: how kubectl and GraphQL are asked (cluster.py).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ecommerce_platform_tests.kubernetes.cluster import PROJECT, Platform, port_forward
+
+DAYS = 3
+ORDERS = 60
+
+
+@pytest.fixture(scope="session")
+def node() -> None:
+    """Fails, and does not skip, where the tests were started without a cluster."""
+    if not os.environ.get("ECOMMERCE_TEST_NODE"):
+        pytest.fail("no test node: these tests are run by `make test-kubernetes`, which starts one", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def installed(node: None, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """The platform installed, with DAYS days of the sample shop run through the webserver by the launcher of run pods."""
+    tag = os.environ["ECOMMERCE_TEST_IMAGE_TAG"]
+    folder = tmp_path_factory.mktemp("platform")
+    environment = os.environ | {"DAYS": str(DAYS), "ORDERS": str(ORDERS), "OUT": str(folder)}
+    done = subprocess.run(
+        [PROJECT / "scripts/kubernetes/demo.sh", tag, "ci"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    platform = Platform(tag=tag, out=folder)
+    if done.returncode:
+        pytest.fail(f"demo.sh failed:\n{done.stdout}\n{done.stderr}\n{platform.state()}", pytrace=False)
+    (folder / "demo.log").write_text(done.stderr)
+    return platform
+
+
+@pytest.fixture(scope="session")
+def webserver(installed: Platform) -> Iterator[str]:
+    """Address of the webserver."""
+    with port_forward(installed.namespace, f"service/{installed.release}-webserver", 80) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def local_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory of this machine in which the same days of the same shop ran in one process."""
+    data = tmp_path_factory.mktemp("local") / "data"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ECOMMERCE_")}
+    environment |= {"ECOMMERCE_DATA_DIR": str(data), "DAGSTER_HOME": str(data / "dagster_home")}
+    (data / "dagster_home").mkdir(parents=True)
+    (data / "dagster_home/dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    done = subprocess.run(
+        [
+            *(PROJECT / ".venv/bin/ecommerce-platform", "demo"),
+            *("--days", str(DAYS), "--orders-per-day", str(ORDERS)),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (data / "snowflake").exists(), f"the local run left nothing:\n{done.stdout}\n{done.stderr}"
+    return data

@@ -1,0 +1,98 @@
+"""The chart as text: every profile renders and fits the schemas of Kubernetes; what must be refused is refused."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ecommerce_platform_tests.kubernetes.cluster import CHART, PROJECT, command
+
+pytestmark = pytest.mark.kubernetes
+
+PROFILES = {"kind": ("kind",), "ci": ("kind", "ci"), "production": ("production",)}
+GIVEN = ("--set", "image.tag=0123456789ab", "--set", "image.repository=registry.example/ecommerce-platform")
+
+
+def _render(profile: str, *words: str) -> str:
+    values = [word for name in PROFILES[profile] for word in ("--values", str(CHART / f"values-{name}.yaml"))]
+    return command("helm", "template", "shop", CHART, "--namespace", "ecommerce", *values, *GIVEN, *words)
+
+
+def _objects(text: str) -> list[dict]:
+    return [item for item in yaml.safe_load_all(text) if item]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_is_accepted_by_lint_and_by_the_schemas_of_kubernetes(profile: str, tmp_path: Path) -> None:
+    values = [word for name in PROFILES[profile] for word in ("--values", str(CHART / f"values-{name}.yaml"))]
+    command("helm", "lint", "--strict", CHART, *values, *GIVEN)
+    rendered = tmp_path / "rendered.yaml"
+    rendered.write_text(_render(profile))
+    schemas = os.environ["ECOMMERCE_TEST_SCHEMAS"]
+    command(
+        *("kubeconform", "-strict", "-skip", "ServiceMonitor,PrometheusRule"),
+        *("-schema-location", schemas + "/{{.ResourceKind}}{{.KindSuffix}}.json", rendered),
+    )
+
+
+def test_the_rule_is_the_file_that_promtool_tests() -> None:
+    rule = next(item for item in _objects(_render("production")) if item["kind"] == "PrometheusRule")
+    assert rule["spec"] == yaml.safe_load((CHART / "rules/alerts.yaml").read_text())
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_container_is_held_small(profile: str) -> None:
+    for item in _objects(_render(profile)):
+        template = item["spec"].get("template", item).get("spec", {}) if "spec" in item else {}
+        for container in template.get("containers", []):
+            where = f"{item['kind']} {item['metadata']['name']}"
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True, where
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, where
+            assert template["securityContext"]["runAsNonRoot"] is True, where
+            assert container["resources"]["limits"]["memory"], where
+            assert not container["image"].endswith(":latest"), where
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_no_secret_is_made_by_the_chart(profile: str) -> None:
+    assert not [item for item in _objects(_render(profile)) if item["kind"] == "Secret"]
+
+
+def test_the_quota_of_the_kind_profile_is_the_designs() -> None:
+    quota = next(item for item in _objects(_render("kind")) if item["kind"] == "ResourceQuota")
+    assert quota["metadata"]["namespace"] == "ecommerce-workloads"
+    assert quota["spec"]["hard"]["limits.memory"] == "12Gi"
+    assert quota["spec"]["hard"]["limits.cpu"] == "6"
+
+
+@pytest.mark.parametrize(
+    ("profile", "words", "message"),
+    [
+        ("kind", ("--set", "image.tag=latest"), "image/tag"),
+        ("kind", ("--set", "image.tag="), "image.tag is empty"),
+        ("kind", ("--set", "settings.ECOMMERCE_SNOWFLAKE__PASSWORD=x"), "ECOMMERCE_SNOWFLAKE__PASSWORD"),
+        ("kind", ("--set", "webservr.replicas=2"), "webservr"),
+        ("kind", ("--set", "postgresql.existingSecret="), "postgresql.existingSecret"),
+        ("kind", ("--set", "dagster.computeLogs.enabled=true"), "dagster.computeLogs"),
+        ("production", ("--set", "oidcProxy.enabled=false"), "no authentication"),
+        ("production", ("--set", "standIns.enabled=true"), "standIns.enabled"),
+        ("production", ("--set", "postgresql.host="), "postgresql.host"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_words(profile: str, words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        _render(profile, *words)
+
+
+def test_the_image_is_smaller_than_two_gigabytes(node: None) -> None:
+    assert int(os.environ["ECOMMERCE_TEST_IMAGE_BYTES"]) < 2_000_000_000
+
+
+def test_the_scripts_pass_shellcheck() -> None:
+    scripts = [*(PROJECT / "scripts").rglob("*.sh"), *(PROJECT / "docker").glob("*.sh")]
+    scripts += [PROJECT / "scripts/kubernetes/node-exec", PROJECT / "scripts/kubernetes/node-net"]
+    command("shellcheck", "-x", "-P", "SCRIPTDIR", *scripts)

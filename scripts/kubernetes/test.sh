@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# test.sh [PYTEST ARGUMENTS]: `make test-kubernetes`. Builds what the node is made of (cached), the images and the node, runs the
+# tests marked `kubernetes` in its network, and removes the node. KEEP_NODE=1 leaves it up for a look.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+cd "$PROJECT"
+[ ! -s "$RUN_DIR/init.pid" ] || die "a node runs already ($RUN_DIR); end it with scripts/kubernetes/node-down.sh"
+finish() {
+  local code=$?
+  if [ "$code" != 0 ] && [ -d "$RUN_DIR/logs" ] && [ -n "${LOGS:-}" ]; then cp -r "$RUN_DIR/logs" "$LOGS"; fi
+  if [ -z "${KEEP_NODE:-}" ]; then "$HERE/node-down.sh"; fi
+  exit "$code"
+}
+trap finish EXIT
+
+"$HERE/tools.sh"
+tag=$(image_tag)
+mkdir -p "$RUN_DIR/archives"
+"$HERE/image.sh" "$POSTGRES_IMAGE" postgres "$RUN_DIR/archives/postgres.tar"
+"$HERE/image.sh" "$IMAGE_NAME:$tag" runtime "$RUN_DIR/archives/platform.tar"
+"$HERE/image.sh" "$IMAGE_NAME:$tag-embedded" embedded "$RUN_DIR/archives/embedded.tar"
+# The same platform with another description of a job: what an upgrade brings.
+"$HERE/image.sh" "$IMAGE_NAME:$tag-next" next "$RUN_DIR/archives/next.tar"
+size=$(stat -c %s "$RUN_DIR/archives/platform.tar")
+"$HERE/node-up.sh" "$RUN_DIR"/archives/*.tar
+rm -rf "$RUN_DIR/archives"
+
+say "tests"
+export ECOMMERCE_TEST_IMAGE_TAG=$tag ECOMMERCE_TEST_IMAGE_BYTES=$size ECOMMERCE_TEST_NODE=1
+export ECOMMERCE_TEST_SCHEMAS=$CACHE/schemas PYTHON=$PROJECT/.venv/bin/python
+"$HERE/node-net" "$PROJECT/.venv/bin/python" -m pytest -m kubernetes ecommerce_platform_tests/kubernetes "$@"
+say "all tests passed"
