@@ -8,8 +8,8 @@ export DAGSTER_HOME ?= $(CURDIR)/data/dagster_home
 export DAGSTER_DISABLE_TELEMETRY := yes
 export DO_NOT_TRACK := 1
 PYTEST_ARGS ?=
-# A Dagster home that exists; a new one sends no telemetry.
-DAGSTER_HOME_READY = mkdir -p $(DAGSTER_HOME) && { [ -e $(DAGSTER_HOME)/dagster.yaml ] || printf 'telemetry:\n  enabled: false\n' > $(DAGSTER_HOME)/dagster.yaml; }
+# A Dagster home that exists; a new one sends no telemetry and asks for no address.
+DAGSTER_HOME_READY = mkdir -p $(DAGSTER_HOME) && { [ -e $(DAGSTER_HOME)/dagster.yaml ] || printf 'telemetry:\n  enabled: false\nnux:\n  enabled: false\n' > $(DAGSTER_HOME)/dagster.yaml; }
 
 .PHONY: help
 help:  ## This list
@@ -77,9 +77,29 @@ benchmark-quick: setup  ## The same with small data, in less than ten minutes
 docs: setup  ## The documentation site into site/, links checked
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
+.PHONY: screenshots
+screenshots: setup  ## Pictures of the UI for the documentation, taken by the browser tests
+	@SCREENSHOTS_DIR=$(CURDIR)/docs/images $(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
+
 .PHONY: reference
 reference: setup  ## docs/reference/ anew from the code
 	@$(BIN)/python scripts/reference.py
+
+.PHONY: test-kubernetes
+test-kubernetes: setup  ## Image, chart and tests on a one-node Kubernetes started for it (root; Debian's containerd, runc, buildah …)
+	@scripts/kubernetes/test.sh $(PYTEST_ARGS)
+
+.PHONY: kind-up
+kind-up:  ## A kind cluster with the platform's images (Docker with 12 GiB)
+	@scripts/kubernetes/kind.sh up
+
+.PHONY: kind-demo
+kind-demo:  ## The platform on the kind cluster: install, sample shop, a run through the webserver, marts
+	@scripts/kubernetes/kind.sh demo
+
+.PHONY: kind-down
+kind-down:  ## Delete the kind cluster
+	@scripts/kubernetes/kind.sh down
 
 .PHONY: format
 format: setup  ## Format the code
@@ -90,6 +110,7 @@ format: setup  ## Format the code
 lock:  ## Write requirements.lock anew from requirements.in
 	@$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
+	@$(BIN)/python scripts/lock_image.py
 
 .PHONY: lock-benchmarks
 lock-benchmarks:  ## The same for benchmarks/requirements.lock

@@ -106,6 +106,7 @@ compute_logs:
   class: NoOpComputeLogManager
   {{- end }}
 telemetry: {enabled: false}
+nux: {enabled: false}
 {{- end }}
 
 {{/* The platform's settings: the chart's own, then what the values name, which win. */}}
