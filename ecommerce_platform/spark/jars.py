@@ -111,6 +111,11 @@ def ensure_jars(
     return tuple(jars_dir / jar.file_name for jar in wanted)
 
 
+def jar_paths(jars_dir: Path, groups: frozenset[str] = ALL_GROUPS) -> tuple[Path, ...]:
+    """Where the pinned jars of `groups` lie in `jars_dir`, unchecked: for a command that runs in a container of the image."""
+    return tuple(jars_dir / jar.file_name for jar in PINNED if jar.group in groups)
+
+
 def is_verified(jars_dir: Path, jar: Jar) -> bool:
     """Whether the jar is there and unchanged since its SHA-256 was last found right."""
     path = jars_dir / jar.file_name

@@ -25,4 +25,8 @@ def build_step_launcher(settings: Settings) -> object:
         from ecommerce_platform.spark.launchers.local_submit import LocalSubmitLauncher
 
         return LocalSubmitLauncher(settings)
+    if settings.spark.launcher == "kubernetes":
+        from ecommerce_platform.spark.launchers.on_kubernetes import KubernetesLauncher
+
+        return KubernetesLauncher(settings)
     return InProcess()

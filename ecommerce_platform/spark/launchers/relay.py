@@ -49,6 +49,13 @@ class Relay:
             return "success"
         return "retry" if self.ending.is_step_up_for_retry else "failure"
 
+    @property
+    def error(self) -> str:
+        """The message of the step's own failure; empty without one."""
+        failure = self.ending.step_failure_data if self.ending and self.ending.is_step_failure else None
+        error = failure.error if failure else None
+        return ((error.cause or error).message if error else "").strip()
+
     def forward(self) -> Iterator[DagsterEvent]:
         """Stores what has come, and yields the step's events. Raises ScratchError."""
         for entry in self._reader.read_new():

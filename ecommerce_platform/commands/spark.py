@@ -1,0 +1,34 @@
+"""`ecommerce-platform spark …`: steps that ran elsewhere, looked after by hand."""
+
+from __future__ import annotations
+
+import typer
+
+from ecommerce_platform.commands.output import say, settings_or_exit
+
+spark_app = typer.Typer(no_args_is_help=True, help="Spark steps that run in processes or pods of their own.")
+
+
+@spark_app.callback()
+def _spark() -> None:
+    """Keeps `sweep` a command of its own while it is the only one."""
+
+
+@spark_app.command("sweep", epilog="Example: `ecommerce-platform spark sweep`")
+def spark_sweep() -> None:
+    """Remove what steps of finished runs left on the cluster and in the scratch location."""
+    from dagster import DagsterInstance
+
+    from ecommerce_platform.spark.launchers.cluster import ClusterAwayError, ClusterRefusedError
+    from ecommerce_platform.spark.launchers.scratch import ScratchError
+    from ecommerce_platform.spark.launchers.sweep import sweep
+
+    settings = settings_or_exit()
+    try:
+        with DagsterInstance.get() as instance:
+            lines = sweep(settings, instance)
+    except (ClusterAwayError, ClusterRefusedError, ScratchError) as error:
+        say(f"error: {error}")
+        raise typer.Exit(1) from None
+    for line in lines or ["no orphans"]:
+        say(line)

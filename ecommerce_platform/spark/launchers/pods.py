@@ -1,0 +1,136 @@
+"""The pods of a step: what driver and executors have in common, whoever submits them.
+
+What belongs here: environment, volumes, security, labels, as Kubernetes writes them. What does not: Spark's options
+(step_resources.py) and the two ways to submit (application.py, submit.py).
+
+A secret's value is never in here: the environment refers to Secrets that exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.launchers.identity import ROLE_LABEL, StepIdentity
+from ecommerce_platform.spark.launchers.step_resources import CHECKPOINT_PATH, resources_of, spark_options
+from ecommerce_platform.spark_settings import KubernetesSettings, SparkResources
+
+Role = Literal["driver", "executor"]
+
+_SCRATCH_VOLUMES = ({"name": "tmp", "emptyDir": {}},)
+
+
+class SubmissionError(RuntimeError):
+    """A step could not be submitted; the message says what is missing or who refused it."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """All that a submitter needs to know of one step."""
+
+    identity: StepIdentity
+    scratch_uri: str
+    main_file: str
+    settings: Settings
+
+    @property
+    def kubernetes(self) -> KubernetesSettings:
+        return self.settings.spark.kubernetes
+
+    @property
+    def resources(self) -> SparkResources:
+        return resources_of(self.settings.spark, self.identity.step, self.identity.assets)
+
+    @property
+    def options(self) -> dict[str, str]:
+        return spark_options(self.settings, self.resources)
+
+    @property
+    def image(self) -> str:
+        if not self.kubernetes.image:
+            raise SubmissionError("no image for the step's pods: set ECOMMERCE_SPARK__KUBERNETES__IMAGE")
+        return self.kubernetes.image
+
+    def labels(self, role: Role) -> dict[str, str]:
+        own = self.identity.labels(self.kubernetes.instance)
+        return {**self.kubernetes.pod_labels, **own, ROLE_LABEL: role}
+
+    def annotations(self) -> dict[str, str]:
+        return self.identity.annotations(self.scratch_uri)
+
+
+def environment(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
+    """The container's `env`: literals that are no secrets, and references to secrets."""
+    literals = {"HOME": "/tmp", **kubernetes.env}  # noqa: S108 - the pod's own emptyDir
+    references = []
+    for variable, reference in sorted(kubernetes.secret_env.items()):
+        secret, _, key = reference.partition(":")
+        references.append({"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+    return [*({"name": name, "value": value} for name, value in sorted(literals.items())), *references]
+
+
+def environment_sources(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
+    """The container's `envFrom`."""
+    maps = [{"configMapRef": {"name": name}} for name in kubernetes.env_from_config_maps]
+    return [*maps, *({"secretRef": {"name": name}} for name in kubernetes.env_from_secrets)]
+
+
+def volumes(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
+    """The pod's volumes: the root file system is read-only, so Spark writes to these."""
+    found = [*_SCRATCH_VOLUMES, *kubernetes.volumes]
+    if not kubernetes.local_dir_storage_class:
+        found.append({"name": "spark-local-dir-1", "emptyDir": {"sizeLimit": kubernetes.local_dir_size}})
+    if kubernetes.checkpoint_claim:
+        claim = {"claimName": kubernetes.checkpoint_claim}
+        found.append({"name": "spark-checkpoints", "persistentVolumeClaim": claim})
+    return found
+
+
+def volume_mounts(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
+    """Where the container finds them."""
+    found = [{"name": "tmp", "mountPath": "/tmp"}, *kubernetes.volume_mounts]  # noqa: S108 - a path in the pod
+    if not kubernetes.local_dir_storage_class:
+        found.append({"name": "spark-local-dir-1", "mountPath": "/var/spark-local"})
+    if kubernetes.checkpoint_claim:
+        found.append({"name": "spark-checkpoints", "mountPath": CHECKPOINT_PATH})
+    return found
+
+
+def pod_security(kubernetes: KubernetesSettings) -> dict[str, Any]:
+    """The pod's security context."""
+    user = kubernetes.run_as_user
+    context: dict[str, Any] = {"runAsUser": user, "runAsGroup": user, "fsGroup": user}
+    return {**context, "runAsNonRoot": user != 0, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def container_security(kubernetes: KubernetesSettings) -> dict[str, Any]:
+    """The container's security context."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": kubernetes.read_only_root,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def pod_template(submission: Submission, role: Role) -> dict[str, Any]:
+    """The pod that spark-submit completes with image, command, memory and CPU."""
+    kubernetes = submission.kubernetes
+    container = {
+        "name": f"spark-kubernetes-{role}",
+        "env": environment(kubernetes),
+        "envFrom": environment_sources(kubernetes),
+        "securityContext": container_security(kubernetes),
+        "volumeMounts": volume_mounts(kubernetes),
+    }
+    spec: dict[str, Any] = {
+        "securityContext": pod_security(kubernetes),
+        "nodeSelector": kubernetes.node_selector,
+        "tolerations": kubernetes.tolerations,
+        "volumes": volumes(kubernetes),
+        "containers": [container],
+    }
+    # Executors talk to their driver only; the driver talks to the API server.
+    spec |= {"automountServiceAccountToken": False} if role == "executor" else {}
+    metadata = {"labels": submission.labels(role), "annotations": submission.annotations()}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

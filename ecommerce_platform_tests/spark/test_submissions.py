@@ -1,0 +1,198 @@
+"""What is sent to a cluster for a step: names, SparkApplications, pod templates, options, and that no secret is among them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubeflow_spark_api.models.spark_v1beta2_spark_application import SparkV1beta2SparkApplication
+from kubernetes.client import ApiException
+from pydantic import ValidationError
+
+from ecommerce_platform.settings import S3Settings, Settings, load_settings
+from ecommerce_platform.spark.launchers.application import build_application
+from ecommerce_platform.spark.launchers.failures import explain_api_error
+from ecommerce_platform.spark.launchers.identity import StepIdentity
+from ecommerce_platform.spark.launchers.pods import Submission, SubmissionError, pod_template
+from ecommerce_platform.spark.launchers.step_resources import resources_of
+from ecommerce_platform.spark.launchers.submit import explain_submission, submit_options, write_templates
+from ecommerce_platform.spark_settings import KubernetesSettings, SparkResources, SparkSettings
+
+STEP = StepIdentity(
+    "0a1b2c3d-1111-2222-3333-444455556666",
+    "change_events",
+    1,
+    "2026-01-01_2026-01-05",
+    ("iceberg/orders", "iceberg/users"),
+)
+SECRET = "value-of-a-secret"
+
+
+def settings(**kubernetes: Any) -> Settings:
+    given = {"image": "registry/app:1", "secret_env": {"ECOMMERCE_S3__SECRET_ACCESS_KEY": "s3:key"}, **kubernetes}
+    return load_settings(
+        landing_uri="s3://shop/landing",
+        s3=S3Settings.model_validate({"access_key_id": "id", "secret_access_key": SECRET}),
+        spark=SparkSettings(launcher="kubernetes", kubernetes=KubernetesSettings(**given)),
+    )
+
+
+def submission(chosen: Settings | None = None) -> Submission:
+    return Submission(STEP, "s3://shop/scratch/x", "local:///app/remote_main.py", chosen or settings())
+
+
+def test_names_and_labels_follow_from_run_step_attempt_and_range() -> None:
+    assert STEP.name == StepIdentity(**vars(STEP)).name
+    assert STEP.name.startswith("spark-0a1b2c3d-change-events-1-")
+    others = [
+        StepIdentity(**{**vars(STEP), **change})
+        for change in (
+            {"run_id": "0a1b2c3d-9"},
+            {"step": "change.events"},
+            {"attempt": 2},
+            {"partitions": "2026-01-01"},
+        )
+    ]
+    assert len({STEP.name, *(other.name for other in others)}) == 5
+    labels = STEP.labels("shop")
+    assert labels["ecommerce-platform/run-id"] == STEP.run_id
+    assert labels["ecommerce-platform/step"] == "change_events"
+    assert labels["ecommerce-platform/attempt"] == "1"
+    assert labels["ecommerce-platform/partitions"] == "2026-01-01_2026-01-05"
+    assert labels["ecommerce-platform/asset"] == "iceberg_orders"
+    assert STEP.annotations("s3://x")["ecommerce-platform/assets"] == "iceberg/orders,iceberg/users"
+
+
+def test_a_name_fits_what_spark_and_kubernetes_append() -> None:
+    long = StepIdentity(STEP.run_id, "a_step_whose_name_is_far_longer_than_a_pod_may_be_called" * 3, 12, "", ())
+    assert len(long.name) <= 45
+    assert all(len(value) <= 63 for value in long.labels("x" * 100).values())
+
+
+def test_a_spark_application_has_the_documents_resources() -> None:
+    spec = build_application(submission())["spec"]
+    driver, executor = spec["driver"], spec["executor"]
+    assert (driver["memory"], driver["memoryOverhead"], driver["coreRequest"], driver["coreLimit"]) == (
+        "2g",
+        "1g",
+        "1000m",
+        "1500m",
+    )
+    assert (executor["instances"], executor["memory"], executor["memoryOverhead"]) == (2, "3g", "1g")
+    assert (executor["cores"], executor["coreRequest"], executor["coreLimit"]) == (2, "1500m", "2000m")
+    conf = spec["sparkConf"]
+    for part in ("", ".coalescePartitions", ".skewJoin", ".localShuffleReader"):
+        assert conf[f"spark.sql.adaptive{part}.enabled"] == "true"
+    assert conf["spark.sql.shuffle.partitions"] == "200"
+    assert conf["spark.serializer"] == "org.apache.spark.serializer.KryoSerializer"
+    assert spec["restartPolicy"] == {"type": "Never"}
+
+
+def test_a_spark_application_is_valid_by_the_operators_models_and_theirs_alone() -> None:
+    document = build_application(submission())
+    assert SparkV1beta2SparkApplication.from_dict(document).to_dict() == document  # type: ignore[union-attr]
+    with pytest.raises(ValidationError):
+        build_application(submission(settings(tolerations=[{"key": 1}])))
+
+
+def test_dynamic_allocation_is_a_setting() -> None:
+    chosen = settings()
+    spark = chosen.spark.model_copy(update={"resources": SparkResources(dynamic_allocation=True, max_executors=8)})
+    chosen = chosen.model_copy(update={"spark": spark})
+    allocation = build_application(submission(chosen))["spec"]["dynamicAllocation"]
+    assert (allocation["enabled"], allocation["minExecutors"], allocation["maxExecutors"]) == (True, 0, 8)
+    options = submit_options(submission(chosen), {})
+    assert options["spark.dynamicAllocation.maxExecutors"] == "8"
+    assert "spark.executor.instances" not in options
+
+
+def test_a_steps_resources_change_those_of_its_assets() -> None:
+    spark = SparkSettings(
+        step_resources={"change_events": {"executors": 6}, "iceberg/orders": {"executors": 4, "executor_memory": "5g"}}
+    )
+    changed = resources_of(spark, "change_events", STEP.assets)
+    assert (changed.executors, changed.executor_memory, changed.driver_memory) == (6, "5g", "2g")
+    assert resources_of(spark, "spark_analytics", ("iceberg/customer_metrics",)) == SparkResources()
+    with pytest.raises(ValidationError, match="no such resource: executers"):
+        SparkSettings(step_resources={"change_events": {"executers": 1}})
+
+
+def test_local_dirs_and_checkpoints_may_lie_on_persistent_volumes() -> None:
+    chosen = submission(settings(local_dir_storage_class="fast", local_dir_size="50Gi", checkpoint_claim="checkpoints"))
+    options = chosen.options
+    volume = "spark.kubernetes.executor.volumes.persistentVolumeClaim.spark-local-dir-1"
+    assert options[f"{volume}.options.storageClass"] == "fast"
+    assert options[f"{volume}.options.sizeLimit"] == "50Gi"
+    assert options["spark.checkpoint.dir"] == "/var/spark-checkpoints"
+    names = {volume["name"] for volume in pod_template(chosen, "driver")["spec"]["volumes"]}
+    assert names == {"tmp", "spark-checkpoints"}
+    assert "spark-local-dir-1" in {item["name"] for item in pod_template(submission(), "driver")["spec"]["volumes"]}
+
+
+def test_no_secret_is_in_what_is_sent(tmp_path: Path) -> None:
+    chosen = submission()
+    templates = write_templates(chosen, tmp_path)
+    sent = json.dumps([build_application(chosen), submit_options(chosen, templates)])
+    sent += "".join(path.read_text() for path in tmp_path.iterdir())
+    assert SECRET not in sent
+    reference = {"secretKeyRef": {"name": "s3", "key": "key"}}
+    template = json.loads((tmp_path / "driver.yaml").read_text())
+    env = {item["name"]: item for item in template["spec"]["containers"][0]["env"]}
+    assert env["ECOMMERCE_S3__SECRET_ACCESS_KEY"]["valueFrom"] == reference
+
+
+def test_a_secret_in_the_place_of_its_reference_is_refused_without_showing_it() -> None:
+    with pytest.raises(ValidationError) as refused:
+        KubernetesSettings(secret_env={"PASSWORD": SECRET})
+    assert "expected <secret>:<key>" in refused.value.errors()[0]["msg"]
+    assert SECRET not in refused.value.errors()[0]["msg"]
+
+
+def test_pods_are_as_closed_as_they_can_be() -> None:
+    spec = pod_template(submission(), "executor")["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    security = spec["containers"][0]["securityContext"]
+    assert security["readOnlyRootFilesystem"] is True
+    assert security["allowPrivilegeEscalation"] is False
+
+
+def test_without_an_image_nothing_is_submitted() -> None:
+    with pytest.raises(SubmissionError, match="ECOMMERCE_SPARK__KUBERNETES__IMAGE"):
+        build_application(submission(settings(image=None)))
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "action", "words"),
+    [
+        (
+            404,
+            "the server could not find the requested resource",
+            "create a SparkApplication",
+            "operator is not installed",
+        ),
+        (403, 'pods is forbidden: User "x" cannot create resource "pods"', "list pods", "access rules (RBAC)"),
+        (403, "exceeded quota: compute", "create a SparkApplication", "resource quota is used up: exceeded quota"),
+        (401, "Unauthorized", "list pods", "does not accept this account's token"),
+        (422, "spec.driver: Required value", "create a SparkApplication", "finds it invalid: spec.driver"),
+    ],
+)
+def test_a_refusal_is_told_in_words(status: int, message: str, action: str, words: str) -> None:
+    error = ApiException(status=status, reason="x")
+    error.body = json.dumps({"message": message})
+    assert words in explain_api_error(error, action)
+
+
+def test_the_output_of_spark_submit_is_told_in_a_sentence() -> None:
+    refused = (
+        'Exception in thread "main" io.fabric8.kubernetes.client.KubernetesClientException: Failure executing: POST at: '
+        'https://x/api/v1/namespaces/d/pods. Message: pods is forbidden: User "u" cannot create resource "pods". '
+        "Received status: Status(apiVersion=v1, code=403)"
+    )
+    said = explain_submission(refused, 1)
+    assert said.startswith(
+        'the cluster refused the driver pod (RBAC): pods is forbidden: User "u" cannot create resource'
+    )
+    quota = 'Message: pods "a" is forbidden: exceeded quota: compute, requested: memory=3Gi. Received status: x'
+    assert "the cluster refused it: pods" in explain_submission(quota, 1)
+    assert explain_submission("", 1) == "spark-submit ended with exit code 1: it gave no reason"
