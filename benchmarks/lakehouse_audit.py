@@ -1,0 +1,121 @@
+"""What the audit and the publication cost: a day written alone, and the same day written, audited and published.
+
+What belongs here: the day's files and the two contenders. What does not: how they are measured (harness.py).
+
+Both decode the same landing files by the contract, set unfit rows aside, drop duplicates, and write the day to Iceberg in one
+commit. One of them stops there. The other is the platform's own ingestion: footers and digests of the files, a branch, the rows
+for quarantine, the audit, the publication with its ledger, and the look whether a file has moved meanwhile.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, Timing, race, ratio
+from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.lakehouse import publish as publishing
+from ecommerce_platform.lakehouse.arrivals import scan
+from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
+from ecommerce_platform.lakehouse.write import write_events
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.session import build_session
+
+DAY = date(2026, 1, 1)
+ORDERS = load_contracts()["orders"]
+FILES = 4
+#: Of so many rows one has no log sequence number, and of so many one is delivered twice.
+UNFIT_EVERY, TWICE_EVERY = 1000, 100
+_NOON = 1767268800000
+_ALONE, _PUBLISHED = "written alone", "written, audited, published"
+
+
+def run(size: Size) -> Report:
+    """Ratio of the medians, with and without rows for quarantine."""
+    rows, rounds = (1_000_000, 7) if size is Size.FULL else (100_000, 3)
+    cases = {"good": (rows, False), "dirty": (rows, True)}
+    timings = {name: _measure(*case, rounds) for name, case in cases.items()}
+    goal = Goal(1.25) if size is Size.FULL else None
+    return Report(
+        "lakehouse_audit",
+        "A day in the lakehouse: writing alone against writing, audit and publication",
+        size,
+        {"rows": rows, "files": FILES, "table": "orders", "unfit_every": UNFIT_EVERY, "twice_every": TWICE_EVERY},
+        (
+            Row(
+                "audit and publication, wall time against writing alone",
+                ratio(timings["good"], _PUBLISHED, _ALONE),
+                "×",
+                goal,
+            ),
+            Row(
+                "the same with one row in a thousand in quarantine",
+                ratio(timings["dirty"], _PUBLISHED, _ALONE),
+                "×",
+                note="the rows for quarantine are written, too; writing alone only counts them",
+            ),
+        ),
+        timings,
+    )
+
+
+def _measure(rows: int, dirty: bool, rounds: int) -> dict[str, Timing]:
+    with tempfile.TemporaryDirectory(prefix="lakehouse-audit-") as folder:
+        settings = Settings(data_dir=Path(folder))
+        write_landing(settings, rows, dirty)
+        spark = build_session(settings)
+        catalog = open_catalog(settings)
+        table = ensure_event_table(catalog, settings, ORDERS)
+        arrivals = list(scan(settings, ORDERS, [DAY]).days.values())
+        runs = iter(range(1_000))
+
+        def alone() -> Outcome:
+            write_events(spark, settings, ORDERS, arrivals, "alone", "benchmark")
+            snapshot = publishing.branch_snapshot(catalog.load_table(table.name()), "alone")
+            return Outcome(table.refresh().scan(snapshot_id=snapshot).count())
+
+        def published() -> Outcome:
+            job = Ingest(settings, lambda: spark, f"benchmark{next(runs)}", force=True)
+            return Outcome(ingest(job, [DAY], ["orders"])["orders"].records[DAY].published)
+
+        contenders = [
+            Contender(_ALONE, alone, lambda: publishing.start_branch(catalog, table, "alone")),
+            Contender(_PUBLISHED, published),
+        ]
+        return race(contenders, rounds, warm_up=True)
+
+
+def write_landing(settings: Settings, rows: int, dirty: bool) -> None:
+    """The day's files, as the sample shop has them: money as text, times as numbers."""
+    chance = np.random.default_rng(1)
+    amounts = pa.array([str(Decimal(int(cents)) / 100) for cents in chance.integers(100, 500_000, 10_000)])
+    streets = pa.array([f"{number} Elm Street, Springfield, OR {90000 + number}" for number in range(10_000)])
+    folder = Path(settings.landing_uri) / "orders" / f"date={DAY}"
+    folder.mkdir(parents=True)
+    for file, keys in enumerate(np.array_split(np.arange(rows), FILES)):
+        events = keys - (keys % TWICE_EVERY == 1) if dirty else keys
+        times = pa.array(_NOON + events % 43_200_000)
+        lsn = pa.array(1_000_000 + events, mask=(keys % UNFIT_EVERY == 0) if dirty else None)
+        content = pa.table(
+            {
+                "id": pa.array(events // 2 + 1),
+                "user_id": pa.array(events % 250_000 + 1),
+                "status": pa.array(["pending", "shipped"]).take(pa.array(events % 2)),
+                "total_amount": amounts.take(pa.array(events % 10_000)),
+                "shipping_address": streets.take(pa.array(events * 7 % 10_000)),
+                "created_at": pa.array((_NOON + events % 43_200_000) * 1000),
+                "updated_at": pa.array((_NOON + events % 43_200_000) * 1000),
+                "__op": pa.array(["c", "u"]).take(pa.array(events % 2)),
+                "__ts_ms": times,
+                "__source_ts_ms": times,
+                "__source_lsn": lsn,
+            }
+        )
+        pq.write_table(content, folder / f"part-{file}.parquet")

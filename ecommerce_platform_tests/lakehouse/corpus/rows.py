@@ -1,0 +1,230 @@
+"""Kinds of bad rows, each with what becomes of it. All lie in a few files of one day, so that one Spark job reads them.
+
+The contract is that of orders, with `user_id` required: so every reason for quarantine occurs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform_tests.lakehouse.lake import NOON, ORDER_SCHEMA, order
+
+_ORDERS = load_contracts()["orders"]
+CONTRACT = replace(
+    _ORDERS,
+    columns=tuple(replace(column, required=column.required or column.name == "user_id") for column in _ORDERS.columns),
+)
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """The row is kept aside, for this reason in this column."""
+
+    reason: str
+    column: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """The row is an event, with these values. `flag` is the rule of the contract that flags it downstream."""
+
+    values: dict[str, Any]
+    flag: str = ""
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """The row equals the one before it, which is published: it is dropped and counted."""
+
+
+Outcome = Quarantined | Published | Duplicate
+
+
+@dataclass(frozen=True)
+class RowKind:
+    """One kind of row: the file that it lies in, how it differs from a good row, and what becomes of it."""
+
+    name: str
+    file: str
+    changes: dict[str, Any]
+    outcome: Outcome
+
+
+TEXT = pa.schema([(name, pa.string()) for name in ORDER_SCHEMA.names])
+SCHEMAS = {
+    "shop": ORDER_SCHEMA,
+    "text": TEXT,
+    "wide": ORDER_SCHEMA.set(3, pa.field("total_amount", pa.decimal128(18, 4))).set(
+        10, pa.field("__source_lsn", pa.uint64())
+    ),
+    "bytes": ORDER_SCHEMA.set(2, pa.field("status", pa.binary())).set(3, pa.field("total_amount", pa.binary())),
+    "typed": ORDER_SCHEMA.set(5, pa.field("created_at", pa.timestamp("us", "UTC"))),
+}
+#: Good values in the file's physical form, where they differ from the shop's.
+GOOD: dict[str, dict[str, Any]] = {
+    "shop": {},
+    "text": {
+        "created_at": "2026-01-01T12:00:00Z",
+        "updated_at": "2026-01-01T12:00:00Z",
+        "__ts_ms": "2026-01-01T12:00:00Z",
+        "__source_ts_ms": "2026-01-01T12:00:00Z",
+    },
+    "wide": {"total_amount": Decimal("10.0000")},
+    "bytes": {"status": b"pending", "total_amount": (1000).to_bytes(2, "big")},
+    "typed": {"created_at": datetime(2026, 1, 1, 12, tzinfo=UTC)},
+}
+
+
+def unfit(name: str, reason: str, column: str, file: str = "shop", **changes: Any) -> RowKind:
+    return RowKind(name, file, changes, Quarantined(reason, column))
+
+
+def money(name: str, text: str) -> RowKind:
+    return unfit(f"an amount that is {name}", "value_does_not_fit", "total_amount", total_amount=text)
+
+
+def moment(name: str, text: str) -> RowKind:
+    return unfit(f"a time that is {name}", "unreadable_timestamp", "created_at", "text", created_at=text)
+
+
+def fine(
+    name: str, file: str = "shop", expected: dict[str, Any] | None = None, flag: str = "", **changes: Any
+) -> RowKind:
+    return RowKind(name, file, changes, Published(expected or {}, flag))
+
+
+DELETE = {"__op": "d", "user_id": None, "status": None, "total_amount": None, "created_at": None, "updated_at": None}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+ROWS: tuple[RowKind, ...] = (
+    unfit("a key that is null", "null_key", "id", id=None),
+    unfit("an operation that is null", "unknown_operation", "__op", __op=None),
+    unfit("an operation that is empty", "unknown_operation", "__op", __op=""),
+    unfit("a truncate of the table", "unknown_operation", "__op", __op="t"),
+    unfit("a logical message", "unknown_operation", "__op", __op="m"),
+    unfit("an insert without a log sequence number", "missing_lsn", "__source_lsn", __source_lsn=None),
+    unfit("a delete without a log sequence number", "missing_lsn", "__source_lsn", **DELETE | {"__source_lsn": None}),
+    unfit("a negative log sequence number", "unreadable_lsn", "__source_lsn", __source_lsn=-5),
+    unfit("a change without the connector's time", "missing_timestamp", "__ts_ms", __ts_ms=None),
+    unfit("a change without the database's time", "missing_timestamp", "__source_ts_ms", __source_ts_ms=None),
+    unfit("microseconds where milliseconds belong", "unreadable_timestamp", "__ts_ms", __ts_ms=NOON * 1000),
+    unfit("a time before the year 1", "unreadable_timestamp", "__source_ts_ms", __source_ts_ms=-(10**15)),
+    unfit("an insert without its creation time", "missing_timestamp", "created_at", created_at=None),
+    unfit("a required value that is null", "missing_value", "user_id", user_id=None),
+    unfit(
+        "a delete whose amount is no amount", "value_does_not_fit", "total_amount", **DELETE | {"total_amount": "free"}
+    ),
+    money("written with a comma", "1,5"),
+    money("too large", "100000000.00"),
+    money("too fine", "0.001"),
+    money("not a number", "NaN"),
+    money("infinite", "Infinity"),
+    money("empty", ""),
+    money("given with its currency", "12.30 EUR"),
+    money("hexadecimal", "0x10"),
+    money("of an absurd exponent", "1e400"),
+    money("in other digits", "٣.٥"),
+    money("two numbers", "1.00 2.00"),
+    unfit("a key of letters", "value_does_not_fit", "id", "text", id="abc"),
+    unfit("a key with a fraction", "value_does_not_fit", "id", "text", id="1.5"),
+    unfit("a key beyond 64 bits", "value_does_not_fit", "id", "text", id="9223372036854775808"),
+    unfit("a reference with letters in it", "value_does_not_fit", "user_id", "text", user_id="12a"),
+    unfit(
+        "a log sequence number as PostgreSQL prints it",
+        "unreadable_lsn",
+        "__source_lsn",
+        "text",
+        __source_lsn="0/16B3748",
+    ),
+    unfit("a log sequence number that is empty", "unreadable_lsn", "__source_lsn", "text", __source_lsn=""),
+    unfit(
+        "a log sequence number beyond 64 bits",
+        "unreadable_lsn",
+        "__source_lsn",
+        "text",
+        __source_lsn="18446744073709551616",
+    ),
+    unfit("a connector's time in words", "unreadable_timestamp", "__ts_ms", "text", __ts_ms="soon"),
+    moment("on a day that the calendar lacks", "2026-02-30T00:00:00Z"),
+    moment("an hour that the day lacks", "2026-01-01T25:00:00Z"),
+    moment("in a zone that is none", "2026-01-01T12:00:00+25:00"),
+    moment("a number in text", "1767268800"),
+    moment("empty", ""),
+    moment("beyond the year 9999", "10000-01-01T00:00:00Z"),
+    moment("written the American way", "01/02/2026"),
+    unfit(
+        "a decimal with digits beyond the scale",
+        "value_does_not_fit",
+        "total_amount",
+        "wide",
+        total_amount=Decimal("1.5010"),
+    ),
+    unfit(
+        "a decimal with too many digits",
+        "value_does_not_fit",
+        "total_amount",
+        "wide",
+        total_amount=Decimal("123456789"),
+    ),
+    unfit(
+        "an unsigned log sequence number beyond 63 bits", "unreadable_lsn", "__source_lsn", "wide", __source_lsn=2**63
+    ),
+    unfit("text that is no UTF-8", "value_does_not_fit", "status", "bytes", status=b"\xff\xfe"),
+    unfit(
+        "bytes of an amount that are too many", "value_does_not_fit", "total_amount", "bytes", total_amount=b"\x01" * 16
+    ),
+    unfit("bytes of an amount that are none", "value_does_not_fit", "total_amount", "bytes", total_amount=b""),
+    fine("an operation with blanks around it", expected={"__op": "UPDATE"}, __op=" u "),
+    fine("an operation in words and capitals", expected={"__op": "DELETE"}, __op="DELETE"),
+    fine("a snapshot row without a log sequence number", expected={"__op": "READ"}, __op="r", __source_lsn=None),
+    fine("a delete with its key alone", expected={"__op": "DELETE", "user_id": None, "created_at": None}, **DELETE),
+    fine("an amount in scientific notation", expected={"total_amount": Decimal("1000.00")}, total_amount="1e3"),
+    fine("an amount with blanks around it", expected={"total_amount": Decimal("5.00")}, total_amount=" 5.00 "),
+    fine("a negative zero", expected={"total_amount": Decimal("0.00")}, total_amount="-0.00"),
+    fine("zeros beyond the scale", expected={"total_amount": Decimal("1.50")}, total_amount="1.50000"),
+    fine("a text left out as unchanged", shipping_address="__debezium_unavailable_value"),
+    fine(
+        "a text of a million characters",
+        expected={"shipping_address": "ä" * 1_000_000},
+        shipping_address="ä" * 1_000_000,
+    ),
+    fine("a text with quotes, line ends and no letters", expected={"status": "'\";\r\n\t😀"}, status="'\";\r\n\t😀"),
+    fine("a time long before the first partition", "typed", {"created_at": EPOCH}, created_at=EPOCH),
+    fine("a key that is negative", expected={"id": -7}, id=-7),
+    fine("a log sequence number that is zero", expected={"__source_lsn": 0}, __source_lsn=0),
+    fine(
+        "an amount that is negative",
+        flag="not_negative",
+        expected={"total_amount": Decimal("-5.00")},
+        total_amount="-5.00",
+    ),
+    fine("a status that nobody knows", flag="known_status", expected={"status": "lost"}, status="lost"),
+    fine("an address that is blank", flag="not_blank", expected={"shipping_address": "  "}, shipping_address="  "),
+    fine("an address that is null", flag="not_blank", expected={"shipping_address": None}, shipping_address=None),
+    fine("a user that nobody knows", flag="known_user", expected={"user_id": 10**12}, user_id=10**12),
+    RowKind("an event delivered twice", "shop", {"id": 999_999, "__source_lsn": 999_999}, Published({"id": 999_999})),
+    RowKind("the second delivery of that event", "shop", {"id": 999_999, "__source_lsn": 999_999}, Duplicate()),
+)
+
+
+def content_of(file: str) -> pa.Table:
+    """The file's rows, in the order in which `ROWS` has them."""
+    rows = [
+        order(1000 + number, 1000 + number) | GOOD[file] | kind.changes
+        for number, kind in enumerate(ROWS)
+        if kind.file == file
+    ]
+    if file == "text":
+        rows = [{name: value if value is None else str(value) for name, value in row.items()} for row in rows]
+    return pa.Table.from_pylist(rows, SCHEMAS[file])
+
+
+def position(kind: RowKind) -> int:
+    """The row's place in its file."""
+    return [other.name for other in ROWS if other.file == kind.file].index(kind.name)
