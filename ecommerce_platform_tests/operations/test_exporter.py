@@ -1,7 +1,8 @@
 """The exporter against a real Dagster instance: what runs leave in the event log becomes metrics, once."""
 
+import urllib.request
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -10,14 +11,23 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ecommerce_platform.operations.exporter.server import Exporter
-from ecommerce_platform.operations.exporter.state import Discrepancy, PlatformState
+from ecommerce_platform.operations.exporter.state import Discrepancy, Known, Model, PlatformState
 
+KNOWN = Known(
+    models=(
+        Model("mart_customer_analytics", "marts/customer_analytics", "incremental"),
+        Model("mart_daily_business_metrics", "marts/daily_business_metrics", "table"),
+        Model("mart_product_performance", "marts/product_performance", "table"),
+    ),
+    jobs=("daily_batch",),
+    checks=(("marts/daily_business_metrics", "adds_up"),),
+)
 PARTITIONS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-03-31")
 
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
+    with dg.DagsterInstance.ephemeral() as made:
         yield made
 
 
@@ -47,9 +57,7 @@ def samples(exporter: Exporter) -> dict[tuple[str, frozenset[tuple[str, str]]], 
 
 
 def exporter_of(instance: dg.DagsterInstance, state: PlatformState | None = None) -> Exporter:
-    exporter = Exporter(
-        instance, lambda: state or PlatformState(), models=("mart_customer_analytics",), say=lambda _: None
-    )
+    exporter = Exporter(instance, lambda: state or PlatformState(), KNOWN, say=lambda _: None)
     exporter.refresh()
     return exporter
 
@@ -81,13 +89,27 @@ def test_a_dbt_models_seconds_and_failures_are_by_model(instance: dg.DagsterInst
     run(instance, [an_asset(["marts", "daily_business_metrics"])])
     run(instance, [an_asset(["marts", "x"], fails=True, models=("mart_product_performance",))])
     exporter = exporter_of(instance)
-    labels = {"model_name": "daily_business_metrics", "materialization": "table"}
+    labels = {"model_name": "mart_daily_business_metrics", "materialization": "table"}
     assert value(exporter, "dbt_model_execution_time_sum", **labels) == 0.25
     assert value(exporter, "dbt_model_failures", model_name="mart_product_performance") == 1
 
 
-def test_a_model_that_never_failed_starts_at_zero(instance: dg.DagsterInstance) -> None:
-    assert value(exporter_of(instance), "dbt_model_failures", model_name="mart_customer_analytics") == 0
+def test_what_has_not_happened_yet_is_there_with_zero(instance: dg.DagsterInstance) -> None:
+    exporter = exporter_of(instance)
+    assert value(exporter, "dbt_model_failures", model_name="mart_customer_analytics") == 0
+    labels = {"model_name": "mart_customer_analytics", "materialization": "incremental"}
+    assert value(exporter, "dbt_model_execution_time_count", **labels) == 0
+    assert value(exporter, "ecommerce_runs_total", job_name="daily_batch", outcome="failure") == 0
+    labels = {"asset": "marts/daily_business_metrics", "check": "adds_up", "severity": "ERROR"}
+    assert value(exporter, "ecommerce_failed_checks_total", **labels) == 0
+
+
+def test_a_failed_dbt_test_is_no_model(instance: dg.DagsterInstance) -> None:
+    run(instance, [an_asset(["marts", "x"], fails=True, models=("not_null_orders_id",))])
+    names = {
+        dict(labels)["model_name"] for name, labels in samples(exporter_of(instance)) if name == "dbt_model_failures"
+    }
+    assert names == {model.name for model in KNOWN.models}
 
 
 def test_reading_again_adds_only_what_is_new_and_a_restart_loses_nothing(instance: dg.DagsterInstance) -> None:
@@ -116,7 +138,95 @@ def test_a_source_that_cannot_be_read_is_counted_and_the_rest_stays(instance: dg
     def away() -> PlatformState:
         raise ConnectionError("the warehouse is away")
 
-    exporter = Exporter(instance, away, models=(), say=lambda _: None)
+    exporter = Exporter(instance, away, say=lambda _: None)
     exporter.refresh()
     assert value(exporter, "ecommerce_exporter_read_errors_total", source="tables") == 1
     assert value(exporter, "ecommerce_runs_total", job_name="__ephemeral_asset_job__", outcome="success") == 1
+
+
+def test_a_step_that_has_only_begun_has_its_series_at_zero(instance: dg.DagsterInstance) -> None:
+    seen = []
+
+    @dg.asset(key=["iceberg", "users"], partitions_def=PARTITIONS)
+    def users() -> None:
+        labels = {"job_name": "iceberg__users", "date": "2026-01-01"}
+        seen.append(value(exporter_of(instance), "spark_batch_job_duration_count", **labels))
+
+    run(instance, [users])
+    assert seen == [0]
+
+
+def test_a_run_that_is_going_on_is_read_while_others_come_and_go(instance: dg.DagsterInstance) -> None:
+    exporter = exporter_of(instance)
+    long_ago = exporter._reader
+    seen = []
+
+    @dg.asset(key=["marts", "daily_business_metrics"], partitions_def=PARTITIONS)
+    def slow(context: dg.AssetExecutionContext) -> None:
+        exporter.refresh_log()
+        # Another run has ended long after this one began: what changed before that is not asked for again.
+        assert long_ago._changed_after is not None
+        long_ago._changed_after += timedelta(hours=2)
+        context.log_event(dg.AssetMaterialization("marts/by_the_way", partition="2026-01-01", metadata={"rows": 3}))
+        exporter.refresh_log()
+        seen.append(value(exporter, "ecommerce_runs_now", status="started"))
+
+    run(instance, [an_asset(["iceberg", "users"])])
+    run(instance, [slow])
+    assert seen == [1]
+    exporter.refresh_log()
+    assert exporter._tally.rows["marts/by_the_way"] == 3
+
+
+def test_a_reading_that_breaks_off_loses_and_doubles_nothing(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        run(instance, [an_asset(["iceberg", "users"])])
+    exporter = Exporter(instance, PlatformState, KNOWN, say=lambda _: None)
+    real, calls = instance.get_records_for_run, []
+
+    def breaks_at_the_second(*arguments: object, **named: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise ConnectionError("the database went away")
+        return real(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(instance, "get_records_for_run", breaks_at_the_second)
+    exporter.refresh_log()
+    assert value(exporter, "ecommerce_exporter_read_errors_total", source="dagster") == 1
+    exporter.refresh_log()
+    labels = {"job_name": "__ephemeral_asset_job__", "outcome": "success"}
+    assert value(exporter, "ecommerce_runs_total", **labels) == 3
+
+
+def test_what_could_not_be_read_is_shown_as_it_was_read_last(instance: dg.DagsterInstance) -> None:
+    looks = [PlatformState(not_converged_days=4), PlatformState(problems=("snowflake: OperationalError",))]
+    exporter = Exporter(instance, lambda: looks.pop(0), KNOWN, say=lambda _: None)
+    exporter.refresh_tables()
+    exporter.refresh_tables()
+    assert value(exporter, "ecommerce_not_converged_days") == 4
+    assert value(exporter, "ecommerce_exporter_read_errors_total", source="tables") == 1
+
+
+def test_the_age_of_a_run_that_stands_still_and_what_waits_to_be_told_are_shown(instance: dg.DagsterInstance) -> None:
+    job = dg.define_asset_job("daily_batch", selection="*")
+    definition = dg.Definitions(assets=[an_asset(["iceberg", "users"])], jobs=[job]).resolve_job_def("daily_batch")
+    instance.create_run_for_job(definition)
+    exporter = exporter_of(instance)
+    assert value(exporter, "ecommerce_oldest_unfinished_run_timestamp_seconds") is not None
+    assert value(exporter, "ecommerce_runs_now", status="not_started") == 1
+    assert value(exporter, "ecommerce_notifications_waiting") == 0
+
+
+def test_a_scrape_over_http_shows_the_same(instance: dg.DagsterInstance) -> None:
+    exporter = exporter_of(instance)
+    server, _ = exporter.serve("127.0.0.1", 0)
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+    finally:
+        exporter.stop()
+        server.shutdown()
+        server.server_close()
+    assert 'dbt_model_failures{model_name="mart_customer_analytics"} 0.0' in text

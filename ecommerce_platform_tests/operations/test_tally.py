@@ -37,5 +37,5 @@ def test_a_model_that_ran_once_for_a_range_of_days_is_observed_once() -> None:
     for run in ("first", "second"):
         days = ("2026-01-01", "2026-01-02", "2026-01-03")
         tally.apply(Materialized(run, "marts/x", day, 0.0, seconds=2.0, materialization="table") for day in days)
-    histogram = tally.dbt_durations["x", "table"]
+    histogram = tally.dbt_durations["marts/x", "table"]
     assert (sum(histogram.counts), histogram.total) == (2, 4.0)

@@ -12,7 +12,15 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster import DagsterEventType, EventLogRecord, RunRecord, RunsFilter
 
-from ecommerce_platform.operations.exporter.facts import CheckEvaluated, Fact, Materialized, RunEnded, StepEnded
+from ecommerce_platform.operations.exporter.facts import (
+    CheckEvaluated,
+    Fact,
+    Materialized,
+    RunEnded,
+    StepEnded,
+    StepPlanned,
+)
+from ecommerce_platform.operations.jobs import UNFINISHED
 
 READ_TYPES = {
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
@@ -44,13 +52,27 @@ class EventReader:
         self._changed_after: datetime | None = None
 
     def read(self) -> Iterator[Fact]:
-        """Facts that are new since the last call, runs in the order of their creation."""
-        filters = RunsFilter(updated_after=self._changed_after - OVERLAP) if self._changed_after else None
-        records = self._instance.get_run_records(filters=filters, ascending=True)
-        for record in records:
+        """Facts that are new since the last call, runs in the order of their creation.
+
+        When it raises, what it has handed out is read, and the next call goes on from there.
+        """
+        newest = self._changed_after
+        for record in self._runs():
             yield from self._read_run(record)
             updated = record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC)
-            self._changed_after = max(updated, self._changed_after or updated)
+            newest = max(updated, newest or updated)
+        self._changed_after = newest
+
+    def _runs(self) -> list[RunRecord]:
+        """All runs at first; then those that changed, and those that have not ended: their events do not touch their record."""
+        if self._changed_after is None:
+            return list(self._instance.get_run_records(ascending=True))
+        changed = RunsFilter(updated_after=self._changed_after - OVERLAP)
+        records = [
+            *self._instance.get_run_records(changed, ascending=True),
+            *self._instance.get_run_records(RunsFilter(statuses=list(UNFINISHED)), ascending=True),
+        ]
+        return sorted({record.storage_id: record for record in records}.values(), key=lambda record: record.storage_id)
 
     def _read_run(self, record: RunRecord) -> Iterator[Fact]:
         run = record.dagster_run
@@ -58,11 +80,9 @@ class EventReader:
             page = self._instance.get_records_for_run(
                 run.run_id, cursor=self._cursors.get(run.run_id), of_type=READ_TYPES, limit=PAGE
             )
+            facts = [fact for event in page.records if (fact := self._fact(run, event)) is not None]
             self._cursors[run.run_id] = page.cursor
-            for event in page.records:
-                fact = self._fact(run, event)
-                if fact is not None:
-                    yield fact
+            yield from facts
             if not page.has_more:
                 return
 
@@ -77,7 +97,7 @@ class EventReader:
             assets = self._planned.setdefault((run.run_id, event.step_key or ""), [])
             if asset not in assets:
                 assets.append(asset)
-            return None
+            return StepPlanned(run.run_id, event.step_key or "", partition_of(run), asset)
         if kind is DagsterEventType.ASSET_MATERIALIZATION:
             return materialized(run.run_id, event.step_materialization_data.materialization, at)
         if kind is DagsterEventType.ASSET_CHECK_EVALUATION:
@@ -87,11 +107,13 @@ class EventReader:
             )
         if kind in (DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE):
             return self._step_ended(run, event, at)
+        for planned in [planned for planned in self._planned if planned[0] == run.run_id]:
+            del self._planned[planned]
         return RunEnded(run.run_id, run.job_name, OUTCOMES[kind], at)
 
     def _step_ended(self, run: dg.DagsterRun, event: dg.DagsterEvent, at: float) -> StepEnded:
         step = event.step_key or ""
-        assets = tuple(self._planned.pop((run.run_id, step), ()))
+        assets = tuple(self._planned.get((run.run_id, step), ()))
         if event.event_type is DagsterEventType.STEP_SUCCESS:
             seconds = event.step_success_data.duration_ms / 1000
             return StepEnded(run.run_id, step, True, seconds, partition_of(run), at, assets)

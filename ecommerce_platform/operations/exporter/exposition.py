@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, UntypedMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from ecommerce_platform.operations.exporter.state import PlatformState
+from ecommerce_platform.operations.exporter.state import Known, PlatformState
 from ecommerce_platform.operations.exporter.tally import Histogram, Tally
 
 
@@ -24,10 +24,12 @@ class Snapshot:
     state: PlatformState
     runs_by_status: Mapping[str, int]
     daemon_heartbeats: Mapping[str, float]
-    models: tuple[str, ...]
+    known: Known
     read_at: float
     read_seconds: float
     errors: Mapping[str, int] = field(default_factory=dict)
+    oldest_unfinished_run: float | None = None
+    notifications_waiting: int = 0
 
 
 def families(snapshot: Snapshot) -> Iterator[Metric]:
@@ -61,7 +63,10 @@ def _of_the_design(snapshot: Snapshot) -> Iterator[Metric]:
         rate.add_metric(["RAW", table], sum(attempts) / len(attempts))
     yield rate
     yield _histogram(
-        "dbt_model_execution_time", "Seconds of a dbt model.", ("model_name", "materialization"), tally.dbt_durations
+        "dbt_model_execution_time",
+        "Seconds of a dbt model.",
+        ("model_name", "materialization"),
+        _by_model(snapshot.known, tally),
     )
     discrepancy = GaugeMetricFamily(
         "lambda_reconciliation_discrepancy",
@@ -75,15 +80,25 @@ def _of_the_design(snapshot: Snapshot) -> Iterator[Metric]:
     failures = UntypedMetricFamily(
         "dbt_model_failures", "Failures of a dbt model since the log began.", labels=["model_name"]
     )
-    for model in sorted({*snapshot.models, *tally.model_failures}):
-        failures.add_metric([model], tally.model_failures[model])
+    # A failed dbt test is in what dbt reports as failed, too; it is a check here, and no model.
+    for model in snapshot.known.models:
+        failures.add_metric([model.name], tally.model_failures[model.name])
     yield failures
+
+
+def _by_model(known: Known, tally: Tally) -> dict[tuple[str, str], Histogram]:
+    """Durations by the model's name in dbt; one that has not run yet is there with nothing observed."""
+    names = {model.asset: model.name for model in known.models}
+    found = {(model.name, model.materialization): Histogram() for model in known.models}
+    for (asset, materialization), histogram in tally.dbt_durations.items():
+        found[names.get(asset, asset.split("/")[-1]), materialization] = histogram
+    return found
 
 
 def _of_runs(snapshot: Snapshot) -> Iterator[Metric]:
     tally = snapshot.tally
     ended = CounterMetricFamily("ecommerce_runs", "Runs that ended, by outcome.", labels=["job_name", "outcome"])
-    jobs = sorted({job for job, _ in tally.runs}) or ["daily_batch"]
+    jobs = sorted({*snapshot.known.jobs, *(job for job, _ in tally.runs)})
     for job in jobs:
         for outcome in ("success", "failure", "canceled"):
             ended.add_metric([job, outcome], tally.runs[job, outcome])
@@ -92,6 +107,12 @@ def _of_runs(snapshot: Snapshot) -> Iterator[Metric]:
     for status, count in sorted(snapshot.runs_by_status.items()):
         now.add_metric([status], count)
     yield now
+    oldest = GaugeMetricFamily(
+        "ecommerce_oldest_unfinished_run_timestamp_seconds", "When the oldest run that has not ended was created."
+    )
+    if snapshot.oldest_unfinished_run is not None:
+        oldest.add_metric([], snapshot.oldest_unfinished_run)
+    yield oldest
     last = GaugeMetricFamily(
         "ecommerce_last_run_end_timestamp_seconds", "When a run last ended so.", labels=["job_name", "outcome"]
     )
@@ -115,7 +136,8 @@ def _of_runs(snapshot: Snapshot) -> Iterator[Metric]:
     checks = CounterMetricFamily(
         "ecommerce_failed_checks", "Asset checks that failed.", labels=["asset", "check", "severity"]
     )
-    for labels, failed in sorted(tally.failed_checks.items()):
+    zeros = {(asset, check, severity): 0 for asset, check in snapshot.known.checks for severity in ("ERROR", "WARN")}
+    for labels, failed in sorted({**zeros, **tally.failed_checks}.items()):
         checks.add_metric(list(labels), failed)
     yield checks
 
@@ -143,8 +165,7 @@ def _of_tables(state: PlatformState) -> Iterator[Metric]:
                 day.add_metric([item.table, stage], _start_of(reached))
         quarantined.add_metric([item.table], item.quarantined_rows)
         refused.add_metric([item.table], item.refused_days)
-        if item.landed is not None and item.loaded is not None:
-            lag.add_metric([item.table], max(0, (item.landed - item.loaded).days))
+        lag.add_metric([item.table], item.waiting_days)
     yield from (day, quarantined, refused, lag)
     snapshots = GaugeMetricFamily("ecommerce_iceberg_snapshots", "Snapshots that a table keeps.", labels=["table"])
     files = GaugeMetricFamily("ecommerce_iceberg_data_files", "Data files of the current snapshot.", labels=["table"])
@@ -187,6 +208,11 @@ def _of_the_exporter(snapshot: Snapshot) -> Iterator[Metric]:
     for daemon, at in sorted(snapshot.daemon_heartbeats.items()):
         heartbeat.add_metric([daemon], at)
     yield heartbeat
+    yield GaugeMetricFamily(
+        "ecommerce_notifications_waiting",
+        "Notifications that a receiver has not taken yet.",
+        value=snapshot.notifications_waiting,
+    )
     yield GaugeMetricFamily("ecommerce_exporter_read_timestamp_seconds", "Last reading.", value=snapshot.read_at)
     yield GaugeMetricFamily(
         "ecommerce_exporter_read_seconds", "Seconds of the last reading.", value=snapshot.read_seconds

@@ -19,6 +19,16 @@ class Materialized:
 
 
 @dataclass(frozen=True)
+class StepPlanned:
+    """A run is to write an asset in this step. Its series start here, at zero, so that their first change is seen."""
+
+    run_id: str
+    step: str
+    day: str | None
+    asset: str
+
+
+@dataclass(frozen=True)
 class StepEnded:
     """A step ended. `assets` are those that it was to write; `day` is the partition, or the last of a range."""
 
@@ -54,4 +64,4 @@ class RunEnded:
     at: float
 
 
-Fact = Materialized | StepEnded | CheckEvaluated | RunEnded
+Fact = Materialized | StepPlanned | StepEnded | CheckEvaluated | RunEnded

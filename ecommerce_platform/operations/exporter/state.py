@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+
+
+@dataclass(frozen=True)
+class Model:
+    """A dbt model: its name in dbt, the asset that it is in Dagster, and its materialization."""
+
+    name: str
+    asset: str
+    materialization: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the code location declares: series that exist before anything has happened to them."""
+
+    models: tuple[Model, ...] = ()
+    jobs: tuple[str, ...] = ()
+    #: Asset and name of each check.
+    checks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -18,7 +37,9 @@ class IcebergTable:
 
 @dataclass(frozen=True)
 class TableDays:
-    """How far one source table has come: the last day that landed, that is published, that is loaded; and what was refused."""
+    """How far one source table has come: the last day that landed, that is published, that is loaded; how many days have landed
+    and are not loaded; and what was refused.
+    """
 
     table: str
     landed: date | None
@@ -26,6 +47,7 @@ class TableDays:
     loaded: date | None
     quarantined_rows: int
     refused_days: int
+    waiting_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,3 +72,32 @@ class PlatformState:
     convergence_seconds: dict[date, float] = field(default_factory=dict)
     not_converged_days: int = 0
     problems: tuple[str, ...] = ()
+
+    def with_gaps_from(self, before: PlatformState) -> PlatformState:
+        """This look, with what could not be read now as it was read last: a source that is away is no source that is empty."""
+        kept = {
+            name: getattr(before, name) for source, names in READ_FROM.items() if self._lacks(source) for name in names
+        }
+        return replace(self, **kept)
+
+    def _lacks(self, source: str) -> bool:
+        return any(problem.startswith(source) for problem in self.problems)
+
+
+#: Which fields come from which source; `problems` begin with the source's name.
+READ_FROM = {
+    "snowflake": (
+        "days",
+        "discrepancies",
+        "open_findings",
+        "verified_through",
+        "convergence_seconds",
+        "not_converged_days",
+    ),
+    "raw.load_ledger": ("days",),
+    "lakehouse": ("days", "iceberg"),
+    "reconciliation (worst)": ("discrepancies",),
+    "reconciliation (findings)": ("open_findings",),
+    "reconciliation (verified)": ("verified_through",),
+    "reconciliation (days)": ("convergence_seconds", "not_converged_days"),
+}

@@ -6,26 +6,30 @@ named in `problems`, and the others are shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ecommerce_platform.analytics.tables import TABLES as ANALYTICS
+from ecommerce_platform.analytics.tables import identifier
 from ecommerce_platform.contracts import SOURCE_TABLES
-from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, read_table_ledger
+from ecommerce_platform.lakehouse.ledger import EMPTY, TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.tables import event_identifier
 from ecommerce_platform.landing.files import list_days
-from ecommerce_platform.operations.exporter.state import Discrepancy, IcebergTable, PlatformState, TableDays
+from ecommerce_platform.operations.exporter.state import Discrepancy, IcebergTable, Model, PlatformState, TableDays
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.transformation.project import load_manifest
+from ecommerce_platform.transformation.translator import model_key
 from ecommerce_platform.warehouse.connection import connect
 from ecommerce_platform.warehouse.query import run_sql
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table
     from snowflake.connector import SnowflakeConnection
 
-LOADED = "select table_name, max(date) from raw.load_ledger group by 1"
+LOADED = "select table_name, date from raw.load_ledger"
 WORST = """
 select metric, user_tier, percentage_difference, date
 from reconciliation.latest_daily_business_metrics
@@ -45,10 +49,13 @@ qualify row_number() over (partition by date order by reconciled_at desc) = 1
 QUESTIONS = {"worst": WORST, "findings": FINDINGS, "verified": VERIFIED, "days": CONVERGENCE}
 
 
-def model_names(settings: Settings) -> tuple[str, ...]:
-    """Every model of the dbt project: each has a failure count from the start."""
-    nodes = load_manifest(settings)["nodes"].values()
-    return tuple(sorted(node["name"] for node in nodes if node["resource_type"] == "model"))
+def models_of(settings: Settings) -> tuple[Model, ...]:
+    """Every model of the dbt project: each has its series from the start."""
+    nodes = [node for node in load_manifest(settings)["nodes"].values() if node["resource_type"] == "model"]
+    return tuple(
+        Model(node["name"], model_key(node).to_user_string(), node["config"]["materialized"])
+        for node in sorted(nodes, key=lambda node: str(node["name"]))
+    )
 
 
 def read_platform(settings: Settings) -> PlatformState:
@@ -62,12 +69,12 @@ def read_platform(settings: Settings) -> PlatformState:
             problems.append(f"{source}: {type(error).__name__}")
             return otherwise
 
-    loaded: Mapping[str, date] = {}
+    loaded: Mapping[str, set[date]] = {}
     reconciled: dict[str, Any] = {}
     connection = ask("snowflake", partial(connect, settings), None)
     if connection is not None:
         with connection:
-            loaded = ask("raw.load_ledger", lambda: dict(run_sql(connection, LOADED).rows), {})
+            loaded = ask("raw.load_ledger", lambda: _days_by_table(_rows(connection, LOADED)), {})
             for name, statement in QUESTIONS.items():
                 rows = partial(_rows, connection, statement)
                 reconciled[name] = ask(f"reconciliation ({name})", rows, ())
@@ -88,44 +95,64 @@ def read_platform(settings: Settings) -> PlatformState:
     )
 
 
+def _days_by_table(rows: Iterable[tuple[str, date]]) -> dict[str, set[date]]:
+    found: dict[str, set[date]] = {}
+    for table, day in rows:
+        found.setdefault(table, set()).add(day)
+    return found
+
+
 def _rows(connection: SnowflakeConnection, statement: str) -> tuple[tuple[Any, ...], ...]:
     return run_sql(connection, statement).rows
 
 
-def _tables(settings: Settings, loaded: Mapping[str, date]) -> tuple[tuple[TableDays, ...], tuple[IcebergTable, ...]]:
-    from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
-
+def _tables(
+    settings: Settings, loaded: Mapping[str, set[date]]
+) -> tuple[tuple[TableDays, ...], tuple[IcebergTable, ...]]:
     days, sizes = [], []
     for table in SOURCE_TABLES:
-        published: Mapping[date, DayRecord] = {}
-        refused: Mapping[date, RefusedDay] = {}
-        try:
-            iceberg = load_iceberg_table(settings, event_identifier(settings, table))
-        except (NoSuchTableError, NoSuchNamespaceError):
-            pass
-        else:
+        ledger = EMPTY
+        iceberg = _load(settings, event_identifier(settings, table))
+        if iceberg is not None:
             ledger = read_table_ledger(table, iceberg)
-            published, refused = ledger.published, ledger.refused
-            current = iceberg.current_snapshot()
-            summary = current.summary.additional_properties if current and current.summary else {}
-            sizes.append(
-                IcebergTable(
-                    event_identifier(settings, table),
-                    len(iceberg.snapshots()),
-                    int(summary.get("total-data-files", 0)),
-                    int(summary.get("total-files-size", 0)),
-                )
-            )
-        landed = list_days(settings.landing_uri, table, settings.s3)
-        quarantined = sum(record.quarantined for record in published.values())
-        days.append(
-            TableDays(
-                table,
-                max(landed, default=None),
-                max(published, default=None),
-                loaded.get(table),
-                quarantined,
-                len(refused),
-            )
-        )
+            sizes.append(_size(event_identifier(settings, table), iceberg))
+        days.append(_days(settings, table, ledger, loaded.get(table, set())))
+    for name in ANALYTICS:
+        analytics = _load(settings, identifier(settings, name))
+        if analytics is not None:
+            sizes.append(_size(identifier(settings, name), analytics))
     return tuple(days), tuple(sizes)
+
+
+def _load(settings: Settings, name: str) -> Table | None:
+    from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+
+    try:
+        return load_iceberg_table(settings, name)
+    except (NoSuchTableError, NoSuchNamespaceError):
+        return None
+
+
+def _size(name: str, iceberg: Table) -> IcebergTable:
+    current = iceberg.current_snapshot()
+    summary = current.summary.additional_properties if current and current.summary else {}
+    return IcebergTable(
+        name,
+        len(iceberg.snapshots()),
+        int(summary.get("total-data-files", 0)),
+        int(summary.get("total-files-size", 0)),
+    )
+
+
+def _days(settings: Settings, table: str, ledger: TableLedger, loaded: set[date]) -> TableDays:
+    landed = list_days(settings.landing_uri, table, settings.s3)
+    return TableDays(
+        table,
+        max(landed, default=None),
+        max(ledger.published, default=None),
+        max(loaded, default=None),
+        sum(record.quarantined for record in ledger.published.values()),
+        len(ledger.refused),
+        # A day that was refused has an alert of its own, and days before the first partition are nobody's.
+        len({day for day in landed if day >= settings.start_date} - loaded - set(ledger.refused)),
+    )

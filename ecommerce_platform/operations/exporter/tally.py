@@ -11,7 +11,14 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ecommerce_platform.operations.exporter.facts import CheckEvaluated, Fact, Materialized, RunEnded, StepEnded
+from ecommerce_platform.operations.exporter.facts import (
+    CheckEvaluated,
+    Fact,
+    Materialized,
+    RunEnded,
+    StepEnded,
+    StepPlanned,
+)
 
 #: Upper bounds of the duration buckets, in seconds: a small day is seconds, a backfill hours.
 DURATION_BUCKETS = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 10800, float("inf"))
@@ -56,6 +63,7 @@ class Tally:
         self.load_attempts: dict[str, deque[bool]] = {}
         self.model_failures: Counter[str] = Counter()
         self.runs: Counter[tuple[str, str]] = Counter()
+        #: By asset, check and severity; a check that was evaluated and never failed is there with 0.
         self.failed_checks: Counter[tuple[str, str, str]] = Counter()
         self.last_success: dict[str, float] = {}
         self.last_run_end: dict[tuple[str, str], float] = {}
@@ -68,11 +76,12 @@ class Tally:
             match fact:
                 case Materialized():
                     self._materialized(fact)
+                case StepPlanned():
+                    self._step_planned(fact)
                 case StepEnded():
                     self._step_ended(fact)
                 case CheckEvaluated():
-                    if not fact.passed:
-                        self.failed_checks[fact.asset, fact.check, fact.severity] += 1
+                    self.failed_checks[fact.asset, fact.check, fact.severity] += not fact.passed
                 case RunEnded():
                     self.runs[fact.job, fact.outcome] += 1
                     self.last_run_end[fact.job, fact.outcome] = fact.at
@@ -86,8 +95,13 @@ class Tally:
         first_of_run = self._last_run.get(fact.asset) != fact.run_id
         self._last_run[fact.asset] = fact.run_id
         if stage in DBT_STAGES and fact.seconds is not None and first_of_run:
-            key = (fact.asset.split("/")[-1], fact.materialization or "unknown")
+            key = (fact.asset, fact.materialization or "unknown")
             self.dbt_durations.setdefault(key, Histogram()).observe(fact.seconds)
+
+    def _step_planned(self, fact: StepPlanned) -> None:
+        if fact.day and fact.asset.startswith(SPARK_ASSETS):
+            self.spark_durations.setdefault((fact.step, fact.day), Histogram())
+            self._forget_old_dates()
 
     def _step_ended(self, fact: StepEnded) -> None:
         if fact.day and any(asset.startswith(SPARK_ASSETS) for asset in fact.assets):

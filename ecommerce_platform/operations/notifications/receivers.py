@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -60,7 +59,7 @@ def post(url: str, body: bytes, headers: dict[str, str], timeout: float) -> None
         if error.code >= 500 or error.code in _TRY_AGAIN:
             raise UnavailableError(f"it answered {error.code}") from None
         raise RejectedError(f"it rejected the message with {error.code}") from None
-    except (TimeoutError, socket.timeout):
+    except TimeoutError:
         raise UnavailableError(f"no answer within {timeout:g} s") from None
     except (urllib.error.URLError, http.client.HTTPException, ssl.SSLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)

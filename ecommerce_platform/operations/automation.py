@@ -1,0 +1,46 @@
+"""All that starts or watches runs: jobs, schedules, sensors. docs/operations.md names each of them with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from ecommerce_platform.landing.sensor import build_sensor as landing_sensor
+from ecommerce_platform.operations.jobs import daily_batch_job, observe_landing_job
+from ecommerce_platform.operations.notifications.sensor import build_sensor as notification_sensor
+from ecommerce_platform.operations.reconverge import build_sensor as reconverge_sensor
+from ecommerce_platform.operations.reconverge import reconcile_again_job
+from ecommerce_platform.operations.retries import build_sensor as retry_sensor
+from ecommerce_platform.operations.schedules import daily_batch_schedule, observe_landing_schedule
+from ecommerce_platform.operations.upkeep import upkeep_job, upkeep_schedule
+from ecommerce_platform.settings import Settings
+
+
+@dataclass(frozen=True)
+class Automation:
+    """What the code location hands to Dagster beside assets and checks."""
+
+    jobs: tuple[dg.UnresolvedAssetJobDefinition | dg.JobDefinition, ...]
+    schedules: tuple[dg.ScheduleDefinition, ...]
+    sensors: tuple[dg.SensorDefinition, ...]
+
+
+def build_automation(settings: Settings) -> Automation:
+    """Jobs, schedules and sensors for these settings."""
+    daily, observe, again = daily_batch_job(settings), observe_landing_job(), reconcile_again_job(settings)
+    upkeep = upkeep_job(settings)
+    return Automation(
+        jobs=(daily, observe, again, upkeep),
+        schedules=(
+            daily_batch_schedule(settings, daily),
+            observe_landing_schedule(settings, observe),
+            upkeep_schedule(settings, upkeep),
+        ),
+        sensors=(
+            landing_sensor(settings, daily),
+            reconverge_sensor(settings, again),
+            retry_sensor(settings, daily),
+            notification_sensor(settings),
+        ),
+    )

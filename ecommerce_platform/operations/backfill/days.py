@@ -1,0 +1,120 @@
+"""How far each day has come: landed, published, loaded, applied, or refused.
+
+What belongs here: reading the ledgers, and the verdict on a day (pure).
+
+What does not belong here: what a backfill makes of it (plan.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.lakehouse.ledger import TableLedger, read_ledger
+from ecommerce_platform.landing.files import LandingFile, list_table
+from ecommerce_platform.settings import Settings
+
+
+class Stage(StrEnum):
+    """How far a day has come; each holds for the table that is furthest behind."""
+
+    EMPTY = "no files, never processed"
+    NEW = "landed, not published"
+    CHANGED = "files changed since it was published"
+    REFUSED = "refused"
+    PUBLISHED = "published, not loaded"
+    LOADED = "loaded, not in the marts"
+    DONE = "in the marts"
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """One look at all ledgers: landing files, the lakehouse's day ledger, batches loaded and applied by table and day."""
+
+    landed: Mapping[str, Mapping[date, tuple[LandingFile, ...]]] = field(default_factory=dict)
+    lake: Mapping[str, TableLedger] = field(default_factory=dict)
+    loaded: Mapping[tuple[str, date], str] = field(default_factory=dict)
+    applied: Mapping[tuple[str, date], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DayState:
+    """One day as the ledgers have it."""
+
+    day: date
+    stage: Stage
+    files: int
+    bytes: int
+    missing_tables: tuple[str, ...]
+    refused: Mapping[str, str]
+
+
+def days_between(first: date, last: date) -> tuple[date, ...]:
+    """Both ends included."""
+    return tuple(first + timedelta(days=offset) for offset in range((last - first).days + 1))
+
+
+def read_ledgers(settings: Settings, first: date, last: date) -> Ledgers:
+    """One look. Raises LandingError when the landing zone cannot be listed."""
+    landed = {table: list_table(settings.landing_uri, table, settings.s3, first, last).days for table in SOURCE_TABLES}
+    loaded, applied = _batches(settings)
+    return Ledgers(landed, read_ledger(settings), loaded, applied)
+
+
+def _batches(settings: Settings) -> tuple[dict[tuple[str, date], str], dict[tuple[str, date], str]]:
+    from snowflake.connector.errors import ProgrammingError
+
+    from ecommerce_platform.warehouse.connection import connect, fetch_all
+    from ecommerce_platform.warehouse.ddl import APPLIED_DAYS, LOAD_LEDGER
+
+    found = []
+    with connect(settings) as connection:
+        for table in (LOAD_LEDGER, APPLIED_DAYS):
+            try:
+                rows = fetch_all(connection, f"select table_name, date, batch_id from {table}")
+            except ProgrammingError:  # nothing was ever loaded: the table is not there yet
+                rows = []
+            found.append({(str(name), day): str(batch) for name, day, batch in rows})
+    return found[0], found[1]
+
+
+def states(ledgers: Ledgers, days: Sequence[date]) -> tuple[DayState, ...]:
+    """The state of each of the days."""
+    return tuple(_state(ledgers, day) for day in days)
+
+
+def _state(ledgers: Ledgers, day: date) -> DayState:
+    files = {table: ledgers.landed.get(table, {}).get(day, ()) for table in SOURCE_TABLES}
+    refused = {
+        table: ledger.refused[day].reason for table, ledger in sorted(ledgers.lake.items()) if day in ledger.refused
+    }
+    landed = [table for table in SOURCE_TABLES if files[table]]
+    return DayState(
+        day,
+        Stage.REFUSED if refused else _stage(ledgers, day, files),
+        sum(len(found) for found in files.values()),
+        sum(file.size for found in files.values() for file in found),
+        tuple(table for table in SOURCE_TABLES if landed and table not in landed),
+        refused,
+    )
+
+
+def _stage(ledgers: Ledgers, day: date, files: Mapping[str, tuple[LandingFile, ...]]) -> Stage:
+    records = {
+        table: ledgers.lake[table].published.get(day) if table in ledgers.lake else None for table in SOURCE_TABLES
+    }
+    if any(record is None for record in records.values()):
+        return Stage.NEW if any(files.values()) else Stage.EMPTY
+    for table, record in records.items():
+        # By number and size of the files: reading them is the run's work. What this overlooks, the run finds by content.
+        if record and (record.files, record.bytes) != (len(files[table]), sum(file.size for file in files[table])):
+            return Stage.CHANGED
+    batches = {table: f"{table}-{day}-{record.content_id}" for table, record in records.items() if record}
+    if any(ledgers.loaded.get((table, day)) != batch for table, batch in batches.items()):
+        return Stage.PUBLISHED
+    if any(ledgers.applied.get((table, day)) != batch for table, batch in batches.items()):
+        return Stage.LOADED
+    return Stage.DONE
