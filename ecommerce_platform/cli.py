@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from ecommerce_platform.commands.lakehouse import contract_app, quarantine_app
+from ecommerce_platform.commands.operations import backfill_app, doctor, metrics
 from ecommerce_platform.commands.output import say, settings_or_exit
 from ecommerce_platform.commands.reconciliation import explain_app, reconcile_app
 from ecommerce_platform.commands.refused import refused_app
@@ -34,6 +35,9 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(refused_app, name="refused")
 app.add_typer(reconcile_app, name="reconcile")
 app.add_typer(explain_app, name="explain")
+app.add_typer(backfill_app, name="backfill")
+app.command(epilog="Example: `ecommerce-platform metrics --port 9187`")(metrics)
+app.command(epilog="Example: `ECOMMERCE_PROFILE=production ecommerce-platform doctor`")(doctor)
 
 
 class OutputFormat(StrEnum):
@@ -147,40 +151,6 @@ def local_status() -> None:
 
     for line in servers.status(settings_or_exit().data_dir):
         typer.echo(str(line))
-
-
-@app.command(epilog="Example: `ecommerce-platform metrics --port 9187`")
-def metrics(
-    port: Annotated[int, typer.Option(help="Port to serve on.", min=0, max=65535)] = 9187,
-    host: Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 in a container.")] = "127.0.0.1",
-    interval: Annotated[float, typer.Option(help="Seconds between readings.", min=1)] = 15.0,
-) -> None:
-    """Serve `/metrics` for Prometheus from Dagster's event log and the platform's tables."""
-    import dagster as dg
-
-    from ecommerce_platform.operations.exporter.server import Exporter
-    from ecommerce_platform.operations.exporter.tables import model_names, read_platform
-
-    settings = settings_or_exit()
-    with dg.DagsterInstance.get() as instance:
-        exporter = Exporter(instance, lambda: read_platform(settings), model_names(settings), interval, say)
-        server, thread = exporter.serve(host, port)
-        say(f"serving http://{host}:{server.server_port}/metrics, reading every {interval:g} s; ctrl-c stops")
-        try:
-            thread.join()
-        except KeyboardInterrupt:
-            exporter.stop()
-
-
-@app.command(epilog="Example: `ECOMMERCE_PROFILE=production ecommerce-platform doctor`")
-def doctor() -> None:
-    """Check every outside system of the current profile and say what to mend."""
-    from ecommerce_platform.operations.doctor import examine
-
-    findings = examine(settings_or_exit())
-    for finding in findings:
-        typer.echo(f"{'ok  ' if finding.ok else 'MEND'} {finding.system:<12} {finding.message}")
-    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
 if __name__ == "__main__":
