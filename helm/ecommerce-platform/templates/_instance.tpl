@@ -4,6 +4,8 @@
 storage:
   postgres:
     postgres_db:
+      # SQLAlchemy would look for another driver.
+      scheme: postgresql+psycopg2
       hostname: {{ include "platform.postgresHost" . }}
       port: {{ .Values.postgresql.port }}
       username: {{ .Values.postgresql.user }}
