@@ -1,6 +1,7 @@
 """A code location of small steps that a launcher runs in another process; tests execute them by name.
 
-Each step waits, fails or ends its process in one way. `FOLDER` is where test and step meet.
+Each step waits, fails or ends its process in one way. `FOLDER` is where test and step meet. Run as a script it is the worker of a
+run.
 """
 
 import os
@@ -11,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.execution.api import execute_run_iterator
 
 from ecommerce_platform.partitions import partition_days
+from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource, build_resources
@@ -63,6 +66,11 @@ def counts_with_spark(spark: SparkResource, spark_steps: SparkSteps) -> dg.Mater
 
 
 @dg.asset
+def counts_nothing(spark_steps: SparkSteps) -> None:
+    """Ends at once."""
+
+
+@dg.asset
 def raises(spark_steps: SparkSteps) -> None:
     raise ValueError("the shop is closed")
 
@@ -98,16 +106,57 @@ def waits(context: dg.AssetExecutionContext, spark_steps: SparkSteps) -> None:
     wait_for("go on")
 
 
+@dg.asset
+def eats_memory(spark_steps: SparkSteps) -> None:
+    held = []
+    while True:
+        held.append(b"x" * 50_000_000)
+
+
+@dg.asset
+def counts_on_executors(
+    context: dg.AssetExecutionContext, spark: SparkResource, spark_steps: SparkSteps
+) -> dg.MaterializeResult:
+    """Its tasks wait on the executors until the test lets them go on."""
+    place = str(folder() / "go on")
+
+    def wait(number: int) -> int:
+        import threading
+        from pathlib import Path
+
+        waiting = threading.Event()
+        for _ in range(1200):
+            if Path(place).exists():
+                return number
+            waiting.wait(0.1)
+        raise TimeoutError("the test did not make the file")
+
+    session = spark.spark_session
+    context.log.info("executors asked for")
+    return dg.MaterializeResult(metadata={"sum": int(session.sparkContext.parallelize(range(5), 2).map(wait).sum())})
+
+
 ASSETS = [
-    ranged,
-    counts_with_spark,
-    raises,
     asks_for_another_try,
+    counts_nothing,
+    counts_on_executors,
+    counts_with_spark,
+    crashes_after_success,
+    eats_memory,
     killed,
     leaves_silently,
-    crashes_after_success,
+    raises,
+    ranged,
     waits,
 ]
+
+
+def work(instance: dg.DagsterInstance, run_id: str, resume: bool) -> None:
+    """What a run worker does."""
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    for _ in execute_run_iterator(dg.reconstructable(steps_job), run, instance, resume_from_failure=resume):
+        pass
 
 
 def steps_job() -> dg.JobDefinition:
@@ -115,6 +164,13 @@ def steps_job() -> dg.JobDefinition:
     settings = load_settings()
     return dg.Definitions(
         assets=ASSETS,
-        jobs=[dg.define_asset_job("steps", selection="*", executor_def=dg.in_process_executor)],
+        jobs=[dg.define_asset_job("steps", selection="*", executor_def=resuming_executor)],
         resources=build_resources(settings),
     ).resolve_job_def("steps")
+
+
+if __name__ == "__main__":
+    from ecommerce_platform_tests.spark import launched_steps
+
+    with dg.DagsterInstance.get() as own:
+        launched_steps.work(own, sys.argv[1], resume=False)

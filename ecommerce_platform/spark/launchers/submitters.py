@@ -109,8 +109,10 @@ class SparkSubmitSubmitter:
         return self._cluster.drivers()
 
     def _environment(self) -> Mapping[str, str]:
+        # Which Python runs in the pods is the image's to say; spark-submit would tell them this process's.
+        own = {name: value for name, value in submit_environment().items() if not name.startswith("PYSPARK_")}
         kubeconfig = self._settings.spark.kubernetes.kubeconfig
-        return {**submit_environment(), **({"KUBECONFIG": kubeconfig} if kubeconfig else {}), "SPARK_USER": _user()}
+        return {**own, **({"KUBECONFIG": kubeconfig} if kubeconfig else {}), "SPARK_USER": _user()}
 
 
 def _user() -> str:

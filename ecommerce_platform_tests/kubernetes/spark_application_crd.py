@@ -1,0 +1,76 @@
+"""The custom resource SparkApplication, defined from the operator's own models, for an API server on which no operator runs.
+
+What belongs here: turning the models' JSON schema into what a CustomResourceDefinition accepts: a structural schema, without
+references and unions. What does not: an operator. The definition that an operator installs is stricter in places; this one
+refuses wrong types, and unknown fields where they are validated strictly.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubeflow_spark_api.models.spark_v1beta2_spark_application import SparkV1beta2SparkApplication
+
+#: Nothing here uses pod templates inside a SparkApplication, and they would double the definition's size.
+_OPEN = {"IoK8sApiCoreV1PodTemplateSpec", "IoK8sApiCoreV1Container"}
+_KEPT = ("type", "format", "enum", "required", "minimum", "maximum")
+
+
+def spark_application_crd() -> dict[str, Any]:
+    """The CustomResourceDefinition."""
+    schema = SparkV1beta2SparkApplication.model_json_schema(by_alias=True)
+    definitions = schema["$defs"]
+    properties = {name: structural(schema["properties"][name], definitions) for name in ("spec", "status")}
+    whole = {"type": "object", "required": ["spec"], "properties": properties}
+    version = {
+        "name": "v1beta2",
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "schema": {"openAPIV3Schema": whole},
+    }
+    names = {"kind": "SparkApplication", "plural": "sparkapplications", "singular": "sparkapplication"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": "sparkapplications.sparkoperator.k8s.io",
+            # Names under k8s.io ask for a word on who approved them.
+            "annotations": {"api-approved.kubernetes.io": "unapproved, a test's own definition"},
+        },
+        "spec": {
+            "group": "sparkoperator.k8s.io",
+            "scope": "Namespaced",
+            "names": {**names, "listKind": "SparkApplicationList"},
+            "versions": [version],
+        },
+    }
+
+
+def structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A JSON schema of pydantic's as a structural one."""
+    if reference := schema.get("$ref"):
+        name = reference.rsplit("/", 1)[1]
+        if name in _OPEN:
+            return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        return structural(definitions[name], definitions)
+    if "allOf" in schema:
+        return structural(schema["allOf"][0], definitions)
+    if options := schema.get("anyOf"):
+        real = [option for option in options if option.get("type") != "null"]
+        if len(real) == 1:
+            return structural(real[0], definitions)
+        return {"x-kubernetes-preserve-unknown-fields": True}
+    found = {name: schema[name] for name in _KEPT if name in schema}
+    if not found:
+        return {"x-kubernetes-preserve-unknown-fields": True}
+    if "properties" in schema:
+        found["properties"] = {name: structural(inner, definitions) for name, inner in schema["properties"].items()}
+    extra = schema.get("additionalProperties")
+    if isinstance(extra, dict):
+        found["additionalProperties"] = structural(extra, definitions)
+    elif found.get("type") == "object" and "properties" not in schema:
+        found["x-kubernetes-preserve-unknown-fields"] = True
+    if "items" in schema:
+        found["items"] = structural(schema["items"], definitions)
+    return found

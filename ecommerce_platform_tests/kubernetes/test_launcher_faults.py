@@ -1,0 +1,218 @@
+"""Whatever goes wrong on a cluster: no step that failed is called a success, none leaves anything behind, each says why.
+
+By spark-submit, on the test node. What a running Spark operator does to a SparkApplication is not covered: none runs there
+(test_launcher_application.py shows that the API server takes, shows and deletes one).
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ecommerce_platform_tests.kubernetes.cluster import SCRIPTS, command, kubectl, until
+from ecommerce_platform_tests.kubernetes.launcher_lab import (
+    NAMESPACE,
+    Lab,
+    kubeconfig_of,
+    lab_namespace,
+    launcher_environment,
+    left_behind,
+    pods,
+    reason_of,
+)
+from ecommerce_platform_tests.spark import launched_steps
+
+pytestmark = pytest.mark.kubernetes
+
+PREFIX = "ECOMMERCE_SPARK__KUBERNETES__"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def namespace(node: None) -> Iterator[None]:
+    with lab_namespace():
+        yield
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    for name, value in launcher_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    overrides = {"run_monitoring": {"enabled": True, "max_resume_run_attempts": 2}}
+    with dg.instance_for_test(temp_dir=str(tmp_path), overrides=overrides) as instance:
+        yield Lab(tmp_path, instance)
+    until("the cluster is clean", lambda: not left_behind(), 60)
+
+
+def waiting(lab: Lab) -> bool:
+    """Whether the step `waits` is waiting."""
+    return bool(lab.logged("waiting") and (lab.folder / "process").exists())
+
+
+@contextmanager
+def api_server_away() -> Iterator[None]:
+    """The node's API server answers nobody."""
+    (process,) = command(SCRIPTS / "node-exec", "pgrep", "-x", "kube-apiserver").split()
+    command(SCRIPTS / "node-exec", "kill", "-STOP", process)
+    try:
+        yield
+    finally:
+        command(SCRIPTS / "node-exec", "kill", "-CONT", process)
+
+
+def seconds_have_passed(seconds: float) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
+
+
+def test_a_driver_that_is_deleted_from_outside_fails_the_step(lab: Lab) -> None:
+    run = lab.begin("waits")
+    until("the step to wait", lambda: waiting(lab) or run.done())
+    (driver,) = pods("driver")
+    kubectl("-n", NAMESPACE, "delete", "pod", driver["metadata"]["name"], "--grace-period=1")
+    assert "was deleted from outside" in reason_of(run.result(120), "waits")
+
+
+def test_a_run_whose_worker_was_killed_finds_its_driver_again(lab: Lab) -> None:
+    worker, run_id = lab.worker("waits")
+    until("the step to wait", lambda: waiting(lab) or worker.poll() is not None)
+    before = [pod["metadata"]["uid"] for pod in pods("driver")]
+    worker.send_signal(signal.SIGKILL)
+    worker.wait(30)
+    lab.allow()
+    launched_steps.work(lab.instance, run_id, resume=True)
+    run = lab.instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.status == dg.DagsterRunStatus.SUCCESS
+    assert lab.logged("is on the cluster already: watching it again")
+    assert len(before) == 1
+    assert len(lab.logged("submitted spark-")) == 1, "one driver, found again"
+    stored = [entry for entry in lab.instance.all_logs(run_id) if entry.user_message == "waiting"]
+    assert len(stored) == 1, "what the first worker had stored is not stored again"
+
+
+def test_a_run_that_is_terminated_takes_its_driver_along(lab: Lab) -> None:
+    worker, run_id = lab.worker("waits")
+    until("the step to wait", lambda: waiting(lab) or worker.poll() is not None)
+    run = lab.instance.get_run_by_id(run_id)
+    assert run is not None
+    # What the UI's button does: the run is marked, then its worker is asked to go.
+    lab.instance.report_run_canceling(run)
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(60)
+    until("the driver is gone", lambda: not pods("driver"), 60)
+    ended = lab.instance.get_run_by_id(run_id)
+    assert ended is not None
+    assert ended.status == dg.DagsterRunStatus.CANCELED
+
+
+def test_a_worker_that_is_asked_to_go_leaves_its_driver_to_the_next_one(lab: Lab) -> None:
+    worker, run_id = lab.worker("waits")
+    until("the step to wait", lambda: waiting(lab) or worker.poll() is not None)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 143
+    assert pods("driver", "Running")
+    lab.allow()
+    launched_steps.work(lab.instance, run_id, resume=True)
+    run = lab.instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.status == dg.DagsterRunStatus.SUCCESS
+    assert len(lab.logged("submitted spark-")) == 1
+
+
+def test_a_driver_that_no_node_can_hold_is_given_up_with_what_is_lacking(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECOMMERCE_SPARK__RESOURCES__DRIVER_CPU_REQUEST", "64")
+    monkeypatch.setenv("ECOMMERCE_SPARK__RESOURCES__DRIVER_CPU_LIMIT", "64")
+    monkeypatch.setenv(f"{PREFIX}PENDING_SECONDS", "15")
+    said = reason_of(lab.run("waits"), "waits")
+    assert "did not start within 15 s: unschedulable, not enough cpu" in said
+
+
+def test_an_image_that_is_not_there_is_named(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}IMAGE", "localhost/no-such-image:1")
+    monkeypatch.setenv(f"{PREFIX}IMAGE_PULL_POLICY", "Never")
+    said = reason_of(lab.run("waits"), "waits")
+    assert "its image cannot be pulled (ErrImageNeverPull)" in said
+    assert "no-such-image" in said
+
+
+def test_a_driver_without_enough_memory_says_so(lab: Lab) -> None:
+    said = reason_of(lab.run("eats_memory"), "eats_memory")
+    assert "OOMKilled" in said or "SIGKILL" in said
+
+
+def test_a_step_over_its_time_limit_is_ended(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}RUNNING_SECONDS", "20")
+    assert "it ran longer than 20 s" in reason_of(lab.run("waits"), "waits")
+
+
+def test_a_scratch_location_that_the_driver_cannot_write_to_fails_the_step(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = os.environ[f"{PREFIX}VOLUME_MOUNTS"].replace(
+        f'"mountPath": "{lab.folder}"', f'"mountPath": "{lab.folder}", "readOnly": true'
+    )
+    monkeypatch.setenv(f"{PREFIX}VOLUME_MOUNTS", mounts)
+    said = reason_of(lab.run("raises"), "raises")
+    assert "cannot write" in said
+    assert "Read-only file system" in said
+
+
+def test_a_scratch_location_that_the_launcher_cannot_write_to_fails_the_step(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lab.folder / "a file").touch()
+    monkeypatch.setenv("ECOMMERCE_SCRATCH_URI", str(lab.folder / "a file"))
+    said = reason_of(lab.run("waits"), "waits")
+    assert "could not be submitted: cannot write" in said
+
+
+def test_a_launcher_without_rights_says_who_refused_what(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}KUBECONFIG", str(kubeconfig_of("nobody", tmp_path)))
+    said = reason_of(lab.run("waits"), "waits")
+    assert "refused by the cluster's access rules (RBAC)" in said
+    assert "system:serviceaccount:launcher-tests:nobody" in said
+
+
+def test_a_missing_operator_is_named_with_the_way_round_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}SUBMITTER", "spark-application")
+    said = reason_of(lab.run("waits"), "waits")
+    assert "the Spark operator is not installed" in said
+    assert "SUBMITTER=spark-submit" in said
+
+
+def test_a_step_outlives_half_a_minute_without_the_api_server(lab: Lab) -> None:
+    run = lab.begin("waits")
+    until("the step to wait", lambda: waiting(lab) or run.done())
+    away = seconds_have_passed(30)
+    with api_server_away():
+        until("the launcher to notice", lambda: lab.logged("the API server is out of reach"), 60)
+        lab.allow()
+        until("thirty seconds", away, 60)
+        assert not run.done()
+    assert run.result(180).success
+
+
+def test_orphans_of_finished_runs_are_swept(lab: Lab) -> None:
+    worker, run_id = lab.worker("waits")
+    until("the step to wait", lambda: waiting(lab) or worker.poll() is not None)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait(30)
+    run = lab.instance.get_run_by_id(run_id)
+    assert run is not None
+    sweep = [".venv/bin/ecommerce-platform", "spark", "sweep"]
+    assert pods("driver", "Running"), "an orphan"
+    command("env", f"DAGSTER_HOME={lab.folder}", *sweep)
+    assert pods("driver", "Running"), "its run is not over: it may be resumed"
+    lab.instance.report_run_failed(run)
+    command("env", f"DAGSTER_HOME={lab.folder}", *sweep)
+    until("the orphan is gone", lambda: not pods("driver"), 60)
+    assert not list((lab.folder / "data" / "scratch" / "steps").iterdir())
