@@ -16,6 +16,7 @@ from ecommerce_platform.commands.operations import backfill_app, doctor, metrics
 from ecommerce_platform.commands.output import say, settings_or_exit
 from ecommerce_platform.commands.reconciliation import explain_app, reconcile_app
 from ecommerce_platform.commands.refused import refused_app
+from ecommerce_platform.commands.spark import spark_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +36,7 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(refused_app, name="refused")
 app.add_typer(reconcile_app, name="reconcile")
 app.add_typer(explain_app, name="explain")
+app.add_typer(spark_app, name="spark")
 app.add_typer(backfill_app, name="backfill")
 app.command(epilog="Example: `ecommerce-platform metrics --port 9187`")(metrics)
 app.command(epilog="Example: `ECOMMERCE_PROFILE=production ecommerce-platform doctor`")(doctor)
