@@ -17,6 +17,7 @@ from ecommerce_platform.commands.output import say, settings_or_exit
 from ecommerce_platform.commands.reconciliation import explain_app, reconcile_app
 from ecommerce_platform.commands.refused import refused_app
 from ecommerce_platform.commands.spark import spark_app
+from ecommerce_platform.commands.warehouse import rebuild, restatements
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,6 +41,10 @@ app.add_typer(spark_app, name="spark")
 app.add_typer(backfill_app, name="backfill")
 app.command(epilog="Example: `ecommerce-platform metrics --port 9187`")(metrics)
 app.command(epilog="Example: `ECOMMERCE_PROFILE=production ecommerce-platform doctor`")(doctor)
+app.command("restatements", epilog="Example: `ecommerce-platform restatements --month 2026-01 --closed-only`")(
+    restatements
+)
+app.command("rebuild", epilog="Example: `ecommerce-platform rebuild raw --from 2026-01-05 --to 2026-01-07`")(rebuild)
 
 
 class OutputFormat(StrEnum):

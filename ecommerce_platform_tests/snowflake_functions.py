@@ -56,6 +56,7 @@ FUNCTIONS: dict[str, str] = {
     "left": "functions/left",
     "length": "functions/length",
     "like": "functions/like",
+    "last_day": "functions/last_day",
     "listagg": "functions/listagg",
     "lower": "functions/lower",
     "lpad": "functions/lpad",

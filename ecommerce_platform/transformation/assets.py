@@ -17,6 +17,7 @@ from ecommerce_platform.transformation.applied import Memory, full_refresh_reaso
 from ecommerce_platform.transformation.lineage import LineageReader, keep_lineage, kept_lineage
 from ecommerce_platform.transformation.project import definition_digest, load_manifest, target_path
 from ecommerce_platform.transformation.resource import DbtResource
+from ecommerce_platform.transformation.restatements import Restated, restated_by
 from ecommerce_platform.transformation.runner import DbtRequest, DbtRun, DbtRunError
 from ecommerce_platform.transformation.translator import PlatformTranslator, model_key
 from ecommerce_platform.warehouse.connection import fetch_all
@@ -77,7 +78,7 @@ class _Step:
         self._tell(memory, reason)
         complete = self.context.selected_asset_keys >= self.models.keys()
         try:
-            with self.dbt.run(self._request(complete, reason is not None), self.context.run_id) as run:
+            with self.dbt.run(self._request(complete, reason), self.context.run_id) as run:
                 yield from self._hand_on(run)
         except DbtRunError as error:
             raise dg.Failure(str(error), metadata={"failed": list(error.failed)}) from error
@@ -85,13 +86,15 @@ class _Step:
             # A part of the models is no whole: what they lack is computed when all run.
             mark_applied(self.connection, self.definition)
 
-    def _request(self, complete: bool, full_refresh: bool) -> DbtRequest:
+    def _request(self, complete: bool, reason: str | None) -> DbtRequest:
+        full_refresh, cause = reason is not None, f"computed again: {reason}" if reason else ""
         every_check = {spec.key for spec in self.context.assets_def.node_check_specs_by_output_name.values()}
         if complete and self.context.selected_asset_check_keys >= every_check:
-            return DbtRequest(full_refresh=full_refresh)
+            return DbtRequest(full_refresh=full_refresh, cause=cause)
         models = [self.models[key]["name"] for key in self.context.selected_asset_keys]
         tests = [key.name for key in self.context.selected_asset_check_keys]
-        return DbtRequest(select=(*sorted(models), *sorted(tests)), full_refresh=full_refresh, only_selected=True)
+        select = (*sorted(models), *sorted(tests))
+        return DbtRequest(select=select, full_refresh=full_refresh, only_selected=True, cause=cause)
 
     def _hand_on(self, run: DbtRun) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
         for raw in run.events:
@@ -118,7 +121,12 @@ class _Step:
             "dagster/row_count": int(counted[0][0]),
             "seconds": round(float(raw["data"].get("execution_time", 0)), 3),
             "materialization": node["config"]["materialized"],
+            **(self._restated(node["alias"]) if node["config"]["meta"].get("published") else {}),
         }
+
+    def _restated(self, model: str) -> dict[str, int]:
+        restated = restated_by(self.connection, self.context.run_id).get(model, Restated())
+        return {"figures_restated": restated.figures, "figures_restated_in_closed_months": restated.in_closed_months}
 
     def _columns(self, unique_id: str, run: DbtRun) -> Mapping[str, list[tuple[str, str]]]:
         if self.kept is not None:

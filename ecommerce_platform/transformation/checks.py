@@ -1,19 +1,20 @@
-"""Two engines that agree: Spark's analytics held against dbt's, exactly.
+"""Two engines that agree, and months that stay closed.
 
-What belongs here: the three checks. What does not: dbt's own tests (they come with the models), the SQL of the comparison
-(agreement.py).
+What belongs here: the checks of Spark's analytics against dbt's, and the one that says which figures of closed months a run
+changed. What does not: dbt's own tests (they come with the models), their SQL (agreement.py, restatements.py).
 """
 
 import dagster as dg
 
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.agreement import COMPARISONS, Comparison, compare
+from ecommerce_platform.transformation.restatements import restatements, told
 from ecommerce_platform.warehouse.resource import WarehouseResource
 
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """One check a Spark table, on the model that computes the same."""
-    return [_agreement_check(comparison) for comparison in COMPARISONS]
+    """One check a Spark table, on the model that computes the same; and one on the daily figures of closed months."""
+    return [*(_agreement_check(comparison) for comparison in COMPARISONS), _closed_months_check()]
 
 
 def _agreement_check(comparison: Comparison) -> dg.AssetChecksDefinition:
@@ -39,3 +40,30 @@ def _agreement_check(comparison: Comparison) -> dg.AssetChecksDefinition:
         )
 
     return agrees_with_spark
+
+
+def _closed_months_check() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(["marts", "daily_business_metrics"]),
+        name="closed_months_stand",
+        description="This run changed no published figure of a closed month; where it did, dates and figures are named.",
+    )
+    def closed_months_stand(
+        context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+    ) -> dg.AssetCheckResult:
+        with warehouse.connection(context.run.run_id) as connection:
+            found = restatements(
+                connection, model="daily_business_metrics", run_id=context.run.run_id, closed_only=True
+            )
+        return dg.AssetCheckResult(
+            passed=not found,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"restated in closed months: {told(found)}" if found else "no closed month was restated",
+            metadata={
+                "figures": len(found),
+                "dates": ", ".join(sorted({str(entry.date) for entry in found})) or "none",
+                "cause": found[0].cause or "" if found else "none",
+            },
+        )
+
+    return closed_months_stand

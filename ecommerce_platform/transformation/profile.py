@@ -1,4 +1,4 @@
-"""How dbt reaches Snowflake: the environment variables that dbt_project/profiles.yml reads.
+"""How dbt reaches Snowflake and what it is told of its run: environment variables that dbt_project reads.
 
 What belongs here: settings to variables. What does not: what dbt does with the connection (runner.py).
 """
@@ -39,6 +39,15 @@ def profile_environment(settings: Settings, run_id: str) -> dict[str, str]:
         "DBT_ENV_SECRET_SNOWFLAKE_PASSPHRASE": arguments.get("private_key_file_pwd"),
     }
     return variables | {name: str(value) for name, value in optional.items() if value is not None}
+
+
+def restatement_environment(settings: Settings, run_id: str, cause: str) -> dict[str, str]:
+    """What the models write into the log of restatements; in the environment, because it is of the run, not of the models."""
+    return {
+        "ECOMMERCE_DBT_RUN_ID": run_id,
+        "ECOMMERCE_DBT_CAUSE": cause,
+        "ECOMMERCE_DBT_MONTH_CLOSES_AFTER_DAYS": str(settings.marts.month_closes_after_days),
+    }
 
 
 def _target(arguments: Mapping[str, object]) -> str:

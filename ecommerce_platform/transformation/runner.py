@@ -21,7 +21,7 @@ from typing import Any
 
 from ecommerce_platform.metrics import dbt_vars
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.profile import environment, profile_environment
+from ecommerce_platform.transformation.profile import environment, profile_environment, restatement_environment
 from ecommerce_platform.transformation.project import exclusive, load_parsed, target_path
 
 #: Everything but the unit tests, which test the SQL and not the data: they run in `make test`.
@@ -40,13 +40,17 @@ class DbtRunError(RuntimeError):
 
 @dataclass(frozen=True)
 class DbtRequest:
-    """What a run is to do. `select` empty means all; `only_selected` leaves out tests that are not named."""
+    """What a run is to do. `select` empty means all; `only_selected` leaves out tests that are not named.
+
+    `cause` is what the log of restatements says of figures that change; empty, it names the loads that are newly applied.
+    """
 
     command: str = "build"
     select: tuple[str, ...] = ()
     full_refresh: bool = False
     with_unit_tests: bool = False
     only_selected: bool = False
+    cause: str = ""
 
 
 @dataclass
@@ -86,7 +90,8 @@ def dbt_run(settings: Settings, request: DbtRequest, run_id: str) -> Iterator[Db
     """
     base = target_path(settings)
     target = base / "runs" / run_id
-    with _IN_PROCESS, exclusive(base / _lock_name(settings)), environment(profile_environment(settings, run_id)):
+    variables = profile_environment(settings, run_id) | restatement_environment(settings, run_id, request.cause)
+    with _IN_PROCESS, exclusive(base / _lock_name(settings)), environment(variables):
         run = DbtRun(target)
         run.events = _events(settings, request, run)
         try:

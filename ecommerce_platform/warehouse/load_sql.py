@@ -100,8 +100,19 @@ def content_of_days(table: str, columns: Sequence[Column], number_of_days: int) 
     )
 
 
+def content_by_day(table: str, columns: Sequence[Column]) -> str:
+    """Rows and checksum of every day that has rows in RAW."""
+    day = quoted("date")
+    return f"select {day}, count(*), {snowflake_checksum(columns)} from {ddl.raw_table(table)} group by {day}"
+
+
 def delete_ledger(number_of_days: int) -> str:
     return f"delete from {ddl.LOAD_LEDGER} where table_name = %s and date in ({_dates(number_of_days)})"
+
+
+def forget_applied(number_of_days: int) -> str:
+    """The models do not hold the table's days any more: the next dbt run computes their keys again."""
+    return f"delete from {ddl.APPLIED_DAYS} where table_name = %s and date in ({_dates(number_of_days)})"
 
 
 def insert_ledger(number_of_days: int) -> str:

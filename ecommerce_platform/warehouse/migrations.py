@@ -33,19 +33,16 @@ from typing import TYPE_CHECKING
 
 from ecommerce_platform.warehouse.connection import (
     WarehouseError,
-    error_number,
     execute,
     fetch_all,
     is_conflict,
+    is_missing_object,
     transaction,
     with_retries,
 )
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
-
-#: Snowflake: an object named in the statement does not exist, or this role may not see it.
-_NO_SUCH_OBJECT = frozenset({2003, 2043})
 
 
 @dataclass(frozen=True)
@@ -182,6 +179,6 @@ def _rows_or_none(connection: SnowflakeConnection, sql: str) -> list[tuple[objec
     try:
         return fetch_all(connection, sql)
     except ProgrammingError as error:
-        if error_number(error) in _NO_SUCH_OBJECT:
+        if is_missing_object(error):
             return None
         raise

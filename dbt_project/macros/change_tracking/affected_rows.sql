@@ -79,3 +79,14 @@
     (select coalesce(min(orders.business_date), to_date('9999-12-31')) from {{ ref('base_orders') }} as orders)
     and (select coalesce(max(orders.business_date), to_date('0001-01-01')) from {{ ref('base_orders') }} as orders)
 {%- endmacro %}
+
+
+{#- Every row is computed: a late event may move all later days. What did not change is not written. -#}
+{% macro affected_rows_of_mart_customer_tier_analytics() -%}
+    true
+{%- endmacro %}
+
+
+{% macro affected_rows_of_mart_product_performance() -%}
+    true
+{%- endmacro %}

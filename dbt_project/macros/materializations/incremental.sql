@@ -6,6 +6,9 @@
     (macro `affected_rows_of_<model>`), not by the keys of new rows. And it takes five statements where the built-in way
     takes fifteen: no temporary table, no comparison of column lists. The columns cannot have changed, because the platform
     asks for a full refresh whenever a model changes (ecommerce_platform/transformation/applied.py).
+
+    Published figures (macros/restatements) go another way, also when everything is computed again: first into a table of the
+    session, then what differs is logged and replaced in one transaction.
 -#}
 {% materialization incremental, adapter='snowflake', supported_languages=['sql'] %}
     {%- set target = this.incorporate(type='table') -%}
@@ -13,10 +16,14 @@
 
     {{ run_hooks(pre_hooks) }}
 
-    {% if existing is none or should_full_refresh() or not existing.is_table %}
-        {% if existing is not none and not existing.is_table %}
-            {{ drop_relation_if_exists(existing) }}
-        {% endif %}
+    {% if existing is not none and not existing.is_table %}
+        {{ drop_relation_if_exists(existing) }}
+        {%- set existing = none -%}
+    {% endif %}
+
+    {% if existing is not none and is_published() %}
+        {% do keep_published(target, compiled_code, everything=should_full_refresh()) %}
+    {% elif existing is none or should_full_refresh() %}
         {% call statement('main') -%}
             {{ create_table_as(False, target, compiled_code) }}
         {%- endcall %}
@@ -48,4 +55,35 @@
     )
     {%- endset %}
     {{ return(snowflake_dml_explicit_transaction(dml)) }}
+{%- endmacro %}
+
+
+{#- Brings a published mart up to date. `everything`: the model computed all rows, not those of this run's changes. -#}
+{% macro keep_published(target, compiled_code, everything) -%}
+    {%- set condition = 'true' if everything else context['affected_rows_of_' ~ model['name']]() -%}
+    {%- set columns = adapter.get_columns_in_relation(target) if everything else none -%}
+    {% call statement('computed') -%}
+        {{ create_computed_table(compiled_code) }}
+    {%- endcall %}
+    {% if everything and not has_the_models_columns(columns) %}
+        {% do redefine_published(target, columns) %}
+    {% else %}
+        {% call statement('main') -%}
+            {{ replace_published(target, condition) }}
+        {%- endcall %}
+    {% endif %}
+{%- endmacro %}
+
+
+{#- A release changed the mart's columns: its table is made anew, and the figures that both have are compared before. -#}
+{% macro redefine_published(target, columns) -%}
+    {%- set there = columns | map(attribute='name') | map('lower') | list -%}
+    {%- set both = published_figures() | select('in', there) | list -%}
+    {% call statement('restated') -%}
+        {{ log_restatements(target, 'true', both, unless_logged=true) }}
+    {%- endcall %}
+    {% call statement('main') -%}
+        {{ create_table_as(False, target, 'select * from ' ~ computed_table()) }}
+    {%- endcall %}
+    {% do persist_docs(target, model) %}
 {%- endmacro %}

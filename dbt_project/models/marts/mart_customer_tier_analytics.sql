@@ -1,9 +1,12 @@
 {{ config(
-    materialized='table',
+    materialized='incremental',
+    unique_key=['date', 'customer_tier'],
     alias='customer_tier_analytics',
-    cluster_by=['date', 'customer_tier']
+    cluster_by=['date', 'customer_tier'],
+    meta={'published': true}
 ) }}
 
+-- depends_on: {{ ref('base_landing_days') }}
 -- A customer's state (tier, spend, purchases to date) changes on the days of purchases only. Each change is booked
 -- once, as an entry into the new tier and an exit from the old one; the running sums of the entries less the exits are
 -- the members of each day. So the work grows with the purchases, not with customers times days.

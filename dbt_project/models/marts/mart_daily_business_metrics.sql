@@ -2,9 +2,11 @@
     materialized='incremental',
     unique_key='date',
     alias='daily_business_metrics',
-    cluster_by=['date']
+    cluster_by=['date'],
+    meta={'published': true}
 ) }}
 
+-- depends_on: {{ ref('base_landing_days') }}
 -- depends_on: {{ ref('base_changed_keys') }}
 -- depends_on: {{ ref('base_orders') }}
 with calendar as (

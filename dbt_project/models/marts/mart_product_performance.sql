@@ -1,7 +1,9 @@
 {{ config(
-    materialized='table',
+    materialized='incremental',
+    unique_key=['date', 'product_id'],
     alias='product_performance',
-    cluster_by=['date', 'category']
+    cluster_by=['date', 'category'],
+    meta={'published': true}
 ) }}
 
 -- Built anew each time from one row a product and day: a product's name, category and stock history reach back over all

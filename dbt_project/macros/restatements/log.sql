@@ -1,0 +1,154 @@
+{#-
+    Writes what the replacement is about to change into MARTS.RESTATEMENTS: one row a figure.
+
+    `changed`: the figure was published and is another now. `withdrawn`: the row goes. `restored`: the row had gone and comes
+    back. A row that is published for the first time changes nothing that anybody has seen. Values are compared as values and
+    kept as exact text. Replayed in order of restated_at over what was first published, the log gives what is published now.
+
+    `unless_logged` is for the one case in which log and replacement cannot share a transaction: what an earlier try logged,
+    since the published row was written, is not logged again.
+-#}
+{% macro log_restatements(relation, condition, figures, unless_logged=false) -%}
+    {%- set key = published_key() -%}
+    {%- set first = key[0] -%}
+    insert into {{ restatement_log() }} (
+        restated_at, model, date, customer_tier, product_id, change, column_name, old_value, new_value,
+        closed_month, as_of_day, cause, run_id, invocation_id
+    )
+    with published as (
+        select *
+        from {{ relation }}
+        where {{ condition }}
+    ),
+
+    withdrawn as (
+        select distinct {{ key | join(', ') }}
+        from {{ restatement_log() }}
+        where
+            model = '{{ model.alias }}'
+            and change = 'withdrawn'
+    ),
+
+    compared as (
+        select
+            {%- for column in key %}
+            coalesce(published.{{ column }}, computed.{{ column }}) as {{ column }},
+            {%- endfor %}
+            {%- for column in figures %}
+            {{ figure_as_text('published', column) }} as old_{{ loop.index }},
+            {{ figure_as_text('computed', column) }} as new_{{ loop.index }},
+            published.{{ column }} is distinct from computed.{{ column }} as differs_{{ loop.index }},
+            {%- endfor %}
+            published.created_at as published_at,
+            case
+                when computed.{{ first }} is null then 'withdrawn'
+                when published.{{ first }} is null then 'restored'
+                else 'changed'
+            end as change
+        from published
+        full outer join {{ computed_table() }} as computed
+            on {{ same_key('published', 'computed') }}
+        left join withdrawn
+            on {{ same_key('computed', 'withdrawn') }}
+        where
+            computed.{{ first }} is null
+            or (published.{{ first }} is null and withdrawn.{{ first }} is not null)
+            or (published.{{ first }} is not null and ({{ any_figure_differs('published', 'computed', figures) }}))
+    ),
+
+    this_run as (
+        select
+            {{ audit_stamp() }} as restated_at,
+            {{ as_of_day() }} as as_of_day,
+            {{ restatement_cause() }} as cause
+    )
+
+    select
+        this_run.restated_at,
+        '{{ model.alias }}' as model,
+        {{ 'compared.date' if 'date' in key else 'cast(null as date)' }} as date,
+        {{ 'compared.customer_tier' if 'customer_tier' in key else 'cast(null as string)' }} as customer_tier,
+        {{ 'compared.product_id' if 'product_id' in key else 'cast(null as number)' }} as product_id,
+        compared.change,
+        figures.column_name,
+        case figures.column_name {%- for column in figures %} when '{{ column }}' then compared.old_{{ loop.index }}
+        {%- endfor %} end as old_value,
+        case figures.column_name {%- for column in figures %} when '{{ column }}' then compared.new_{{ loop.index }}
+        {%- endfor %} end as new_value,
+        {{ month_is_closed('compared.date', 'this_run.as_of_day') if 'date' in key else 'false' }} as closed_month,
+        this_run.as_of_day,
+        this_run.cause,
+        {{ text_literal(env_var('ECOMMERCE_DBT_RUN_ID', 'by hand')) }} as run_id,
+        '{{ invocation_id }}' as invocation_id
+    from compared
+    cross join this_run
+    cross join (values ('{{ figures | join("'), ('") }}')) as figures (column_name)
+    where
+        case figures.column_name {%- for column in figures %} when '{{ column }}' then compared.differs_{{ loop.index }}
+        {%- endfor %} end
+        {%- if unless_logged %}
+        and not exists (
+            select 1
+            from {{ restatement_log() }} as logged
+            where
+                logged.model = '{{ model.alias }}'
+                and {{ same_key('logged', 'compared') }}
+                and logged.column_name = figures.column_name
+                and logged.restated_at > compared.published_at
+        )
+        {%- endif %}
+{%- endmacro %}
+
+
+{% macro figure_as_text(alias, column) -%}
+    {%- set data_type = model.columns[column].data_type | lower -%}
+    {%- if data_type == 'date' -%}
+        to_varchar({{ alias }}.{{ column }}, 'YYYY-MM-DD')
+    {%- elif data_type in ('varchar', 'string', 'text') -%}
+        {{ alias }}.{{ column }}
+    {%- else -%}
+        to_varchar(cast({{ alias }}.{{ column }} as {{ data_type }}))
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Condition: the month of a business date was closed on a day: it had ended, and the days of grace after its end were over. -#}
+{% macro month_is_closed(business_date, day) -%}
+    {%- set grace = env_var('ECOMMERCE_DBT_MONTH_CLOSES_AFTER_DAYS', '0') | as_number -%}
+    coalesce(last_day({{ business_date }}) < dateadd('day', -{{ grace }}, {{ day }}), false)
+{%- endmacro %}
+
+
+{#-
+    Why figures change in this run: what the platform says (a full refresh and its reason), else the loads that are newly
+    applied, at most twelve by name; else nothing is new, and the run only did again what was there.
+-#}
+{% macro restatement_cause() -%}
+    {%- set told = env_var('ECOMMERCE_DBT_CAUSE', '') -%}
+    {%- if told -%}
+        {{ text_literal(told) }}
+    {%- else -%}
+        (
+            select
+                case
+                    when count(*) = 0 then 're-run'
+                    else listagg(iff(pending.position <= 12, pending.batch_id, null), ', ')
+                        within group (order by pending.position)
+                        || iff(count(*) > 12, ' and ' || to_varchar(count(*) - 12) || ' more', '')
+                end
+            from (
+                select
+                    landing_days.batch_id,
+                    row_number() over (order by landing_days.date, landing_days.table_name) as position
+                from {{ ref('base_landing_days') }} as landing_days
+                where landing_days.is_pending
+            ) as pending
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- A string constant; in Snowflake a backslash escapes. -#}
+{% macro text_literal(text) -%}
+    '{{ text | replace("\\", "\\\\") | replace("'", "''") }}'
+{%- endmacro %}

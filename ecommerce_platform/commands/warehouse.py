@@ -1,0 +1,122 @@
+"""`ecommerce-platform restatements` and `rebuild`: published figures that changed, and tables made again from Iceberg."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
+
+import typer
+
+from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from ecommerce_platform.warehouse.rebuild import Range
+
+FirstDay = Annotated[
+    datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First landing day; else the first there is.")
+]
+LastDay = Annotated[
+    datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last landing day; else the last there is.")
+]
+Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
+
+
+class What(StrEnum):
+    RAW = "raw"
+    STAGING = "staging"
+    MARTS = "marts"
+    ALL = "all"
+
+
+def restatements(
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Restated on this day (UTC) or later.")
+    ] = None,
+    month: Annotated[datetime | None, typer.Option(formats=["%Y-%m"], help="Business dates of this month.")] = None,
+    closed_only: Annotated[
+        bool, typer.Option("--closed-only", help="Only what changed after its month closed.")
+    ] = False,
+    model: Annotated[str | None, typer.Option(help="One mart, such as daily_business_metrics.")] = None,
+    output: Format = ListFormat.TABLE,
+) -> None:
+    """List which published figures changed, when, from what to what, and by which loads."""
+    from ecommerce_platform.transformation.restatements import restatements as read
+    from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.schema import ensure_current
+
+    with connect(settings_or_exit()) as connection:
+        ensure_current(connection)
+        entries = read(
+            connection,
+            since=since.date() if since else None,
+            month=month.date() if month else None,
+            closed_only=closed_only,
+            model=model,
+        )
+    print_rows(entries, output, "no published figure was restated")
+
+
+def rebuild(
+    what: Annotated[What, typer.Argument(help="Staging means all models; all means RAW and all models.")],
+    first: FirstDay = None,
+    last: LastDay = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Change nothing: compare RAW with Iceberg and name damaged days.")
+    ] = False,
+) -> None:
+    """Make RAW, staging or marts again from what Iceberg has published, and compare; readers keep the last good state."""
+    from ecommerce_platform.transformation.runner import DbtRunError
+    from ecommerce_platform.warehouse.connection import WarehouseError
+    from ecommerce_platform.warehouse.rebuild import Range
+
+    settings = settings_or_exit()
+    days = Range(first.date() if first else None, last.date() if last else None)
+    if days.first and days.last and days.first > days.last:
+        say(f"error: --from {days.first} is after --to {days.last}")
+        raise typer.Exit(2)
+    if verify and what not in (What.RAW, What.ALL):
+        say("error: --verify compares RAW with Iceberg; a model is compared by rebuilding it")
+        raise typer.Exit(2)
+    try:
+        equal = _verify(settings, days) if verify else _rebuild(settings, what, days)
+    except (WarehouseError, DbtRunError) as error:
+        say(f"error: {error}")
+        raise typer.Exit(1) from None
+    raise typer.Exit(0 if equal else 1)
+
+
+def _verify(settings: Settings, days: Range) -> bool:
+    from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.rebuild import verify_raw
+
+    with connect(settings) as connection:
+        verdicts = verify_raw(settings, connection, SOURCE_TABLES, days)
+    damaged = [verdict for verdict in verdicts if verdict.problem]
+    for verdict in damaged:
+        typer.echo(f"{verdict.table} {verdict.day}: {verdict.problem}")
+    say(
+        f"{len(verdicts) - len(damaged)} of {len(verdicts)} days of {len(SOURCE_TABLES)} tables are as Iceberg has them"
+    )
+    return not damaged
+
+
+def _rebuild(settings: Settings, what: What, days: Range) -> bool:
+    from ecommerce_platform.transformation.rebuild import Models, rebuild_models
+    from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.rebuild import rebuild_raw, rebuild_spark_copies
+
+    run_id = f"rebuild-{uuid4()}"
+    opener = partial(connect, settings, run_id)
+    equal = True
+    if what in (What.RAW, What.ALL):
+        equal = rebuild_raw(settings, opener, SOURCE_TABLES, days, run_id, say)
+        if days.is_everything:
+            rebuild_spark_copies(settings, opener, run_id, say)
+    if what is not What.RAW:
+        rebuild_models(settings, opener, Models.MARTS if what is What.MARTS else Models.STAGING, days, run_id, say)
+    return equal

@@ -1,0 +1,121 @@
+"""The models computed again, although nothing says that they must be.
+
+What belongs here: which models a rebuild runs, its course, and what it changed. What does not: RAW (warehouse/rebuild.py), the
+command line.
+
+Over all days everything is computed anew; published marts are replaced row by row in a transaction, other tables by one
+`create or replace`, so the last good state stays readable. Over some landing days, these are taken off STAGING.APPLIED_DAYS
+and the next run, which is started here, computes again every row that their changes touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from ecommerce_platform.contracts import Column, LogicalType
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
+from ecommerce_platform.transformation.project import definition_digest, load_manifest
+from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
+from ecommerce_platform.warehouse.checksum import Content, snowflake_checksum
+from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all
+from ecommerce_platform.warehouse.ddl import APPLIED_DAYS
+from ecommerce_platform.warehouse.rebuild import Range
+from ecommerce_platform.warehouse.schema import ensure_current
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+Say = Callable[[str], None]
+
+_STAMPS = {"processed_at", "last_updated"}
+_TYPES = {
+    "NUMBER": LogicalType.BIGINT,
+    "TEXT": LogicalType.TEXT,
+    "DATE": LogicalType.DATE,
+    "TIMESTAMP_NTZ": LogicalType.TIMESTAMP,
+    "BOOLEAN": LogicalType.BOOLEAN,
+}
+
+
+class Models(StrEnum):
+    """What is rebuilt. Staging means all that stands on it, too."""
+
+    STAGING = "staging"
+    MARTS = "marts"
+
+
+def rebuild_models(
+    settings: Settings, open_connection: Opener, models: Models, days: Range, run_id: str, say: Say
+) -> None:
+    """Computes the models again and says which tables are other than before. Raises DbtRunError when dbt fails."""
+    definition = definition_digest(settings)
+    with open_connection() as connection:
+        ensure_current(connection)
+        before = contents(settings, connection)
+        if not days.is_everything:
+            forgotten = _forget_applied(connection, days)
+            say(f"landing days to apply again: {forgotten}")
+        memory = read_memory(connection)
+    reason = full_refresh_reason(memory, definition)
+    cause = f"rebuild of {models}, {days}"
+    if days.is_everything:
+        select = ("tag:marts",) if models is Models.MARTS and reason is None else ()
+        request = DbtRequest(select=select, full_refresh=True, cause=cause)
+    else:
+        select = ()
+        request = DbtRequest(full_refresh=reason is not None, cause=cause)
+    say(f"dbt build {' '.join(select) or 'of all models'}{', everything anew' if request.full_refresh else ''}")
+    run_dbt(settings, request, run_id)
+    with open_connection() as connection:
+        if not select:
+            mark_applied(connection, definition)
+        after = contents(settings, connection)
+    for table, content in after.items():
+        if (held := before.get(table)) != content:
+            say(f"{table}: {content}; before: {held or 'not there'}")
+    same = sum(before.get(table) == content for table, content in after.items())
+    say(f"models compared with before: {same} of {len(after)} tables are the same")
+
+
+def _forget_applied(connection: SnowflakeConnection, days: Range) -> int:
+    applied = {day for (day,) in fetch_all(connection, f"select distinct date from {APPLIED_DAYS}") if day in days}
+    for day in sorted(applied):
+        execute(connection, f"delete from {APPLIED_DAYS} where date = %s", (day,))
+    return len(applied)
+
+
+def contents(settings: Settings, connection: SnowflakeConnection) -> dict[str, Content]:
+    """Rows and checksum of each model's table that is there, audit stamps left out."""
+    columns = _columns(connection)
+    found = {}
+    for node in load_manifest(settings)["nodes"].values():
+        if node["resource_type"] != "model" or node["config"]["materialized"] == "ephemeral":
+            continue
+        name = f"{node['schema']}.{node['alias']}".upper()
+        if name in columns:
+            sql = f"select count(*), {snowflake_checksum(columns[name])} from {name}"
+            rows, checksum = fetch_all(connection, sql)[0]
+            found[name] = Content(int(rows), str(checksum))
+    return found
+
+
+def _columns(connection: SnowflakeConnection) -> dict[str, list[Column]]:
+    rows = fetch_all(
+        connection,
+        "select table_schema, table_name, column_name, data_type, numeric_precision, numeric_scale "
+        "from information_schema.columns where table_schema in ('STAGING', 'INTERMEDIATE', 'MARTS') "
+        "order by table_schema, table_name, column_name",
+    )
+    tables: dict[str, list[Column]] = {}
+    for schema, table, name, kind, precision, scale in rows:
+        stamp = name.lower() in _STAMPS or (schema == "MARTS" and name.lower() == "created_at")
+        if kind not in _TYPES or stamp:
+            continue
+        column = Column(name.lower(), _TYPES[kind])
+        if kind == "NUMBER" and scale:
+            column = Column(name.lower(), LogicalType.DECIMAL, precision=int(precision), scale=int(scale))
+        tables.setdefault(f"{schema}.{table}", []).append(column)
+    return tables
