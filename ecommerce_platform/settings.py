@@ -87,6 +87,10 @@ class SnowflakeSettings(BaseModel):
     admin_role: str | None = None
     # A load's rows and ledger rows share a transaction per table; this many days of a range at most.
     days_per_transaction: int = Field(31, ge=1)
+    # How long to wait for an answer: to a login, to a request (a query that runs is asked after again and again), for a lock.
+    login_timeout_seconds: int = Field(60, ge=1)
+    network_timeout_seconds: int = Field(600, ge=1)
+    lock_timeout_seconds: int = Field(600, ge=1)
 
 
 class ClickHouseSettings(BaseModel):

@@ -25,6 +25,8 @@ Opener = Callable[[], AbstractContextManager["SnowflakeConnection"]]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 #: Snowflake: another transaction holds the lock (625), waited too long for it (629).
 _CONFLICTS = frozenset({625, 629})
+#: Snowflake: an object named in the statement does not exist, or this role may not see it.
+_NO_SUCH_OBJECT = frozenset({2003, 2043})
 #: Snowflake: the session is gone or its token no longer holds, so that a new connection helps.
 _LOST_SESSIONS = frozenset({250002, 390104, 390111, 390112, 390114, 390318})
 _BACKOFF_SECONDS = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -32,6 +34,10 @@ _BACKOFF_SECONDS = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 class WarehouseError(RuntimeError):
     """Snowflake, or what was asked of it, is not as expected; the message says what was found and what to do."""
+
+
+class WarehouseUnreachable(WarehouseError):
+    """No login succeeded in the time that the settings give it."""
 
 
 def quoted(name: str) -> str:
@@ -60,8 +66,10 @@ def connection_arguments(settings: Settings, run_id: str | None = None, role: st
             "TIMEZONE": "UTC",
             "QUERY_TAG": f"ecommerce-platform run={run_id}" if run_id else "ecommerce-platform",
             # A load's transaction is short; one that waits longer than this waits for a dead session.
-            "LOCK_TIMEOUT": 600,
+            "LOCK_TIMEOUT": snowflake.lock_timeout_seconds,
         },
+        "login_timeout": snowflake.login_timeout_seconds,
+        "network_timeout": snowflake.network_timeout_seconds,
     }
     if settings.snowflake_is_embedded:
         endpoint = ensure_snowflake(settings.data_dir)
@@ -71,10 +79,10 @@ def connection_arguments(settings: Settings, run_id: str | None = None, role: st
             "host": endpoint.host,
             "port": endpoint.port,
             "protocol": "http",
-            "login_timeout": 30,
-            "network_timeout": 60,
+            "login_timeout": min(30, snowflake.login_timeout_seconds),
+            "network_timeout": min(60, snowflake.network_timeout_seconds),
         }
-    arguments |= {"account": snowflake.account or "fakesnow", "login_timeout": 60, "network_timeout": 600}
+    arguments["account"] = snowflake.account or "fakesnow"
     if snowflake.host:
         arguments |= {"host": snowflake.host, "protocol": snowflake.protocol}
         arguments |= {"port": snowflake.port} if snowflake.port else {}
@@ -100,11 +108,34 @@ def _credentials(settings: Settings) -> dict[str, Any]:
 
 
 def connect(settings: Settings, run_id: str | None = None, role: str | None = None) -> SnowflakeConnection:
-    """An open connection, in UTC, with autocommit. Raises the connector's errors after a bounded number of tries."""
+    """An open connection, in UTC, with autocommit. Raises WarehouseUnreachable when no login succeeds."""
     import snowflake.connector
 
     arguments = connection_arguments(settings, run_id, role)
-    return with_retries(lambda: snowflake.connector.connect(**arguments), attempts=3)
+    with reaching(settings):
+        return snowflake.connector.connect(**arguments)
+
+
+@contextmanager
+def reaching(settings: Settings) -> Iterator[None]:
+    """Around a login: turns the connector's error into one that says what was tried, and that is not worth trying again.
+
+    The connector itself tries again, with growing pauses, until the time for a login is over.
+    """
+    from snowflake.connector import errors
+
+    try:
+        yield
+    except (errors.OperationalError, errors.InterfaceError) as error:
+        snowflake = settings.snowflake
+        where = "the embedded stand-in" if settings.snowflake_is_embedded else f"account {snowflake.account}"
+        if snowflake.host:
+            where = f"{snowflake.protocol}://{snowflake.host}:{snowflake.port or ''}".rstrip(":")
+        raise WarehouseUnreachable(
+            f"no login at Snowflake ({where}) as user {snowflake.user} within {snowflake.login_timeout_seconds} s: "
+            f"{error.msg or error}; look at the network and Snowflake's status, or raise "
+            "ECOMMERCE_SNOWFLAKE__LOGIN_TIMEOUT_SECONDS"
+        ) from error
 
 
 def fetch_all(connection: SnowflakeConnection, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -142,6 +173,11 @@ def error_number(error: BaseException) -> int | None:
     """Snowflake's error number, where the error carries one."""
     number = getattr(error, "errno", None)
     return number if isinstance(number, int) else None
+
+
+def is_missing_object(error: BaseException) -> bool:
+    """Whether an object named in the statement does not exist, or this role may not see it."""
+    return error_number(error) in _NO_SUCH_OBJECT
 
 
 def is_conflict(error: BaseException) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import dagster as dg
 
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.warehouse.connection import Opener, connection_arguments, execute
+from ecommerce_platform.warehouse.connection import Opener, connection_arguments, execute, reaching
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -53,7 +53,8 @@ class WarehouseResource(dg.ConfigurableResource[None]):
             additional_snowflake_connection_args=arguments,
         )
         manager = library.get_connection()
-        opened = manager.__enter__()
+        with reaching(self.settings):
+            opened = manager.__enter__()
         try:
             yield opened
         except BaseException:
