@@ -87,10 +87,9 @@ class SnowflakeSettings(BaseModel):
     admin_role: str | None = None
     # A load's rows and ledger rows share a transaction per table; this many days of a range at most.
     days_per_transaction: int = Field(31, ge=1)
-    # How long to wait for an answer: to a login, to a request (a query that runs is asked after again and again), for a lock.
-    login_timeout_seconds: int = Field(60, ge=1)
-    network_timeout_seconds: int = Field(600, ge=1)
-    lock_timeout_seconds: int = Field(600, ge=1)
+    login_timeout_seconds: int = Field(60, ge=1, description="how long a login may take, tries of the connector included")
+    network_timeout_seconds: int = Field(600, ge=1, description="how long a request may go unanswered, tries included")
+    lock_timeout_seconds: int = Field(600, ge=1, description="how long a load waits for another's lock")
 
 
 class ClickHouseSettings(BaseModel):
@@ -134,7 +133,7 @@ class BusinessSettings(BaseModel):
 class MartsSettings(BaseModel):
     """The published figures. A month's books close this many days after its end: what changes later is a late change."""
 
-    month_closes_after_days: int = Field(5, ge=0)
+    month_closes_after_days: int = Field(5, ge=0, description="days after a month's end on which its books close")
 
 
 class ReconciliationSettings(BaseModel):

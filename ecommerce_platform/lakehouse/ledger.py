@@ -7,6 +7,8 @@ The ledger lives in the properties of the event table itself, one property a mon
 by the same commit that moves `main`: no crash falls between a publication and its record, every catalog type has it, and it
 is read without a JVM by loading the table's metadata. The commit requires that `main` has not moved, which is what keeps two
 writers from losing each other's records. A refused day has a property of its own (`ecommerce.refused.2026-01-05`).
+
+`ecommerce.ledger-version` says how the records are written. A release reads older versions and refuses newer ones by name.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ from ecommerce_platform.lakehouse.errors import LakehouseError
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 
+#: How records are written. A change that an older release would misread raises it, and `_parsed` learns to read both.
+LEDGER_VERSION = 1
+VERSION_PROPERTY = "ecommerce.ledger-version"
 _DAYS = "ecommerce.days."
 _REFUSED = "ecommerce.refused."
 
@@ -105,6 +110,7 @@ EMPTY = TableLedger({}, {})
 
 def read_table_ledger(table: str, iceberg: Table) -> TableLedger:
     """The ledger of a loaded table: it and the table's snapshots are of the same moment."""
+    _refuse_newer(table, iceberg.properties.get(VERSION_PROPERTY, str(LEDGER_VERSION)))
     published: dict[date, DayRecord] = {}
     refused: dict[date, RefusedDay] = {}
     for name, value in iceberg.properties.items():
@@ -130,6 +136,14 @@ def _refused(table: str, day: date, fields: Mapping[str, Any]) -> RefusedDay:
     return RefusedDay(**{**fields, "table": table, "day": day, "audited": counts})
 
 
+def _refuse_newer(table: str, version: str) -> None:
+    if not version.isdigit() or int(version) > LEDGER_VERSION:
+        raise LakehouseError(
+            f"property {VERSION_PROPERTY} of Iceberg table {table} says {version}, and this release knows {LEDGER_VERSION}: the "
+            "day ledger was written by a newer release; use that one"
+        )
+
+
 def _parsed(table: str, name: str, value: str) -> dict[str, Any]:
     try:
         return dict(json.loads(value))
@@ -145,7 +159,7 @@ def published_properties(ledger: TableLedger, records: Iterable[DayRecord]) -> d
     new = {record.day: record for record in records}
     merged = {**ledger.published, **new}
     months = sorted({f"{day:%Y-%m}" for day in new})
-    return {
+    return {VERSION_PROPERTY: str(LEDGER_VERSION)} | {
         f"{_DAYS}{month}": _json(
             {f"{day:%d}": _fields(record) for day, record in sorted(merged.items()) if f"{day:%Y-%m}" == month}
         )

@@ -19,6 +19,7 @@ from ecommerce_platform.reconciliation.converge import DayCourse, DayResult, cou
 from ecommerce_platform.reconciliation.model import BatchEvent, Discrepancy, Finding, MetricVerdict, Reason, State
 from ecommerce_platform.reconciliation.sqltext import date_condition
 from ecommerce_platform.warehouse.connection import execute, fetch_all, transaction
+from ecommerce_platform.warehouse.migrations import ensure_version
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -51,7 +52,9 @@ class Store:
     connection: SnowflakeConnection
 
     def create(self) -> None:
-        """Create what is missing; one query when nothing is."""
+        """Create what is missing and bring it to this release's version; two queries when it is there. Raises WarehouseError
+        when a newer release made the tables."""
+        ensure_version(self.connection, tables.VERSION, tables.statements())
         wanted = {name.partition(".")[2].upper() for name in (*tables.TABLES, tables.LATEST_METRICS)}
         found = fetch_all(
             self.connection, "select table_name from information_schema.tables where table_schema = 'RECONCILIATION'"

@@ -9,6 +9,7 @@ status, labels), so that a dashboard of one fits the other.
 from __future__ import annotations
 
 from ecommerce_platform.warehouse.ddl import literal
+from ecommerce_platform.warehouse.migrations import Migration, SchemaVersion
 
 RUNS = "reconciliation.runs"
 METRICS = "reconciliation.daily_business_metrics"
@@ -16,6 +17,14 @@ LATEST_METRICS = "reconciliation.latest_daily_business_metrics"
 DISCREPANCIES = "reconciliation.order_discrepancies"
 CONVERGENCE = "reconciliation.convergence"
 VERIFIED = "reconciliation.verified_through"
+
+#: A new table needs no step. A new column of a table that is there does, and so does a new view of one.
+VERSION = SchemaVersion(
+    "reconciliation",
+    version_table="reconciliation.schema_version",
+    first_table=RUNS,
+    migrations=(Migration(1, "the first version"),),
+)
 
 RUN_COLUMNS = {
     "run_id": "string not null",

@@ -133,7 +133,7 @@ def ensure_version(connection: SnowflakeConnection, of: SchemaVersion, create: S
     if found == FoundVersion(of.newest, fingerprint(create)):
         return []
     done = []
-    for statement in (create_version_table(of), *create):
+    for statement in (*create, create_version_table(of)):
         execute(connection, statement)
         done.append(statement.splitlines()[0].rstrip(" ("))
     done += migrate(connection, of, found)

@@ -12,12 +12,18 @@ from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.embedded.servers import down
+from ecommerce_platform.lakehouse.errors import LakehouseError
+from ecommerce_platform.lakehouse.ledger import LEDGER_VERSION, VERSION_PROPERTY, read_ledger
+from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.reconciliation.tables import VERSION
 from ecommerce_platform.settings import Settings, SnowflakeSettings, load_settings
+from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.connection import WarehouseError, connect, execute, fetch_all
 from ecommerce_platform.warehouse.migrations import Migration, SchemaVersion, ensure_version
 from ecommerce_platform.warehouse.schema import PLATFORM, ensure_current, fingerprint
 from ecommerce_platform_tests.warehouse.faults import Crash, WatchedConnection
+from ecommerce_platform_tests.warehouse.lake import day, publish
 
 VERSION_1 = Path(__file__).parent / "previous_releases" / "version_1.sql"
 #: Tables with rows in version 1.
@@ -117,6 +123,10 @@ def test_version_1_becomes_the_newest_and_keeps_every_row(connection: SnowflakeC
     for table, old in before.items():
         new = rows(connection, table)
         assert [{name: row[name] for name in old[0]} for row in new] == old, table
+    Store(connection).create()
+    assert fetch_all(connection, "select version from RECONCILIATION.SCHEMA_VERSION") == [(VERSION.newest,)]
+    for table, old in before.items():
+        assert [{name: row[name] for name in old[0]} for row in rows(connection, table)] == old, table
     assert rows(connection, ddl.RESTATEMENTS) == []
     version = fetch_all(connection, "select version, fingerprint from RAW.PLATFORM_VERSION")
     assert version == [(PLATFORM.newest, fingerprint(load_contracts()))]
@@ -193,6 +203,21 @@ def test_tables_of_a_newer_release_are_refused_by_name_and_left_as_they_are(conn
     with pytest.raises(WarehouseError, match=r"RAW\.NOTES_VERSION says version 4 of notes, and this release knows 3"):
         ensure_version(connection, NOTES, NOTES_DDL)
     assert fetch_all(connection, "select version from RAW.NOTES_VERSION") == [(4,)]
+
+
+def test_a_day_ledger_of_a_newer_release_is_refused_by_name(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    publish(settings, "orders", {day(1): []})
+    iceberg = load_iceberg_table(settings, "ecommerce.orders")
+    assert iceberg.properties[VERSION_PROPERTY] == str(LEDGER_VERSION)
+    assert list(read_ledger(settings)["orders"].published) == [day(1)]
+    with iceberg.transaction() as change:
+        change.set_properties({VERSION_PROPERTY: str(LEDGER_VERSION + 1)})
+    with pytest.raises(LakehouseError, match="Iceberg table orders says 2, and this release knows 1"):
+        read_ledger(settings)
+    with iceberg.transaction() as change:
+        change.remove_properties(VERSION_PROPERTY)
+    assert list(read_ledger(settings)["orders"].published) == [day(1)], "the first release wrote no version"
 
 
 def test_two_that_migrate_at_once_leave_what_one_leaves(

@@ -85,7 +85,13 @@ def state(connection: SnowflakeConnection) -> dict[str, list[Any]]:
     return found
 
 
-@pytest.mark.parametrize("kind", DAMAGE)
+#: The others take as long again; they are in the heavy set.
+_FAST = ("rows doubled", "table dropped", "ledger emptied")
+
+
+@pytest.mark.parametrize(
+    "kind", [kind if kind in _FAST else pytest.param(kind, marks=pytest.mark.slow) for kind in DAMAGE]
+)
 def test_damage_is_named_and_mended(
     kind: str, settings: Settings, opener: Opener, connection: SnowflakeConnection, loaded: None
 ) -> None:
@@ -132,6 +138,7 @@ def test_only_the_days_of_the_range_are_touched_and_only_damaged_ones_are_applie
     assert fetch_all(connection, "select count(*) from RAW.SUPERSEDED_ORDERS") == [(6,)], "nothing was damaged any more"
 
 
+@pytest.mark.slow
 def test_a_rebuild_that_breaks_off_leaves_each_day_as_it_was_or_mended(
     settings: Settings, connection: SnowflakeConnection, opener: Opener, loaded: None
 ) -> None:
