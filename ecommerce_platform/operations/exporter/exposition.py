@@ -70,7 +70,7 @@ def _of_the_design(snapshot: Snapshot) -> Iterator[Metric]:
     )
     discrepancy = GaugeMetricFamily(
         "lambda_reconciliation_discrepancy",
-        "Share by which speed and batch layer differ, on the worst date that has not converged (0.1 is 10 %).",
+        "Share by which speed and batch layer differ, on the worst date (0.1 is 10 %); 0 once all have converged.",
         labels=["metric", "user_tier"],
     )
     for found in snapshot.state.discrepancies:

@@ -31,13 +31,25 @@ if TYPE_CHECKING:
 
 LOADED = "select table_name, date from raw.load_ledger"
 WORST = """
-select metric, user_tier, percentage_difference, date
-from reconciliation.latest_daily_business_metrics
-where date not in (
-    select latest.date from reconciliation.convergence as latest where latest.converged
-    qualify row_number() over (partition by latest.date order by latest.reconciled_at desc) = 1
-) or status <> 'ok'
-qualify row_number() over (partition by metric, user_tier order by percentage_difference desc, date desc) = 1
+with newest as (
+    select date, converged from reconciliation.convergence
+    qualify row_number() over (partition by date order by reconciled_at desc) = 1
+),
+
+judged as (
+    select
+        metrics.metric,
+        metrics.user_tier,
+        metrics.date,
+        -- A date that has converged within tolerance counts as 0: the series stays, and nothing of the past lingers in it.
+        iff(newest.converged and metrics.status = 'ok', 0, metrics.percentage_difference) as share
+    from reconciliation.latest_daily_business_metrics as metrics
+    left join newest on metrics.date = newest.date
+)
+
+select metric, user_tier, share, date
+from judged
+qualify row_number() over (partition by metric, user_tier order by share desc, date desc) = 1
 """
 FINDINGS = "select state, count(*) from reconciliation.order_discrepancies where state <> 'healed' group by 1"
 VERIFIED = "select verified_through from reconciliation.verified_through"
