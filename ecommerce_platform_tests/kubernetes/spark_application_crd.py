@@ -13,6 +13,8 @@ from kubeflow_spark_api.models.spark_v1beta2_spark_application import SparkV1bet
 
 #: Nothing here uses pod templates inside a SparkApplication, and they would double the definition's size.
 _OPEN = {"IoK8sApiCoreV1PodTemplateSpec", "IoK8sApiCoreV1Container"}
+#: Numbers or text, which the models take for objects.
+_QUANTITIES = {"IoK8sApimachineryPkgApiResourceQuantity", "IoK8sApimachineryPkgUtilIntstrIntOrString"}
 _KEPT = ("type", "format", "enum", "required", "minimum", "maximum")
 
 
@@ -51,6 +53,8 @@ def structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str,
     """A JSON schema of pydantic's as a structural one."""
     if reference := schema.get("$ref"):
         name = reference.rsplit("/", 1)[1]
+        if name in _QUANTITIES:
+            return {"x-kubernetes-int-or-string": True}
         if name in _OPEN:
             return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         return structural(definitions[name], definitions)

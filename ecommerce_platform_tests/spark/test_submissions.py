@@ -125,7 +125,7 @@ def test_local_dirs_and_checkpoints_may_lie_on_persistent_volumes() -> None:
     assert options[f"{volume}.options.sizeLimit"] == "50Gi"
     assert options["spark.checkpoint.dir"] == "/var/spark-checkpoints"
     names = {volume["name"] for volume in pod_template(chosen, "driver")["spec"]["volumes"]}
-    assert names == {"tmp", "spark-checkpoints"}
+    assert names == {"tmp", "work", "spark-checkpoints"}
     assert "spark-local-dir-1" in {item["name"] for item in pod_template(submission(), "driver")["spec"]["volumes"]}
 
 

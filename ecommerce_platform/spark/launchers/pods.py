@@ -18,7 +18,8 @@ from ecommerce_platform.spark_settings import KubernetesSettings, SparkResources
 
 Role = Literal["driver", "executor"]
 
-_SCRATCH_VOLUMES = ({"name": "tmp", "emptyDir": {}},)
+#: What the image writes to, its root file system being read-only: temporary files, and its working directory.
+_WRITABLE = {"tmp": "/tmp", "work": "/work"}  # noqa: S108 - paths in the pod
 
 
 class SubmissionError(RuntimeError):
@@ -77,8 +78,8 @@ def environment_sources(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
 
 
 def volumes(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
-    """The pod's volumes: the root file system is read-only, so Spark writes to these."""
-    found = [*_SCRATCH_VOLUMES, *kubernetes.volumes]
+    """The pod's volumes."""
+    found = [*({"name": name, "emptyDir": {}} for name in _WRITABLE), *kubernetes.volumes]
     if not kubernetes.local_dir_storage_class:
         found.append({"name": "spark-local-dir-1", "emptyDir": {"sizeLimit": kubernetes.local_dir_size}})
     if kubernetes.checkpoint_claim:
@@ -89,7 +90,7 @@ def volumes(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
 
 def volume_mounts(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
     """Where the container finds them."""
-    found = [{"name": "tmp", "mountPath": "/tmp"}, *kubernetes.volume_mounts]  # noqa: S108 - a path in the pod
+    found = [*({"name": name, "mountPath": path} for name, path in _WRITABLE.items()), *kubernetes.volume_mounts]
     if not kubernetes.local_dir_storage_class:
         found.append({"name": "spark-local-dir-1", "mountPath": "/var/spark-local"})
     if kubernetes.checkpoint_claim:
