@@ -58,8 +58,8 @@ ENV PATH=/opt/venv/bin:/opt/platform/bin:/usr/local/bin:/usr/bin:/bin \
     DAGSTER_HOME=/opt/dagster \
     DAGSTER_DISABLE_TELEMETRY=yes \
     DO_NOT_TRACK=1 \
-    ECOMMERCE_DATA_DIR=/work/data \
-    ECOMMERCE_DBT__TARGET_PATH=/work/dbt \
+    ECOMMERCE_DATA_DIR=/tmp/data \
+    ECOMMERCE_DBT__TARGET_PATH=/tmp/dbt \
     ECOMMERCE_SPARK__JARS_DIR=/opt/jars
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=jars /opt/jars /opt/jars
@@ -67,7 +67,7 @@ COPY docker/entrypoint.sh docker/ecommerce-platform /opt/platform/bin/
 COPY dbt_project /opt/platform/dbt_project
 COPY ecommerce_platform /opt/platform/ecommerce_platform
 # Parsed once, here: a run copies the manifest instead of parsing for seconds.
-RUN mkdir -p /opt/spark/conf /opt/dagster /work && chown 10001:10001 /opt/dagster /work \
+RUN mkdir -p /opt/spark/conf /opt/dagster && chown 10001:10001 /opt/dagster \
  && ECOMMERCE_DBT__TARGET_PATH=/opt/platform/dbt-target python -c "from ecommerce_platform.settings import load_settings; from ecommerce_platform.transformation.project import prepare_manifest; prepare_manifest(load_settings())" \
  && python -m compileall -q /opt/platform/ecommerce_platform \
  && rm -f /opt/platform/dbt-target/.*.lock && rm -rf /opt/platform/dbt_project/logs /tmp/* && chmod -R a+rX /opt/platform
@@ -76,7 +76,7 @@ LABEL org.opencontainers.image.title="ecommerce-platform" \
       org.opencontainers.image.revision="${REVISION}"
 ENV ECOMMERCE_REVISION=${REVISION}
 USER 10001:10001
-WORKDIR /work
+WORKDIR /tmp
 ENTRYPOINT ["/opt/platform/bin/entrypoint.sh"]
 CMD ["ecommerce-platform", "--help"]
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Starts whatever a container of this image is for: `driver` and `executor` are how Spark on Kubernetes names its two
-# kinds; anything else is a command. The root file system may be read-only: what is written goes to /tmp and /work.
+# kinds; anything else is a command. The root file system may be read-only: what is written goes to /tmp.
 set -euo pipefail
 
 # The dbt manifest was parsed when the image was built; it lies in the image, and dbt writes beside it.
@@ -22,6 +22,7 @@ spark_class_path() {
 case "${1:-}" in
   driver)
     shift
+    prepare_work
     exec tini -s -- "$SPARK_HOME/bin/spark-submit" \
       --conf "spark.driver.bindAddress=$SPARK_DRIVER_BIND_ADDRESS" \
       --conf "spark.executorEnv.SPARK_DRIVER_POD_IP=$SPARK_DRIVER_BIND_ADDRESS" \

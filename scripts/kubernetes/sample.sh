@@ -15,7 +15,7 @@ spec:
   securityContext: {runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
   containers:
     - name: sample
-      image: localhost/ecommerce-platform:$tag-embedded
+      image: localhost/ecommerce-platform:${STAND_INS_TAG:-$tag-embedded}
       imagePullPolicy: IfNotPresent
       securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
       envFrom: [{configMapRef: {name: $release-settings}}, {secretRef: {name: ecommerce-settings}}]
@@ -31,9 +31,9 @@ spec:
                        aws_secret_access_key=s3.secret_access_key.get_secret_value()).create_bucket(Bucket="ecommerce")
           PYTHON
           ecommerce-platform sample --days $days --orders-per-day $orders --overwrite
-          ecommerce-platform realtime load /work/data/realtime
-      volumeMounts: [{name: tmp, mountPath: /tmp}, {name: work, mountPath: /work}]
-  volumes: [{name: tmp, emptyDir: {}}, {name: work, emptyDir: {}}]
+          ecommerce-platform realtime load /tmp/data/realtime
+      volumeMounts: [{name: tmp, mountPath: /tmp}]
+  volumes: [{name: tmp, emptyDir: {}}]
 END
 for _ in $(seq 300); do
   phase=$(kubectl -n "$namespace" get pod "$release-sample" -o 'jsonpath={.status.phase}')

@@ -95,12 +95,9 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* Volumes of every pod: what is written goes to an emptyDir. */}}
+{{/* Volumes of every pod but the instance's: what is written goes to an emptyDir. */}}
 {{- define "platform.volumes" -}}
 - {name: tmp, emptyDir: {}}
-- {name: work, emptyDir: {}}
-- name: instance
-  configMap: {name: {{ include "platform.name" . }}-instance}
 {{- if .Values.secretFiles.existingSecret }}
 - name: secret-files
   secret: {secretName: {{ .Values.secretFiles.existingSecret }}, defaultMode: 288}
@@ -113,7 +110,6 @@ imagePullSecrets:
 
 {{- define "platform.mounts" -}}
 - {name: tmp, mountPath: /tmp}
-- {name: work, mountPath: /work}
 - {name: instance, mountPath: /opt/dagster, readOnly: true}
 {{- include "platform.codeMounts" . }}
 {{- end }}

@@ -1,5 +1,12 @@
 {{/* dagster.yaml. Keys under container_config and pod_spec_config are in Dagster's spelling: snake case. */}}
 {{- define "platform.instance" -}}
+{{ include "platform.storage" . }}
+{{ include "platform.running" . }}
+{{- end }}
+
+{{/* What every process of the platform needs of it. Code server and exporter get no more: they launch nothing, and the run
+     launcher would ask for a token of the cluster, which they have no right to. */}}
+{{- define "platform.storage" -}}
 {{- $name := include "platform.name" . -}}
 storage:
   postgres:
@@ -11,6 +18,25 @@ storage:
       username: {{ .Values.postgresql.user }}
       password: {env: DAGSTER_PG_PASSWORD}
       db_name: {{ .Values.postgresql.database }}
+local_artifact_storage:
+  module: dagster.core.storage.root
+  class: LocalArtifactStorage
+  config: {base_dir: /tmp/artifacts}
+compute_logs:
+  {{- if .Values.dagster.computeLogs.enabled }}
+  module: dagster.core.storage.local_compute_log_manager
+  class: LocalComputeLogManager
+  config: {base_dir: /logs}
+  {{- else }}
+  module: dagster.core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+  {{- end }}
+telemetry: {enabled: false}
+nux: {enabled: false}
+{{- end }}
+
+{{- define "platform.running" -}}
+{{- $name := include "platform.name" . -}}
 run_coordinator:
   module: dagster.core.run_coordinator
   class: QueuedRunCoordinator
@@ -54,7 +80,6 @@ run_launcher:
           {{- end }}
         volume_mounts:
           - {name: tmp, mount_path: /tmp}
-          - {name: work, mount_path: /work}
           {{- if .Values.dagster.computeLogs.enabled }}
           - {name: compute-logs, mount_path: /logs}
           {{- end }}
@@ -82,7 +107,6 @@ run_launcher:
         {{- end }}
         volumes:
           - {name: tmp, empty_dir: {}}
-          - {name: work, empty_dir: {}}
           {{- if .Values.dagster.computeLogs.enabled }}
           - {name: compute-logs, persistent_volume_claim: {claim_name: {{ $name }}-compute-logs}}
           {{- end }}
@@ -94,21 +118,6 @@ run_launcher:
           {{- end }}
       job_spec_config:
         ttl_seconds_after_finished: {{ .Values.workloads.keepFinishedSeconds }}
-local_artifact_storage:
-  module: dagster.core.storage.root
-  class: LocalArtifactStorage
-  config: {base_dir: /work/artifacts}
-compute_logs:
-  {{- if .Values.dagster.computeLogs.enabled }}
-  module: dagster.core.storage.local_compute_log_manager
-  class: LocalComputeLogManager
-  config: {base_dir: /logs}
-  {{- else }}
-  module: dagster.core.storage.noop_compute_log_manager
-  class: NoOpComputeLogManager
-  {{- end }}
-telemetry: {enabled: false}
-nux: {enabled: false}
 {{- end }}
 
 {{/* The platform's settings: the chart's own, then what the values name, which win. */}}
