@@ -14,7 +14,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,6 +26,11 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 
 class SettingsError(ValueError):
     """A setting is missing or cannot be used; the message names the environment variable and what it expects."""
+
+
+#: Names that become part of SQL. They are refused here, by the variable's name, before any statement is made of them.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*$")]
+TableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$")]
 
 
 class Profile(StrEnum):
@@ -53,15 +58,15 @@ class LandingSettings(BaseModel):
 class LakehouseSettings(BaseModel):
     """Iceberg: catalog and files. Empty addresses follow from the data directory."""
 
-    catalog_name: str = "iceberg"
+    catalog_name: Name = "iceberg"
     catalog_type: Literal["sql", "rest", "hive", "glue", "hadoop"] = "sql"
     catalog_uri: str | None = None
     catalog_user: str | None = None
     catalog_password: SecretStr | None = None
     warehouse: str | None = None
-    namespace: str = "ecommerce"
-    quarantine_namespace: str = "quarantine"
-    analytics_namespace: str = "analytics"
+    namespace: Name = "ecommerce"
+    quarantine_namespace: Name = "quarantine"
+    analytics_namespace: Name = "analytics"
     # A column of landing files that the contract does not name: added to the tables, left in the files, or the day refused.
     unknown_columns: Literal["add", "ignore", "refuse"] = "add"
 
@@ -77,14 +82,14 @@ class SnowflakeSettings(BaseModel):
     host: str | None = None
     port: int | None = None
     protocol: Literal["https", "http"] = "https"
-    role: str = "TRANSFORMER"
-    warehouse: str = "COMPUTE_WH"
+    role: Name = "TRANSFORMER"
+    warehouse: Name = "COMPUTE_WH"
     warehouse_size: str = "SMALL"
     batch_warehouse_size: str = "MEDIUM"
     auto_suspend_seconds: int = 300
-    database: str = "ECOMMERCE_DW"
+    database: Name = "ECOMMERCE_DW"
     # The role that `warehouse init` connects with, where the everyday role may not create warehouses, roles and databases.
-    admin_role: str | None = None
+    admin_role: Name | None = None
     # A load's rows and ledger rows share a transaction per table; this many days of a range at most.
     days_per_transaction: int = Field(31, ge=1)
     login_timeout_seconds: int = Field(60, ge=1, description="how long a login may take, tries of the connector included")
@@ -99,10 +104,10 @@ class ClickHouseSettings(BaseModel):
     port: int = 8123
     user: str = "default"
     password: SecretStr | None = None
-    database: str = "default"
+    database: Name = "default"
     secure: bool = False
-    orders_table: str = "orders_realtime"
-    columns: dict[str, str] = Field(default_factory=dict, description="contract or CDC column -> name in orders_table")
+    orders_table: TableName = "orders_realtime"
+    columns: dict[str, Name] = Field(default_factory=dict, description="contract or CDC column -> name in orders_table")
 
 
 class DbtSettings(BaseModel):
