@@ -14,6 +14,7 @@ import pytest
 
 from ecommerce_platform.resuming import Progress, remaining_steps
 from ecommerce_platform_tests import resumed_steps
+from ecommerce_platform_tests.resumable_launcher import RESUMABLE
 
 CHAIN: dict[str, set[str]] = {"a": set(), "b": {"a"}, "c": {"b"}, "d": set()}
 
@@ -35,8 +36,7 @@ def test_what_is_left_is_neither_done_nor_behind_a_failure(progress: Progress, l
 @pytest.fixture
 def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
     monkeypatch.setenv(resumed_steps.FOLDER, str(tmp_path))
-    overrides = {"run_monitoring": {"enabled": True, "max_resume_run_attempts": 2}}
-    with dg.instance_for_test(temp_dir=str(tmp_path), overrides=overrides) as own:
+    with dg.instance_for_test(temp_dir=str(tmp_path), overrides=RESUMABLE) as own:
         yield own
 
 

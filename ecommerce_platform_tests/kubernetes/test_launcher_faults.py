@@ -25,6 +25,7 @@ from ecommerce_platform_tests.kubernetes.launcher_lab import (
     pods,
     reason_of,
 )
+from ecommerce_platform_tests.resumable_launcher import RESUMABLE
 from ecommerce_platform_tests.spark import launched_steps
 
 pytestmark = pytest.mark.kubernetes
@@ -42,8 +43,7 @@ def namespace(node: None) -> Iterator[None]:
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     for name, value in launcher_environment(tmp_path).items():
         monkeypatch.setenv(name, value)
-    overrides = {"run_monitoring": {"enabled": True, "max_resume_run_attempts": 2}}
-    with dg.instance_for_test(temp_dir=str(tmp_path), overrides=overrides) as instance:
+    with dg.instance_for_test(temp_dir=str(tmp_path), overrides=RESUMABLE) as instance:
         yield Lab(tmp_path, instance)
     until("the cluster is clean", lambda: not left_behind(), 60)
 

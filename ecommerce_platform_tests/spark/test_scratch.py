@@ -1,10 +1,13 @@
 """What launcher and step hand each other: whole files, in order."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import dagster as dg
 import pytest
+from moto.server import ThreadedMotoServer
 
 from ecommerce_platform.settings import S3Settings
 from ecommerce_platform.spark.launchers.scratch import EventReader, EventWriter, Scratch, ScratchError
@@ -16,8 +19,35 @@ def entry(number: int) -> dg.EventLogEntry:
     )
 
 
-def test_events_are_read_in_the_order_in_which_they_were_written(tmp_path: Path) -> None:
-    scratch = Scratch(str(tmp_path), S3Settings())
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Settings]:
+    """An S3 server with a bucket `scratch`."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"access_key_id": "test", "secret_access_key": "test"}
+    settings = S3Settings.model_validate({"endpoint": f"http://{host}:{port}", **keys})
+    client = boto3.client(
+        "s3",
+        endpoint_url=settings.endpoint,
+        region_name=settings.region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    client.create_bucket(Bucket="scratch")
+    yield settings
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def scratch(request: pytest.FixtureRequest, tmp_path: Path) -> Scratch:
+    """A scratch location, on either kind of storage."""
+    if request.param == "folder":
+        return Scratch(str(tmp_path), S3Settings())
+    return Scratch(f"s3://scratch/{tmp_path.name}", request.getfixturevalue("s3"))
+
+
+def test_events_are_read_in_the_order_in_which_they_were_written(scratch: Scratch) -> None:
     writer, reader = EventWriter(scratch), EventReader(scratch)
     first = [entry(number) for number in range(50)]
     for event in first:
@@ -50,8 +80,8 @@ def test_a_half_written_file_is_not_there(tmp_path: Path) -> None:
     assert list(EventReader(Scratch(str(tmp_path), S3Settings())).read_new()) == []
 
 
-def test_a_folder_is_removed_with_what_is_in_it_and_may_be_gone_already(tmp_path: Path) -> None:
-    scratch = Scratch(f"{tmp_path}/a", S3Settings())
+def test_a_folder_is_removed_with_what_is_in_it_and_may_be_gone_already(scratch: Scratch) -> None:
+    scratch = scratch.child("a")
     scratch.child("b").write("c.json", b"{}")
     assert scratch.names() == ["b"]
     scratch.remove()

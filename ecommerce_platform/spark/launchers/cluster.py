@@ -56,10 +56,15 @@ class Cluster:
 
     def __init__(self, kubernetes: KubernetesSettings) -> None:
         configuration = client.Configuration()
-        if kubernetes.kubeconfig:
-            config.load_kube_config(kubernetes.kubeconfig, client_configuration=configuration)
-        else:
-            config.load_incluster_config(client_configuration=configuration)
+        try:
+            if kubernetes.kubeconfig:
+                config.load_kube_config(kubernetes.kubeconfig, client_configuration=configuration)
+            else:
+                config.load_incluster_config(client_configuration=configuration)
+        except config.ConfigException as error:
+            raise ClusterRefusedError(
+                f"there is no cluster to ask ({error}): run in a pod, or set ECOMMERCE_SPARK__KUBERNETES__KUBECONFIG"
+            ) from error
         configuration.retries = urllib3.Retry(0)
         self._namespace = kubernetes.namespace
         self._instance = kubernetes.instance

@@ -5,9 +5,12 @@ What belongs here: following one pod's log, through breaks of the connection. Wh
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections import deque
+
+import urllib3
 
 from ecommerce_platform.spark.launchers.cluster import Cluster, ClusterAwayError, ClusterRefusedError
 
@@ -38,12 +41,9 @@ class DriverLog:
         while not complete:
             # What was asked for before the end may be cut short; what is asked for after it is all there is.
             complete = self._ended.is_set()
-            try:
+            # A quiet driver, one without a pod yet, an API server that is away: the next try goes on from where this one came.
+            with contextlib.suppress(ClusterAwayError, ClusterRefusedError, urllib3.exceptions.HTTPError, OSError):
                 self._read()
-            except (ClusterAwayError, ClusterRefusedError):
-                pass
-            except Exception as error:  # noqa: BLE001 - a broken stream has many names; the next one starts where it broke
-                self._tail.append(f"(the log broke off: {error})")
             if not complete:
                 self._ended.wait(_AGAIN_SECONDS)
 

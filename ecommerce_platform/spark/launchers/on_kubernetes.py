@@ -97,8 +97,7 @@ class _Launched:
         """From submission to the event that ends the step."""
         name = self.identity.name
         try:
-            with raise_execution_interrupts():
-                found_again = self._find_or_submit()
+            found_again = self._find_or_submit_with_patience()
         except (ClusterRefusedError, ClusterAwayError, SubmissionError, ScratchError) as error:
             raise StepLaunchError(f"step {self.identity.step} could not be submitted: {error}") from error
         assert self._scratch is not None, "a submitted step has its folder"
@@ -115,6 +114,8 @@ class _Launched:
 
     def clean_up(self) -> None:
         """Deletes what the step has on the cluster and in the scratch location; tells when it cannot."""
+        if self._scratch is None:
+            return  # it never came to a submission
         deadline = time.monotonic() + _CLEAN_UP_SECONDS
         while True:
             try:
@@ -127,9 +128,20 @@ class _Launched:
                     )
                     break
                 self._pause.wait(self._kubernetes.poll_seconds)
-        if self._scratch:
-            with contextlib.suppress(ScratchError):
-                self._scratch.remove()
+        with contextlib.suppress(ScratchError):
+            self._scratch.remove()
+
+    def _find_or_submit_with_patience(self) -> bool:
+        deadline = time.monotonic() + self._kubernetes.api_outage_seconds
+        while True:
+            with raise_execution_interrupts():
+                try:
+                    return self._find_or_submit()
+                except ClusterAwayError as error:
+                    if time.monotonic() > deadline:
+                        raise
+                    self._context.log.warning(f"{self.identity.name}: {error}; trying again")
+                self._pause.wait(self._kubernetes.poll_seconds)
 
     def _find_or_submit(self) -> bool:
         """Whether the step was there already."""
@@ -143,7 +155,7 @@ class _Launched:
         base = Scratch(self._settings.scratch_uri, self._settings.s3)
         scratch = base.child(f"{self.identity.folder}-{uuid.uuid4().hex[:8]}")
         scratch.write(STEP_FILE, encode_step(self._context))
-        self._scratch = scratch
+        self._scratch = scratch  # from here on there may be something to clean up
         main_file = f"local://{Path(remote_main.__file__).resolve()}"
         self._submitter.submit(Submission(self.identity, scratch.uri, main_file, self._settings))
         self._context.log.info(
