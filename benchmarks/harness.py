@@ -120,16 +120,18 @@ def race(
     contenders: Sequence[Contender],
     rounds: int,
     warm_up: bool = False,
+    expected: object = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
     """Each contender once a round, in turn. The first round's results must be equal before anything else is measured.
 
-    With `warm_up` that first round is an extra one and does not count. Raises Unequal naming the contenders.
+    With `warm_up` that first round is an extra one and does not count. `expected`, when known, is what all must produce.
+    Raises Unequal naming the contenders.
     """
     seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     figures: dict[str, list[Mapping[str, float]]] = {contender.name: [] for contender in contenders}
     for turn in range(rounds + warm_up):
-        results: dict[str, object] = {}
+        results: dict[str, object] = {} if expected is None else {"what was planted": expected}
         for contender in contenders:
             contender.prepare()
             start = clock()

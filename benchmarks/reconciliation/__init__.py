@@ -1,0 +1,116 @@
+"""Finding the orders that differ, and why: beside reladiff 0.6, and beside a full download with a join.
+
+What belongs here: the cases and their goals. What does not: the data (data.py) and the contenders (ours.py, with_reladiff.py,
+download.py), each of which runs in a process of its own that tells its seconds, bytes and ids.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, Timing, race, ratio, run_child
+from benchmarks.reconciliation import data
+from ecommerce_platform.embedded.servers import down, ensure_clickhouse
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.warehouse.connection import connection_arguments
+
+PROJECT = Path(__file__).resolve().parents[2]
+OTHER_PYTHON = PROJECT / ".venv-benchmarks" / "bin" / "python"
+ORDERS = {Size.QUICK: 200_000, Size.FULL: 10_000_000}
+ROUNDS = {Size.QUICK: 3, Size.FULL: 3}
+OURS, RELADIFF, DOWNLOAD = "ecommerce-platform", "reladiff 0.6", "full download with a join"
+NOTES = (
+    "reladiff runs with its defaults. Its SQL, search and comparison are untouched but for an adapter "
+    "(`benchmarks/reconciliation/with_reladiff.py`): statements reach the ClickHouse stand-in over HTTP instead of the native "
+    "protocol; the lower 60 bits of MD5 are taken with `mod` instead of `bitand`, and `convert_timezone` is left out, because "
+    "the Snowflake stand-in lacks both. It reads ClickHouse through a view with `FINAL` and without deleted orders.",
+    "Seconds are those of the comparison itself, without the start of Python and the connections; the platform's include the "
+    "reasons with history and lineage of every order that differs, which the others do not have.",
+)
+
+
+def run(size: Size) -> Report:
+    """Both cases on fresh stand-ins, which are ended and removed afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="benchmark-reconciliation-"))
+    settings = data.settings_of(folder)
+    try:
+        data.load(settings, ORDERS[size])
+        return _measure(settings, size)
+    finally:
+        down(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _measure(settings: Settings, size: Size) -> Report:
+    orders = ORDERS[size]
+    ours, others = _ours(settings), [_reladiff(settings), _download(settings)]
+    planted = set(data.plant(settings, orders, orders))
+    one = race([ours, *others], ROUNDS[size], expected=tuple(sorted(planted)))
+    planted.update(data.plant(settings, 100, orders))
+    many = race([ours, *others], 1, expected=tuple(sorted(planted)))
+    return Report(
+        "reconciliation",
+        "Reconciliation: which orders differ, and why",
+        size,
+        {
+            "orders on each side": orders,
+            "one order in twenty": "with an unmerged earlier version",
+            "columns compared": 6,
+        },
+        tuple(_rows(one, many)),
+        {"one differs": one, "1 % differ": many},
+        NOTES,
+        ("clickhouse-connect", "snowflake-connector-python"),
+    )
+
+
+def _rows(one: dict[str, Timing], many: dict[str, Timing]) -> list[Row]:
+    moved = one[OURS].figures["bytes"] / one[DOWNLOAD].figures["bytes"]
+    return [
+        Row("one order differs: faster than reladiff", ratio(one, RELADIFF, OURS), "×", Goal(5, at_least=True)),
+        Row("one order differs: faster than a full download with a join", ratio(one, DOWNLOAD, OURS), "×"),
+        Row("one order differs: bytes moved, of the full download's", moved * 100, " %", Goal(1)),
+        Row("1 % differ: with a reason", many[OURS].figures["explained_share"] * 100, " %", Goal(100, at_least=True)),
+        Row("1 % differ: faster than reladiff", ratio(many, RELADIFF, OURS), "×"),
+        Row("memory of the process", many[OURS].figures["memory_mib"] / 1024, " GiB", Goal(1)),
+    ]
+
+
+def _ours(settings: Settings) -> Contender:
+    command = [sys.executable, "-m", "benchmarks.reconciliation.ours", str(settings.data_dir)]
+    return Contender(OURS, lambda: _outcome(command))
+
+
+def _download(settings: Settings) -> Contender:
+    command = [sys.executable, "-m", "benchmarks.reconciliation.download", str(settings.data_dir)]
+    return Contender(DOWNLOAD, lambda: _outcome(command))
+
+
+def _reladiff(settings: Settings) -> Contender:
+    endpoint = ensure_clickhouse(settings.data_dir)
+    wanted = ("user", "password", "account", "host", "port", "protocol", "database", "role", "warehouse")
+    snowflake = {name: value for name, value in connection_arguments(settings).items() if name in wanted}
+    clickhouse = {
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "autogenerate_session_id": False,
+        "send_receive_timeout": 3600,
+    }
+    addresses = json.dumps({"clickhouse": clickhouse, "snowflake": snowflake})
+    program = str(Path(__file__).with_name("with_reladiff.py"))
+    return Contender(RELADIFF, lambda: _outcome([str(OTHER_PYTHON), program, addresses]))
+
+
+def _outcome(command: list[str]) -> Outcome:
+    child = run_child(command, PROJECT)
+    answer: dict[str, Any] = child.answer
+    figures = {"bytes": answer["bytes"], "memory_mib": round(child.peak_bytes / 2**20)}
+    if "explained" in answer:
+        figures["explained_share"] = answer["explained"] / len(answer["keys"]) if answer["keys"] else 1.0
+        figures["locate_seconds"] = round(answer["locate_seconds"], 3)
+    return Outcome(tuple(answer["keys"]), answer["seconds"], figures)

@@ -1,0 +1,55 @@
+"""The platform's search and reasons over all orders, in a process of its own: python -m benchmarks.reconciliation.ours FOLDER
+
+What belongs here: one measured call. The last line of the output is JSON: ids that differ, how many have a reason other than
+lag, seconds of each part, bytes received.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from benchmarks import bytes_moved
+from benchmarks.reconciliation.data import connect_both, settings_of
+from ecommerce_platform.reconciliation.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.locate import Limits, locate
+from ecommerce_platform.reconciliation.model import Reason
+from ecommerce_platform.reconciliation.reconcile import explain_orders, open_layers
+from ecommerce_platform.reconciliation.storage import Store
+
+
+def main(folder: Path) -> None:
+    """Find and explain; nothing of a day's scope is left out, so that all contenders compare the same orders."""
+    settings = settings_of(folder)
+    client, connection = connect_both(settings)
+    layers = open_layers(SpeedTable.of(client, settings), Store(connection), settings.reconciliation)
+    bytes_moved.install()
+    started = time.perf_counter()
+    limits = settings.reconciliation
+    found = locate(
+        layers.speed, layers.batch, None, Limits(limits.max_findings, limits.max_fetched_rows, limits.max_seconds)
+    )
+    located = time.perf_counter()
+    findings = explain_orders(layers, found.keys, layers.batch.cut_off())
+    explained = time.perf_counter()
+    reasons = Counter(finding.reason for finding in findings.values())
+    answer = {
+        "keys": sorted(findings),
+        "explained": sum(reasons.values()) - reasons[Reason.LAG],
+        "reasons": {reason.value: count for reason, count in reasons.items()},
+        "complete": found.complete,
+        "seconds": explained - started,
+        "locate_seconds": located - started,
+        "explain_seconds": explained - located,
+        "rows_fetched": found.rows_fetched,
+        "rounds": found.rounds,
+        "bytes": bytes_moved.received(),
+    }
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
