@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform import metrics
-from ecommerce_platform.analytics import customers, daily, exact, products, purchases, state
+from ecommerce_platform.analytics import customers, daily, exact, key_changes, products, purchases, state
 from ecommerce_platform.analytics.tables import (
     APPLIED_DAYS,
     AS_OF,
@@ -44,7 +44,16 @@ NEEDED = {
     "order_items": ("order_id", "product_id", "quantity", "unit_price"),
 }
 
-_CODE: tuple[ModuleType, ...] = (customers, daily, exact, products, purchases, state, metrics)
+_CODE: tuple[ModuleType, ...] = (
+    customers,
+    daily,
+    exact,
+    key_changes,
+    products,
+    purchases,
+    state,
+    metrics,
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,7 @@ def read_events(
 ) -> DataFrame:
     """The events of the published days, from the snapshot that the ledger was read with; no rows when there are no days."""
     contract = load_contracts()[table]
-    order = ("__op", "__source_lsn", "__ts_ms", "date", "__source_file", "__source_row")
+    order = ("__op", "__source_lsn", "__source_ts_ms", "__ts_ms", "date", "__source_file", "__source_row")
     if not published.days:
         types = ", ".join(f"`{name}` {contract.column(name).spark_type}" for name in (*columns, *order))
         return spark.createDataFrame([], types)

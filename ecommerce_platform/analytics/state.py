@@ -1,44 +1,35 @@
 """The latest state of a source table, in Spark, from its change events.
 
-What belongs here: event order, deletes and the placeholder of unchanged texts. What does not: reading tables (compute.py) and
-metrics (customers.py, products.py, daily.py).
+What belongs here: event order, deletes and the placeholder of unchanged texts. What does not: texts that a key change left out
+(key_changes.py), reading tables (compute.py) and metrics (customers.py, products.py, daily.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyspark.sql import Column, DataFrame, Window, WindowSpec
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark programmer knows
 
+from ecommerce_platform.analytics.key_changes import newest_first, with_moved_texts
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.metrics import UNCHANGED_PLACEHOLDER
 
 _DELETE = "DELETE"
 
 
-def _newest_first(key: str) -> WindowSpec:
-    """The events of one key, the last one first; a missing LSN is lowest."""
-    return Window.partitionBy(key).orderBy(
-        F.desc_nulls_last("__source_lsn"),
-        F.desc("__ts_ms"),
-        F.desc("date"),
-        F.desc("__source_file"),
-        F.desc("__source_row"),
-    )
-
-
 def latest_state(events: DataFrame, contract: Contract, columns: Iterable[str]) -> DataFrame:
     """One row for each key whose last event is no DELETE: the key and `columns`, as the source has them now.
 
     `events` has the columns of the Iceberg event table. A text column with the placeholder gets the value of the key's last
-    event that is no DELETE and has a real one (null is real), or null.
+    event that is no DELETE and has a real one (null is real), or null; in the INSERT of a key change, the old key's.
     """
     names = [name for name in columns if name != contract.key]
-    newest_first = _newest_first(contract.key)
-    whole_key = newest_first.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    events = with_moved_texts(events, contract, [name for name in names if name in contract.text_columns])
+    last_first = newest_first(contract.key)
+    whole_key = last_first.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     # A window sorts the events of a key once for all columns. max_by would do, too, but aggregates by sorting twice.
-    state = events.withColumn("__rank", F.row_number().over(newest_first))
+    state = events.withColumn("__rank", F.row_number().over(last_first))
     kept = []
     for name in names:
         if name in contract.text_columns:

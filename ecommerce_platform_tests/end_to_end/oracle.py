@@ -22,6 +22,7 @@ from ecommerce_platform_tests.end_to_end.landing_decode import (
     as_arrow,
     decode_landing,
 )
+from ecommerce_platform_tests.end_to_end.moved_texts import with_moved_texts
 
 SQL_DIR = Path(__file__).parent / "oracle_sql"
 
@@ -112,7 +113,8 @@ def compute(decoded: Landing, thresholds: Thresholds) -> dict[str, pa.Table]:
         for name, value in thresholds.variables().items():
             database.execute(f"set variable {name} = {int(value)}")
         for table in COLUMNS:
-            database.register("incoming", as_arrow(decoded.events[table], table))
+            events = with_moved_texts(decoded.events[table], table)
+            database.register("incoming", as_arrow(events, table))
             database.execute(f"create table event_{table} as from incoming")
             database.unregister("incoming")
         for file in ("state.sql", "staging.sql", "marts.sql"):

@@ -63,15 +63,48 @@ def duplicates(changes: Iterable[Change], table: str) -> Counter[date]:
     return found
 
 
+#: The changes of a table by LSN and source time.
+Places = dict[Any, list[Change]]
+
+
+def key_change(places: Places, row: Row) -> int | None:
+    """The key that the inserted row had before, when one key alone went where it came, and it alone came."""
+    if row["__op"] != "c" or row["__source_lsn"] is None:
+        return None
+    there = [change.row for change in places[row["__source_lsn"], row["__source_ts_ms"]]]
+    gone = {other["id"] for other in there if other["__op"] == "d"}
+    come = {other["id"] for other in there if other["__op"] == "c"}
+    return gone.pop() if len(gone) == 1 and come == {row["id"]} and gone != come else None
+
+
+def text_of(places: Places, events: dict[int, list[Located]], row: Row, name: str) -> str | None:
+    """What the row says of a text: the placeholder where it says nothing, the old key's text where its key changed."""
+    old = key_change(places, row) if row[name] == PLACEHOLDER else None
+    if old is None:
+        return row[name]
+    for event in reversed([event for event in events[old] if event[0] < row["__source_lsn"]]):
+        earlier = event.change.row
+        text = None if earlier["__op"] == "d" else text_of(places, events, earlier, name)
+        if earlier["__op"] != "d" and text != PLACEHOLDER:
+            return text
+    return None
+
+
 def state(changes: Iterable[Change], table: str) -> dict[int, Row]:
     """The latest row of each key that is not deleted, placeholders replaced by what they stand for."""
     rows: dict[int, Row] = {}
-    for key, events in located(changes, table).items():
+    of_table = [change for change in changes if change.table == table]
+    everything = located(of_table, table)
+    places: Places = defaultdict(list)
+    for change in of_table:
+        places[change.row["__source_lsn"], change.row["__source_ts_ms"]].append(change)
+    for key, events in everything.items():
         known: dict[str, Any] = {}
         for event in events:
             row = event.change.row
             if row["__op"] != "d":
-                known |= {name: row[name] for name in TEXTS[table] if row[name] != PLACEHOLDER}
+                texts = {name: text_of(places, everything, row, name) for name in TEXTS[table]}
+                known |= {name: text for name, text in texts.items() if text != PLACEHOLDER}
         last = events[-1].change.row
         if last["__op"] != "d":
             rows[key] = last | {name: known.get(name) for name in TEXTS[table] if last[name] == PLACEHOLDER}

@@ -23,6 +23,7 @@ MOMENTS = (
     "2026-01-03 23:59:59",
 )
 MONEY = ("0.00", "0.01", "9.99", "10.00", "250.00", "1999.99", "-3.00", None)
+TEXTS = {"email", "first_name", "name", "description", "category", "status", "shipping_address"}
 FILES = ("part-00000.parquet", "part-00001.parquet", "late-00000.parquet")
 
 
@@ -30,6 +31,9 @@ def random_changes(random: Random, *, first_id: int = 1, events: int = 25) -> li
     """Changes of up to three keys a table, beginning at `first_id`; rows of a file are in random order."""
     history = History()
     for _ in range(random.randint(1, events)):
+        if random.random() < 0.1:
+            change_key(random, history, first_id)
+            continue
         table = random.choice(TABLES)
         op = random.choice("ccuuudr")
         history.change(
@@ -78,6 +82,20 @@ def values(random: Random, table: str, first_id: int) -> dict[str, Any]:
         },
     }
     return by_table[table] | {"created_at": random.choice(MOMENTS)}
+
+
+def change_key(random: Random, history: History, first_id: int) -> None:
+    """A DELETE and an INSERT at one place of the source's log, most texts left out; they may land on different days."""
+    table = random.choice(("users", "products", "orders"))
+    old, new = random.sample(range(first_id, first_id + 3), 2)
+    place: dict[str, Any] = {"at": random.choice(MOMENTS), "lsn": random.randint(1, 8)}
+    brought = values(random, table, first_id)
+    for name, value in brought.items():
+        if name in TEXTS and random.random() < 0.8 and value is not None:
+            brought[name] = PLACEHOLDER
+    for op, key, given in (("d", old, {}), ("c", new, brought)):
+        seen, file = random.choice(MOMENTS), random.choice(FILES)
+        history.change(op, table, random.choice(DAYS), id=key, seen=seen, file=file, **place, **given)
 
 
 def copied(random: Random, change: Change) -> Change:

@@ -14,6 +14,11 @@ from ecommerce_platform_tests.transformation.raw_events import Event, item, orde
 
 _STATUSES = ("pending", "processing", "processing", "shipped", "shipped", "delivered", "cancelled", "lost", None)
 _PLACEHOLDER = "__debezium_unavailable_value"
+_KEYS_THAT_CHANGE = (
+    (user, 6, ("email", "first_name")),
+    (product, 6, ("name", "category")),
+    (order, 30, ("shipping_address",)),
+)
 
 
 class RandomShop:
@@ -30,9 +35,10 @@ class RandomShop:
         self._events: dict[str, list[Event]] = {day: [] for day in self.days}
         for lsn in range(1, at_first + later * (days - 1) + 1):
             happened = 0 if lsn <= at_first else 1 + (lsn - at_first - 1) // later
-            # One event in eight arrives late, in a later landing day.
-            arrives = min(happened + (self._random.random() < 0.125), days - 1)
-            self._events[self.days[arrives]].append(self._event(lsn, self.days[happened], settled=happened == 0))
+            for event in self._happening(lsn, self.days[happened], settled=happened == 0):
+                # One event in eight arrives late, in a later landing day.
+                arrives = min(happened + (self._random.random() < 0.125), days - 1)
+                self._events[self.days[arrives]].append(event)
         for events in self._events.values():
             self._random.shuffle(events)
 
@@ -42,6 +48,14 @@ class RandomShop:
     def with_late_file(self, day: str) -> list[Event]:
         """The day with more events than it had, some of them older than what it had."""
         return [*self._events[day], *(self._event(lsn * 41, day) for lsn in range(1, 6))]
+
+    def _happening(self, lsn: int, day: str, settled: bool) -> list[Event]:
+        """An event; or, one time in ten, the two of a key change that leaves out texts."""
+        if self._random.random() > 0.1:
+            return [self._event(lsn, day, settled)]
+        make, keys, texts = self._random.choice(_KEYS_THAT_CHANGE)
+        old, new = self._random.sample(range(1, keys + 1), 2)
+        return [make(old, lsn, day, "DELETE"), make(new, lsn, day, "INSERT", **dict.fromkeys(texts, _PLACEHOLDER))]
 
     def _event(self, lsn: int, day: str, settled: bool = False) -> Event:
         make = self._random.choice((self._user, self._product, self._order, self._order, self._item, self._item))

@@ -3,7 +3,7 @@
 -- depends_on: {{ ref('base_superseded_batches') }}
 -- What this run has to compute again: keys with events in a pending day, or in a load that a later one replaced, and
 -- what those events ever named. A full refresh computes everything and asks for nothing.
-with changed as (
+with touched as (
     {% for table in source_tables() %}
     select
         '{{ table }}' as entity,
@@ -24,6 +24,66 @@ with changed as (
     {% if not loop.last %}
     union
     {% endif %}
+    {% endfor %}
+),
+
+-- A text that a key change left out comes from the old key's history, so the new key's row can change with events of
+-- another key. Key changes that leave out a text are rare: when one of the keys beside such an INSERT was touched, all rows
+-- of that table that came by one are computed again, however long the chain between them is.
+{% for table in text_columns() %}
+{{ table }}_events as (
+    select
+        raw_events.id,
+        raw_events.__op,
+        raw_events.__source_lsn,
+        raw_events.__source_ts_ms,
+        {{ leaves_out_a_text(table) }} as leaves_out
+    from {{ source('raw', table) }} as raw_events
+    where raw_events.__op in ('INSERT', 'DELETE')
+    union all
+    select
+        superseded.id,
+        superseded.__op,
+        superseded.__source_lsn,
+        superseded.__source_ts_ms,
+        {{ leaves_out_a_text(table) }} as leaves_out
+    from {{ source('raw', 'superseded_' ~ table) }} as superseded
+    where superseded.__op in ('INSERT', 'DELETE')
+),
+
+moved_{{ table }} as (
+    select distinct
+        moved.id,
+        beside.id as id_beside
+    from {{ table }}_events as moved
+    inner join {{ table }}_events as beside
+        on
+            moved.__source_lsn = beside.__source_lsn
+            and moved.__source_ts_ms = beside.__source_ts_ms
+            and moved.id <> beside.id
+    where moved.leaves_out
+),
+{% endfor %}
+
+changed as (
+    select
+        touched.entity,
+        touched.id
+    from touched
+    {% for table in text_columns() %}
+    union
+    select
+        '{{ table }}' as entity,
+        moved_{{ table }}.id
+    from moved_{{ table }}
+    where
+        exists (
+            select 1
+            from moved_{{ table }} as any_move
+            inner join touched
+                on any_move.id_beside = touched.id
+            where touched.entity = '{{ table }}'
+        )
     {% endfor %}
 ),
 

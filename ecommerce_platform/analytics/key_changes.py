@@ -1,0 +1,114 @@
+"""Texts that the INSERT of a key change left out, in Spark: taken from the old key's history.
+
+What belongs here: the event order of a key, finding key changes, and following them. What does not: the latest state (state.py).
+
+The source tells a key change as a DELETE of the old key and an INSERT of the new one, at one LSN and source time. A large text
+that did not change is left out of it (docs/definitions.md, "unchanged placeholder").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
+from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark programmer knows
+
+from ecommerce_platform.contracts import Contract
+from ecommerce_platform.metrics import UNCHANGED_PLACEHOLDER
+
+_PLACE = ("__source_lsn", "__source_ts_ms")
+
+
+def newest_first(*keys: str) -> WindowSpec:
+    """The events of one key, the last one first; a missing LSN is lowest."""
+    return Window.partitionBy(*keys).orderBy(
+        F.desc_nulls_last("__source_lsn"),
+        F.desc("__ts_ms"),
+        F.desc("date"),
+        F.desc("__source_file"),
+        F.desc("__source_row"),
+    )
+
+
+def with_moved_texts(events: DataFrame, contract: Contract, texts: Sequence[str]) -> DataFrame:
+    """The events; where an INSERT of a key change has the placeholder in one of `texts`, the old key's text, or null.
+
+    Looks first whether there is such an INSERT at all, which the files' statistics mostly answer.
+    """
+    if not texts:
+        return events
+    leaves_out = reduce(Column.__or__, (F.col(name) == UNCHANGED_PLACEHOLDER for name in texts))
+    moving = events.where((F.col("__op") == "INSERT") & leaves_out)
+    if moving.isEmpty():
+        return events
+    moves = _moves(events, moving, contract.key).persist()
+    told = [
+        _followed(_told(events, moves, contract.key, name)).withColumnRenamed("text", f"__moved_{name}")
+        for name in texts
+    ]
+    moved = moves.select(
+        F.col("new").alias(contract.key), *_PLACE, F.lit("INSERT").alias("__op"), F.lit(True).alias("__moved")
+    )
+    for texts_of_column in told:
+        moved = moved.join(texts_of_column, list(_PLACE), "left")
+    filled = {
+        name: F.when(F.col("__moved") & (F.col(name) == UNCHANGED_PLACEHOLDER), F.col(f"__moved_{name}")).otherwise(
+            F.col(name)
+        )
+        for name in texts
+    }
+    joined = events.join(moved, [contract.key, *_PLACE, "__op"], "left")
+    return joined.withColumns(filled).select(*events.columns)
+
+
+def _moves(events: DataFrame, moving: DataFrame, key: str) -> DataFrame:
+    """`old` and `new` key of each place where one key alone was deleted and one other alone inserted."""
+    there = events.where(F.col("__op").isin("INSERT", "DELETE")).join(moving.select(*_PLACE).distinct(), list(_PLACE))
+    gone, come = (F.collect_set(F.when(F.col("__op") == op, F.col(key))) for op in ("DELETE", "INSERT"))
+    places = there.groupBy(*_PLACE).agg(gone.alias("gone"), come.alias("come"))
+    alone = (F.size("gone") == 1) & (F.size("come") == 1) & (F.col("gone") != F.col("come"))
+    return places.where(alone).select(*_PLACE, F.col("gone")[0].alias("old"), F.col("come")[0].alias("new"))
+
+
+def _told(events: DataFrame, moves: DataFrame, key: str, name: str) -> DataFrame:
+    """What the old key's last telling event before each move says: a text, or the place of another move that tells it."""
+    as_new = moves.select(F.col("new").alias(key), *_PLACE, F.lit("INSERT").alias("__op"), F.lit(True).alias("__moved"))
+    left_out = F.coalesce(F.col(name) == UNCHANGED_PLACEHOLDER, F.lit(False))
+    history = events.where(F.col("__op") != "DELETE").join(as_new, [key, *_PLACE, "__op"], "left")
+    telling = history.where(~left_out | F.col("__moved")).select(
+        F.col(key).alias("old"),
+        F.col(name).alias("text"),
+        F.when(left_out, F.col("__source_lsn")).alias("next_lsn"),
+        F.when(left_out, F.col("__source_ts_ms")).alias("next_at"),
+        *("__source_lsn", "__ts_ms", "date", "__source_file", "__source_row"),
+    )
+    wanted = moves.select("old", F.col("__source_lsn").alias("moved_lsn"), F.col("__source_ts_ms").alias("moved_at"))
+    before = telling.join(wanted, "old").where(F.coalesce(F.col("__source_lsn") < F.col("moved_lsn"), F.lit(True)))
+    ranked = before.withColumn("__rank", F.row_number().over(newest_first("moved_lsn", "moved_at")))
+    return ranked.where(F.col("__rank") == 1).select("moved_lsn", "moved_at", "text", "next_lsn", "next_at")
+
+
+def _followed(told: DataFrame) -> DataFrame:
+    """`text` by place, moves that point to moves followed to their ends: each round goes twice as far as the one before."""
+    told = told.persist()
+    while not told.where(F.col("next_lsn").isNotNull()).isEmpty():
+        further = told.select(
+            F.col("moved_lsn").alias("next_lsn"),
+            F.col("moved_at").alias("next_at"),
+            F.col("text").alias("next_text"),
+            F.col("next_lsn").alias("after_lsn"),
+            F.col("next_at").alias("after_at"),
+        )
+        # A move about which nothing is told ends the way there: the text is null.
+        told = (
+            told.join(further, ["next_lsn", "next_at"], "left")
+            .select(
+                *("moved_lsn", "moved_at"),
+                F.when(F.col("next_lsn").isNull(), F.col("text")).otherwise(F.col("next_text")).alias("text"),
+                F.col("after_lsn").alias("next_lsn"),
+                F.col("after_at").alias("next_at"),
+            )
+            .persist()
+        )
+    return told.select(F.col("moved_lsn").alias("__source_lsn"), F.col("moved_at").alias("__source_ts_ms"), "text")
