@@ -1,0 +1,342 @@
+"""What is run, killed, run again and looked at: ingestion, load, transformation, and runs of Dagster.
+
+What belongs here: the work of each kind of trial, and what must be true when it has been run to its end. What does not:
+processes (processes.py), kill points (kill_points.py), the choice of trials (soak.py).
+
+Two shops, "a" and "b", have other events under the same keys on the same days. An installation is brought from one to the
+other and back, so that each trial replaces all days by others, and what a kill left over of the one would show as a wrong
+row in the other.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.lakehouse.ledger import read_ledger
+from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.spark.catalog import load_iceberg_table
+from ecommerce_platform.warehouse.connection import connect
+from ecommerce_platform_tests.end_to_end.compare import differences
+from ecommerce_platform_tests.end_to_end.everything import LAST_DAY, everything
+from ecommerce_platform_tests.end_to_end.history import day, write_landing
+from ecommerce_platform_tests.end_to_end.landing_decode import COLUMNS, METADATA, Landing, as_arrow, decode_landing
+from ecommerce_platform_tests.end_to_end.oracle import Thresholds, Truth, compute
+from ecommerce_platform_tests.end_to_end.platform import Platform, assert_spark_agrees, disagreements
+from ecommerce_platform_tests.faults.kill_points import Passages
+
+DAYS = tuple(day(number) for number in range(1, LAST_DAY + 1))
+PLACE = ("date", "__source_file", "__source_row")
+RANDOM_HISTORIES = 20
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Landing files, and what is true of them by the independent decoder and oracle."""
+
+    landing: Path
+    decoded: Landing
+    truth: Truth
+
+
+def write_shops(work: Path, seed: int) -> dict[str, Shop]:
+    """The two shops' landing files. Shop "b" lacks a part of the histories that "a" has, and has others."""
+    shops = {}
+    for name, histories in (("a", seed), ("b", seed + 1)):
+        landing = write_landing(work / f"landing-{name}", everything(RANDOM_HISTORIES, histories))
+        decoded = decode_landing(landing, DAYS)
+        shops[name] = Shop(landing, decoded, Truth(compute(decoded, Thresholds()), decoded.counts, decoded.applied))
+    return shops
+
+
+def copied_dbt_project(work: Path) -> Path:
+    """The dbt project as it is now: a soak of an hour must not notice that somebody edits a model."""
+    target = work / "dbt_project"
+    if not target.exists():
+        shutil.copytree(load_settings().dbt.project_dir, target, ignore=shutil.ignore_patterns("target", "logs"))
+    return target
+
+
+@dataclass
+class Kind:
+    """One kind of trial: an installation, the work that is killed, and what is checked after it has been done again."""
+
+    work: Path
+    shops: Mapping[str, Shop]
+    name: str = ""
+    days: tuple[date, ...] = DAYS
+    data: Path = field(init=False)
+
+    #: The installation's folder; kinds that name the same one share it, one after the other.
+    folder: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        self.data = self.work / self.folder
+
+    def settings(self, shop: str) -> Settings:
+        dbt = {"project_dir": str(self.work / "dbt_project"), "target_path": str(self.work / "dbt_target")}
+        spark = {"driver_memory": "768m"}
+        return load_settings(data_dir=self.data, landing_uri=str(self.shops[shop].landing), dbt=dbt, spark=spark)
+
+    def prepare(self) -> None:
+        """In a child, before the first trial."""
+
+    def run(self, shop: str, passages: Passages, run_id: str) -> None:
+        """The work, in a child."""
+        raise NotImplementedError
+
+    def problems(self, shop: str) -> list[str]:
+        """Rows lost, doubled or wrong after the work was done to its end; empty when there are none."""
+        raise NotImplementedError
+
+
+class Ingestion(Kind):
+    """Landing files into Iceberg by Spark: write, quarantine, audit, publish."""
+
+    folder = "lakehouse"
+
+    def run(self, shop: str, passages: Passages, run_id: str) -> None:
+        ingest_shop(self.settings(shop), passages, run_id)
+
+    def problems(self, shop: str) -> list[str]:
+        return lake_problems(self.settings(shop), self.shops[shop])
+
+
+class Loading(Kind):
+    """Published days into Snowflake RAW, without Spark: each shop has a lakehouse of its own, filled once."""
+
+    folder = "warehouse"
+
+    def settings(self, shop: str) -> Settings:
+        return with_lake(super().settings(shop), self.data / f"lake-{shop}")
+
+    def prepare(self) -> None:
+        fill_lakes(self)
+
+    def run(self, shop: str, passages: Passages, run_id: str) -> None:
+        load_shop(self.settings(shop), run_id)
+
+    def problems(self, shop: str) -> list[str]:
+        return raw_problems(self.settings(shop), self.shops[shop])
+
+
+class Transforming(Loading):
+    """RAW into staging and marts: dbt's models, one after the other, then the memory of what is applied."""
+
+    def run(self, shop: str, passages: Passages, run_id: str) -> None:
+        load_shop(self.settings(shop), run_id)
+        passages.reached("loaded")
+        transform(self.settings(shop), run_id)
+
+    def problems(self, shop: str) -> list[str]:
+        return super().problems(shop) + mart_problems(self.settings(shop), self.shops[shop])
+
+
+class Materializing(Loading):
+    """A run of Dagster from RAW to the marts, with an event log on disk."""
+
+    groups = ("warehouse", "staging", "intermediate", "marts")
+
+    def run(self, shop: str, passages: Passages, run_id: str) -> None:
+        materialize(self.settings(shop), self.data / "dagster_home", self.groups)
+
+    def problems(self, shop: str) -> list[str]:
+        settings = self.settings(shop)
+        found = raw_problems(settings, self.shops[shop]) + mart_problems(settings, self.shops[shop])
+        try:
+            assert_spark_agrees(Platform(settings))
+        except AssertionError as error:
+            found.append(str(error))
+        return found
+
+
+class Everything(Materializing):
+    """A run of Dagster from the landing files to the marts, Spark and all."""
+
+    folder = "platform"
+    groups = ("lakehouse", "analytics", *Materializing.groups)
+
+    def settings(self, shop: str) -> Settings:
+        return Kind.settings(self, shop)
+
+    def prepare(self) -> None:
+        """Nothing: each run ingests."""
+
+    def problems(self, shop: str) -> list[str]:
+        return lake_problems(self.settings(shop), self.shops[shop]) + super().problems(shop)
+
+
+KINDS: dict[str, type[Kind]] = {
+    "ingestion": Ingestion,
+    "loading": Loading,
+    "transforming": Transforming,
+    "materializing": Materializing,
+    "everything": Everything,
+}
+
+
+def with_lake(settings: Settings, folder: Path) -> Settings:
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {"catalog_uri": f"sqlite:///{folder / 'catalog.db'}", "warehouse": str(folder / "warehouse")}
+    return settings.model_copy(update={"lakehouse": settings.lakehouse.model_copy(update=places)})
+
+
+def fill_lakes(kind: Kind) -> None:
+    """Ingests both shops and computes Spark's analytics of each."""
+    from ecommerce_platform.analytics.assets import published_input
+    from ecommerce_platform.analytics.compute import refresh
+    from ecommerce_platform.analytics.tables import TABLES
+    from ecommerce_platform.spark.session import build_session
+
+    for shop in kind.shops:
+        settings = kind.settings(shop)
+        ingest_shop(settings, Passages(), "prepare")
+        refresh(
+            lambda settings=settings: build_session(settings), settings, published_input(settings), TABLES, "prepare"
+        )  # type: ignore[misc]
+        found = lake_problems(settings, kind.shops[shop])
+        if found:
+            raise AssertionError("\n".join(["the lakehouse is wrong before any kill:", *found]))
+
+
+def ingest_shop(settings: Settings, passages: Passages, run_id: str) -> None:
+    from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+    from ecommerce_platform.spark.session import build_session
+
+    def reached(table: str, step: str) -> None:
+        passages.reached(f"ingest {table} {step}")
+
+    ingest(Ingest(settings, lambda: build_session(settings), run_id, reached=reached), DAYS)
+
+
+def load_shop(settings: Settings, run_id: str) -> None:
+    from ecommerce_platform.warehouse.load import load_tables
+    from ecommerce_platform.warehouse.schema import ensure_current
+
+    with connect(settings) as connection:
+        ensure_current(connection)
+    for table, load in load_tables(settings, lambda: connect(settings, run_id), SOURCE_TABLES, DAYS, run_id).items():
+        if load.failed or load.not_published:
+            raise AssertionError(f"{table}: failed {load.failed}, not published {load.not_published}")
+
+
+def transform(settings: Settings, run_id: str) -> None:
+    from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
+    from ecommerce_platform.transformation.project import definition_digest
+    from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
+
+    definition = definition_digest(settings)
+    with connect(settings, run_id) as connection:
+        reason = full_refresh_reason(read_memory(connection), definition)
+        run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), run_id)
+        mark_applied(connection, definition)
+
+
+def materialize(settings: Settings, home: Path, groups: tuple[str, ...]) -> None:
+    import dagster as dg
+
+    from ecommerce_platform.definitions import build_definitions
+
+    home.mkdir(parents=True, exist_ok=True)
+    selection = dg.AssetSelection.groups(*groups) - dg.AssetSelection.all_asset_checks()
+    job = dg.define_asset_job("trial", selection=selection, executor_def=dg.in_process_executor)
+    definitions = dg.Definitions.merge(build_definitions(settings), dg.Definitions(jobs=[job]))
+    tags = {
+        "dagster/asset_partition_range_start": DAYS[0].isoformat(),
+        "dagster/asset_partition_range_end": DAYS[-1].isoformat(),
+    }
+    with dg.DagsterInstance.local_temp(str(home)) as instance:
+        result = definitions.resolve_job_def("trial").execute_in_process(
+            instance=instance, raise_on_error=True, tags=tags
+        )
+    if not result.success:
+        raise AssertionError("the run of Dagster failed")
+
+
+def lake_problems(settings: Settings, shop: Shop) -> list[str]:
+    """Iceberg against the independent decoder: every event once, the ledger's counts, quarantine once, no branch left."""
+    platform = Platform(settings)
+    counts = platform.counts()
+    found = [
+        f"ledger {key}: {counts.get(key)}, expected {value}"
+        for key, value in shop.decoded.counts.items()
+        if counts.get(key) != value
+    ]
+    for table in COLUMNS:
+        expected = as_arrow(shop.decoded.events[table], table).to_pylist()
+        found += compared(platform.events(table), expected, f"iceberg {table}")
+        branches = set(load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{table}").metadata.refs) - {"main"}
+        found += [f"iceberg {table}: branch {name} is left" for name in branches]
+    return found + quarantine_problems(settings, shop)
+
+
+def quarantine_problems(settings: Settings, shop: Shop) -> list[str]:
+    found = []
+    for table, ledger in read_ledger(settings).items():
+        expected = sorted((on, file, row) for name, on, file, row, _ in shop.decoded.quarantined if name == table)
+        current = {record.content_id for record in ledger.published.values()}
+        held: list[tuple[date, str, int]] = []
+        if expected:
+            scan = load_iceberg_table(settings, f"{settings.lakehouse.quarantine_namespace}.{table}").scan()
+            held = sorted(
+                (row["date"], row["source_file"], row["source_row"])
+                for row in scan.to_arrow().to_pylist()
+                if row["content_id"] in current
+            )
+        if held != expected:
+            found.append(f"quarantine {table}: {held}, expected {expected}")
+    return found
+
+
+def raw_problems(settings: Settings, shop: Shop) -> list[str]:
+    """RAW and its ledger against the landing files: every event once, each day of one load, which the ledger names."""
+    platform = Platform(settings)
+    ledger = {(row["table_name"], row["date"]): row for row in platform.query("select * from RAW.LOAD_LEDGER")}
+    entries = platform.query("select count(*) as n from RAW.LOAD_LEDGER")[0]["n"]
+    found = [] if entries == len(ledger) else [f"RAW.LOAD_LEDGER has {entries} rows for {len(ledger)} days"]
+    published = read_ledger(settings)
+    for table in SOURCE_TABLES:
+        names = ", ".join(f'"{column.name.upper()}"' for column in load_contracts()[table].raw_columns)
+        rows = platform.query(f"select {names} from RAW.{table}")
+        wanted = (*COLUMNS[table], *METADATA, *PLACE)
+        expected = as_arrow(shop.decoded.events[table], table).to_pylist()
+        found += compared([{name: row[name] for name in wanted} for row in rows], expected, f"RAW.{table}")
+        for on in DAYS:
+            mine = [row for row in rows if row["date"] == on]
+            entry, record = ledger.get((table, on)), published[table].published[on]
+            if (
+                entry is None
+                or entry["row_count"] != len(mine)
+                or {row["batch_id"] for row in mine} - {entry["batch_id"]}
+            ):
+                found.append(f"RAW.LOAD_LEDGER {table} {on}: {entry} for {len(mine)} rows")
+            elif entry["batch_id"] != f"{table}-{on}-{record.content_id}":
+                found.append(f"RAW.LOAD_LEDGER {table} {on}: {entry['batch_id']}, published is {record.content_id}")
+    return found
+
+
+def mart_problems(settings: Settings, shop: Shop) -> list[str]:
+    """Staging, intermediate and mart tables against the oracle; nothing superseded left; what is loaded is applied."""
+    platform = Platform(settings)
+    found = disagreements(platform.tables(), shop.truth)
+    for table in SOURCE_TABLES:
+        left = platform.query(f"select count(*) as n from RAW.SUPERSEDED_{table}")[0]["n"]
+        found += [f"RAW.SUPERSEDED_{table} has {left} rows left"] if left else []
+    both = ["RAW.LOAD_LEDGER", "STAGING.APPLIED_DAYS"]
+    loaded, applied = (
+        {(row["table_name"], row["date"], row["batch_id"]) for row in platform.query(f"select * from {name}")}
+        for name in both
+    )
+    return found + ([f"applied and loaded differ: {sorted(loaded ^ applied)}"] if loaded != applied else [])
+
+
+def compared(actual: list[dict[str, Any]], expected: list[dict[str, Any]], what: str) -> list[str]:
+    try:
+        return differences(actual, expected, PLACE, what=what, limit=3)
+    except AssertionError as doubled:
+        return [str(doubled)]
