@@ -69,6 +69,11 @@ class LakehouseSettings(BaseModel):
     analytics_namespace: Name = "analytics"
     # A column of landing files that the contract does not name: added to the tables, left in the files, or the day refused.
     unknown_columns: Literal["add", "ignore", "refuse"] = "add"
+    # A day with more rows, as a first snapshot may have, is decoded and written in several commits before it is published as one.
+    rows_per_part: int = Field(50_000_000, ge=1)
+    # Upkeep: snapshots that nobody names are kept so long, and files that no table knows.
+    snapshot_retention_days: int = Field(7, ge=1)
+    orphan_retention_days: int = Field(3, ge=3)
 
 
 class SnowflakeSettings(BaseModel):
@@ -169,6 +174,8 @@ class ReconciliationSettings(BaseModel):
     again_factor: float = Field(2.0, ge=1)
     again_longest_gap_seconds: int = Field(6 * 3600, gt=0)
     reports_uri: str = ""
+    # Pages written by one run; those of other dates are written when they are asked for.
+    report_pages: int = Field(31, ge=0)
 
 
 class OperationsSettings(BaseModel):
@@ -194,6 +201,13 @@ class NotificationSettings(BaseModel):
     repeat_hours: float = Field(24.0, gt=0)
 
 
+class RunSettings(BaseModel):
+    """Run pods on Kubernetes. `resources` is JSON: job name to a container's requests and limits, where they differ from the
+    chart's `workloads.resources`."""
+
+    resources: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
+
+
 class Settings(BaseSettings):
     """All settings of one installation."""
 
@@ -217,6 +231,7 @@ class Settings(BaseSettings):
     business: BusinessSettings = BusinessSettings()
     marts: MartsSettings = MartsSettings()
     reconciliation: ReconciliationSettings = ReconciliationSettings()
+    runs: RunSettings = RunSettings()
     operations: OperationsSettings = OperationsSettings()
     notifications: NotificationSettings = NotificationSettings()
 

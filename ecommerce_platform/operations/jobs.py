@@ -6,6 +6,7 @@ import dagster as dg
 
 from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.landing.assets import landing_key
+from ecommerce_platform.operations.run_pods import run_pod_tags
 from ecommerce_platform.partitions import daily_partitions
 from ecommerce_platform.settings import Settings
 
@@ -29,6 +30,7 @@ def daily_batch_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
         partitions_def=daily_partitions(settings),
         description="Landing files of a day to reconciled marts; a range of days is one run.",
         executor_def=dg.in_process_executor,
+        tags=run_pod_tags(settings, DAILY_BATCH),
     )
 
 

@@ -1,0 +1,18 @@
+"""What a job's run pod gets on Kubernetes, where that differs from the chart's default.
+
+What belongs here: the tag by which Dagster's launcher of run pods is told. What does not: Spark's pods (spark/launchers/).
+"""
+
+from __future__ import annotations
+
+import json
+
+from ecommerce_platform.settings import Settings
+
+TAG = "dagster-k8s/config"
+
+
+def run_pod_tags(settings: Settings, job: str) -> dict[str, str]:
+    """Tags for the job: its container's resources, when `ECOMMERCE_RUNS__RESOURCES` names the job; else none."""
+    resources = settings.runs.resources.get(job)
+    return {TAG: json.dumps({"container_config": {"resources": resources}}, sort_keys=True)} if resources else {}
