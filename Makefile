@@ -51,6 +51,15 @@ test: setup  ## All tests but the heavy sets
 test-slow: setup  ## The heavy set: long histories, kills, large data
 	@$(BIN)/python -m pytest -m "slow" $(PYTEST_ARGS)
 
+.PHONY: soak
+soak: setup  ## 10,000 histories of a real PostgreSQL, then 200 kills (an hour or two; SEED=, KILLS=, HISTORIES=)
+	@mkdir -p data/soak
+	@POSTGRES_HISTORIES=$(or $(HISTORIES),10000) POSTGRES_SEED=$(or $(SEED),20260101) \
+	  $(BIN)/python -m pytest -s ecommerce_platform_tests/postgres --basetemp data/soak/postgres $(PYTEST_ARGS)
+	@rm -rf data/soak/kills
+	@$(BIN)/python -m ecommerce_platform_tests.faults.soak --kills $(or $(KILLS),200) --seed $(or $(SEED),20260101) \
+	  --work data/soak/kills --report data/soak/kills.json
+
 .PHONY: test-snowflake
 test-snowflake: setup  ## Load, dbt and reconciliation on a real Snowflake account (environment variables name it)
 	@if [ -z "$${ECOMMERCE_SNOWFLAKE__ACCOUNT:-}" ]; then \
@@ -76,6 +85,10 @@ benchmark-quick: setup  ## The same with small data, in less than ten minutes
 .PHONY: docs
 docs: setup  ## The documentation site into site/, links checked
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+.PHONY: hooks
+hooks: setup  ## Git hooks: format, lint, imports, lock file, reference pages, SQL
+	@$(BIN)/pre-commit install
 
 .PHONY: screenshots
 screenshots: setup  ## Pictures of the UI for the documentation, taken by the browser tests
