@@ -11,12 +11,15 @@ from typing import Annotated
 
 import typer
 
+from ecommerce_platform.commands.compare import compare
+from ecommerce_platform.commands.ingest import ingest
 from ecommerce_platform.commands.lakehouse import contract_app, quarantine_app
 from ecommerce_platform.commands.operations import backfill_app, doctor, metrics
 from ecommerce_platform.commands.output import say, settings_or_exit
 from ecommerce_platform.commands.reconciliation import explain_app, reconcile_app
 from ecommerce_platform.commands.refused import refused_app
 from ecommerce_platform.commands.spark import spark_app
+from ecommerce_platform.commands.upkeep import upkeep
 from ecommerce_platform.commands.warehouse import rebuild, restatements
 
 app = typer.Typer(
@@ -39,6 +42,9 @@ app.add_typer(reconcile_app, name="reconcile")
 app.add_typer(explain_app, name="explain")
 app.add_typer(spark_app, name="spark")
 app.add_typer(backfill_app, name="backfill")
+app.command(epilog="Example: `ecommerce-platform ingest --date 2026-01-01 --rows-per-part 5000000`")(ingest)
+app.command(epilog="Example: `ecommerce-platform compare orders.yaml --format json`")(compare)
+app.command(epilog="Example: `ecommerce-platform upkeep --dry-run`")(upkeep)
 app.command(epilog="Example: `ecommerce-platform metrics --port 9187`")(metrics)
 app.command(epilog="Example: `ECOMMERCE_PROFILE=production ecommerce-platform doctor`")(doctor)
 app.command("restatements", epilog="Example: `ecommerce-platform restatements --month 2026-01 --closed-only`")(

@@ -18,7 +18,8 @@ Days = Annotated[list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%
 Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
 
 
-def _tables(chosen: list[str] | None) -> list[str]:
+def chosen_tables(chosen: list[str] | None) -> list[str]:
+    """The tables named on the command line, all four when there are none; exits with 2 for any other name."""
     unknown = sorted(set(chosen or ()) - set(SOURCE_TABLES))
     if unknown:
         say(f"error: no table {', '.join(unknown)}; there are {', '.join(SOURCE_TABLES)}")
@@ -31,7 +32,7 @@ def quarantine_list(table: Tables = None, day: Days = None, output: Format = Lis
     """Count rows in quarantine by table, day, reason and column."""
     from ecommerce_platform.lakehouse.inspection import count_quarantined, quarantined_rows
 
-    rows = quarantined_rows(settings_or_exit(), _tables(table), days_of(day))
+    rows = quarantined_rows(settings_or_exit(), chosen_tables(table), days_of(day))
     print_rows(count_quarantined(rows), output, "nothing is in quarantine")
 
 
@@ -40,7 +41,7 @@ def quarantine_show(table: Tables = None, day: Days = None, output: Format = Lis
     """Show rows in quarantine: file, position, reason, and the original values."""
     from ecommerce_platform.lakehouse.inspection import quarantined_rows
 
-    rows = quarantined_rows(settings_or_exit(), _tables(table), days_of(day))
+    rows = quarantined_rows(settings_or_exit(), chosen_tables(table), days_of(day))
     print_rows(rows, output, "nothing is in quarantine")
 
 
@@ -54,7 +55,7 @@ def quarantine_replay(table: Tables = None, day: Days = None) -> None:
     from ecommerce_platform.spark.session import build_session
 
     settings = settings_or_exit()
-    rows = quarantined_rows(settings, _tables(table), days_of(day))
+    rows = quarantined_rows(settings, chosen_tables(table), days_of(day))
     if not rows:
         say("nothing is in quarantine")
         return
@@ -82,7 +83,7 @@ def contract_diff(table: Tables = None, day: Days = None, output: Format = ListF
     settings, contracts = settings_or_exit(), load_contracts()
     found = [
         difference
-        for name in _tables(table)
+        for name in chosen_tables(table)
         for difference in contract_differences(settings, contracts[name], days_of(day))
     ]
     print_rows(found, output, "the landing files are as the contracts say")

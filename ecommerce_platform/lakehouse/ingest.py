@@ -197,6 +197,8 @@ class _Progress:
         self._reached("branched")
         try:
             audits = self._write(branch, todo)
+        except PublishConflictError:
+            return False
         except SPARK_ERRORS as error:
             publishing.drop_branch(self.catalog, table, branch)
             unreadable = unreadable_day(error, todo)
@@ -209,7 +211,10 @@ class _Progress:
             publishing.drop_branch(self.catalog, table, branch)
             return False
         table = self.catalog.load_table(self.identifier)
-        snapshot_id = table.metadata.refs[branch].snapshot_id
+        try:
+            snapshot_id = publishing.branch_snapshot(table, branch)
+        except PublishConflictError:
+            return False
         refusals = self._judge(audits, todo)
         self._reached("audited")
         if refusals:
@@ -222,12 +227,13 @@ class _Progress:
         """Events to the branch, quarantined rows to quarantine, and what both then hold."""
         settings, contract = self.job.settings, self.decoded
         spark = self.job.session()
-        written = write_events(spark, settings, contract, todo, branch, self.job.run_id)
+        written = write_events(spark, settings, contract, todo, branch, self.job.run_id, self._reached)
         self._reached("written")
         quarantined = self._quarantine(written, todo)
         self._reached("quarantined")
         table = self.catalog.load_table(self.identifier)
-        snapshot_id = table.metadata.refs[branch].snapshot_id
+        snapshot_id = publishing.branch_snapshot(table, branch)
+        publishing.require_commits(table, snapshot_id, written.commits)
         counted = auditing.count_days(table, snapshot_id, contract, [arrival.day for arrival in todo])
         return {arrival.day: auditing.measure(arrival, counted, quarantined, written) for arrival in todo}
 

@@ -3,7 +3,7 @@
 What belongs here: commits to the table's references and ledger through PyIceberg. What does not: data (write.py) and verdicts
 (audit.py).
 
-A publication is one commit that requires `main` to be the parent of the audited snapshot, moves `main` there, records its
+A publication is one commit that requires the audited snapshot to have been written on `main`, moves `main` there, records its
 days in the ledger, and drops the branch. So it publishes exactly what was audited, on top of exactly what it was audited
 against, once; a second attempt finds it done, and a competitor finds that `main` has moved.
 """
@@ -63,6 +63,31 @@ def main_snapshot(table: Table) -> int:
     return table.metadata.refs[MAIN_BRANCH].snapshot_id
 
 
+def branch_snapshot(table: Table, branch: str) -> int:
+    """The branch's snapshot. Raises PublishConflictError when another publication has dropped it."""
+    reference = table.metadata.refs.get(branch)
+    if reference is None:
+        raise PublishConflictError(
+            f"table {'.'.join(table.name())}: branch {branch} is gone: another publication came first"
+        )
+    return reference.snapshot_id
+
+
+def require_commits(table: Table, snapshot_id: int, commits: int) -> None:
+    """That a branch holds all of its commits, and only those, on top of a snapshot that readers have seen.
+
+    Raises PublishConflictError otherwise: Iceberg makes a branch anew, on today's `main`, when a commit finds it dropped.
+    """
+    step, snapshot = 0, table.metadata.snapshot_by_id(snapshot_id)
+    while snapshot and step < commits and not _is_published(table, snapshot.snapshot_id):
+        snapshot = table.metadata.snapshot_by_id(snapshot.parent_snapshot_id or 0)
+        step += 1
+    if step < commits:
+        raise PublishConflictError(
+            f"table {'.'.join(table.name())}: the branch holds {step} of {commits} commits: another publication came between"
+        )
+
+
 def start_branch(catalog: Catalog, table: Table, branch: str) -> None:
     """A branch that starts where `main` is."""
     _commit(catalog, table, lambda current: ((), (_point(branch, main_snapshot(current)),)))
@@ -79,12 +104,19 @@ def drop_branch(catalog: Catalog, table: Table, branch: str) -> None:
 
 
 def publish(
-    catalog: Catalog, table: Table, snapshot_id: int, records: Sequence[DayRecord], overruled: RefusedDay | None = None
+    catalog: Catalog,
+    table: Table,
+    snapshot_id: int,
+    records: Sequence[DayRecord],
+    overruled: RefusedDay | None = None,
+    *,
+    same_content: bool = False,
 ) -> None:
     """Makes the audited snapshot the one that readers see, and records its days. Repeating it changes nothing.
 
-    `overruled` is the refusal that a person has overruled: it must still stand. Raises PublishConflictError when it does not,
-    or when `main` is no longer what the snapshot was written on.
+    `overruled` is the refusal that a person has overruled: it must still stand. With `same_content` the days are only written
+    anew, and refusals of newer content stay. Raises PublishConflictError when the refusal has changed, or when `main` is no
+    longer what the snapshot was written on.
     """
 
     def change(current: Table) -> _Change:
@@ -92,7 +124,9 @@ def publish(
         snapshot = current.metadata.snapshot_by_id(snapshot_id)
         if _is_published(current, snapshot_id):
             return (), ()
-        if snapshot is None or snapshot.parent_snapshot_id != head:
+        if snapshot is None or all(
+            ancestor.snapshot_id != head for ancestor in ancestors_of(snapshot, current.metadata)
+        ):
             raise PublishConflictError(
                 f"table {'.'.join(current.name())}: snapshot {snapshot_id} was audited on another state of main than "
                 f"{head}; expected main not to move meanwhile: the days are written again"
@@ -100,7 +134,7 @@ def publish(
         ledger = read_table_ledger(table.name()[-1], current)
         if overruled and ledger.refused.get(overruled.day) != overruled:
             raise PublishConflictError(f"table {'.'.join(current.name())}: the refusal of {overruled.day} has changed")
-        lifted = [day for day in ledger.refused if day in {record.day for record in records}]
+        lifted = [] if same_content else [record.day for record in records if record.day in ledger.refused]
         # Once main moves, no other audit branch can be published any more; and a day's refusal is history.
         stale = [name for name in current.metadata.refs if name.startswith(AUDIT_BRANCH)]
         stale += [ledger.refused[day].branch for day in lifted if ledger.refused[day].branch in current.metadata.refs]

@@ -7,7 +7,7 @@ making them visible (publish.py), and the rows that are no events (quarantine.py
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -35,11 +35,55 @@ _RUN_ID = "snapshot-property.ecommerce.run-id"
 
 @dataclass(frozen=True)
 class Written:
-    """What the writing job saw pass: rows by day, and the unfit rows themselves where they are few (else None)."""
+    """What the writing jobs saw pass: rows by day, and the unfit rows themselves where they are few (else None); and how many
+    commits they made.
+    """
 
     quarantined: Mapping[date, int]
     duplicates: Mapping[date, int]
     unfit_rows: tuple[Mapping[str, Any], ...] | None = ()
+    commits: int = 1
+
+    def __add__(self, other: Written) -> Written:
+        rows = None if self.unfit_rows is None or other.unfit_rows is None else self.unfit_rows + other.unfit_rows
+        return Written(
+            Counter(self.quarantined) + Counter(other.quarantined),
+            Counter(self.duplicates) + Counter(other.duplicates),
+            rows,
+            self.commits + other.commits,
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one commit writes: whole days, or the rows of one day whose keys fall into one of `of` parts."""
+
+    arrivals: tuple[DayArrival, ...]
+    number: int = 1
+    of: int = 1
+
+    @property
+    def largest(self) -> int:
+        """About how many rows the largest day brings to this part."""
+        return -(-max(arrival.rows for arrival in self.arrivals) // self.of)
+
+    def __str__(self) -> str:
+        days = sorted(arrival.day for arrival in self.arrivals)
+        return f"part {self.number} of {self.of} of {days[0]}" if self.of > 1 else f"{days[0]} to {days[-1]}"
+
+
+def plan_parts(arrivals: Sequence[DayArrival], rows_per_part: int) -> list[Part]:
+    """Ordinary days together; a day with more rows than `rows_per_part` in as many commits as it takes.
+
+    A day is divided by its keys, so that the copies of an event meet in one part and are found.
+    """
+    large = [arrival for arrival in arrivals if arrival.rows > rows_per_part]
+    ordinary = tuple(arrival for arrival in arrivals if arrival.rows <= rows_per_part)
+    parts = [Part(ordinary)] if ordinary else []
+    for arrival in large:
+        of = -(-arrival.rows // rows_per_part)
+        parts += [Part((arrival,), number, of) for number in range(1, of + 1)]
+    return parts
 
 
 def decode_days(spark: SparkSession, contract: Contract, arrivals: Sequence[DayArrival]) -> list[DataFrame]:
@@ -54,26 +98,48 @@ def write_events(
     arrivals: Sequence[DayArrival],
     branch: str,
     run_id: str,
+    reached: Callable[[str], None] = lambda step: None,
 ) -> Written:
-    """Replaces these days on the branch in one commit; a day without rows becomes empty there.
+    """Replaces these days on the branch; a day without rows becomes empty there. `reached` is told each commit.
 
-    Raises one of SPARK_ERRORS when a file cannot be read after all.
+    One commit, unless a day has more rows than the setting `rows_per_part`. Raises one of SPARK_ERRORS when a file cannot be
+    read after all.
     """
     table = f"`{settings.lakehouse.catalog_name}`.{event_identifier(settings, contract.table)}"
     branch_table = f"{table}.branch_{branch}"
-    days = days_filter(arrival.day for arrival in arrivals)
-    if not any(arrival.rows for arrival in arrivals):
-        spark.table(table).limit(0).writeTo(branch_table).option(_RUN_ID, run_id).overwrite(days)
-        return Written({}, {})
-    names = [column.name for column in contract.all_event_columns]
     hand_over = sum(arrival.rows for arrival in arrivals) <= HANDED_OVER_ROWS
-    seen, fit = _without_unfit(decode_days(spark, contract, arrivals), contract, names, hand_over)
+    written = Written({}, {}, commits=0)
+    for part in plan_parts(arrivals, settings.lakehouse.rows_per_part):
+        if any(arrival.rows for arrival in part.arrivals):
+            written += _write_part(spark, contract, part, branch_table, run_id, hand_over)
+        else:
+            days = days_filter(arrival.day for arrival in part.arrivals)
+            spark.table(table).limit(0).writeTo(branch_table).option(_RUN_ID, run_id).overwrite(days)
+            written += Written({}, {})
+        if part.of > 1:
+            reached(str(part))
+    return written
+
+
+def _write_part(
+    spark: SparkSession, contract: Contract, part: Part, branch_table: str, run_id: str, hand_over: bool
+) -> Written:
+    names = [column.name for column in contract.all_event_columns]
+    frames = decode_days(spark, contract, part.arrivals)
+    if part.of > 1:
+        mine = F.pmod(F.xxhash64(contract.key), F.lit(part.of)) == part.number - 1
+        frames = [frame.where(mine) for frame in frames]
+    seen, fit = _without_unfit(frames, contract, names, hand_over)
     doubled = Observation()
-    marked = mark_duplicates(fit, contract, max(arrival.rows for arrival in arrivals)).observe(
+    marked = mark_duplicates(fit, contract, part.largest).observe(
         doubled, F.collect_list(F.when(F.col("_duplicate"), F.col("date"))).alias("days")
     )
     events = marked.where(~F.col("_duplicate")).select(*names)
-    events.writeTo(branch_table).option(_RUN_ID, run_id).option("distribution-mode", "none").overwrite(days)
+    writer = events.writeTo(branch_table).option(_RUN_ID, run_id).option("distribution-mode", "none")
+    if part.number == 1:
+        writer.overwrite(days_filter(arrival.day for arrival in part.arrivals))
+    else:
+        writer.append()
     unfit = [row for observation in seen for row in observation.get["unfit"]]
     duplicates = Counter(doubled.get["days"])
     if hand_over:

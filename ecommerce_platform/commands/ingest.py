@@ -1,0 +1,49 @@
+"""`ecommerce-platform ingest`: landing days into Iceberg without Dagster, a very large first snapshot by parts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from ecommerce_platform.commands.lakehouse import Days, Tables, chosen_tables
+from ecommerce_platform.commands.output import days_of, say, settings_or_exit
+
+
+def ingest(
+    day: Days = None,
+    table: Tables = None,
+    rows_per_part: Annotated[
+        int | None, typer.Option(help="Rows of a day that one commit takes; a setting otherwise.", min=1)
+    ] = None,
+) -> None:
+    """Bring landing days into Iceberg; a day of very many rows in several commits, audited and published as one."""
+    from ecommerce_platform.lakehouse.ingest import Ingest
+    from ecommerce_platform.lakehouse.ingest import ingest as bring
+    from ecommerce_platform.spark.session import build_session
+
+    if not day:
+        say("error: name at least one day: --date 2026-01-01")
+        raise typer.Exit(2)
+    settings = settings_or_exit()
+    if rows_per_part:
+        lakehouse = settings.lakehouse.model_copy(update={"rows_per_part": rows_per_part})
+        settings = settings.model_copy(update={"lakehouse": lakehouse})
+    job = Ingest(
+        settings,
+        lambda: build_session(settings),
+        f"ingest-{uuid4()}",
+        reached=lambda name, step: say(f"{name}: {step}"),
+    )
+    results = bring(job, days_of(day), chosen_tables(table))
+    for name, result in results.items():
+        for record in result.records.values():
+            state = "published" if record.day in result.published else "unchanged"
+            say(
+                f"{name} {record.day}: {state}, {record.landed} rows landed, {record.published} published, "
+                f"{record.quarantined} quarantined, {record.duplicates} duplicates"
+            )
+        for refused in result.refused.values():
+            say(f"{name} {refused.day} is refused: {refused.reason}")
+    raise typer.Exit(1 if any(result.refused for result in results.values()) else 0)

@@ -1,0 +1,34 @@
+"""`ecommerce-platform upkeep`: the Iceberg tables compacted and cleaned, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from ecommerce_platform.commands.output import ListFormat, print_rows, settings_or_exit
+
+
+def upkeep(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    output: Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")] = ListFormat.TABLE,
+) -> None:
+    """Compact days of small files, expire snapshots that nothing names, remove orphaned files; safe beside runs."""
+    from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
+    from ecommerce_platform.operations.upkeep import named_by_loads
+    from ecommerce_platform.spark.session import build_session
+    from ecommerce_platform.warehouse.connection import connect
+
+    settings = settings_or_exit()
+    with connect(settings) as connection:
+        named = named_by_loads(connection)
+    job = Upkeep(
+        settings, lambda: build_session(settings), f"upkeep-{uuid4()}", datetime.now(UTC), named, dry_run=dry_run
+    )
+    reports = [
+        {**asdict(report), "days_compacted": [str(day) for day in report.days_compacted]} for report in maintain(job)
+    ]
+    print_rows(reports, output, "there is no Iceberg table yet")

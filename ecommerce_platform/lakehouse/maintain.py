@@ -1,0 +1,273 @@
+"""Does the upkeep of the Iceberg tables, beside writers and without ever changing what readers see.
+
+What belongs here: the order of the steps and their safety. What does not: what is due (upkeep.py), and who calls it.
+
+Compacting a day is a publication like any other: its rows are written to an audit branch that starts at `main`, counted there,
+and published only if `main` has not moved; a run that comes between wins, and the day is tried again, a bounded number of
+times. A snapshot is expired only if it is old and nothing names it: no ledger of any table, no branch, and none of the loads
+that the caller knows of. Files that no table knows are removed when they are older than any write could take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+from pyiceberg.table import Table
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
+from ecommerce_platform.lakehouse import publish as publishing
+from ecommerce_platform.lakehouse import quarantine
+from ecommerce_platform.lakehouse.audit import count_days, partition_day
+from ecommerce_platform.lakehouse.errors import LakehouseError, PublishConflictError
+from ecommerce_platform.lakehouse.ledger import DayRecord, TableLedger, read_table_ledger
+from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, open_catalog, quarantine_identifier
+from ecommerce_platform.lakehouse.upkeep import (
+    MANY_MANIFESTS,
+    FileSizes,
+    SnapshotAge,
+    UpkeepReport,
+    contents_to_drop,
+    days_to_compact,
+    expirable,
+    named_by_ledger,
+)
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import is_s3, warehouse_uri
+
+_ATTEMPTS = 3
+_DAYS_A_COMMIT = 31
+_TARGET = "write.target-file-size-bytes"
+_NOTHING_BY_AGE = "timestamp '1970-01-01 00:00:00'"
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """One upkeep: where, at what time, and which snapshots others name. `reached` is told each step."""
+
+    settings: Settings
+    session: Callable[[], SparkSession]
+    run_id: str
+    now: datetime
+    named_elsewhere: Collection[int] = ()
+    dry_run: bool = False
+    reached: Callable[[str, str], None] = lambda table, step: None
+
+
+def maintain(job: Upkeep, tables: Sequence[str] = SOURCE_TABLES, *, analytics: bool = True) -> list[UpkeepReport]:
+    """Upkeep of the event tables and their quarantine, and of Spark's analytics tables; one report a table."""
+    catalog = open_catalog(job.settings)
+    ledgers = {table: _ledger(catalog, job.settings, table) for table in SOURCE_TABLES}
+    named = set(job.named_elsewhere).union(*(named_by_ledger(ledger) for ledger in ledgers.values() if ledger))
+    reports = []
+    for table in tables:
+        ledger = ledgers[table]
+        if ledger is None:
+            continue
+        reports.append(_event_table(job, catalog, load_contracts()[table], named))
+        reports += _quarantine_table(job, catalog, table, ledger, named)
+    if analytics:
+        reports += [_sweep(job, catalog, name, named) for name in _analytics_tables(catalog, job.settings)]
+    return reports
+
+
+def _ledger(catalog: Catalog, settings: Settings, table: str) -> TableLedger | None:
+    try:
+        return read_table_ledger(table, catalog.load_table(event_identifier(settings, table)))
+    except (NoSuchTableError, NoSuchNamespaceError):
+        return None
+
+
+def _analytics_tables(catalog: Catalog, settings: Settings) -> list[str]:
+    try:
+        found = catalog.list_tables(settings.lakehouse.analytics_namespace)
+    except NoSuchNamespaceError:
+        return []
+    return sorted(".".join(name) for name in found)
+
+
+def _event_table(job: Upkeep, catalog: Catalog, contract: Contract, named: set[int]) -> UpkeepReport:
+    identifier = event_identifier(job.settings, contract.table)
+    before = catalog.load_table(identifier)
+    sizes = _sizes(before)
+    target = int(before.properties.get(_TARGET, TABLE_PROPERTIES[_TARGET]))
+    due = days_to_compact(sizes, read_table_ledger(contract.table, before), target)
+    compacted, remark = (list(due), "") if job.dry_run else _compact(job, catalog, contract, due)
+    swept = _sweep(job, catalog, identifier, named)
+    after = sizes if job.dry_run else _sizes(catalog.load_table(identifier))
+    return replace(
+        swept,
+        days_compacted=tuple(compacted),
+        files_before=sum(len(day.sizes) for day in sizes.values()),
+        files_after=sum(
+            due.get(day, len(found.sizes)) if job.dry_run else len(found.sizes) for day, found in after.items()
+        ),
+        bytes_before=sum(day.bytes for day in sizes.values()),
+        bytes_after=sum(day.bytes for day in after.values()),
+        remark=remark,
+    )
+
+
+def _sizes(table: Table) -> dict[date, FileSizes]:
+    found: dict[date, list[int]] = {}
+    for task in table.scan().plan_files():
+        found.setdefault(partition_day(task.file.partition), []).append(task.file.file_size_in_bytes)
+    return {day: FileSizes(tuple(sizes)) for day, sizes in found.items()}
+
+
+def _compact(job: Upkeep, catalog: Catalog, contract: Contract, due: Mapping[date, int]) -> tuple[list[date], str]:
+    """Writes the days anew with as many files as they need; returns those done, and what came in the way."""
+    done: list[date] = []
+    for files, group in groupby(sorted(due, key=lambda day: (due[day], day)), key=lambda day: due[day]):
+        days = list(group)
+        for start in range(0, len(days), _DAYS_A_COMMIT):
+            chunk = days[start : start + _DAYS_A_COMMIT]
+            for attempt in range(1, _ATTEMPTS + 1):
+                branch = publishing.audit_branch(job.run_id, len(done) * _ATTEMPTS + attempt)
+                try:
+                    done += _compact_once(job, catalog, contract, chunk, files, branch)
+                    break
+                except PublishConflictError:
+                    publishing.drop_branch(
+                        catalog, catalog.load_table(event_identifier(job.settings, contract.table)), branch
+                    )
+            else:
+                return done, f"main moved during each of {_ATTEMPTS} attempts; the next upkeep tries again"
+    return done, ""
+
+
+def _compact_once(
+    job: Upkeep, catalog: Catalog, contract: Contract, days: list[date], files: int, branch: str
+) -> list[date]:
+    """One commit's days. Days that another run has changed or taken away meanwhile are left to it."""
+    identifier = event_identifier(job.settings, contract.table)
+    table = catalog.load_table(identifier)
+    ledger = read_table_ledger(contract.table, table)
+    records = [ledger.published[day] for day in days if day in ledger.published and day not in ledger.refused]
+    if not records:
+        return []
+    publishing.start_branch(catalog, table, branch)
+    job.reached(contract.table, "branched")
+    _write_anew(job, identifier, contract, branch, [record.day for record in records], files)
+    job.reached(contract.table, "written")
+    table = catalog.load_table(identifier)
+    snapshot_id = publishing.branch_snapshot(table, branch)
+    _check_rows(contract, table, snapshot_id, records)
+    anew = [replace(record, snapshot_id=snapshot_id) for record in records]
+    publishing.publish(catalog, table, snapshot_id, anew, same_content=True)
+    job.reached(contract.table, "published")
+    return [record.day for record in records]
+
+
+def _write_anew(job: Upkeep, identifier: str, contract: Contract, branch: str, days: list[date], files: int) -> None:
+    name = f"`{job.settings.lakehouse.catalog_name}`.{identifier}"
+    chosen = F.col("date").isin(days)
+    spread = F.pmod(F.hash(contract.key), F.lit(files))
+    rows = job.session().table(f"{name}.branch_{branch}").where(chosen).repartition("date", spread)
+    ordered = rows.sortWithinPartitions("date", contract.key, "__source_lsn", "__source_file", "__source_row")
+    writer = ordered.writeTo(f"{name}.branch_{branch}").option("snapshot-property.ecommerce.run-id", job.run_id)
+    writer.option("distribution-mode", "none").overwrite(chosen)
+
+
+def _check_rows(contract: Contract, table: Table, snapshot_id: int, records: Iterable[DayRecord]) -> None:
+    wanted = {record.day: record.published for record in records}
+    counted = count_days(table, snapshot_id, contract, list(wanted))
+    wrong = [day for day, rows in wanted.items() if (counted[day].rows if day in counted else 0) != rows]
+    if wrong:
+        raise LakehouseError(
+            f"table {contract.table}, {wrong[0]}: compacting wrote "
+            f"{counted[wrong[0]].rows if wrong[0] in counted else 0} rows, the ledger says {wanted[wrong[0]]}; nothing was "
+            "published: materialize the day again"
+        )
+
+
+def _quarantine_table(
+    job: Upkeep, catalog: Catalog, table: str, ledger: TableLedger, named: set[int]
+) -> list[UpkeepReport]:
+    identifier = quarantine_identifier(job.settings, table)
+    try:
+        found = catalog.load_table(identifier)
+    except (NoSuchTableError, NoSuchNamespaceError):
+        return []
+    retention = timedelta(days=job.settings.lakehouse.orphan_retention_days)
+    gone = contents_to_drop(_contents(found), ledger, job.now, retention)
+    if gone and not job.dry_run:
+        quarantine.drop(found, gone)
+    return [replace(_sweep(job, catalog, identifier, named), quarantined_contents_dropped=len(gone))]
+
+
+def _contents(table: Table) -> dict[str, datetime | None]:
+    """Each content in quarantine, and when its newest file was committed."""
+    committed = {age.snapshot_id: age.committed_at for age in _snapshots(table)}
+    found: dict[str, datetime | None] = {}
+    for manifest in table.current_snapshot().manifests(table.io) if table.current_snapshot() else []:  # type: ignore[union-attr]
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
+            content, at = str(entry.data_file.partition[1]), committed.get(entry.snapshot_id or 0)
+            times = [time for time in (found.get(content), at) if time]
+            found[content] = max(times, default=None)
+    return found
+
+
+def _snapshots(table: Table) -> list[SnapshotAge]:
+    return [
+        SnapshotAge(snapshot.snapshot_id, datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC))
+        for snapshot in table.snapshots()
+    ]
+
+
+def _sweep(job: Upkeep, catalog: Catalog, identifier: str, named: set[int]) -> UpkeepReport:
+    """Manifests together, old snapshots expired, files that nothing knows removed."""
+    table = catalog.load_table(identifier)
+    manifests = _manifests(table)
+    ages = _snapshots(table)
+    if manifests > MANY_MANIFESTS and not job.dry_run:
+        _call(job, "rewrite_manifests", identifier, "use_caching => false")
+        job.reached(identifier, "manifests")
+    # Read again: another run may have named a snapshot since, and its branches must be seen.
+    table = catalog.load_table(identifier)
+    kept = named | {reference.snapshot_id for reference in table.metadata.refs.values()}
+    if identifier.startswith(f"{job.settings.lakehouse.namespace}."):
+        kept |= named_by_ledger(read_table_ledger(identifier.rpartition(".")[2], table))
+    retention = timedelta(days=job.settings.lakehouse.snapshot_retention_days)
+    old = expirable(_snapshots(table), kept, job.now, retention)
+    if old and not job.dry_run:
+        # By name only: Iceberg's own age limit would take snapshots that the ledger names.
+        ids = ", ".join(str(int(snapshot)) for snapshot in old)
+        _call(job, "expire_snapshots", identifier, f"older_than => {_NOTHING_BY_AGE}, snapshot_ids => array({ids})")
+        job.reached(identifier, "expired")
+    return UpkeepReport(
+        identifier,
+        snapshots_before=len(ages),
+        snapshots_expired=len(old),
+        manifests_before=manifests,
+        manifests_after=manifests if job.dry_run else _manifests(catalog.load_table(identifier)),
+        orphan_files_removed=_remove_orphans(job, identifier),
+    )
+
+
+def _manifests(table: Table) -> int:
+    snapshot = table.current_snapshot()
+    return len(snapshot.manifests(table.io)) if snapshot else 0
+
+
+def _remove_orphans(job: Upkeep, identifier: str) -> int:
+    before = job.now - timedelta(days=job.settings.lakehouse.orphan_retention_days)
+    arguments = [f"older_than => timestamp '{before:%Y-%m-%d %H:%M:%S}'", f"dry_run => {str(job.dry_run).lower()}"]
+    if is_s3(warehouse_uri(job.settings)):
+        # Hadoop knows no s3://; Iceberg's own listing does.
+        arguments.append("prefix_listing => true")
+    return _call(job, "remove_orphan_files", identifier, ", ".join(arguments))
+
+
+def _call(job: Upkeep, procedure: str, identifier: str, arguments: str) -> int:
+    """Rows that an Iceberg procedure returns. Names are the platform's own, values are numbers and times."""
+    catalog = job.settings.lakehouse.catalog_name
+    return len(
+        job.session().sql(f"call `{catalog}`.system.{procedure}(table => '{identifier}', {arguments})").collect()
+    )

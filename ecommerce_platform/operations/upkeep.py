@@ -1,0 +1,120 @@
+"""Upkeep of the Iceberg tables as a job with a weekly schedule, and what the command line calls.
+
+What belongs here: asking Snowflake which snapshots its loads name, declaring the job, reporting. What does not: what is due and
+how it is done (lakehouse/upkeep.py, lakehouse/maintain.py).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from ecommerce_platform.lakehouse.assets import event_key
+from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
+from ecommerce_platform.lakehouse.upkeep import UpkeepReport
+from ecommerce_platform.operations.schedules import default_status
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.resource import SparkResource
+from ecommerce_platform.warehouse import ddl
+from ecommerce_platform.warehouse.connection import fetch_all
+from ecommerce_platform.warehouse.resource import WarehouseResource
+from ecommerce_platform.warehouse.schema import ensure_current
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+LAKEHOUSE_UPKEEP = "lakehouse_upkeep"
+#: Early on Sunday, after the night's batch: the quietest hours of most shops.
+_CRON = "0 5 * * 0"
+
+
+def named_by_loads(connection: "SnowflakeConnection") -> frozenset[int]:
+    """The Iceberg snapshots that Snowflake's ledgers of loads name; an error rather than an empty answer when it is away."""
+    ensure_current(connection)
+    sql = f"select iceberg_snapshot_id from {ddl.LOAD_LEDGER} union select iceberg_snapshot_id from {ddl.SPARK_LOADS}"
+    return frozenset(int(snapshot) for (snapshot,) in fetch_all(connection, sql) if snapshot is not None)
+
+
+def upkeep_job(settings: Settings) -> dg.JobDefinition:
+    """The job `lakehouse_upkeep`; each event table's report is an observation of its asset."""
+
+    @dg.op(
+        name="upkeep_iceberg_tables",
+        # The same pool as the writers of these tables: beside each other they would only repeat each other's work.
+        pool="iceberg_events",
+        config_schema={"dry_run": dg.Field(bool, default_value=False, description="Only say what would be done.")},
+        description="Compacts days of small files, expires snapshots that nothing names, removes orphaned files.",
+    )
+    def upkeep_iceberg_tables(
+        context: dg.OpExecutionContext, spark: SparkResource, warehouse: WarehouseResource
+    ) -> None:
+        with warehouse.connection(context.run_id) as connection:
+            named = named_by_loads(connection)
+        job = Upkeep(
+            settings,
+            lambda: spark.spark_session,
+            context.run_id,
+            datetime.now(UTC),
+            named,
+            bool(context.op_config["dry_run"]),
+        )
+        reports = maintain(job)
+        for report in reports:
+            context.log.info(f"{report.table}: {told(report)}")
+        for observation in observations(reports, settings):
+            context.log_event(observation)
+
+    @dg.job(
+        name=LAKEHOUSE_UPKEEP,
+        executor_def=dg.in_process_executor,
+        description="Compaction, snapshot expiry and removal of orphaned files of the Iceberg tables; safe beside writers.",
+    )
+    def lakehouse_upkeep() -> None:
+        upkeep_iceberg_tables()
+
+    return lakehouse_upkeep
+
+
+def upkeep_schedule(settings: Settings, job: dg.JobDefinition) -> dg.ScheduleDefinition:
+    """Runs the upkeep once a week."""
+    return dg.ScheduleDefinition(
+        name="lakehouse_upkeep_schedule",
+        cron_schedule=_CRON,
+        job=job,
+        execution_timezone="UTC",
+        default_status=default_status(settings),
+        description="Sundays at 05:00 UTC: upkeep of the Iceberg tables.",
+    )
+
+
+def observations(reports: Iterable[UpkeepReport], settings: Settings) -> list[dg.AssetObservation]:
+    """One for each event table, so that its page shows how its files and snapshots develop."""
+    prefix = f"{settings.lakehouse.namespace}."
+    return [
+        dg.AssetObservation(event_key(report.table.removeprefix(prefix)), metadata=metadata(report))
+        for report in reports
+        if report.table.startswith(prefix)
+    ]
+
+
+def metadata(report: UpkeepReport) -> Mapping[str, Any]:
+    """The report's figures under readable names."""
+    return {
+        "days_compacted": len(report.days_compacted),
+        "files_before": report.files_before,
+        "files_after": report.files_after,
+        "bytes_before": report.bytes_before,
+        "bytes_after": report.bytes_after,
+        "snapshots_before": report.snapshots_before,
+        "snapshots_expired": report.snapshots_expired,
+        "manifests_before": report.manifests_before,
+        "manifests_after": report.manifests_after,
+        "orphan_files_removed": report.orphan_files_removed,
+        **({"remark": report.remark} if report.remark else {}),
+    }
+
+
+def told(report: UpkeepReport) -> str:
+    """The report as one line."""
+    return ", ".join(f"{name} {value}" for name, value in metadata(report).items())

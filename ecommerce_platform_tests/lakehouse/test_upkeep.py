@@ -1,0 +1,208 @@
+"""Upkeep decides what is due, does it beside writers, and never changes what readers see."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, TableLedger
+from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
+from ecommerce_platform.lakehouse.publish import start_branch
+from ecommerce_platform.lakehouse.tables import open_catalog
+from ecommerce_platform.lakehouse.upkeep import (
+    FileSizes,
+    SnapshotAge,
+    UpkeepReport,
+    contents_to_drop,
+    days_to_compact,
+    expirable,
+)
+from ecommerce_platform.spark.catalog import load_iceberg_table
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, Lake, order
+
+NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+
+def record(day: date, snapshot: int = 1, content: str = "content") -> DayRecord:
+    return DayRecord("orders", day, snapshot, content, 1, 1, 0, 0, 1, 1, "run")
+
+
+def ledger(*days: date, refused: tuple[date, ...] = ()) -> TableLedger:
+    return TableLedger(
+        {day: record(day) for day in days},
+        {day: RefusedDay("orders", day, "bad", "refused-content", "", "run") for day in refused},
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "files"),
+    [
+        ((10, 10, 10), 1),
+        ((10,), None),
+        ((80, 80), None),
+        ((80, 10), None),
+        ((80, 10, 10), 1),
+        ((60, 60, 60), 2),
+        ((70, 70), None),
+        ((300, 10, 10), None),
+        ((), None),
+    ],
+)
+def test_a_day_is_compacted_when_it_has_small_files_and_more_of_them_than_it_needs(
+    sizes: tuple[int, ...], files: int | None
+) -> None:
+    due = days_to_compact({FIRST: FileSizes(sizes)}, ledger(FIRST), target=100)
+    assert due == ({FIRST: files} if files else {})
+
+
+def test_days_that_are_not_published_or_wait_for_a_decision_are_left_alone() -> None:
+    small = FileSizes((10, 10))
+    found = days_to_compact(
+        {FIRST: small, SECOND: small, THIRD: small}, ledger(FIRST, SECOND, refused=(SECOND,)), target=100
+    )
+    assert found == {FIRST: 1}
+
+
+def test_a_snapshot_is_expired_when_it_is_old_and_nothing_names_it() -> None:
+    ages = [SnapshotAge(number, NOW - timedelta(days=days)) for number, days in ((1, 30), (2, 30), (3, 8), (4, 6))]
+    assert expirable(ages, {2}, NOW, WEEK) == (1, 3)
+
+
+def test_quarantined_rows_of_no_day_are_dropped_unless_a_run_may_be_at_work() -> None:
+    old, young = NOW - timedelta(days=4), NOW - timedelta(days=2)
+    written = {"content": old, "refused-content": old, "gone": old, "at-work": young, "unknown": None}
+    found = contents_to_drop(written, ledger(FIRST, refused=(SECOND,)), NOW, timedelta(days=3))
+    assert found == ("gone", "unknown")
+
+
+def far(
+    lake: Lake, *, dry_run: bool = False, reached: Callable[[str, str], None] | None = None, named: tuple[int, ...] = ()
+) -> Upkeep:
+    """An upkeep in a month from now: all that is there now is old by then."""
+    later = datetime.now(UTC) + timedelta(days=30)
+    return Upkeep(
+        lake.settings, lake.session, f"upkeep-{lake.runs}", later, named, dry_run, reached or (lambda table, step: None)
+    )
+
+
+def of_orders(reports: list[UpkeepReport]) -> UpkeepReport:
+    return next(report for report in reports if report.table == "ecommerce.orders")
+
+
+@pytest.fixture
+def scattered(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """Two days of many small files each; the first was published twice, so that a snapshot of it is nobody's."""
+    monkeypatch.setattr("ecommerce_platform.lakehouse.duplicates.ROWS_PER_BUCKET", 10)
+    lake.land(FIRST, *(order(key, key) for key in range(1, 31)), order(None, 900), order(901, None))
+    small = lake.settings.landing.model_copy(update={"max_quarantined_share": 1})
+    lake.settings = lake.settings.model_copy(update={"landing": small})
+    lake.ingest(FIRST)
+    lake.land(FIRST, *(order(key, key) for key in range(1, 41)), order(None, 900))
+    lake.ingest(FIRST)
+    lake.land(SECOND, *(order(key, key) for key in range(41, 61)))
+    lake.ingest(SECOND)
+    return lake
+
+
+def snapshots(lake: Lake) -> set[int]:
+    return {snapshot.snapshot_id for snapshot in load_iceberg_table(lake.settings, "ecommerce.orders").snapshots()}
+
+
+def files_on_disk(lake: Lake) -> set[Path]:
+    return set(Path(lake.settings.lakehouse.warehouse or "").glob("ecommerce/orders/data/**/*.parquet"))
+
+
+def test_upkeep_compacts_expires_and_removes_and_changes_nothing_that_readers_see(scattered: Lake) -> None:
+    lake = scattered
+    rows, before, ids = lake.rows("id", "__source_file", "__source_row", "status"), lake.ledger, snapshots(lake)
+    files = files_on_disk(lake)
+    orphan = next(iter(files)).with_name("left-behind.parquet")
+    orphan.write_bytes(b"half a file")
+    os.utime(orphan, (0, 0))
+
+    planned = of_orders(maintain(far(lake, dry_run=True), ["orders"]))
+    assert (planned.days_compacted, planned.orphan_files_removed) == ((FIRST, SECOND), 1)
+    assert (files_on_disk(lake) - {orphan}, snapshots(lake), lake.ledger) == (files, ids, before)
+
+    elsewhere = before.published[SECOND].snapshot_id
+    report = of_orders(maintain(far(lake, named=(elsewhere,)), ["orders"]))
+
+    assert lake.rows("id", "__source_file", "__source_row", "status") == rows
+    assert report.days_compacted == (FIRST, SECOND)
+    assert (report.files_after, report.files_before) == (2, planned.files_before)
+    assert report.files_before > 4
+    assert report.snapshots_expired >= 2
+    assert not orphan.exists()
+    now = lake.ledger.published
+    # The ledger names the snapshot that holds the compacted days; content and counts are what they were.
+    assert {day: (item.content_id, item.published) for day, item in now.items()} == {
+        day: (item.content_id, item.published) for day, item in before.published.items()
+    }
+    assert {item.snapshot_id for item in now.values()} <= snapshots(lake)
+    assert elsewhere in snapshots(lake)
+    assert before.published[FIRST].snapshot_id not in snapshots(lake)
+    assert lake.branches() == []
+    assert lake.ingest(FIRST, SECOND).published == {}
+
+    again = of_orders(maintain(far(lake), ["orders"]))
+    assert (again.days_compacted, again.files_before, again.files_after) == ((), 2, 2)
+
+
+def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_the_upkeep_tries_again(scattered: Lake) -> None:
+    lake = scattered
+    ran: list[str] = []
+
+    def publish_between(table: str, step: str) -> None:
+        if step == "written" and not ran:
+            ran.append(step)
+            lake.land(FIRST, *(order(key, key) for key in range(1, 51)))
+            lake.ingest(FIRST)
+
+    report = of_orders(maintain(far(lake, reached=publish_between), ["orders"]))
+
+    assert ran == ["written"]
+    assert (report.days_compacted, report.files_after) == ((FIRST, SECOND), 2)
+    assert sorted(key for (key,) in lake.rows("id")) == sorted([*range(1, 51), *range(41, 61)])
+    assert lake.ledger.published[FIRST].published == 50
+    assert lake.ingest(FIRST, SECOND).published == {}
+
+
+def test_an_upkeep_that_comes_between_makes_a_run_write_its_day_again_and_publish_it_right(scattered: Lake) -> None:
+    lake = scattered
+    ran: list[str] = []
+
+    def upkeep_between(table: str, step: str) -> None:
+        if step == "written" and not ran:
+            ran.append(step)
+            maintain(far(lake), ["orders"])
+
+    lake.land(THIRD, order(100, 100))
+    lake.reached = upkeep_between
+    result = lake.ingest(THIRD)
+
+    assert (ran, sorted(result.published)) == (["written"], [THIRD])
+    assert len(lake.rows("id")) == 61
+    assert lake.branches() == []
+
+
+def test_a_refused_branch_keeps_its_snapshot_and_its_quarantined_rows(scattered: Lake) -> None:
+    lake = scattered
+    strict = lake.settings.landing.model_copy(update={"max_quarantined_share": 0})
+    lake.settings = lake.settings.model_copy(update={"landing": strict})
+    lake.land(FIRST, order(1, 1), order(2, None))
+    refused = lake.ingest(FIRST).refused[FIRST]
+    start_branch(open_catalog(lake.settings), load_iceberg_table(lake.settings, "ecommerce.orders"), "somebodys_own")
+
+    report = of_orders(maintain(far(lake), ["orders"]))
+
+    assert report.days_compacted == (SECOND,)
+    table = load_iceberg_table(lake.settings, "ecommerce.orders")
+    assert table.scan(snapshot_id=table.metadata.refs[refused.branch].snapshot_id).count() == 21
+    assert lake.ledger.refused == {FIRST: refused}
+    assert sorted(lake.branches()) == sorted([refused.branch, "somebodys_own"])
+    assert ("missing_lsn", refused.content_id) in lake.quarantined("reason", "content_id")
