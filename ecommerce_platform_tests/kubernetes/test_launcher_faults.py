@@ -6,8 +6,10 @@ By spark-submit, on the test node. What a running Spark operator does to a Spark
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,9 +50,14 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     until("the cluster is clean", lambda: not left_behind(), 60)
 
 
-def waiting(lab: Lab) -> bool:
-    """Whether the step `waits` is waiting."""
-    return bool(lab.logged("waiting") and (lab.folder / "process").exists())
+def waits_for_us(lab: Lab, run: Future[dg.JobExecutionResult] | subprocess.Popen[bytes]) -> None:
+    """Until the step `waits` is waiting; fails when its run ends before."""
+
+    def ended() -> bool:
+        return run.done() if isinstance(run, Future) else run.poll() is not None
+
+    until("the step to wait", lambda: (lab.logged("waiting") and (lab.folder / "process").exists()) or ended(), 400)
+    assert not ended(), f"the run ended first: {lab.logged('')}"
 
 
 @contextmanager
@@ -71,7 +78,7 @@ def seconds_have_passed(seconds: float) -> Callable[[], bool]:
 
 def test_a_driver_that_is_deleted_from_outside_fails_the_step(lab: Lab) -> None:
     run = lab.begin("waits")
-    until("the step to wait", lambda: waiting(lab) or run.done())
+    waits_for_us(lab, run)
     (driver,) = pods("driver")
     kubectl("-n", NAMESPACE, "delete", "pod", driver["metadata"]["name"], "--grace-period=1")
     assert "was deleted from outside" in reason_of(run.result(120), "waits")
@@ -79,7 +86,7 @@ def test_a_driver_that_is_deleted_from_outside_fails_the_step(lab: Lab) -> None:
 
 def test_a_run_whose_worker_was_killed_finds_its_driver_again(lab: Lab) -> None:
     worker, run_id = lab.worker("waits")
-    until("the step to wait", lambda: waiting(lab) or worker.poll() is not None)
+    waits_for_us(lab, worker)
     before = [pod["metadata"]["uid"] for pod in pods("driver")]
     worker.send_signal(signal.SIGKILL)
     worker.wait(30)
@@ -97,7 +104,7 @@ def test_a_run_whose_worker_was_killed_finds_its_driver_again(lab: Lab) -> None:
 
 def test_a_run_that_is_terminated_takes_its_driver_along(lab: Lab) -> None:
     worker, run_id = lab.worker("waits")
-    until("the step to wait", lambda: waiting(lab) or worker.poll() is not None)
+    waits_for_us(lab, worker)
     run = lab.instance.get_run_by_id(run_id)
     assert run is not None
     # What the UI's button does: the run is marked, then its worker is asked to go.
@@ -112,7 +119,7 @@ def test_a_run_that_is_terminated_takes_its_driver_along(lab: Lab) -> None:
 
 def test_a_worker_that_is_asked_to_go_leaves_its_driver_to_the_next_one(lab: Lab) -> None:
     worker, run_id = lab.worker("waits")
-    until("the step to wait", lambda: waiting(lab) or worker.poll() is not None)
+    waits_for_us(lab, worker)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(60) == 143
     assert pods("driver", "Running")
@@ -191,7 +198,7 @@ def test_a_missing_operator_is_named_with_the_way_round_it(lab: Lab, monkeypatch
 
 def test_a_step_outlives_half_a_minute_without_the_api_server(lab: Lab) -> None:
     run = lab.begin("waits")
-    until("the step to wait", lambda: waiting(lab) or run.done())
+    waits_for_us(lab, run)
     away = seconds_have_passed(30)
     with api_server_away():
         until("the launcher to notice", lambda: lab.logged("the API server is out of reach"), 60)
@@ -203,7 +210,7 @@ def test_a_step_outlives_half_a_minute_without_the_api_server(lab: Lab) -> None:
 
 def test_orphans_of_finished_runs_are_swept(lab: Lab) -> None:
     worker, run_id = lab.worker("waits")
-    until("the step to wait", lambda: waiting(lab) or worker.poll() is not None)
+    waits_for_us(lab, worker)
     worker.send_signal(signal.SIGKILL)
     worker.wait(30)
     run = lab.instance.get_run_by_id(run_id)

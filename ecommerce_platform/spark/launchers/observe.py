@@ -10,16 +10,14 @@ from datetime import UTC, datetime
 from ecommerce_platform.spark.launchers.cluster import Cluster
 from ecommerce_platform.spark.launchers.identity import ATTEMPT_LABEL, ROLE_LABEL, RUN_LABEL, STEP_LABEL, StepIdentity
 from ecommerce_platform.spark.launchers.submit import driver_name
-from ecommerce_platform.spark.launchers.submitters import ApplicationSubmitter, SparkSubmitSubmitter
+from ecommerce_platform.spark.launchers.submitters import Submitter
 from ecommerce_platform.spark.launchers.watch import Observation, PodState
 
 
 class Observer:
     """Looks at one step."""
 
-    def __init__(
-        self, cluster: Cluster, submitter: ApplicationSubmitter | SparkSubmitSubmitter, identity: StepIdentity
-    ) -> None:
+    def __init__(self, cluster: Cluster, submitter: Submitter, identity: StepIdentity) -> None:
         self._cluster = cluster
         self._submitter = submitter
         self._name = identity.name

@@ -19,11 +19,15 @@ from ecommerce_platform.spark.launchers.local_submit import spark_submit, submit
 from ecommerce_platform.spark.launchers.pods import Submission, SubmissionError
 from ecommerce_platform.spark.launchers.submit import driver_name, explain_submission, submit_options, write_templates
 
-_SUBMIT_SECONDS = 180
+
+#: A JVM and three calls; on a machine that is busy it may take minutes.
+_SUBMIT_SECONDS = 600
 
 
 class Submitter(Protocol):
     """Puts steps on the cluster and finds them again."""
+
+    has_operator: bool
 
     def submit(self, submission: Submission) -> None:
         """Raises SubmissionError, ClusterRefusedError or ClusterAwayError."""
@@ -120,7 +124,7 @@ def _user() -> str:
     return os.environ.get("USER") or "spark"
 
 
-def build_submitter(settings: Settings, cluster: Cluster) -> ApplicationSubmitter | SparkSubmitSubmitter:
+def build_submitter(settings: Settings, cluster: Cluster) -> Submitter:
     """The submitter that `ECOMMERCE_SPARK__KUBERNETES__SUBMITTER` names."""
     if settings.spark.kubernetes.submitter == "spark-submit":
         return SparkSubmitSubmitter(cluster, settings)

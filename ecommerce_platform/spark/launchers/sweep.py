@@ -7,33 +7,23 @@ Only what belongs to a run that this Dagster instance knows to be over is remove
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from dagster import DagsterInstance
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.launchers.cluster import Cluster, Found
+from ecommerce_platform.spark.launchers.cluster import Cluster
 from ecommerce_platform.spark.launchers.identity import RUN_LABEL
 from ecommerce_platform.spark.launchers.scratch import Scratch
 from ecommerce_platform.spark.launchers.submit import driver_name
-from ecommerce_platform.spark.launchers.submitters import build_submitter
+from ecommerce_platform.spark.launchers.submitters import Submitter, build_submitter
 
 
-class _Launched(Protocol):
-    def all(self) -> list[Found]:
-        """Every step on the cluster."""
-
-    def delete(self, name: str) -> None:
-        """Deletes one with its pods."""
-
-
-def sweep_applications(launched: _Launched, instance: DagsterInstance) -> list[str]:
+def sweep_applications(submitter: Submitter, instance: DagsterInstance) -> list[str]:
     """Deletes the steps of runs that are over; their names. Raises what the cluster raises."""
     removed = []
-    for found in launched.all():
+    for found in submitter.all():
         if _is_over(instance, found.labels.get(RUN_LABEL, "")):
             name = found.name.removesuffix(driver_name(""))
-            launched.delete(name)
+            submitter.delete(name)
             removed.append(name)
     return removed
 
