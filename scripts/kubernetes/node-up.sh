@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# node-up.sh [IMAGE.tar ...]: starts a Kubernetes of one node on this machine, in namespaces and control groups of its own, and
-# imports the images. Needs root and control groups of version 1; the tools come from tools.sh. Ended by node-down.sh.
+# node-up.sh: starts a Kubernetes of one node on this machine, in namespaces and control groups of its own. Needs root and
+# control groups of version 1; the tools come from tools.sh. Images come by node-import.sh. Ended by node-down.sh.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 need containerd containerd runc runc iptables iptables conntrack conntrack openssl openssl nsenter util-linux ip iproute2
@@ -90,7 +90,7 @@ END
 done | "$node_exec" kubectl apply -f - >/dev/null
 start dns coredns -conf "$RUN_DIR/Corefile"
 until_true 30 "the container runtime" "$node_exec" ctr -a /run/containerd/containerd.sock version
-for archive in "$CACHE/pause.tar" "$@"; do "$HERE/node-import.sh" "$archive"; done
+"$HERE/node-import.sh" "$CACHE/pause.tar"
 start kubelet kubelet --config="$RUN_DIR/kubelet.yaml" --kubeconfig="$pki/kubelet.conf" --root-dir="$RUN_DIR/kubelet" \
   --hostname-override="$NODE_NAME" --node-ip="$NODE_ADDRESS"
 start proxy kube-proxy --config="$RUN_DIR/kube-proxy.yaml"

@@ -15,15 +15,18 @@ trap finish EXIT
 
 "$HERE/tools.sh"
 tag=$(image_tag)
-mkdir -p "$RUN_DIR/archives"
-"$HERE/image.sh" "$POSTGRES_IMAGE" postgres "$RUN_DIR/archives/postgres.tar"
-"$HERE/image.sh" "$IMAGE_NAME:$tag" runtime "$RUN_DIR/archives/platform.tar"
-"$HERE/image.sh" "$IMAGE_NAME:$tag-embedded" embedded "$RUN_DIR/archives/embedded.tar"
+images=$RUN_DIR/images
+mkdir -p "$images"
+"$HERE/image.sh" "$POSTGRES_IMAGE" postgres "$images/postgres"
+"$HERE/image.sh" "$IMAGE_NAME:$tag" runtime "$images/platform"
+size=$(du -sb "$images/platform" | cut -f1)
+"$HERE/image.sh" "$IMAGE_NAME:$tag-embedded" embedded "$images/platform"
 # The same platform with another description of a job: what an upgrade brings.
-"$HERE/image.sh" "$IMAGE_NAME:$tag-next" next "$RUN_DIR/archives/next.tar"
-size=$(stat -c %s "$RUN_DIR/archives/platform.tar")
-"$HERE/node-up.sh" "$RUN_DIR"/archives/*.tar
-rm -rf "$RUN_DIR/archives"
+"$HERE/image.sh" "$IMAGE_NAME:$tag-next" next "$images/platform"
+"$HERE/node-up.sh"
+"$HERE/node-import.sh" "$images/postgres" "${POSTGRES_IMAGE%:*}"
+"$HERE/node-import.sh" "$images/platform" "$IMAGE_NAME"
+rm -rf "$images"
 
 say "tests"
 export ECOMMERCE_TEST_IMAGE_TAG=$tag ECOMMERCE_TEST_IMAGE_BYTES=$size ECOMMERCE_TEST_NODE=1
