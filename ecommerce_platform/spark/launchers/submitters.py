@@ -19,7 +19,6 @@ from ecommerce_platform.spark.launchers.local_submit import spark_submit, submit
 from ecommerce_platform.spark.launchers.pods import Submission, SubmissionError
 from ecommerce_platform.spark.launchers.submit import driver_name, explain_submission, submit_options, write_templates
 
-
 #: A JVM and three calls; on a machine that is busy it may take minutes.
 _SUBMIT_SECONDS = 600
 
