@@ -9,7 +9,7 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 export DO_NOT_TRACK := 1
 PYTEST_ARGS ?=
 # A Dagster home that exists; a new one sends no telemetry and asks for no address.
-DAGSTER_HOME_READY = mkdir -p $(DAGSTER_HOME) && { [ -e $(DAGSTER_HOME)/dagster.yaml ] || printf 'telemetry:\n  enabled: false\nnux:\n  enabled: false\n' > $(DAGSTER_HOME)/dagster.yaml; }
+DAGSTER_HOME_READY = mkdir -p $(DAGSTER_HOME) && { [ -e $(DAGSTER_HOME)/dagster.yaml ] || cp ecommerce_platform/operations/dagster.yaml $(DAGSTER_HOME)/dagster.yaml; }
 
 .PHONY: help
 help:  ## This list

@@ -32,14 +32,16 @@ _UNFINISHED = [
 ]
 
 
-def build_sensor(settings: Settings, job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def build_sensor(
+    settings: Settings, job: UnresolvedAssetJobDefinition, seconds_between_ticks: int = 60
+) -> dg.SensorDefinition:
     """The sensor that launches `job` for the days whose files changed. On one machine it is off until it is switched on."""
     status = dg.DefaultSensorStatus.STOPPED if settings.profile is Profile.LOCAL else dg.DefaultSensorStatus.RUNNING
 
     @dg.sensor(
         name=SENSOR_NAME,
         job=job,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=seconds_between_ticks,
         default_status=status,
         description="Launches a run for the days whose landing files came, changed or went; each state of a day once.",
     )

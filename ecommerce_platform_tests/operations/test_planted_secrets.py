@@ -1,0 +1,227 @@
+"""No secret is in anything that the platform writes: marked secrets in every setting, runs that succeed and runs that fail with
+them in hand, and then a search through every file, object, page and line of output.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import boto3
+import dagster as dg
+import pytest
+from moto.server import ThreadedMotoServer
+from pydantic import BaseModel, SecretStr
+
+from ecommerce_platform.embedded import servers
+from ecommerce_platform.operations.notifications import sensor
+from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
+from ecommerce_platform_tests.operations.prometheus import free_port, wait_until
+
+pytestmark = pytest.mark.slow
+BUCKET = "planted-secrets"
+MARK = "Mb7XqPLANTED"
+DAY = date(2026, 1, 1)
+
+
+def secret_names(model: type[BaseModel] = Settings, prefix: str = "ECOMMERCE") -> Iterator[str]:
+    """The variable of every setting that is a secret; a new one is planted without a word here."""
+    separator = "_" if prefix == "ECOMMERCE" else "__"
+    for name, field in model.model_fields.items():
+        variable = f"{prefix}{separator}{name.upper()}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from secret_names(field.annotation, variable)
+        elif SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            yield variable
+
+
+def planted() -> dict[str, str]:
+    """A marked value for each of them; where an address is wanted, one in which the mark is the secret part."""
+    values = {name: f"{MARK}-{number}" for number, name in enumerate(secret_names())}
+    return {
+        name: f"http://127.0.0.1:9/services/{value}" if name.endswith("_URL") else value
+        for name, value in values.items()
+    }
+
+
+class Installation:
+    """An installation whose every client is given a planted secret: S3 on a server of its own, the stand-ins by host and port."""
+
+    def __init__(self, folder: Path, s3_endpoint: str) -> None:
+        self.folder, self.home = folder, folder / "dagster_home"
+        self.home.mkdir(parents=True)
+        found = servers.ensure_all(folder / "data")
+        self.outputs: list[str] = []
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ECOMMERCE_", "DAGSTER_"))}
+        self.environment = kept | planted() | {
+            "ECOMMERCE_DATA_DIR": str(folder / "data"),
+            "ECOMMERCE_LANDING_URI": f"s3://{BUCKET}/landing",
+            "ECOMMERCE_SCRATCH_URI": f"s3://{BUCKET}/scratch",
+            "ECOMMERCE_LAKEHOUSE__WAREHOUSE": f"s3://{BUCKET}/warehouse",
+            "ECOMMERCE_S3__ENDPOINT": s3_endpoint,
+            "ECOMMERCE_SNOWFLAKE__ACCOUNT": "fakesnow",
+            "ECOMMERCE_SNOWFLAKE__USER": "somebody",
+            "ECOMMERCE_SNOWFLAKE__HOST": found["snowflake"].host,
+            "ECOMMERCE_SNOWFLAKE__PORT": str(found["snowflake"].port),
+            "ECOMMERCE_SNOWFLAKE__PROTOCOL": "http",
+            "ECOMMERCE_CLICKHOUSE__HOST": found["clickhouse"].host,
+            "ECOMMERCE_CLICKHOUSE__PORT": str(found["clickhouse"].port),
+            "DAGSTER_HOME": str(self.home),
+            "DAGSTER_DISABLE_TELEMETRY": "yes",
+        }  # fmt: skip
+
+    def shell(self, *command: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / command[0]), *command[1:]],
+            cwd=PROJECT_DIR,
+            env=self.environment | changed,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
+        )
+        self.outputs += [done.stdout, done.stderr]
+        return done
+
+    def materialize(self, select: str = "*", **changed: str) -> None:
+        of = ("-m", "ecommerce_platform.definitions", "--select", select, "--partition", str(DAY))
+        self.shell("dagster", "asset", "materialize", *of, **changed)
+
+    def scrape(self) -> None:
+        """One page of metrics from an exporter whose warehouse does not answer."""
+        port = free_port()
+        log = (self.folder / "exporter.log").open("w")
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "ecommerce-platform"), "metrics", "--port", str(port)],
+            cwd=PROJECT_DIR,
+            env=self.environment | {"ECOMMERCE_SNOWFLAKE__PORT": "9"},
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            self.outputs.append(wait_until(lambda: page(port), 180, "the exporter answers"))
+        finally:
+            process.terminate()
+            process.wait(30)
+            log.close()
+
+    def leaks(self) -> list[str]:
+        """Where a mark is found: in outputs, in files (also packed ones), in Dagster's storage, in the bucket."""
+        found = [f"output: {line[:200]}" for text in self.outputs for line in text.splitlines() if MARK in line]
+        for path in self.folder.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                content = path.read_bytes()
+                texts = [content, gzip.decompress(content)] if content[:2] == b"\x1f\x8b" else [content]
+                found += [f"file: {path}" for text in texts if MARK.encode() in text]
+        return found
+
+
+def page(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    client.create_bucket(Bucket=BUCKET)
+    yield client
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def used(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """The installation after it has done all that it can do, well and badly."""
+    from ecommerce_platform.demo import load_speed_layer, realtime_dir, write_sample
+
+    folder = tmp_path_factory.mktemp("planted")
+    local = load_settings(data_dir=folder / "data")
+    write_sample(local, days=2, orders_per_day=10, seed=3, faults=True, overwrite=True, say=lambda _: None)
+    for path in Path(local.landing_uri).rglob("*.parquet"):
+        s3.upload_file(str(path), BUCKET, f"landing/{path.relative_to(local.landing_uri)}")
+    load_speed_layer(local, realtime_dir(local))
+    found = Installation(folder, s3.meta.endpoint_url)
+    found.materialize()
+    found.materialize("snowflake/raw/users", ECOMMERCE_SNOWFLAKE__PORT="9")
+    found.materialize("iceberg/users", ECOMMERCE_S3__ENDPOINT="http://127.0.0.1:9")
+    found.materialize("group:reconciliation", ECOMMERCE_CLICKHOUSE__PORT="9")
+    found.materialize("iceberg/users", ECOMMERCE_LAKEHOUSE__CATALOG_URI="postgresql+psycopg2://me@127.0.0.1:9/catalog")
+    found.shell("ecommerce-platform", "doctor")
+    found.shell("ecommerce-platform", "doctor", ECOMMERCE_SNOWFLAKE__PORT="9", ECOMMERCE_CLICKHOUSE__PORT="9")
+    found.shell("ecommerce-platform", "sql", "select no_such_column from raw.orders")
+    found.shell("ecommerce-platform", "backfill", "plan", str(DAY), str(DAY), ECOMMERCE_SNOWFLAKE__PORT="9")
+    found.shell("ecommerce-platform", "reconcile", ECOMMERCE_START_DATE="no date")
+    found.scrape()
+    yield found
+    servers.down(folder / "data")
+
+
+def test_every_secret_setting_is_planted() -> None:
+    names = set(secret_names())
+    assert {
+        "ECOMMERCE_S3__SECRET_ACCESS_KEY",
+        "ECOMMERCE_SNOWFLAKE__PASSWORD",
+        "ECOMMERCE_CLICKHOUSE__PASSWORD",
+    } <= names
+    assert {"ECOMMERCE_NOTIFICATIONS__SLACK_URL", "ECOMMERCE_NOTIFICATIONS__WEBHOOK_TOKEN"} <= names
+    assert len(names) >= 9
+
+
+def test_the_secrets_were_really_used(used: Installation) -> None:
+    with dg.DagsterInstance.from_config(str(used.home)) as instance:
+        statuses = [run.status for run in instance.get_runs()]
+    assert len(statuses) == 5
+    assert dg.DagsterRunStatus.FAILURE in statuses
+    rows = used.shell("ecommerce-platform", "sql", "select count(*) as orders from raw.orders", "--format", "json")
+    assert int(json.loads(rows.stdout)[0]["orders"]) > 0
+
+
+def test_a_receiver_that_does_not_answer_is_told_of_without_its_address(
+    used: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in used.environment.items():
+        if name.startswith("ECOMMERCE_"):
+            monkeypatch.setenv(name, value)
+    with dg.DagsterInstance.from_config(str(used.home)) as instance:
+        instance.daemon_cursor_storage.set_cursor_values(
+            {
+                sensor.STATE_KEY: json.dumps(
+                    {"position": {"last": 0, "seen": []}, "outbox": {}, "day_in_time": "", "asked_at": 0.0}
+                )
+            }
+        )
+        done = sensor.tick(instance, load_settings())
+        assert sensor.State.load(instance).outbox.pending > 0
+    used.outputs += done.remarks
+    assert len(done.remarks) >= 2
+
+
+def test_no_secret_is_in_anything_that_was_written(used: Installation, s3: Any) -> None:
+    found = used.leaks()
+    for listed in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+        for item in listed.get("Contents", ()):
+            content = s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
+            text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+            if MARK.encode() in text or MARK in item["Key"]:
+                found.append(f"object: {item['Key']}")
+    assert not found, "\n".join(found[:40])
