@@ -12,10 +12,12 @@ prepare_work() {
   fi
 }
 
+# Spark hands an executor's extra class path over as SPARK_CLASSPATH.
 spark_class_path() {
-  local path="$SPARK_HOME/jars/*"
-  if [ -n "${SPARK_EXTRA_CLASSPATH:-}" ]; then path="$SPARK_EXTRA_CLASSPATH:$path"; fi
-  if [ -n "${SPARK_CONF_DIR:-}" ]; then path="$SPARK_CONF_DIR:$path"; else path="/opt/spark/conf:$path"; fi
+  local path=${SPARK_CONF_DIR:-/opt/spark/conf} more
+  for more in "${SPARK_CLASSPATH:-}" "${SPARK_EXTRA_CLASSPATH:-}" "$SPARK_HOME/jars/*"; do
+    if [ -n "$more" ]; then path+=:$more; fi
+  done
   printf '%s' "$path"
 }
 

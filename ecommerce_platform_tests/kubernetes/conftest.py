@@ -15,7 +15,8 @@ import pytest
 from ecommerce_platform_tests.kubernetes.cluster import PROJECT, Platform, port_forward
 
 DAYS = 3
-ORDERS = 60
+# Fewer orders, and the few rows that the sample spoils would be a share that refuses a day.
+ORDERS = 300
 
 
 @pytest.fixture(scope="session")

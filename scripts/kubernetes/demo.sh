@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tag=$1
 shift
-release=${RELEASE:-shop} namespace=${NAMESPACE:-ecommerce} days=${DAYS:-3} orders=${ORDERS:-100} out=${OUT:-}
+release=${RELEASE:-shop} namespace=${NAMESPACE:-ecommerce} days=${DAYS:-3} orders=${ORDERS:-300} out=${OUT:-}
 section() { printf '%6ss  %s\n' "$SECONDS" "$*" >&2; }
 
 section "install"
