@@ -33,23 +33,32 @@ def settings_page() -> str:
         "# Settings\n",
         "Every setting is an environment variable. No file is read: the shell's variables are the truth. An empty variable "
         "counts as not set. Objects and lists are JSON. A secret is never printed.\n",
-        _settings_table("ECOMMERCE_", {n: f for n, f in Settings.model_fields.items() if not _is_section(f)}),
+        _settings_table("ECOMMERCE_", Settings),
+        *_sections("", Settings),
     ]
-    for name, field in Settings.model_fields.items():
+    return GENERATED + "\n".join(lines)
+
+
+def _sections(outer: str, model: type[BaseModel]) -> Iterator[str]:
+    """The sections of a section, each followed by its own."""
+    for name, field in model.model_fields.items():
         if _is_section(field):
             section: type[BaseModel] = field.annotation  # type: ignore[assignment]
-            lines += [f"## {name}\n", _paragraph(section.__doc__ or "") + "\n"]
-            lines.append(_settings_table(f"ECOMMERCE_{name.upper()}__", section.model_fields))
-    return GENERATED + "\n".join(lines)
+            path = f"{outer}{name}"
+            yield f"## {path}\n\n{_paragraph(section.__doc__ or '')}\n"
+            yield _settings_table(f"ECOMMERCE_{path.upper().replace('.', '__')}__", section)
+            yield from _sections(f"{path}.", section)
 
 
 def _is_section(field: FieldInfo) -> bool:
     return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 
 
-def _settings_table(prefix: str, fields: dict[str, FieldInfo]) -> str:
+def _settings_table(prefix: str, model: type[BaseModel]) -> str:
     rows = ["| variable | type | default | meaning |", "|---|---|---|---|"]
-    for name, field in fields.items():
+    for name, field in model.model_fields.items():
+        if _is_section(field):
+            continue
         rows.append(
             f"| `{prefix}{name.upper()}` | {_type_name(field)} | {_default(field)} | {_cell(field.description or '')} |"
         )
