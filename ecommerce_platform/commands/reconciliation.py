@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 from uuid import uuid4
 
@@ -14,6 +15,12 @@ from ecommerce_platform.reconciliation.model import FailOn, ReconciliationError
 
 reconcile_app = typer.Typer(help="Speed layer against batch layer.")
 explain_app = typer.Typer(no_args_is_help=True, help="The story of one thing across both layers.")
+
+
+class YesNo(StrEnum):
+    YES = "yes"
+    NO = "no"
+
 
 Days = Annotated[
     list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="A landing day; repeat for several.")
@@ -59,6 +66,34 @@ def reconcile_plan(output: Format = ListFormat.TABLE) -> None:
     from ecommerce_platform.reconciliation.command import plan
 
     print_rows(plan(settings_or_exit()), output, "nothing to mend: no discrepancy is open")
+
+
+@reconcile_app.command("report", epilog="Example: `ecommerce-platform reconcile report --date 2026-01-05 --open no`")
+def reconcile_report(
+    day: Annotated[
+        list[datetime] | None,
+        typer.Option(
+            "--date", formats=["%Y-%m-%d"], help="A business date; repeat for several. None: all not converged."
+        ),
+    ] = None,
+    opened: Annotated[YesNo, typer.Option("--open", help="Show the page in a browser.")] = YesNo.YES,
+    output: Format = ListFormat.TABLE,
+) -> None:
+    """Write the HTML report of the days and the overview of all, and say where they are."""
+    import webbrowser
+    from pathlib import Path
+
+    from ecommerce_platform.reconciliation.command import write_reports
+
+    try:
+        written = write_reports(settings_or_exit(), days_of(day))
+    except (ReconciliationError, OSError) as error:
+        say(f"error: {error}")
+        raise typer.Exit(2) from None
+    print_rows([{"report": name, "where": where} for name, where in written.items()], output, "nothing written")
+    page = Path(written[day[0].date().isoformat()] if day else written["overview"])
+    if opened is YesNo.YES and page.is_file():
+        webbrowser.open(page.as_uri())
 
 
 @explain_app.command("order", epilog="Example: `ecommerce-platform explain order 123`")

@@ -4,10 +4,12 @@ What belongs here: declaring, calling, reporting metadata. What does not: the re
 assets are one step, because they are three views of one reconciliation as of one cut-off.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -17,12 +19,16 @@ from ecommerce_platform.reconciliation.explain import plain
 from ecommerce_platform.reconciliation.model import ALL_TIERS, State, Status
 from ecommerce_platform.reconciliation.reconcile import Reconciliation, open_layers, reconcile
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
+from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.reconciliation.tables import (
     CONVERGENCE_COLUMNS,
     DISCREPANCY_COLUMNS,
     METRIC_COLUMNS,
 )
 from ecommerce_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from ecommerce_platform.reconciliation.reports.publish import Published
 
 METRICS_KEY = dg.AssetKey(["reconciliation", "daily_business_metrics"])
 DISCREPANCIES_KEY = dg.AssetKey(["reconciliation", "order_discrepancies"])
@@ -80,9 +86,10 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             # The start is the audit stamp by which discrepancies are confirmed; the comparison itself asks no clock.
             started = datetime.now(UTC)
             found = reconcile(open_layers(table, store, limits), store, days, run_id, started, limits)
+            published = _publish(context, reconciliation.settings, store, found)
         context.log.info("%s; verified through %s", found.run.verdict, found.run.verified_through)
-        _per_day(context, days, found)
-        for key, described in _metadata(found).items():
+        _per_day(context, days, found, published)
+        for key, described in _metadata(found, published).items():
             if key in context.selected_asset_keys:
                 yield dg.MaterializeResult(key, metadata=_common(found) | described)
 
@@ -92,6 +99,28 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 _NO_SPEED_LAYER = (
     "the speed layer has no table %s, so there is nothing to compare; "
     "load one with `ecommerce-platform realtime load PATH`"
+)
+
+
+def _publish(
+    context: dg.AssetExecutionContext, settings: Settings, store: Store, found: Reconciliation
+) -> Published | None:
+    """Writes the reports. Where they cannot be written the run goes on: the reconciliation stands in its tables."""
+    from ecommerce_platform.reconciliation.reports.publish import (
+        publish,
+        worth_a_page,
+    )  # matplotlib: a second of imports
+
+    try:
+        return publish(settings, store, worth_a_page(found, settings.reconciliation.report_pages))
+    except OSError as error:
+        context.log.warning(_NO_REPORT, settings.reconciliation.reports_uri, error)
+        return None
+
+
+_NO_REPORT = (
+    "no report was written to %s: %s; "
+    "check ECOMMERCE_RECONCILIATION__REPORTS_URI, then run `ecommerce-platform reconcile report`"
 )
 
 
@@ -114,7 +143,9 @@ def _spec(key: dg.AssetKey) -> dg.AssetSpec:
     )
 
 
-def _per_day(context: dg.AssetExecutionContext, days: tuple[date, ...], found: Reconciliation) -> None:
+def _per_day(
+    context: dg.AssetExecutionContext, days: tuple[date, ...], found: Reconciliation, published: Published | None
+) -> None:
     """What each partition's materialization says: the reconciliation covers a range at once, by business date."""
     off = Counter(v.date for v in found.verdicts if v.user_tier == ALL_TIERS and v.status is not Status.OK)
     for day in days:
@@ -128,6 +159,8 @@ def _per_day(context: dg.AssetExecutionContext, days: tuple[date, ...], found: R
                 "metrics out of tolerance on this business date": off[day],
                 "converged on this business date": course.converged,
             }
+        if published and day in published.days:
+            summary["report page"] = dg.MetadataValue.path(published.days[day])
         for key in context.selected_asset_keys:
             context.add_asset_metadata(summary, asset_key=key, partition_key=day.isoformat())
 
@@ -144,10 +177,11 @@ def _common(found: Reconciliation) -> dict[str, Any]:
     }
 
 
-def _metadata(found: Reconciliation) -> dict[dg.AssetKey, dict[str, Any]]:
+def _metadata(found: Reconciliation, published: Published | None) -> dict[dg.AssetKey, dict[str, Any]]:
     statuses = Counter(verdict.status for verdict in found.verdicts if verdict.user_tier == ALL_TIERS)
     states = Counter(item.state for item in found.discrepancies)
     metrics = report.metrics_markdown(found.verdicts) if found.verdicts else "no business date to compare"
+    overview = {"overview": dg.MetadataValue.path(published.overview)} if published else {}
     return {
         METRICS_KEY: {
             "dagster/row_count": len(found.verdicts),
@@ -155,6 +189,7 @@ def _metadata(found: Reconciliation) -> dict[dg.AssetKey, dict[str, Any]]:
             "metrics over tolerance": statuses[Status.WARN],
             "metrics over the failure limit": statuses[Status.ERROR],
             "report": dg.MetadataValue.md(metrics),
+            **overview,
         },
         DISCREPANCIES_KEY: {
             "dagster/row_count": len(found.discrepancies),
@@ -163,6 +198,7 @@ def _metadata(found: Reconciliation) -> dict[dg.AssetKey, dict[str, Any]]:
             "findings": dg.MetadataValue.md(report.findings_markdown(found.discrepancies)),
             "verdict": found.run.verdict,
             "row checksums fetched": found.located.rows_fetched,
+            **overview,
         },
         CONVERGENCE_KEY: {
             "dagster/row_count": len(found.results),
@@ -170,5 +206,13 @@ def _metadata(found: Reconciliation) -> dict[dg.AssetKey, dict[str, Any]]:
             "dates not converged": dg.MetadataValue.json(
                 [str(result.date) for result in found.results if not result.converged]
             ),
+            **({"curve": dg.MetadataValue.md(_curve(published))} if published and published.history else {}),
+            **overview,
         },
     }
+
+
+def _curve(published: Published) -> str:
+    from ecommerce_platform.reconciliation.reports.plots import convergence_png
+
+    return f"![Orders that differ, over all business dates]({convergence_png(published.history)})"

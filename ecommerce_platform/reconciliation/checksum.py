@@ -4,9 +4,9 @@ What belongs here: SQL expressions that bring a value to the same text in ClickH
 not: queries (speed.py, batch.py) and the search (locate.py).
 
 A row's text is its columns' texts in the contract's order, each closed by `;`: nulls are `N`; numbers are decimal digits,
-money in millionths; times are microseconds since 1970 in UTC; text is `V`, its length in characters, `:` and itself, so that
-no text can be mistaken for two columns. The checksum is the lower 64 bits of the MD5 of that text (Snowflake:
-MD5_NUMBER_LOWER64). Sums are taken modulo 2^64, as ClickHouse's UInt64 does by itself.
+money in millionths; times are microseconds since 1970 in UTC, dates days; booleans are 1 and 0; text is `V`, its length in
+characters, `:` and itself, so that no text can be mistaken for two columns. The checksum is the lower 64 bits of the MD5 of that
+text (Snowflake: MD5_NUMBER_LOWER64). Sums are taken modulo 2^64, as ClickHouse's UInt64 does by itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ecommerce_platform.contracts import Column, LogicalType
-from ecommerce_platform.reconciliation.model import ReconciliationError
 
 MODULUS = 2**64
 #: Money is compared to this many places, so that a speed layer with finer amounts shows its rounding.
@@ -32,8 +31,10 @@ def clickhouse_text(column: Column, expression: str) -> str:
         text = f"concat('V', toString(lengthUTF8({expression})), ':', toString({expression}))"
     elif column.type is LogicalType.TIMESTAMP:
         text = f"toString(toUnixTimestamp64Micro(toDateTime64({expression}, 6, 'UTC')))"
+    elif column.type is LogicalType.DATE:
+        text = f"toString(toInt32(toDate32({expression})))"
     else:
-        raise _unsupported(column)
+        text = f"toString(toUInt8({expression}))"
     return f"concat(ifNull({text}, 'N'), ';')"
 
 
@@ -47,8 +48,10 @@ def snowflake_text(column: Column, expression: str) -> str:
         text = f"'V' || to_varchar(length({expression})) || ':' || {expression}"
     elif column.type is LogicalType.TIMESTAMP:
         text = f"to_varchar(datediff('microsecond', '1970-01-01 00:00:00'::timestamp_ntz, {expression}))"
+    elif column.type is LogicalType.DATE:
+        text = f"to_varchar(datediff('day', '1970-01-01'::date, {expression}))"
     else:
-        raise _unsupported(column)
+        text = f"case when {expression} then '1' when not {expression} then '0' end"
     return f"coalesce({text}, 'N') || ';'"
 
 
@@ -62,10 +65,3 @@ def snowflake_checksum(columns: Sequence[Column], name_of: Callable[[str], str])
     """The same number in Snowflake."""
     texts = " || ".join(snowflake_text(column, name_of(column.name)) for column in columns)
     return f"md5_number_lower64({texts})"
-
-
-def _unsupported(column: Column) -> ReconciliationError:
-    return ReconciliationError(
-        f"column {column.name} of type {column.type} cannot be compared between the layers; "
-        "leave it out with ECOMMERCE_RECONCILIATION__IGNORE_COLUMNS"
-    )

@@ -8,9 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from ecommerce_platform.reconciliation import clickhouse
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.compare.config import load_comparison
+from ecommerce_platform.reconciliation.compare.results import write_results
+from ecommerce_platform.reconciliation.compare.run import Compared, compare
+from ecommerce_platform.reconciliation.compare.sides import ClickHouseTable, SnowflakeTable
 from ecommerce_platform.reconciliation.model import ALL_TIERS, FailOn, ReconciliationError, State, Status
 from ecommerce_platform.reconciliation.plan import Step, repair_plan
 from ecommerce_platform.reconciliation.reconcile import Layers, Reconciliation, open_layers, reconcile
@@ -62,6 +67,38 @@ def plan(settings: Settings) -> tuple[Step, ...]:
         return repair_plan(store.open_discrepancies(), settings.landing_uri)
     finally:
         connection.close()
+
+
+def write_reports(settings: Settings, days: Sequence[date]) -> dict[str, str]:
+    """Write the pages of `days` (none: of all dates that have not converged) and the overview; where each lies, by name."""
+    from ecommerce_platform.reconciliation.reports.publish import publish  # matplotlib: a second of imports
+
+    connection = connect(settings, "report")
+    try:
+        store = Store(connection)
+        store.create()
+        wanted = days or sorted({result.date for result in store.open_day_results()})
+        published = publish(settings, store, wanted)
+    finally:
+        connection.close()
+    return {"overview": published.overview} | {day.isoformat(): where for day, where in published.days.items()}
+
+
+def compare_tables(settings: Settings, file: Path, run_id: str) -> Compared:
+    """The comparison that `file` describes; its figures are written to its results table when it names one."""
+    comparison = load_comparison(file)
+    connection = connect(settings, run_id)
+    try:
+        client = clickhouse.connect(settings, run_id)
+        try:
+            found = compare(ClickHouseTable(client, comparison), SnowflakeTable(connection, comparison), run_id)
+        finally:
+            client.close()
+        if comparison.results_table:
+            write_results(connection, comparison.results_table, found)
+    finally:
+        connection.close()
+    return found
 
 
 def exit_code(found: Reconciliation, fail_on: FailOn) -> int:

@@ -80,19 +80,32 @@ class Store:
         sql = f"select {', '.join(names)} from {tables.DISCREPANCIES} where {condition} order by order_id, first_seen"
         return [_discrepancy(dict(zip(names, row, strict=True))) for row in fetch_all(self.connection, sql)]
 
-    def day_results(self, excluding_run: str | None = None) -> list[DayResult]:
-        """Every day's results at all reconciliations, but for those of `excluding_run` (which is about to be written)."""
+    def day_results(self, excluding_run: str | None = None, dates: Sequence[date] | None = None) -> list[DayResult]:
+        """The results of `dates` (None: of all) at all reconciliations, but for those of `excluding_run`, which is about to
+        be written."""
+        on = "1 = 1" if dates is None else date_condition("date", dates)
+        return self._day_results(f"run_id <> %s and {on}", (excluding_run or "",))
+
+    def open_day_results(self) -> list[DayResult]:
+        """Every result of the days that had not converged at their last reconciliation."""
+        return self._day_results(f"""date in (
+            select date
+            from {tables.CONVERGENCE}
+            qualify row_number() over (partition by date order by reconciled_at desc, run_id desc) = 1 and not converged
+        )""")
+
+    def _day_results(self, condition: str, parameters: Sequence[object] = ()) -> list[DayResult]:
         sql = f"""
             select run_id, date, reconciled_at, suspected, confirmed, healed, lagging, complete
             from {tables.CONVERGENCE}
-            where run_id <> %s
+            where {condition}
         """
         return [
             DayResult(
                 run_id, day, _aware(at), int(suspected), int(confirmed), int(healed), int(lagging), bool(complete)
             )
             for run_id, day, at, suspected, confirmed, healed, lagging, complete in fetch_all(
-                self.connection, sql, (excluding_run or "",)
+                self.connection, sql, parameters
             )
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -73,6 +74,47 @@ def test_a_fault_fails_exactly_the_checks_that_it_should(
     assert result.success is ("ERROR" not in expected.values())
     rows = two.connection.cursor().execute("select order_id, state from reconciliation.order_discrepancies").fetchall()
     assert rows == [(1, "suspected")]
+
+
+def test_tolerances_and_the_lag_window_are_settings(two: TwoLayers, servers_settings: Settings) -> None:
+    two.batch(*ORDERS)
+    two.speed(ORDERS[0].but(amount=Decimal("25.00")), *ORDERS[2:])
+    limits = servers_settings.reconciliation
+    lax = limits.model_copy(update={"tolerance": Decimal("0.5"), "failure": Decimal("0.6"), "lag_window_seconds": 0})
+    result = run(two, servers_settings.model_copy(update={"reconciliation": lax}))
+    assert failures(result) == {"converged": "WARN", "confirmed_discrepancies": "ERROR", "id_alignment": "ERROR"}
+    assert not result.success
+    strict = limits.model_copy(update={"metric_tolerance": {"total_orders": Decimal(0)}, "failure": Decimal("0.9")})
+    again = failures(run(two, servers_settings.model_copy(update={"reconciliation": strict})))
+    assert again["total_orders"] == "WARN"
+
+
+def test_reports_are_written_and_linked_with_a_plot_in_the_metadata(two: TwoLayers, servers_settings: Settings) -> None:
+    two.batch(*ORDERS)
+    two.speed(*ORDERS[1:])
+    found: dict[str, dict[str, dg.MetadataValue]] = {}
+    for event in run(two, servers_settings).get_asset_materialization_events():
+        one = event.step_materialization_data.materialization
+        found.setdefault(one.asset_key.path[-1], {}).update(one.metadata)
+    overview = Path(str(found["convergence"]["overview"].value))
+    assert "1 of 3 business dates has not converged (1 order)" in overview.read_text()
+    page = Path(str(found["order_discrepancies"]["report page"].value))
+    assert page.parent == overview.parent
+    assert str(found["convergence"]["curve"].value).startswith("![Orders that differ")
+    assert "base64," in str(found["convergence"]["curve"].value)
+    assert "missing_in_speed" in str(found["order_discrepancies"]["findings"].value)
+
+
+def test_a_report_that_cannot_be_written_leaves_the_reconciliation_standing(
+    two: TwoLayers, servers_settings: Settings, tmp_path: Path
+) -> None:
+    two.both(*ORDERS)
+    (tmp_path / "file").write_text("in the way")
+    limits = servers_settings.reconciliation.model_copy(update={"reports_uri": str(tmp_path / "file" / "reports")})
+    result = run(two, servers_settings.model_copy(update={"reconciliation": limits}))
+    assert result.success
+    rows = two.connection.cursor().execute("select count(*) from reconciliation.runs").fetchone()
+    assert rows == (1,)
 
 
 def test_a_missing_order_warns_that_the_keys_are_not_aligned(two: TwoLayers, servers_settings: Settings) -> None:

@@ -49,6 +49,17 @@ def test_an_installation_is_reconciled_explained_and_planned_from_its_settings(
     assert step.text.startswith(f"ecommerce-platform realtime load {servers_settings.landing_uri}/orders/date={DAY}")
 
 
+def test_a_launch_by_hand_moves_the_gate_that_readers_consult(two: TwoLayers, servers_settings: Settings) -> None:
+    two.batch(ORDER, LAST)
+    two.speed(LAST)
+    gate = "select verified_through from reconciliation.verified_through"
+    command.reconcile_days(servers_settings, [DAY, LAST.day], "by-hand-1")
+    assert two.connection.cursor().execute(gate).fetchall() == [(None,)]
+    two.speed(ORDER)
+    command.reconcile_days(servers_settings, [], "by-hand-2")
+    assert two.connection.cursor().execute(gate).fetchall() == [(LAST.created.date(),)]
+
+
 def test_without_a_speed_layer_the_command_says_what_to_do(two: TwoLayers, servers_settings: Settings) -> None:
     two.client.command("drop table orders_realtime")
     with pytest.raises(ReconciliationError, match="realtime load"):

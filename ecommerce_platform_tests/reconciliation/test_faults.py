@@ -170,8 +170,11 @@ def plant(two: TwoLayers, planted: list[Fault]) -> None:
 
 @contextmanager
 def writer(settings: Settings, spared: set[int]) -> Iterator[None]:
-    """Changes, inserts and deletes orders after the cut-off, as fast as it can, until the block ends."""
-    stop = threading.Event()
+    """Changes, inserts and deletes orders after the cut-off, as fast as it can, until the block ends.
+
+    The block begins when the first change is written, and one more at least is written before it has ended.
+    """
+    stop, writing = threading.Event(), threading.Semaphore(0)
     failure: list[BaseException] = []
 
     def write() -> None:
@@ -185,18 +188,22 @@ def writer(settings: Settings, spared: set[int]) -> Iterator[None]:
                 moved = order.but(lsn=lsn, at=at, status=chance.choice([*ROAD, "lost"]), amount=Decimal(lsn % 777))
                 new = order.but(id=5 * 10**6 + lsn, lsn=lsn, at=at, created=chance.choice([NOON, order.created]))
                 two.speed(chance.choice([moved, order.deleted(0, at=at, lsn=lsn), new]))
+                writing.release()
         except BaseException as error:  # noqa: BLE001  (handed to the test)
             failure.append(error)
         finally:
+            writing.release(2)
             client.close()
 
     thread = threading.Thread(target=write, daemon=True)
     thread.start()
     try:
+        assert writing.acquire(timeout=60)
         yield
+        assert writing.acquire(timeout=60)
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(60)
     assert not failure, failure
 
 
@@ -215,6 +222,33 @@ def check(layers: Layers, two: TwoLayers, servers_settings: Settings, planted: l
     for fault in planted:
         if fault.reason is Reason.LAG:
             assert found[fault.order_id].reason is Reason.LAG
+
+
+def test_faults_of_every_kind_at_once_are_found_while_orders_are_written(
+    layers: Layers, tables: TwoLayers, servers_settings: Settings
+) -> None:
+    """One of each, so that no kind depends on chance."""
+    shipped = next(o for o in LIVE if LATEST[o].status == "shipped")
+    delivered, *others = [o for o in LIVE if LATEST[o].status == "delivered"]
+    right = {place: LATEST[order_id] for place, order_id in enumerate(others)}
+    planted = [
+        Fault(Reason.MISSING_IN_SPEED, others[0], ()),
+        Fault(Reason.MISSING_IN_BATCH, 10**12, (Event(10**12, 5),)),
+        Fault(Reason.MISSING_IN_BATCH, -(10**12), (Event(-(10**12), 5),)),
+        Fault(Reason.DELETED_IN_SPEED, others[1], (right[1], right[1].deleted(0))),
+        Fault(Reason.DELETED_IN_BATCH, GONE[0], (HISTORY[GONE[0]][-2],)),
+        Fault(Reason.AMOUNT, others[2], (right[2].but(amount=None),)),
+        Fault(Reason.ROUNDING, others[3], (right[3].but(amount=(right[3].amount or 0) + Decimal("0.01")),)),
+        Fault(Reason.STATUS_BEHIND, others[4], (HISTORY[others[4]][0],)),
+        Fault(Reason.STATUS_AHEAD, shipped, (LATEST[shipped].but(status="delivered"),)),
+        Fault(Reason.IMPOSSIBLE_STATUS_MOVE, delivered, (LATEST[delivered].but(status="cancelled"),)),
+        Fault(Reason.DUPLICATE, others[5], (right[5], right[5].but(amount=Decimal("1.23")))),
+        Fault(Reason.TIME_SHIFT_WHOLE_HOURS, others[6], (right[6].but(created=right[6].created - timedelta(hours=8)),)),
+        Fault(Reason.OTHER, others[7], (right[7].but(user=None),)),
+        Fault(Reason.LAG, others[8], (right[8], right[8].but(lsn=right[8].lsn + 1, at=AFTER, status="lost"))),
+    ]
+    assert {fault.reason for fault in planted} == set(Reason)
+    check(layers, tables, servers_settings, planted)
 
 
 PLANTED = st.lists(faults(), min_size=1, max_size=25, unique_by=lambda fault: fault.order_id)

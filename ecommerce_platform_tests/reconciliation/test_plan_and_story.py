@@ -13,7 +13,7 @@ from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.reconciliation.story import order_story, tell
 from ecommerce_platform.settings import ReconciliationSettings
 from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, MOVED, ORDER, run
-from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers
+from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers
 
 NEXT_DAY = DAY + timedelta(days=1)
 REMEDIES = {
@@ -39,12 +39,20 @@ def test_the_plan_names_the_day_that_would_mend_a_finding(two: TwoLayers, situat
 
 
 def test_after_the_plan_was_followed_the_finding_is_gone(two: TwoLayers) -> None:
+    unloaded = Event(3, 300, day=DAY + timedelta(days=2), at=NOON + timedelta(days=2))
     two.batch(ORDER, *MOVED, LAST)
-    two.speed(ORDER.but(amount=None), MOVED[0], LAST)
+    two.speed(ORDER.but(amount=None), MOVED[0], unloaded, LAST)
     steps = repair_plan(run(two, run_id="a").discrepancies, "/landing")
-    assert [(step.day, step.orders) for step in steps] == [(DAY, (1,)), (NEXT_DAY, (2,))]
+    assert [(step.action, step.day, step.orders) for step in steps] == [
+        (Action.RELOAD_SPEED, DAY, (1,)),
+        (Action.RELOAD_SPEED, NEXT_DAY, (2,)),
+        (Action.MATERIALIZE, unloaded.day, (3,)),
+    ]
     for step in steps:
-        two.speed(*(event for event in (ORDER, *MOVED) if event.day == step.day))
+        if step.action is Action.RELOAD_SPEED:
+            two.speed(*(event for event in (ORDER, *MOVED) if event.day == step.day))
+        else:
+            two.batch(ORDER, *MOVED, unloaded, LAST)
     healed = run(two, run_id="b")
     assert healed.findings == {}
     assert repair_plan(healed.discrepancies, "/landing") == ()

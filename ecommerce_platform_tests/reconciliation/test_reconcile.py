@@ -303,6 +303,55 @@ def test_a_mart_that_disagrees_with_its_orders_shows(two: TwoLayers) -> None:
     assert statuses(run(two))["total_orders"] is Status.OK
 
 
+def test_a_status_error_that_leaves_every_sum_equal_is_found(two: TwoLayers) -> None:
+    two.batch(ORDER.but(status="delivered"), Event(2, 200, user=2), LAST)
+    two.speed(ORDER.but(status="shipped"), Event(2, 200, user=2), LAST)
+    found = run(two)
+    assert {verdict.status for verdict in found.verdicts} == {Status.OK}
+    assert reasons(found) == {1: Reason.STATUS_BEHIND}
+
+
+def test_a_business_date_is_half_open(two: TwoLayers) -> None:
+    midnight = datetime(2026, 1, 6, tzinfo=UTC)
+    last, first = Event(1, 100, created=EDGE), Event(2, 200, created=midnight)
+    two.batch(last, first, LAST)
+    two.speed(last, LAST)
+    found = run(two)
+    assert set(statuses(found, DAY).values()) == {Status.OK}
+    assert statuses(found, midnight.date())["total_orders"] is Status.ERROR
+    assert {order_id: finding.date for order_id, finding in found.findings.items()} == {2: midnight.date()}
+
+
+def test_days_without_data_on_one_side_or_on_both(two: TwoLayers) -> None:
+    only_batch, only_speed = DAY + timedelta(days=2), DAY + timedelta(days=4)
+    two.batch(Event(1, 100, created=NOON + timedelta(days=2)), LAST)
+    two.speed(Event(2, 200, created=NOON + timedelta(days=4)), LAST)
+    found = run(two)
+    assert {order_id: (f.reason, f.date) for order_id, f in found.findings.items()} == {
+        1: (Reason.MISSING_IN_SPEED, only_batch),
+        2: (Reason.MISSING_IN_BATCH, only_speed),
+    }
+    for day in (only_batch, only_speed):
+        assert statuses(found, day)["total_orders"] is Status.ERROR
+    # A day that neither layer has orders on has no figures, and breaks no run of converged days.
+    assert DAY + timedelta(days=1) not in found.run.dates
+
+
+def test_layers_that_both_have_no_orders_left_agree(two: TwoLayers) -> None:
+    two.batch(ORDER, ORDER.deleted())
+    two.speed(ORDER, ORDER.deleted())
+    found = run(two)
+    assert found.findings == {}
+    assert {verdict.status for verdict in found.verdicts} <= {Status.OK}
+
+
+def test_large_and_negative_keys_that_differ_are_found(two: TwoLayers) -> None:
+    keys = (10**12, -(10**12), 2**62, -1, 0)
+    two.batch(*(ORDER.but(id=key) for key in keys), LAST)
+    two.speed(*(ORDER.but(id=key, amount=Decimal("99.00")) for key in keys), LAST)
+    assert reasons(run(two)) == dict.fromkeys(keys, Reason.AMOUNT)
+
+
 def test_a_partition_covers_the_business_dates_that_its_changes_touch(two: TwoLayers) -> None:
     old, new = Event(1, 100, "pending"), Event(2, 200, created=NOON + timedelta(days=3), at=NOON + timedelta(days=3),
                                                day=DAY + timedelta(days=3))  # fmt: skip

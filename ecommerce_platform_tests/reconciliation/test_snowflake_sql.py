@@ -8,6 +8,7 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.reconciliation import outcome, tables
+from ecommerce_platform.reconciliation.reports.data import day_reports, overview
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import TwoLayers
@@ -54,6 +55,9 @@ def test_each_statement_of_a_reconciliation_and_its_checks_is_snowflakes(two: Tw
         store.discrepancies([LAST.day])
         store.discrepancies_of_order(1)
         store.verified_through()
+        store.open_day_results()
+        day_reports(store, [LAST.day])
+        overview(store)
     finally:
         two.connection = recording.connection
     assert len(recording.statements) > 30

@@ -1,0 +1,159 @@
+"""Reconciles the days that have not converged again, until they do: the job, and the sensor that launches it.
+
+What belongs here: one tick, its cursor, and the run that it asks for. What does not: when a day is due (reconciliation/again.py)
+and what a reconciliation covers (every reconciliation covers all open days, whichever partition launches it).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from ecommerce_platform.partitions import daily_partitions
+from ecommerce_platform.reconciliation.again import Agenda, Gaps, Slot, agenda
+from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY
+from ecommerce_platform.reconciliation.converge import courses
+from ecommerce_platform.reconciliation.resource import ReconciliationResource
+from ecommerce_platform.settings import Profile, Settings
+
+JOB_NAME = "reconcile_again"
+SENSOR_NAME = "days_not_converged"
+#: The agenda is read from Snowflake when it can have changed; a reconciliation by hand is noticed after this time.
+LONGEST_UNREAD = timedelta(hours=1)
+
+#: A daemon that died before it launched a run launches it when it is back within a day (Dagster's limit), else never.
+_FORGOTTEN = timedelta(days=1)
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What the last tick that read the agenda knew: when that was, the next slot, and Dagster's last record of a reconciliation.
+
+    It saves queries, no more: a lost cursor costs one, and run keys see to it that no run is doubled.
+    """
+
+    read_at: datetime | None = None
+    next_at: datetime | None = None
+    record: int | None = None
+
+    @classmethod
+    def from_text(cls, text: str | None) -> Cursor:
+        if not text:
+            return cls()
+        found = json.loads(text)
+        times = (datetime.fromisoformat(found[name]) if found[name] else None for name in ("read_at", "next_at"))
+        return cls(*times, record=found["record"])
+
+    def to_text(self) -> str:
+        times = {"read_at": self.read_at, "next_at": self.next_at}
+        return json.dumps(
+            {name: at.isoformat() if at else None for name, at in times.items()} | {"record": self.record}
+        )
+
+    def still_holds(self, now: datetime, record: int | None) -> bool:
+        """Whether nothing can be due that was not due when the agenda was read."""
+        if self.read_at is None or record != self.record or now - self.read_at >= LONGEST_UNREAD:
+            return False
+        return self.next_at is None or now < self.next_at
+
+
+def reconcile_again_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
+    """The reconciliation alone, with its checks: it reads what is applied, and loads nothing."""
+    return dg.define_asset_job(
+        JOB_NAME,
+        selection=dg.AssetSelection.groups("reconciliation"),
+        partitions_def=daily_partitions(settings),
+        description="Reconciles the days that have not converged again; the partition is the latest of them.",
+        executor_def=dg.in_process_executor,
+    )
+
+
+def build_sensor(
+    settings: Settings,
+    job: dg.UnresolvedAssetJobDefinition,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> dg.SensorDefinition:
+    """The sensor that launches `job` for days that have not converged. On one machine it is off until it is switched on."""
+    status = dg.DefaultSensorStatus.STOPPED if settings.profile is Profile.LOCAL else dg.DefaultSensorStatus.RUNNING
+
+    @dg.sensor(
+        name=SENSOR_NAME,
+        job=job,
+        minimum_interval_seconds=60,
+        default_status=status,
+        description="Launches a reconciliation of the days that have not converged, with growing gaps, one at a time, until they "
+        "converge or their time limit is over.",
+    )
+    def days_not_converged(
+        context: dg.SensorEvaluationContext, reconciliation: ReconciliationResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        now = clock()
+        if running := unfinished(context.instance, now):
+            # Two reconciliations at once would each take the other's open discrepancies for the last word.
+            return dg.SkipReason(f"a run that reconciles is not finished yet: {running}")
+        record, cursor = last_record(context.instance), Cursor.from_text(context.cursor)
+        if cursor.still_holds(now, record):
+            return dg.SkipReason(f"nothing is due before {cursor.next_at or 'the next reconciliation'}")
+        with reconciliation.store("days_not_converged") as store:
+            found = agenda(courses(store.open_day_results()).values(), now, Gaps.of(settings.reconciliation))
+        # Should the run fail before it has written anything, the days' next slot asks for another.
+        following = Cursor(now, found.next_at, record).to_text()
+        if found.due:
+            return dg.SensorResult(run_requests=[run_request(settings, found.due)], cursor=following)
+        return dg.SensorResult(skip_reason=dg.SkipReason(told(found)), cursor=following)
+
+    return days_not_converged
+
+
+def unfinished(instance: dg.DagsterInstance, now: datetime) -> str | None:
+    """A run that may be reconciling, or is about to: of any job, as most of them end with the reconciliation."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
+    return next((record.dagster_run.run_id for record in records if _may_reconcile(record, now)), None)
+
+
+def _may_reconcile(record: dg.RunRecord, now: datetime) -> bool:
+    run = record.dagster_run
+    if run.status is dg.DagsterRunStatus.NOT_STARTED and now - record.create_timestamp > _FORGOTTEN:
+        return False
+    if run.asset_selection is not None:
+        return any(key.path[0] == CONVERGENCE_KEY.path[0] for key in run.asset_selection)
+    return True
+
+
+def last_record(instance: dg.DagsterInstance) -> int | None:
+    """Dagster's number for the last reconciliation that it ran; None when it ran none."""
+    record = instance.get_latest_materialization_event(CONVERGENCE_KEY)
+    return None if record is None else round(record.timestamp * 1_000_000)
+
+
+def run_request(settings: Settings, due: tuple[Slot, ...]) -> dg.RunRequest:
+    """One run for all days that are due. The same slots ask for the same run, however often they are seen."""
+    latest = due[-1]
+    last = daily_partitions(settings).get_last_partition_key()
+    day = max(latest.date, settings.start_date)
+    if last:
+        day = min(day, date.fromisoformat(last))
+    return dg.RunRequest(
+        run_key=f"{latest.date}@{latest.at.isoformat()}",
+        partition_key=day.isoformat(),
+        tags={"ecommerce/days_not_converged": str(len(due))},
+    )
+
+
+def told(found: Agenda) -> str:
+    """Why nothing is launched."""
+    over = f"; past their time limit: {', '.join(map(str, found.given_up[:10]))}" if found.given_up else ""
+    if found.next_at is None:
+        return f"no day is to be reconciled again{over}"
+    return f"the next day is due at {found.next_at.isoformat(timespec='seconds')}{over}"
