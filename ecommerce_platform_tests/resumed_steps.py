@@ -30,7 +30,7 @@ def first() -> None:
 def second() -> None:
     note("second", os.getpid())
     waiting = threading.Event()
-    for _ in range(600):
+    for _ in range(3000):
         if (Path(os.environ[FOLDER]) / "go on").exists():
             return
         waiting.wait(0.1)

@@ -47,7 +47,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
         monkeypatch.setenv(name, value)
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
         yield Lab(tmp_path, instance)
-    until("the cluster is clean", lambda: not left_behind() and not applications(), 60)
+    until("the cluster is clean", lambda: not left_behind() and not applications(), 200)
 
 
 def applications() -> list[dict[str, Any]]:
@@ -94,7 +94,7 @@ def test_an_application_is_created_watched_and_deleted(lab: Lab) -> None:
     assert labels["ecommerce-platform/attempt"] == "1"
     set_state(application, "SUBMITTED")
     create_driver(application)
-    result = run.result(180)
+    result = run.result(400)
     assert result.success
     assert not applications()
 
@@ -108,7 +108,7 @@ def test_what_the_operator_says_of_a_failed_submission_is_told(lab: Lab) -> None
     run = lab.begin("waits")
     (application,) = until("the application", lambda: applications() or run.done())
     set_state(application, "SUBMISSION_FAILED", "service account spark not found")
-    assert "(SUBMISSION_FAILED): service account spark not found" in reason_of(run.result(60), "waits")
+    assert "(SUBMISSION_FAILED): service account spark not found" in reason_of(run.result(400), "waits")
 
 
 def test_an_application_that_is_deleted_from_outside_fails_the_step(lab: Lab) -> None:
@@ -116,4 +116,4 @@ def test_an_application_that_is_deleted_from_outside_fails_the_step(lab: Lab) ->
     (application,) = until("the application", lambda: applications() or run.done())
     until("the launcher to watch", lambda: lab.logged("waiting for the driver pod"), 30)
     kubectl("-n", NAMESPACE, "delete", KIND, application["metadata"]["name"])
-    assert "was deleted from outside" in reason_of(run.result(60), "waits")
+    assert "was deleted from outside" in reason_of(run.result(400), "waits")

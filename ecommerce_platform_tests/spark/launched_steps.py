@@ -29,9 +29,9 @@ def folder() -> Path:
 
 
 def wait_for(name: str) -> None:
-    """Waits until the test has made the file; gives up after a minute."""
+    """Waits until the test has made the file; gives up after five."""
     waiting = threading.Event()
-    for _ in range(600):
+    for _ in range(3000):
         if (folder() / name).exists():
             return
         waiting.wait(0.1)
@@ -125,7 +125,7 @@ def counts_on_executors(
         from pathlib import Path
 
         waiting = threading.Event()
-        for _ in range(1200):
+        for _ in range(3000):
             if Path(place).exists():
                 return number
             waiting.wait(0.1)

@@ -54,7 +54,7 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch
         yield Launched(tmp_path, instance)
 
 
-def until(condition: Callable[[], object], seconds: float = 90) -> None:
+def until(condition: Callable[[], object], seconds: float = 300) -> None:
     """Polls until the condition holds; fails when it does not in time."""
     pause = threading.Event()
     deadline = time.monotonic() + seconds
@@ -83,7 +83,7 @@ def test_events_arrive_while_the_step_runs_and_its_results_are_the_runs(
         assert not results, "the step waits for this test: its event came before its end"
     finally:
         launched.allow("go on")
-        run.join(60)
+        run.join(300)
     assert results[0].success
     materialized = [
         event.step_materialization_data.materialization for event in results[0].get_asset_materialization_events()
