@@ -8,6 +8,7 @@ from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.landing.assets import landing_key
 from ecommerce_platform.operations.run_pods import run_pod_tags
 from ecommerce_platform.partitions import daily_partitions
+from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings
 
 DAILY_BATCH = "daily_batch"
@@ -29,7 +30,7 @@ def daily_batch_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
         selection=dg.AssetSelection.all(),
         partitions_def=daily_partitions(settings),
         description="Landing files of a day to reconciled marts; a range of days is one run.",
-        executor_def=dg.in_process_executor,
+        executor_def=resuming_executor,
         tags=run_pod_tags(settings, DAILY_BATCH),
     )
 
@@ -40,5 +41,5 @@ def observe_landing_job() -> dg.UnresolvedAssetJobDefinition:
         OBSERVE_LANDING,
         selection=dg.AssetSelection.assets(*(landing_key(table) for table in SOURCE_TABLES)),
         description="Records which days of the landing zone have new, changed or removed files.",
-        executor_def=dg.in_process_executor,
+        executor_def=resuming_executor,
     )

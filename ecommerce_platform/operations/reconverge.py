@@ -18,6 +18,7 @@ from ecommerce_platform.reconciliation.again import Agenda, Gaps, Slot, agenda
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY
 from ecommerce_platform.reconciliation.converge import courses
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
+from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Profile, Settings
 
 JOB_NAME = "reconcile_again"
@@ -75,7 +76,7 @@ def reconcile_again_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
         selection=dg.AssetSelection.groups("reconciliation"),
         partitions_def=daily_partitions(settings),
         description="Reconciles the days that have not converged again; the partition is the latest of them.",
-        executor_def=dg.in_process_executor,
+        executor_def=resuming_executor,
     )
 
 

@@ -14,7 +14,9 @@ from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
 from ecommerce_platform.lakehouse.upkeep import UpkeepReport
 from ecommerce_platform.operations.schedules import default_status
+from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
 from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.connection import fetch_all
@@ -47,7 +49,7 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
         description="Compacts days of small files, expires snapshots that nothing names, removes orphaned files.",
     )
     def upkeep_iceberg_tables(
-        context: dg.OpExecutionContext, spark: SparkResource, warehouse: WarehouseResource
+        context: dg.OpExecutionContext, spark: SparkResource, spark_steps: SparkSteps, warehouse: WarehouseResource
     ) -> None:
         with warehouse.connection(context.run_id) as connection:
             named = named_by_loads(connection)
@@ -67,7 +69,7 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
 
     @dg.job(
         name=LAKEHOUSE_UPKEEP,
-        executor_def=dg.in_process_executor,
+        executor_def=resuming_executor,
         description="Compaction, snapshot expiry and removal of orphaned files of the Iceberg tables; safe beside writers.",
     )
     def lakehouse_upkeep() -> None:
