@@ -19,6 +19,7 @@ from ecommerce_platform.operations.schedules import daily_batch_schedule
 from ecommerce_platform.reconciliation.assets import build_assets as reconciliation_assets
 from ecommerce_platform.reconciliation.checks import build_checks as reconciliation_checks
 from ecommerce_platform.reconciliation.resource import build_resources as reconciliation_resources
+from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.resource import build_resources as spark_resources
 from ecommerce_platform.transformation.assets import build_assets as transformation_assets
@@ -93,7 +94,7 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
         schedules=[daily_batch_schedule(settings, job)],
         sensors=[landing_sensor(settings, job)],
         resources={**build_resources(settings), **overrides},
-        executor=dg.in_process_executor,
+        executor=resuming_executor,
     )
 
 
