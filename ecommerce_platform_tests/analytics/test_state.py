@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -83,3 +84,36 @@ def test_other_columns_come_from_the_last_event_with_their_types(spark: SparkSes
     assert [tuple(row) for row in state.select("id", "user_id", "status", "total_amount").collect()] == [
         (1, None, "pending", None)
     ]
+
+
+def test_a_text_that_a_key_change_left_out_is_the_old_keys_through_several_changes(spark: SparkSession) -> None:
+    unchanged = UNCHANGED_PLACEHOLDER
+    found = state_of_users(
+        spark,
+        # From 1 to 2 to 3 to 4; the last DELETE arrived on another day than its INSERT.
+        event(10, id=1, email="first"),
+        event(20, "DELETE", id=1),
+        event(20, id=2, email=unchanged),
+        event(30, "DELETE", id=2),
+        event(30, id=3, email=unchanged),
+        event(40, "DELETE", id=3) | {"date": date(2026, 1, 9)},
+        event(40, id=4, email=unchanged),
+        event(50, "UPDATE", id=4, email=unchanged),
+        # Key 1 was used again since, which is nothing to 4.
+        event(25, id=1, email="another"),
+        # Two keys went where 12 came, so nothing tells which it was.
+        event(10, id=10, email="ten"),
+        event(10, id=11, email="eleven"),
+        event(60, "DELETE", id=10),
+        event(60, "DELETE", id=11),
+        event(60, id=12, email=unchanged),
+        # The old key's text from before the change, not from after it.
+        event(10, id=20, email="before"),
+        event(70, "DELETE", id=20),
+        event(70, id=21, email=unchanged),
+        event(80, id=20, email="after"),
+        # The old key told nothing.
+        event(90, "DELETE", id=30),
+        event(90, id=31, email=unchanged),
+    )
+    assert found == {1: "another", 4: "first", 12: None, 20: "after", 21: "before", 31: None}

@@ -17,6 +17,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
+import dagster as dg
+
 from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
 from ecommerce_platform.lakehouse.ledger import read_ledger
 from ecommerce_platform.settings import Settings, load_settings
@@ -83,6 +85,9 @@ class Kind:
         spark = {"driver_memory": "768m"}
         return load_settings(data_dir=self.data, landing_uri=str(self.shops[shop].landing), dbt=dbt, spark=spark)
 
+    def warm(self) -> None:
+        """In the parent, before it forks: what all children can share."""
+
     def prepare(self) -> None:
         """In a child, before the first trial."""
 
@@ -142,8 +147,11 @@ class Materializing(Loading):
 
     groups = ("warehouse", "staging", "intermediate", "marts")
 
+    def warm(self) -> None:
+        self.jobs = {shop: job_of(self.settings(shop), self.groups) for shop in self.shops}
+
     def run(self, shop: str, passages: Passages, run_id: str) -> None:
-        materialize(self.settings(shop), self.data / "dagster_home", self.groups)
+        materialize(self.jobs[shop], self.data / "dagster_home")
 
     def problems(self, shop: str) -> list[str]:
         settings = self.settings(shop)
@@ -237,23 +245,24 @@ def transform(settings: Settings, run_id: str) -> None:
         mark_applied(connection, definition)
 
 
-def materialize(settings: Settings, home: Path, groups: tuple[str, ...]) -> None:
-    import dagster as dg
-
+def job_of(settings: Settings, groups: tuple[str, ...]) -> dg.JobDefinition:
+    """All assets of these groups, without their checks."""
     from ecommerce_platform.definitions import build_definitions
 
-    home.mkdir(parents=True, exist_ok=True)
     selection = dg.AssetSelection.groups(*groups) - dg.AssetSelection.all_asset_checks()
     job = dg.define_asset_job("trial", selection=selection, executor_def=dg.in_process_executor)
-    definitions = dg.Definitions.merge(build_definitions(settings), dg.Definitions(jobs=[job]))
+    return dg.Definitions.merge(build_definitions(settings), dg.Definitions(jobs=[job])).resolve_job_def("trial")
+
+
+def materialize(job: dg.JobDefinition, home: Path) -> None:
+    """One run over all days, with an event log on disk."""
+    home.mkdir(parents=True, exist_ok=True)
     tags = {
         "dagster/asset_partition_range_start": DAYS[0].isoformat(),
         "dagster/asset_partition_range_end": DAYS[-1].isoformat(),
     }
     with dg.DagsterInstance.local_temp(str(home)) as instance:
-        result = definitions.resolve_job_def("trial").execute_in_process(
-            instance=instance, raise_on_error=True, tags=tags
-        )
+        result = job.execute_in_process(instance=instance, raise_on_error=True, tags=tags)
     if not result.success:
         raise AssertionError("the run of Dagster failed")
 

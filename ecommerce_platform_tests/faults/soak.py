@@ -6,7 +6,7 @@ What belongs here: the choice of trials, their course, the report. What does not
 
 Each kind of work is rehearsed once: that tells which points it passes and how often. Then every point is killed before and after
 it, at a random one of its passages, in random order and again from the start; every fourth kill is at a random time instead.
-Up to four kills follow each other before the work is left to come to its end, and then its results are compared.
+Up to eight kills follow each other before the work is left to come to its end, and then its results are compared.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ecommerce_platform_tests.faults.rooms import KINDS, Kind, copied_dbt_projec
 #: Of a hundred kills, how many of each kind. What costs a JVM gets fewer.
 SHARES = {"loading": 50, "transforming": 22, "materializing": 16, "ingestion": 10, "everything": 2}
 #: Up to so many kills follow each other before the work is left to come to its end.
-KILLS_IN_A_ROW = 4
+KILLS_IN_A_ROW = 8
 PATIENCE = 600.0
 WARM = (
     *("dbt.cli.main", "dbt.parser.manifest", "google.protobuf.json_format", "pyspark.sql", "snowflake.connector"),
@@ -88,6 +88,7 @@ class Soak:
         self.log = kind.work / f"{kind.name}.log"
 
     def kill_times(self, wanted: int) -> None:
+        self.kind.warm()
         run(self.kind.prepare, self.log, PATIENCE)
         self._finish()
         self._turn()

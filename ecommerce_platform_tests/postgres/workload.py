@@ -25,7 +25,6 @@ COLUMNS = {
     "order_items": ("id", "order_id", "product_id", "quantity", "unit_price", "created_at"),
 }
 REFERENCES = {"user_id", "order_id", "product_id"}
-LARGE = {"products": "description", "orders": "shipping_address"}
 
 
 @dataclass(frozen=True)
@@ -173,12 +172,9 @@ def _execute(cursor: object, statement: Statement, offset: int) -> None:
     elif isinstance(statement, Delete):
         run(sql.SQL("delete from {} where id = %s").format(table), [offset + statement.key])
     else:
-        # A key change that leaves a large text untouched loses it on the wire (see docs/reliability.md): the text moves too.
-        large = LARGE.get(statement.table)
-        rewrite = sql.SQL(", {0} = {0} || ''").format(sql.Identifier(large)) if large else sql.SQL("")
         run(
-            sql.SQL("update {0} set id = %s{1} where id = %s and not exists (select 1 from {0} where id = %s)").format(
-                table, rewrite
+            sql.SQL("update {0} set id = %s where id = %s and not exists (select 1 from {0} where id = %s)").format(
+                table
             ),
             [offset + statement.new_key, offset + statement.key, offset + statement.new_key],
         )
