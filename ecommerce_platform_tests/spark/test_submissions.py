@@ -195,4 +195,6 @@ def test_the_output_of_spark_submit_is_told_in_a_sentence() -> None:
     )
     quota = 'Message: pods "a" is forbidden: exceeded quota: compute, requested: memory=3Gi. Received status: x'
     assert "the cluster refused it: pods" in explain_submission(quota, 1)
+    beside = 'VertxException: Thread blocked\nException in thread "main" java.net.UnknownHostException: api\n'
+    assert explain_submission(beside, 1).endswith('Exception in thread "main" java.net.UnknownHostException: api')
     assert explain_submission("", 1) == "spark-submit ended with exit code 1: it gave no reason"

@@ -72,5 +72,9 @@ def explain_submission(output: str, code: int) -> str:
             return (
                 f"the cluster refused the driver pod (RBAC): {said}" if refused else f"the cluster refused it: {said}"
             )
-    lines = [line.strip() for line in output.splitlines() if "rror" in line or "xception" in line]
-    return f"spark-submit ended with exit code {code}: {lines[0] if lines else 'it gave no reason'}"
+    lines = [line.strip() for line in output.splitlines()]
+    # The exception that ended it comes before whatever else has "error" in its name.
+    told = [line for line in lines if line.startswith("Exception in thread")] or [
+        line for line in lines if "rror" in line or "xception" in line
+    ]
+    return f"spark-submit ended with exit code {code}: {told[0] if told else 'it gave no reason'}"
