@@ -4,8 +4,6 @@ What belongs here: declaring, calling, reporting metadata. What does not: the re
 assets are one step, because they are three views of one reconciliation as of one cut-off.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -104,7 +102,7 @@ _NO_SPEED_LAYER = (
 
 def _publish(
     context: dg.AssetExecutionContext, settings: Settings, store: Store, found: Reconciliation
-) -> Published | None:
+) -> "Published | None":
     """Writes the reports. Where they cannot be written the run goes on: the reconciliation stands in its tables."""
     from ecommerce_platform.reconciliation.reports.publish import (
         publish,
@@ -144,7 +142,7 @@ def _spec(key: dg.AssetKey) -> dg.AssetSpec:
 
 
 def _per_day(
-    context: dg.AssetExecutionContext, days: tuple[date, ...], found: Reconciliation, published: Published | None
+    context: dg.AssetExecutionContext, days: tuple[date, ...], found: Reconciliation, published: "Published | None"
 ) -> None:
     """What each partition's materialization says: the reconciliation covers a range at once, by business date."""
     off = Counter(v.date for v in found.verdicts if v.user_tier == ALL_TIERS and v.status is not Status.OK)
@@ -177,7 +175,7 @@ def _common(found: Reconciliation) -> dict[str, Any]:
     }
 
 
-def _metadata(found: Reconciliation, published: Published | None) -> dict[dg.AssetKey, dict[str, Any]]:
+def _metadata(found: Reconciliation, published: "Published | None") -> dict[dg.AssetKey, dict[str, Any]]:
     statuses = Counter(verdict.status for verdict in found.verdicts if verdict.user_tier == ALL_TIERS)
     states = Counter(item.state for item in found.discrepancies)
     metrics = report.metrics_markdown(found.verdicts) if found.verdicts else "no business date to compare"

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+Answer = TypeVar("Answer")
 
 FIRST_BUCKETS = 1024
 NEXT_BUCKETS = 64
@@ -111,7 +114,7 @@ def locate(
     if dates is not None and not dates:
         return Located((), 0)
     deadline = clock() + limits.seconds
-    bounds = [found for side in (speed, batch) if (found := side.key_bounds(dates))]
+    bounds = [found for found in _ask_both(speed, batch, lambda side: side.key_bounds(dates)) if found]
     if not bounds:
         return Located((), 0)
     ranges = [KeyRange(min(b.low for b in bounds), max(b.high for b in bounds))]
@@ -128,6 +131,14 @@ def locate(
             return _compare_rows(speed, batch, dates, differing, limits, deadline, clock, rounds)
 
 
+def _ask_both(speed: Side, batch: Side, ask: Callable[[Side], Answer]) -> tuple[Answer, Answer]:
+    """Both answers; the engines work at the same time."""
+    with ThreadPoolExecutor(1, thread_name_prefix="locate") as pool:
+        left = pool.submit(ask, speed)
+        right = ask(batch)
+        return left.result(), right
+
+
 def _width(ranges: Sequence[KeyRange], buckets: int) -> int:
     widest = max((span.span for span in ranges), default=1)
     return max(1, -(-widest // buckets))
@@ -138,7 +149,7 @@ def _differing(
 ) -> list[tuple[KeyRange, int, int]]:
     """Buckets that differ: the keys that they really hold, and the rows of either side."""
     spans = cover(ranges, RANGES_IN_A_QUERY)
-    left, right = (side.buckets(dates, spans, spans[0].low, width) for side in (speed, batch))
+    left, right = _ask_both(speed, batch, lambda side: side.buckets(dates, spans, spans[0].low, width))
     found = []
     for number in sorted(left.keys() | right.keys()):
         a, b = left.get(number), right.get(number)
@@ -177,12 +188,18 @@ def _compare_rows(
         )
         if stopped_by:
             return Located(tuple(keys), len(differing), len(differing) - done, rows, rounds, stopped_by)
-        spans = cover([span for span, _, _ in group], RANGES_IN_A_QUERY)
-        left, right = (side.row_checksums(dates, spans) for side in (speed, batch))
+        left, right = _row_checksums(speed, batch, dates, [span for span, _, _ in group])
         rows += len(left) + len(right)
         keys += sorted(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))
         done += len(group)
     return Located(tuple(keys), len(differing), 0, rows, rounds)
+
+
+def _row_checksums(
+    speed: Side, batch: Side, dates: Sequence[date] | None, ranges: Sequence[KeyRange]
+) -> tuple[dict[int, int], dict[int, int]]:
+    spans = cover(ranges, RANGES_IN_A_QUERY)
+    return _ask_both(speed, batch, lambda side: side.row_checksums(dates, spans))
 
 
 def cover(ranges: Sequence[KeyRange], count: int) -> list[KeyRange]:

@@ -200,7 +200,8 @@ class SnowflakeTable:
             f"select count(*), count_if({missing}){sums} from {self._source} where {self._where}"
         )[0]
         sums_of = {name: _decimal(value) for name, value in zip(names, found, strict=True)}
-        return Totals(int(count), int(without), sums_of)
+        # COUNT_IF over no rows is 0 in Snowflake, and null in the stand-in.
+        return Totals(int(count), int(without or 0), sums_of)
 
     def key_bounds(self, dates: Sequence[date] | None) -> KeyRange | None:
         if not self.comparison.numeric_key:

@@ -128,6 +128,7 @@ def test_every_difference_is_found_with_its_reason_and_nothing_else(two: TwoLaye
         9: {"note": None},
         10**12: {"paid_at": rows[10**12][3] + timedelta(hours=-5)},
         -(10**12): {"open": False},
+        1: {"open": True},
         0: {"paid_on": date(2026, 1, 1)},
     }
     for number, changed in changes.items():
@@ -141,7 +142,8 @@ def test_every_difference_is_found_with_its_reason_and_nothing_else(two: TwoLaye
         8: RowReason.VALUE,
         9: RowReason.NULL_ON_ONE_SIDE,
         10**12: RowReason.TIME_SHIFT_WHOLE_HOURS,
-        -(10**12): RowReason.VALUE,
+        -(10**12): RowReason.NULL_ON_ONE_SIDE,
+        1: RowReason.VALUE,
         0: RowReason.VALUE,
         11: RowReason.MISSING_IN_CLICKHOUSE,
         -1: RowReason.MISSING_IN_CLICKHOUSE,
