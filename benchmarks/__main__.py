@@ -15,7 +15,16 @@ from benchmarks import report, results
 from benchmarks.harness import Size
 
 #: In this order; each is a module benchmarks.<name> with a function run(size) -> Report.
-BENCHMARKS = ("reconciliation", "lakehouse_audit")
+BENCHMARKS = (
+    "reconciliation",
+    "lakehouse_audit",
+    "warehouse_load",
+    "change_events",
+    "definitions_load",
+    "small_day",
+    "backfill",
+    "history",
+)
 #: Exit code of a benchmark's own process; 1 is what Python ends with when it broke.
 _MISSED = 3
 

@@ -1,0 +1,142 @@
+"""An installation in a folder of its own, and days materialized in it by a process of their own.
+
+What belongs here: the sample shop's days, the run, its steps' seconds and memory. What does not: goals (small_day.py,
+backfill.py, history.py).
+
+    python -m benchmarks.installation FIRST LAST     materializes the days in the environment's installation, in this process
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from benchmarks.harness import run_child
+from ecommerce_platform import demo
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.embedded.sample_shop import generate_sample
+from ecommerce_platform.embedded.servers import down
+from ecommerce_platform.settings import Settings, load_settings
+
+PROJECT = Path(__file__).resolve().parent.parent
+FIRST_DAY = date(2026, 1, 1)
+STARTING = "(start of Python, imports, definitions)"
+
+
+@dataclass(frozen=True)
+class DaysRun:
+    """One process from its start to its end: wall seconds, those of each step, and the most memory that it held."""
+
+    seconds: float
+    steps: dict[str, float]
+    peak_bytes: int
+
+    def seconds_of(self, *parts: str) -> float:
+        """Seconds of the steps whose names hold one of `parts`."""
+        return sum(seconds for name, seconds in self.steps.items() if any(part in name for part in parts))
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Servers, tables and landing files below `folder`."""
+
+    folder: Path
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(data_dir=self.folder / "data", start_date=FIRST_DAY)
+
+    def day(self, number: int) -> date:
+        """The number-th day, from 0."""
+        return FIRST_DAY + timedelta(days=number)
+
+    def write_days(self, days: int, orders_per_day: int, **shop: object) -> int:
+        """Landing files of so many days and the speed layer that belongs to them; returns the number of change events."""
+        realtime = demo.realtime_dir(self.settings)
+        options = {"dirt": False, "faults": False, "overwrite": True, "orders_before": 0, **shop}
+        report = generate_sample(
+            self.settings.landing_uri,
+            realtime,
+            seed=1,
+            start=FIRST_DAY,
+            days=days,
+            orders_per_day=orders_per_day,
+            **options,  # type: ignore[arg-type]
+        )
+        demo.load_speed_layer(self.settings, realtime)
+        return report.total_rows
+
+    def join_days(self, days: int) -> None:
+        """The same events as if all of them had arrived on the first day."""
+        for table in SOURCE_TABLES:
+            first = Path(self.settings.landing_uri) / table / f"date={FIRST_DAY}"
+            for number in range(1, days):
+                folder = first.with_name(f"date={self.day(number)}")
+                for file in sorted(folder.glob("*.parquet")):
+                    first.mkdir(parents=True, exist_ok=True)
+                    shutil.move(file, first / f"{number}-{file.name}")
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def materialize(self, first: date, last: date) -> DaysRun:
+        """The days as one run in a new process. Raises RuntimeError naming what failed."""
+        home = self.folder / "home"
+        if not home.exists():
+            home.mkdir(parents=True)
+            (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+        env = {
+            "ECOMMERCE_DATA_DIR": str(self.settings.data_dir),
+            "ECOMMERCE_START_DATE": FIRST_DAY.isoformat(),
+            "ECOMMERCE_DBT__TARGET_PATH": str(self.folder / "target"),
+            "DAGSTER_HOME": str(home),
+            "DAGSTER_DISABLE_TELEMETRY": "yes",
+        }
+        started = time.perf_counter()
+        child = run_child([sys.executable, "-m", "benchmarks.installation", str(first), str(last)], PROJECT, env)
+        seconds = time.perf_counter() - started
+        if not child.answer["success"]:
+            raise RuntimeError(f"{first} to {last} failed: {child.answer['failed']}")
+        return DaysRun(seconds, child.answer["steps"], child.peak_bytes)
+
+
+@contextmanager
+def installed() -> Iterator[Installation]:
+    """A new installation, ended and removed afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="benchmark-installation-"))
+    installation = Installation(folder)
+    try:
+        yield installation
+    finally:
+        down(installation.settings.data_dir)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _materialize(first: date, last: date) -> None:
+    started = time.perf_counter()
+    from dagster import DagsterInstance
+
+    import ecommerce_platform.definitions  # noqa: F401 - what its import costs is a stage of its own
+
+    imports = time.perf_counter() - started
+    outcome = demo.materialize_range(load_settings(), first, last, lambda line: None)
+    with DagsterInstance.get() as instance:
+        record = instance.get_run_records(limit=1)[0]
+        stats = instance.get_run_step_stats(record.dagster_run.run_id)
+    steps = {
+        item.step_key: round(item.end_time - item.start_time, 2)
+        for item in sorted(stats, key=lambda item: item.start_time or 0)
+        if item.start_time and item.end_time
+    }
+    failed = [*outcome.failed_steps, *outcome.failed_checks]
+    print(json.dumps({"success": outcome.success, "failed": failed, "steps": {STARTING: round(imports, 2), **steps}}))
+
+
+if __name__ == "__main__":
+    _materialize(*(date.fromisoformat(argument) for argument in sys.argv[1:3]))
