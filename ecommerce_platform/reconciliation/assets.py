@@ -210,7 +210,7 @@ def _metadata(found: Reconciliation, published: "Published | None") -> dict[dg.A
     }
 
 
-def _curve(published: Published) -> str:
+def _curve(published: "Published") -> str:
     from ecommerce_platform.reconciliation.reports.plots import convergence_png
 
     return f"![Orders that differ, over all business dates]({convergence_png(published.history)})"
