@@ -83,19 +83,22 @@
     from compared
     cross join this_run
     cross join (values ('{{ figures | join("'), ('") }}')) as figures (column_name)
+    {%- if unless_logged %}
+    left join (
+        select {{ key | join(', ') }}, column_name, max(restated_at) as restated_at
+        from {{ restatement_log() }}
+        where model = '{{ model.alias }}'
+        group by {{ key | join(', ') }}, column_name
+    ) as logged
+        on
+            {{ same_key('logged', 'compared') }}
+            and figures.column_name = logged.column_name
+    {%- endif %}
     where
         case figures.column_name {%- for column in figures %} when '{{ column }}' then compared.differs_{{ loop.index }}
         {%- endfor %} end
         {%- if unless_logged %}
-        and not exists (
-            select 1
-            from {{ restatement_log() }} as logged
-            where
-                logged.model = '{{ model.alias }}'
-                and {{ same_key('logged', 'compared') }}
-                and logged.column_name = figures.column_name
-                and logged.restated_at > compared.published_at
-        )
+        and coalesce(logged.restated_at <= compared.published_at, true)
         {%- endif %}
 {%- endmacro %}
 

@@ -52,10 +52,14 @@
         ({{ condition }})
         and not exists (
             select 1
-            from {{ computed_table() }} as computed
-            where
-                {{ same_key('computed', 'published') }}
-                and not ({{ any_figure_differs('computed', 'published', figures) }})
+            from (
+                select held.{{ published_key() | join(', held.') }}
+                from {{ relation }} as held
+                inner join {{ computed_table() }} as computed
+                    on {{ same_key('held', 'computed') }}
+                where not ({{ any_figure_differs('held', 'computed', figures) }})
+            ) as unchanged
+            where {{ same_key('unchanged', 'published') }}
         );
 
     insert into {{ relation }} ({{ columns | join(', ') }})
