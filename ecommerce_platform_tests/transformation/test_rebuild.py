@@ -39,6 +39,7 @@ DAMAGED_MODELS = (
     "update STAGING.BASE_ORDERS set status = 'lost'",
     "drop table INTERMEDIATE.INT_ORDER_ANALYTICS",
     "drop table MARTS.CUSTOMER_ANALYTICS",
+    "insert into MARTS.PRODUCT_PERFORMANCE select * from MARTS.PRODUCT_PERFORMANCE",
 )
 
 

@@ -58,6 +58,8 @@
                 inner join {{ computed_table() }} as computed
                     on {{ same_key('held', 'computed') }}
                 where not ({{ any_figure_differs('held', 'computed', figures) }})
+                group by held.{{ published_key() | join(', held.') }}
+                having count(*) = 1
             ) as unchanged
             where {{ same_key('unchanged', 'published') }}
         );
