@@ -5,12 +5,16 @@
     back. A row that is published for the first time changes nothing that anybody has seen. Values are compared as values and
     kept as exact text. Replayed in order of restated_at over what was first published, the log gives what is published now.
 
-    `unless_logged` is for the one case in which log and replacement cannot share a transaction: what an earlier try logged,
-    since the published row was written, is not logged again.
+    `unless_logged` is for the one case in which log and replacement cannot share a transaction: a figure whose last entry
+    is younger than the published row, and gives the value that was computed now, was logged by an earlier try.
 -#}
 {% macro log_restatements(relation, condition, figures, unless_logged=false) -%}
     {%- set key = published_key() -%}
     {%- set first = key[0] -%}
+    {%- set new_value -%}
+        case figures.column_name {%- for column in figures %} when '{{ column }}' then compared.new_{{ loop.index }}
+        {%- endfor %} end
+    {%- endset -%}
     insert into {{ restatement_log() }} (
         restated_at, model, date, customer_tier, product_id, change, column_name, old_value, new_value,
         closed_month, as_of_day, cause, run_id, invocation_id
@@ -73,8 +77,7 @@
         figures.column_name,
         case figures.column_name {%- for column in figures %} when '{{ column }}' then compared.old_{{ loop.index }}
         {%- endfor %} end as old_value,
-        case figures.column_name {%- for column in figures %} when '{{ column }}' then compared.new_{{ loop.index }}
-        {%- endfor %} end as new_value,
+        {{ new_value }} as new_value,
         {{ month_is_closed('compared.date', 'this_run.as_of_day') if 'date' in key else 'false' }} as closed_month,
         this_run.as_of_day,
         this_run.cause,
@@ -85,10 +88,10 @@
     cross join (values ('{{ figures | join("'), ('") }}')) as figures (column_name)
     {%- if unless_logged %}
     left join (
-        select {{ key | join(', ') }}, column_name, max(restated_at) as restated_at
+        select {{ key | join(', ') }}, column_name, new_value, restated_at
         from {{ restatement_log() }}
         where model = '{{ model.alias }}'
-        group by {{ key | join(', ') }}, column_name
+        qualify row_number() over (partition by {{ key | join(', ') }}, column_name order by restated_at desc) = 1
     ) as logged
         on
             {{ same_key('logged', 'compared') }}
@@ -98,7 +101,9 @@
         case figures.column_name {%- for column in figures %} when '{{ column }}' then compared.differs_{{ loop.index }}
         {%- endfor %} end
         {%- if unless_logged %}
-        and coalesce(logged.restated_at <= compared.published_at, true)
+        and coalesce(
+            logged.restated_at <= compared.published_at or logged.new_value is distinct from {{ new_value }}, true
+        )
         {%- endif %}
 {%- endmacro %}
 
