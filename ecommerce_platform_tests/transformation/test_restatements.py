@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from ecommerce_platform.cli import app
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.runner import DbtRunError
-from ecommerce_platform.warehouse.connection import execute
+from ecommerce_platform.warehouse.connection import execute, fetch_all
 from ecommerce_platform_tests.snowflake_dialect import assert_snowflake
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.random_shop import RandomShop
@@ -76,6 +76,10 @@ def replay(first: Figures, entries: list[Row], model: str, columns: list[str]) -
     return {key: figures[key] for key in shown}
 
 
+def last_written(connection: SnowflakeConnection) -> list[Any]:
+    return [fetch_all(connection, f"select count(*), max(created_at) from MARTS.{model}") for model in PUBLISHED]
+
+
 @pytest.fixture
 def fresh(connection: SnowflakeConnection) -> None:
     """No mart and no log: what a run publishes now is published for the first time."""
@@ -104,9 +108,10 @@ def test_what_was_first_published_and_the_log_give_what_is_published_now(
         now = published(connection, model)
         columns = list(next(iter(now.values())))
         assert replay(first[model], entries, model, columns) == now, model
-    before = len(entries)
+    before, written = len(entries), last_written(connection)
     transform(full_refresh=True)
     assert len(log(connection)) == before, "a full refresh on unchanged data restates nothing"
+    assert last_written(connection) == written, "rows that are as they were are not written again"
 
 
 def small_history(connection: SnowflakeConnection) -> None:
