@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
-from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.contracts import SOURCE_TABLES, LogicalType, load_contracts
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
 from ecommerce_platform.warehouse.ddl import names_of, raw_table
 from ecommerce_platform.warehouse.load import load_tables
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.random_shop import RandomShop
+from ecommerce_platform_tests.transformation.raw_events import at
 from ecommerce_platform_tests.transformation.tables import read_all
 from ecommerce_platform_tests.warehouse.lake import publish
 
@@ -62,16 +63,19 @@ def shop(transformation_settings: Settings, connection: SnowflakeConnection, tmp
 
 def rows_of(history: RandomShop, table: str, day: str) -> list[dict[str, Any]]:
     columns = [column.name for column in CONTRACTS[table].raw_columns]
-    kept = {column.name for column in CONTRACTS[table].all_event_columns}
+    kept = {column.name: column.type for column in CONTRACTS[table].all_event_columns}
     found = []
     for position, event in enumerate(event for event in history.events(day) if event.table == table):
         row = dict(zip(columns, event.row(date.fromisoformat(day), position, "unused"), strict=True))
-        found.append({name: in_utc(value) for name, value in row.items() if name in kept})
+        found.append(
+            {name: in_utc(row[name]) if kind is LogicalType.TIMESTAMP else row[name] for name, kind in kept.items()}
+        )
     return found
 
 
 def in_utc(value: Any) -> Any:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+    moment = at(value) if isinstance(value, str) else value  # deletes carry their values as they were written down
+    return moment and moment.replace(tzinfo=UTC)
 
 
 def raw_rows(connection: SnowflakeConnection) -> dict[str, list[Any]]:
