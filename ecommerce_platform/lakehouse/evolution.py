@@ -51,8 +51,8 @@ def extra_column(physical: PhysicalColumn) -> Column | None:
     if physical.kind is PhysicalKind.DECIMAL:
         if not 0 <= physical.scale <= physical.precision <= 38:
             return None
-        digits = {"precision": physical.precision, "scale": physical.scale}
-        return Column(name, LogicalType.DECIMAL, EXTRA_COMMENT, late=True, **digits)
+        precision, scale = physical.precision, physical.scale
+        return Column(name, LogicalType.DECIMAL, EXTRA_COMMENT, precision=precision, scale=scale, late=True)
     kind = _TYPES.get(physical.kind)
     return Column(name, kind, EXTRA_COMMENT, late=True) if kind else None
 

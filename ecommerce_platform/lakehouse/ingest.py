@@ -200,6 +200,8 @@ class _Progress:
         except PublishConflictError:
             return False
         except SPARK_ERRORS as error:
+            if branch not in self.catalog.load_table(self.identifier).metadata.refs:
+                return False  # another publication has dropped it under the job's feet
             publishing.drop_branch(self.catalog, table, branch)
             unreadable = unreadable_day(error, todo)
             if unreadable is None:

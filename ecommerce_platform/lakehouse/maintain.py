@@ -64,7 +64,7 @@ def maintain(job: Upkeep, tables: Sequence[str] = SOURCE_TABLES, *, analytics: b
     """Upkeep of the event tables and their quarantine, and of Spark's analytics tables; one report a table."""
     catalog = open_catalog(job.settings)
     ledgers = {table: _ledger(catalog, job.settings, table) for table in SOURCE_TABLES}
-    named = set(job.named_elsewhere).union(*(named_by_ledger(ledger) for ledger in ledgers.values() if ledger))
+    named = set(job.named_elsewhere)
     reports = []
     for table in tables:
         ledger = ledgers[table]
@@ -206,7 +206,8 @@ def _contents(table: Table) -> dict[str, datetime | None]:
     """Each content in quarantine, and when its newest file was committed."""
     committed = {age.snapshot_id: age.committed_at for age in _snapshots(table)}
     found: dict[str, datetime | None] = {}
-    for manifest in table.current_snapshot().manifests(table.io) if table.current_snapshot() else []:  # type: ignore[union-attr]
+    snapshot = table.current_snapshot()
+    for manifest in snapshot.manifests(table.io) if snapshot else []:
         for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
             content, at = str(entry.data_file.partition[1]), committed.get(entry.snapshot_id or 0)
             times = [time for time in (found.get(content), at) if time]

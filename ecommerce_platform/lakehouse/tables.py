@@ -130,8 +130,8 @@ def with_extra_columns(contract: Contract, table: Table) -> Contract:
 
 def _extra(table: Table, field: NestedField) -> Column:
     if isinstance(field.field_type, DecimalType):
-        digits = {"precision": field.field_type.precision, "scale": field.field_type.scale}
-        return Column(field.name, LogicalType.DECIMAL, EXTRA_COMMENT, late=True, **digits)
+        precision, scale = field.field_type.precision, field.field_type.scale
+        return Column(field.name, LogicalType.DECIMAL, EXTRA_COMMENT, precision=precision, scale=scale, late=True)
     for kind, found in _ICEBERG_TYPES.items():
         if found == field.field_type:
             return Column(field.name, kind, EXTRA_COMMENT, late=True)
