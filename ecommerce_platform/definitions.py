@@ -13,9 +13,8 @@ from ecommerce_platform.analytics.assets import build_assets as analytics_assets
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.checks import build_checks as lakehouse_checks
 from ecommerce_platform.landing.assets import build_assets as landing_assets
-from ecommerce_platform.landing.sensor import build_sensor as landing_sensor
-from ecommerce_platform.operations.jobs import daily_batch_job
-from ecommerce_platform.operations.schedules import daily_batch_schedule
+from ecommerce_platform.operations.automation import build_automation
+from ecommerce_platform.operations.freshness import with_freshness
 from ecommerce_platform.reconciliation.assets import build_assets as reconciliation_assets
 from ecommerce_platform.reconciliation.checks import build_checks as reconciliation_checks
 from ecommerce_platform.reconciliation.resource import build_resources as reconciliation_resources
@@ -53,12 +52,13 @@ DOCUMENTATION = {
 }
 
 
-def with_links(assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """The assets with the page that explains each, and with references to their code."""
+def with_links(assets: list[dg.AssetsDefinition], settings: Settings) -> list[dg.AssetsDefinition]:
+    """The assets with the page that explains each, references to their code, and how fresh they have to be."""
 
     def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
         page = DOCUMENTATION[str(spec.group_name)]
-        return spec.merge_attributes(metadata={"documentation": dg.MetadataValue.path(page)})
+        documented = spec.merge_attributes(metadata={"documentation": dg.MetadataValue.path(page)})
+        return with_freshness(documented, settings)
 
     with warnings.catch_warnings():
         # Dagster's code references are in beta, and it would say so to everyone who loads the code location.
@@ -72,7 +72,7 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
     unknown = sorted(overrides.keys() - build_resources(settings).keys())
     if unknown:
         raise ValueError(f"no such resource: {', '.join(unknown)}; there are {', '.join(build_resources(settings))}")
-    job = daily_batch_job(settings)
+    automation = build_automation(settings)
     return dg.Definitions(
         assets=with_links(
             [
@@ -82,7 +82,8 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
                 *warehouse_assets(settings),
                 *transformation_assets(settings),
                 *reconciliation_assets(settings),
-            ]
+            ],
+            settings,
         ),
         asset_checks=[
             *lakehouse_checks(settings),
@@ -90,9 +91,9 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
             *transformation_checks(settings),
             *reconciliation_checks(settings),
         ],
-        jobs=[job],
-        schedules=[daily_batch_schedule(settings, job)],
-        sensors=[landing_sensor(settings, job)],
+        jobs=automation.jobs,
+        schedules=automation.schedules,
+        sensors=automation.sensors,
         resources={**build_resources(settings), **overrides},
         executor=resuming_executor,
     )
