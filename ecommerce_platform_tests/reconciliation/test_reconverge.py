@@ -41,7 +41,11 @@ _LAUNCHER = {
     "run_launcher": {
         "module": "dagster._core.launcher.sync_in_memory_run_launcher",
         "class": "SyncInMemoryRunLauncher",
-    }
+    },
+    "run_coordinator": {
+        "module": "dagster._core.run_coordinator.default_run_coordinator",
+        "class": "DefaultRunCoordinator",
+    },
 }
 
 
