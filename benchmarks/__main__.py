@@ -25,6 +25,8 @@ BENCHMARKS = (
     "backfill",
     "history",
 )
+#: Several installations each: minutes even with small data, so they are not among the quick ones unless they are named.
+LONG = ("backfill", "history")
 #: Exit code of a benchmark's own process; 1 is what Python ends with when it broke.
 _MISSED = 3
 
@@ -41,7 +43,8 @@ def main() -> int:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     if arguments.here:
         return run_here(arguments.names[0], size)
-    codes = [_run_apart(name, size) for name in arguments.names or BENCHMARKS]
+    names = arguments.names or [name for name in BENCHMARKS if size is Size.FULL or name not in LONG]
+    codes = [_run_apart(name, size) for name in names]
     print(f"written: {report.write_page()}")
     return max(codes)
 
