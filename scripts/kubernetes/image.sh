@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# image.sh NAME:TAG TARGET [FOLDER]: builds the Dockerfile's target with buildah on a Debian base made here, without any image
-# registry, and adds it to the OCI layout in FOLDER, where images share their layers. Layers are kept in the cache.
+# image.sh NAME:TAG TARGET [OUT.tar]: builds the Dockerfile's target with buildah on a Debian base made here, without any image
+# registry, and writes it as an archive that containerd imports (of Docker's kind: it is not compressed). Layers are kept in the cache.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 need buildah buildah debootstrap debootstrap git git
@@ -42,6 +42,7 @@ build_storage bud "${arguments[@]}" --target "$target" --tag "$name" -f "$folder
   die "the build of target $target failed: $(tail -n 25 "$RUN_DIR/image-$target.log")"
 say "built: $(build_storage images --format '{{.Size}}' "$name")"
 if [ -n "$out" ]; then
-  build_storage push --quiet --disable-compression --format oci --signature-policy "$HERE/policy.json" "$name" "oci:$out:${name##*:}"
-  say "written to $out, which has now $(du -sm "$out" | cut -f1) MB"
+  rm -f "$out"
+  build_storage push --quiet --signature-policy "$HERE/policy.json" "$name" "docker-archive:$out:$name"
+  say "archive $out: $(du -sm "$out" | cut -f1) MB"
 fi

@@ -15,18 +15,20 @@ trap finish EXIT
 
 "$HERE/tools.sh"
 tag=$(image_tag)
-images=$RUN_DIR/images
-mkdir -p "$images"
-"$HERE/image.sh" "$POSTGRES_IMAGE" postgres "$images/postgres"
-"$HERE/image.sh" "$IMAGE_NAME:$tag" runtime "$images/platform"
-size=$(du -sb "$images/platform" | cut -f1)
-"$HERE/image.sh" "$IMAGE_NAME:$tag-embedded" embedded "$images/platform"
-# The same platform with another description of a job: what an upgrade brings.
-"$HERE/image.sh" "$IMAGE_NAME:$tag-next" next "$images/platform"
+mkdir -p "$RUN_DIR"
 "$HERE/node-up.sh"
-"$HERE/node-import.sh" "$images/postgres" "${POSTGRES_IMAGE%:*}"
-"$HERE/node-import.sh" "$images/platform" "$IMAGE_NAME"
-rm -rf "$images"
+archive=$RUN_DIR/image.tar size=0
+into_node() { # into_node NAME TARGET: built, written, imported, one after the other: an archive has up to 3 GB
+  "$HERE/image.sh" "$1" "$2" "$archive"
+  if [ "$2" = runtime ]; then size=$(stat -c %s "$archive"); fi
+  "$HERE/node-import.sh" "$archive"
+  rm -f "$archive"
+}
+into_node "$POSTGRES_IMAGE" postgres
+into_node "$IMAGE_NAME:$tag" runtime
+into_node "$IMAGE_NAME:$tag-embedded" embedded
+# The same platform with another description of a job: what an upgrade brings.
+into_node "$IMAGE_NAME:$tag-next" next
 
 say "tests"
 export ECOMMERCE_TEST_IMAGE_TAG=$tag ECOMMERCE_TEST_IMAGE_BYTES=$size ECOMMERCE_TEST_NODE=1
