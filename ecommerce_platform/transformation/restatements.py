@@ -68,7 +68,8 @@ def restatements(
 
     `since`: restated on that day (UTC) or later. `month`: of business dates in the month that begins on that day.
     """
-    conditions, values = ["true"], []
+    conditions: list[str] = ["true"]
+    values: list[object] = []
     for condition, value in (
         ("restated_at >= %s::timestamp_ntz", since),
         ("date_trunc('month', date) = %s::date", month),
