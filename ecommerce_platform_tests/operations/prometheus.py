@@ -29,7 +29,7 @@ PROMETHEUS = shutil.which("prometheus")
 SHORTER = {
     "time() - ecommerce_exporter_read_timestamp_seconds > 300": "time() - ecommerce_exporter_read_timestamp_seconds > 10",
     "time() - ecommerce_daemon_heartbeat_timestamp_seconds > 300": "time() - ecommerce_daemon_heartbeat_timestamp_seconds > 50",
-    "> 129600": "> 60",
+    "> 129600": "> 90",
     "> 21600": "> 5",
 }
 _WINDOWS = {"[10m]": "[15s]", "[15m]": "[15s]", "[1d]": "[30s]"}

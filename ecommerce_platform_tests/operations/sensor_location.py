@@ -1,10 +1,16 @@
-"""A code location for the daemon: the real new-files sensor, and a batch of one asset. `dagster-daemon run -f` loads it."""
+"""A code location for the daemon: the real sensors of new files and of retries, and a batch of one asset.
+
+`dagster-daemon run -f` loads it. Retries are an hour ahead, so that their pauses are over at once.
+"""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from ecommerce_platform.landing.sensor import build_sensor
+from ecommerce_platform.operations.retries import build_sensor as build_retry_sensor
 from ecommerce_platform.partitions import daily_partitions
 from ecommerce_platform.settings import Profile, load_settings
 
@@ -16,5 +22,6 @@ def batch() -> None: ...
 
 
 daily_batch = dg.define_asset_job("daily_batch", selection=[batch], executor_def=dg.in_process_executor)
-sensor = build_sensor(SETTINGS, daily_batch, seconds_between_ticks=1)
-defs = dg.Definitions(assets=[batch], jobs=[daily_batch], sensors=[sensor])
+new_files = build_sensor(SETTINGS, daily_batch, seconds_between_ticks=1)
+retries = build_retry_sensor(SETTINGS, daily_batch, lambda: datetime.now(UTC) + timedelta(hours=2))
+defs = dg.Definitions(assets=[batch], jobs=[daily_batch], sensors=[new_files, retries])

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from ecommerce_platform.operations.notifications.sensor import State
 from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform_tests.operations.prometheus import PROMETHEUS, RULES, wait_until
 from ecommerce_platform_tests.operations.watched import Watched, watched
@@ -52,16 +53,16 @@ def test_days_that_land_and_are_not_loaded(shop: Watched) -> None:
 
 
 def test_a_stage_that_nothing_computes(shop: Watched) -> None:
-    fires(shop, "MartsStale", 120, stage="marts")
+    fires(shop, "MartsStale", 180, stage="marts")
 
 
 def test_a_day_with_a_broken_file_and_one_with_rows_that_are_no_events(shop: Watched) -> None:
     assert not shop.run(3, 4)
+    shop.prometheus.is_silent("MartsStale", 10, stage="marts")
     fires(shop, "DayRefused", table="orders")
     fires(shop, "QuarantineGrows", table="products")
     fires(shop, "BatchJobFailure", job_name="daily_batch")
     fires(shop, "BlockingCheckFailed")
-    shop.prometheus.is_silent("MartsStale", 30, stage="marts")
     shop.prometheus.is_silent("PartitionLag")
 
 
@@ -116,6 +117,8 @@ def test_a_backfill_whose_run_is_killed_and_its_resumption(shop: Watched) -> Non
     launched = shop.command("backfill", "run", str(shop.day(3)), str(shop.day(4)))
     assert launched.returncode == 0, launched.stderr
     run_id, pid = shop.pid_of_run(240)
+    # What fails before the first tick of the notifications is no news.
+    wait_until(lambda: State.load(shop.instance).position.last is not None, 240, "the notifications tick")
     fires(shop, "RunStuck")
     os.kill(pid, signal.SIGKILL)
     fires(shop, "BatchJobFailure", job_name="__ASSET_JOB")
@@ -136,7 +139,7 @@ def test_a_daemon_that_dies(shop: Watched) -> None:
     shop.kill("daemon")
     fires(shop, "DaemonDown", 120, daemon="SENSOR")
     shop.start_daemon()
-    shop.prometheus.is_silent("DaemonDown", 120, daemon="SENSOR")
+    shop.prometheus.is_silent("DaemonDown", 240, daemon="SENSOR")
 
 
 def test_every_panel_of_every_dashboard_shows_something(shop: Watched) -> None:
