@@ -32,6 +32,8 @@ ClickHouse's) and Spark in local mode. Ratios between ways of using the same eng
 the work does; times do not.
 """
 
+_NOISE = "rounds differ widely, and a ratio near 1 can fall on either side of it. Measure again on an idle machine."
+
 
 def write_page(folder: Path = RESULTS, page: Path = PAGE, plots: Path = PLOTS) -> Path:
     """Write the page and one plot for each result that has timings."""
@@ -74,6 +76,11 @@ def _section(result: dict[str, Any], plots: Path) -> str:
         lines += ["", *_timings(result), "", f"![{result['title']}](performance/{_plot(result, plots)})"]
     for note in (*[row["note"] for row in result["rows"] if row["note"]], *result["notes"]):
         lines += ["", note]
+    if load["before"][0] > machine["cores"]:
+        lines += [
+            "",
+            f"**The machine was busy with other work** (load average {load['before'][0]} on {machine['cores']} cores): {_NOISE}",
+        ]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     lines += [
         "",

@@ -78,7 +78,7 @@ def publish(settings: Settings, rows: int) -> None:
     iceberg = ensure_event_table(pyiceberg_catalog(settings), settings, ORDERS)
     with duckdb.connect() as engine:
         engine.execute("set TimeZone = 'UTC'")
-        found = engine.execute(_EVENTS.format(rows=rows)).to_arrow_table()
+        found = engine.sql(_EVENTS.format(rows=rows)).to_arrow_table()
     schema: pa.Schema = iceberg.schema().as_arrow()
     iceberg.append(pa.table({field.name: found[field.name].cast(field.type) for field in schema}))
     snapshot = iceberg.current_snapshot()
