@@ -175,7 +175,7 @@ class ReconciliationSettings(BaseModel):
     again_longest_gap_seconds: int = Field(6 * 3600, gt=0)
     reports_uri: str = ""
     # Pages written by one run; those of other dates are written when they are asked for.
-    report_pages: int = Field(31, ge=0)
+    report_pages: int = Field(14, ge=0)
 
 
 class OperationsSettings(BaseModel):

@@ -21,6 +21,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from ecommerce_platform.metrics import RECONCILED_METRICS, TIERS
@@ -106,11 +107,14 @@ def convergence_png(results: Sequence[DayResult]) -> str:
 
 
 def _curve(axes: Axes, results: Sequence[DayResult], colours: dict[str, str] | None = None) -> None:
-    pick = (lambda mark: colours[mark]) if colours else (lambda mark: mark)
-    times = [_naive(result.at) for result in results]
+    def pick(mark: str) -> str:
+        return colours[mark] if colours else mark
+
+    # matplotlib takes datetimes, its types know numbers alone.
+    times: Any = [_naive(result.at) for result in results]
     differing, lagging = [item.differing for item in results], [item.lagging for item in results]
-    axes.step(times, differing, where="post", color=pick(ACCENT), linewidth=1.8, label="differ")  # type: ignore[arg-type]
-    axes.fill_between(times, differing, step="post", color=pick(ACCENT), alpha=0.12, linewidth=0)  # type: ignore[arg-type]
+    axes.step(times, differing, where="post", color=pick(ACCENT), linewidth=1.8, label="differ")
+    axes.fill_between(times, differing, step="post", color=pick(ACCENT), alpha=0.12, linewidth=0)
     for verdict, mark in ((False, ERROR), (True, OK)):
         points = [
             (at, many) for at, many, item in zip(times, differing, results, strict=True) if item.converged is verdict
@@ -119,12 +123,12 @@ def _curve(axes: Axes, results: Sequence[DayResult], colours: dict[str, str] | N
             x, y = zip(*points, strict=True)
             axes.scatter(x, y, s=26, color=pick(mark), zorder=3, label="converged" if verdict else None)
     if any(lagging):
-        axes.plot(times, lagging, color=pick(MUTED), linestyle=":", linewidth=1.4, label="lag")  # type: ignore[arg-type]
+        axes.plot(times, lagging, color=pick(MUTED), linestyle=":", linewidth=1.4, label="lag")
     axes.set_ylim(bottom=0, top=max(1, *differing, *lagging) * 1.15)
     axes.set_ylabel("orders")
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     if len({*times}) == 1:
-        axes.set_xticks([times[0]], [times[0].strftime("%Y-%m-%d %H:%M")])  # type: ignore[list-item]
+        axes.set_xticks([times[0]], [times[0].strftime("%Y-%m-%d %H:%M")])
     else:
         locator = AutoDateLocator(minticks=3, maxticks=7)
         axes.xaxis.set_major_locator(locator)
@@ -152,7 +156,7 @@ def metric_differences(verdicts: Sequence[MetricVerdict]) -> str:
             axis.xaxis.set_major_locator(MaxNLocator(3))
             axis.set_xlabel("% of batch", fontsize=8)
             axis.grid(visible=False, axis="y")
-            axis.invert_yaxis() if axis is axes[0] else None
+        axes[0].invert_yaxis()
         return _svg(figure, "metrics", "Difference of each metric and tier as a share of the batch value")
 
 
@@ -169,7 +173,7 @@ def heat_map(found: Overview) -> str:
         for result in found.results:
             if result.date in column and result.at in row:
                 place = (column[result.date] + 0.06, row[result.at] + 0.1)
-                axes.add_patch(mpl.patches.Rectangle(place, 0.88, 0.8, facecolor=HEAT[level(result)], linewidth=0))
+                axes.add_patch(Rectangle(place, 0.88, 0.8, facecolor=HEAT[level(result)], linewidth=0))
         axes.set_xlim(0, len(dates))
         axes.set_ylim(len(times), 0)
         step = max(1, len(dates) // 8)

@@ -14,7 +14,7 @@ import pyarrow.fs as pafs
 
 from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.reconciliation.converge import DayResult
-from ecommerce_platform.reconciliation.model import ReconciliationError, Status
+from ecommerce_platform.reconciliation.model import ALL_TIERS, ReconciliationError, Status
 from ecommerce_platform.reconciliation.reconcile import Reconciliation
 from ecommerce_platform.reconciliation.reports.data import day_reports, overview
 from ecommerce_platform.reconciliation.reports.render import OVERVIEW, day_page, overview_page, page_of
@@ -88,10 +88,9 @@ def publish(settings: Settings, store: Store, dates: Sequence[date]) -> Publishe
 
 def worth_a_page(found: Reconciliation, most: int) -> list[date]:
     """Dates of which a reconciliation has something to tell: those with discrepancies, then with metrics out of tolerance, then
-    the latest others; `most` of them."""
+    the run's own days; `most` of them, the latest first."""
     told = {item.finding.date for item in found.discrepancies}
-    off = {verdict.date for verdict in found.verdicts if verdict.status is not Status.OK}
-    dates = sorted(
-        {result.date for result in found.results}, key=lambda day: (day not in told, day not in off, -day.toordinal())
-    )
+    off = {v.date for v in found.verdicts if v.user_tier == ALL_TIERS and v.status is not Status.OK}
+    own = set(found.run.days) & {result.date for result in found.results}
+    dates = sorted(told | off | own, key=lambda day: (day not in told, day not in off, -day.toordinal()))
     return sorted(dates[:most])
