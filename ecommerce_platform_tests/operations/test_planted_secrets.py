@@ -160,7 +160,16 @@ def used(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installa
     for path in Path(local.landing_uri).rglob("*.parquet"):
         s3.upload_file(str(path), BUCKET, f"landing/{path.relative_to(local.landing_uri)}")
     load_speed_layer(local, realtime_dir(local))
-    found = Installation(folder, s3.meta.endpoint_url)
+    try:
+        found = Installation(folder, s3.meta.endpoint_url)
+        do_everything(found)
+        yield found
+    finally:
+        servers.down(folder / "data")
+
+
+def do_everything(found: Installation) -> None:
+    """A day with every client in use, then each of the systems away in turn, and the commands that speak of them."""
     found.materialize()
     found.materialize("snowflake/raw/users", ECOMMERCE_SNOWFLAKE__PORT="9")
     found.materialize("iceberg/users", ECOMMERCE_S3__ENDPOINT="http://127.0.0.1:9")
@@ -172,8 +181,6 @@ def used(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installa
     found.shell("ecommerce-platform", "backfill", "plan", str(DAY), str(DAY), ECOMMERCE_SNOWFLAKE__PORT="9")
     found.shell("ecommerce-platform", "reconcile", ECOMMERCE_START_DATE="no date")
     found.scrape()
-    yield found
-    servers.down(folder / "data")
 
 
 def test_every_secret_setting_is_planted() -> None:
