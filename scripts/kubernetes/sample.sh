@@ -30,7 +30,7 @@ spec:
           boto3.client("s3", endpoint_url=s3.endpoint, region_name=s3.region, aws_access_key_id=s3.access_key_id.get_secret_value(),
                        aws_secret_access_key=s3.secret_access_key.get_secret_value()).create_bucket(Bucket="ecommerce")
           PYTHON
-          ecommerce-platform sample --days $days --orders-per-day $orders --overwrite
+          ecommerce-platform sample --days $days --orders-per-day $orders --no-faults --overwrite
           ecommerce-platform realtime load /tmp/data/realtime
       volumeMounts: [{name: tmp, mountPath: /tmp}]
   volumes: [{name: tmp, emptyDir: {}}]
