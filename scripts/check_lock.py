@@ -26,7 +26,16 @@ def problems() -> list[str]:
         block.split()[0] for block in re.split(r"\n(?=\S)", lock) if "==" in block and "--hash=sha256:" not in block
     ]
     found += [f"{name} has no hash in requirements.lock" for name in unhashed]
+    for name in ("requirements-runtime.lock", "requirements-embedded.lock"):
+        strange = set(_blocks((PROJECT / name).read_text())) - set(_blocks(lock))
+        found += [
+            f"{name} pins {block.split()[0]}, requirements.lock does not: run make lock" for block in sorted(strange)
+        ]
     return found
+
+
+def _blocks(lock: str) -> list[str]:
+    return [block.rstrip("\n") for block in re.split(r"\n(?=\S)", lock) if "==" in block]
 
 
 if __name__ == "__main__":
