@@ -17,6 +17,7 @@ import tempfile
 import time
 from datetime import date
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import duckdb
 
@@ -136,7 +137,7 @@ def _ours(settings: Settings) -> Contender:
             "state_seconds": round(seconds - ingested + started, 2),
         }
         tasks = open_catalog(settings).load_table(STATE).scan().plan_files()
-        files = [task.file.file_path.removeprefix("file://") for task in tasks]
+        files = [unquote(urlparse(task.file.file_path).path) for task in tasks]
         return Outcome(_summary_of(files), seconds, figures)
 
     return Contender(OURS, work)
