@@ -5,6 +5,10 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$PROJECT"
 [ ! -s "$RUN_DIR/init.pid" ] || die "a node runs already ($RUN_DIR); end it with scripts/kubernetes/node-down.sh"
+# Said at once, and not after the builds.
+need buildah buildah debootstrap debootstrap containerd containerd runc runc iptables iptables conntrack conntrack shellcheck shellcheck \
+  openssl openssl git git gcc gcc
+command -v go >/dev/null || die "Go is missing: the node is built from Go modules (go.dev/doc/install, 1.25 or newer)"
 finish() {
   local code=$?
   if [ "$code" != 0 ] && [ -d "$RUN_DIR/logs" ] && [ -n "${LOGS:-}" ]; then cp -r "$RUN_DIR/logs" "$LOGS"; fi
