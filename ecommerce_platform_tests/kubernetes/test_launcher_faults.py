@@ -16,7 +16,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ecommerce_platform_tests.kubernetes.cluster import SCRIPTS, command, kubectl, until
+from ecommerce_platform_tests.kubernetes.cluster import PROJECT, SCRIPTS, command, kubectl, until
 from ecommerce_platform_tests.kubernetes.launcher_lab import (
     NAMESPACE,
     Lab,
@@ -215,11 +215,12 @@ def test_orphans_of_finished_runs_are_swept(lab: Lab) -> None:
     worker.wait(30)
     run = lab.instance.get_run_by_id(run_id)
     assert run is not None
-    sweep = [".venv/bin/ecommerce-platform", "spark", "sweep"]
+    home = [f"DAGSTER_HOME={lab.folder}", f"PYTHONPATH={PROJECT}"]
+    sweep = ["env", *home, str(PROJECT / ".venv/bin/ecommerce-platform"), "spark", "sweep"]
     assert pods("driver", "Running"), "an orphan"
-    command("env", f"DAGSTER_HOME={lab.folder}", *sweep)
+    command(*sweep)
     assert pods("driver", "Running"), "its run is not over: it may be resumed"
     lab.instance.report_run_failed(run)
-    command("env", f"DAGSTER_HOME={lab.folder}", *sweep)
+    command(*sweep)
     until("the orphan is gone", lambda: not pods("driver"), 200)
     assert not list((lab.folder / "data" / "scratch" / "steps").iterdir())
