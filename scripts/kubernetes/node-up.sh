@@ -25,7 +25,7 @@ certificates=$!
 for controller in cpu cpuacct cpuset memory devices freezer blkio pids systemd; do
   [ -d "/sys/fs/cgroup/$controller" ] || die "the control group hierarchy $controller is not mounted"
   own=$(awk -F: -v wanted="$controller" '{n = split($2, names, ","); for (i = 1; i <= n; i++) if (names[i] == wanted || names[i] == "name=" wanted) print $3}' /proc/self/cgroup)
-  folder=/sys/fs/cgroup/$controller${own%/}/ecommerce-platform-node
+  folder=/sys/fs/cgroup/$controller${own%/}/$(basename "$RUN_DIR")
   mkdir -p "$folder"
   if [ "$controller" = cpuset ]; then
     cat "/sys/fs/cgroup/cpuset${own%/}/cpuset.cpus" > "$folder/cpuset.cpus"
