@@ -28,7 +28,7 @@ def install() -> None:
         return data
 
     socket.socket.recv_into = recv_into  # type: ignore[assignment, method-assign]
-    socket.socket.recv = recv  # type: ignore[method-assign]
+    socket.socket.recv = recv  # type: ignore[assignment, method-assign]
 
 
 def received() -> int:

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -25,7 +26,9 @@ def main(folder: Path) -> None:
     started, cpu = time.perf_counter(), time.process_time()
     names = ", ".join(_COLUMNS)
     speed = client.query_arrow(f"select {names} from orders_now", use_strings=True)
-    batch = connection.cursor().execute(f"select {names} from staging.orders_enhanced").fetch_arrow_all()
+    cursor = connection.cursor()
+    cursor.execute(f"select {names} from staging.orders_enhanced")
+    batch: Any = cursor.fetch_arrow_all()
     batch = batch.rename_columns([name.lower() for name in batch.column_names])
     with duckdb.connect() as engine:
         engine.execute("set TimeZone = 'UTC'")

@@ -258,8 +258,11 @@ class _TableLoader:
         """PUT and COPY for all the days, then the transaction; again without the days that did not arrive intact."""
         with scratch_folder(self.settings) as folder:
             groups = collect(iceberg, [file for day in planned for file in day.files], folder)
-            expected = contents_by_day(groups, self.contract, [day.record.day for day in planned])
-            loading = copy_to_loading_table(self.connection, self.table, self.contract.all_event_columns, groups)
+            # The files are added up here while the warehouse takes them.
+            with ThreadPoolExecutor(1, thread_name_prefix="checksum") as pool:
+                counting = pool.submit(contents_by_day, groups, self.contract, [day.record.day for day in planned])
+                loading = copy_to_loading_table(self.connection, self.table, self.contract.all_event_columns, groups)
+                expected = counting.result()
         while planned:
             try:
                 self._commit(loading, planned, expected)
