@@ -59,7 +59,9 @@ def test_an_account_may_do_what_it_needs_and_is_refused_the_rest(
     home = installed.workloads if account in ("run", "spark") else installed.namespace
     namespace = installed.workloads if where == "w" else installed.namespace
     user = f"system:serviceaccount:{home}:{installed.release}-{account}"
-    answer = kubectl("auth", "can-i", verb, resource, "-n", namespace, "--as", user, check=False).strip()
+    kind, _, part = resource.partition("/")
+    subresource = [f"--subresource={part}"] if part else []
+    answer = kubectl("auth", "can-i", verb, kind, *subresource, "-n", namespace, "--as", user, check=False).strip()
     assert answer == ("yes" if allowed else "no")
 
 
