@@ -11,15 +11,7 @@ from benchmarks.installation import DaysRun, installed
 #: Lengths of the histories in days, orders a day, rounds.
 SIZES = {Size.QUICK: ((1, 10), 300, 1), Size.FULL: ((1, 10, 100), 5000, 3)}
 #: Steps that are Spark's and dbt's.
-_COMPUTING = (
-    "change_events",
-    "customer_metrics",
-    "product_analytics",
-    "daily_business_metrics",
-    "spark",
-    "dbt",
-    "models",
-)
+_COMPUTING = ("change_events", "spark_analytics", "dbt_models")
 
 
 def run(size: Size) -> Report:
