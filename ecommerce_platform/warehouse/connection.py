@@ -70,6 +70,9 @@ def connection_arguments(settings: Settings, run_id: str | None = None, role: st
         },
         "login_timeout": snowflake.login_timeout_seconds,
         "network_timeout": snowflake.network_timeout_seconds,
+        # A server that takes the request and says nothing is noticed by the socket only. Snowflake answers within 45 s, if
+        # only that a statement is still running.
+        "socket_timeout": min(60, snowflake.network_timeout_seconds),
     }
     if settings.snowflake_is_embedded:
         endpoint = ensure_snowflake(settings.data_dir)
