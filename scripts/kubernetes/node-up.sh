@@ -31,8 +31,8 @@ for controller in cpu cpuacct cpuset memory devices freezer blkio pids systemd; 
     cat "/sys/fs/cgroup/cpuset${own%/}/cpuset.cpus" > "$folder/cpuset.cpus"
     cat "/sys/fs/cgroup/cpuset${own%/}/cpuset.mems" > "$folder/cpuset.mems"
   fi
-  # The kernel weighs the whole node against single processes beside it: as many as a busy node has.
-  if [ "$controller" = cpu ]; then echo 10240 > "$folder/cpu.shares"; fi
+  # The kernel weighs the whole node against single processes beside it: as many as a node with some pods has.
+  if [ "$controller" = cpu ]; then echo 4096 > "$folder/cpu.shares"; fi
   echo "$folder" >> "$RUN_DIR/cgroups"
 done
 
