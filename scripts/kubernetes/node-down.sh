@@ -8,10 +8,11 @@ if [ -n "$pid" ] && grep -qs "$RUN_DIR" "/proc/$pid/environ"; then
   for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
 fi
 if [ -f "$RUN_DIR/cgroups" ]; then
-  for _ in $(seq 50); do
+  for _ in $(seq 300); do
     left=0
     while read -r group; do
-      if [ -d "$group" ]; then find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || left=1; fi
+      if [ -d "$group" ]; then find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true; fi
+      if [ -d "$group" ]; then left=1; fi
     done < "$RUN_DIR/cgroups"
     [ "$left" = 0 ] && break
     sleep 0.1
