@@ -52,11 +52,12 @@ def test_an_upgrade_moves_the_code_location_and_every_image_together_and_a_rollb
         *("upgrade", installed.release, str(CHART), "--reuse-values", "--set", f"image.tag={next_tag}"),
         *("--wait", "--timeout", "8m"),
     )
-    assert "Next revision" in _description(installed)
+    # The webserver looks at the code server's identity every few seconds and loads the location anew when it is another.
+    until("the webserver shows the next revision", lambda: "Next revision" in _description(installed), seconds=120)
     assert _images(installed) == {f"localhost/ecommerce-platform:{next_tag}"}
 
     installed.helm("rollback", installed.release, "--wait", "--timeout", "8m")
-    assert _description(installed) == before
+    until("the webserver shows the revision before", lambda: _description(installed) == before, seconds=120)
     assert _images(installed) == {f"localhost/ecommerce-platform:{installed.tag}"}
 
 
