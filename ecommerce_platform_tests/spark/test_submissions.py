@@ -88,6 +88,20 @@ def test_a_spark_application_has_the_documents_resources() -> None:
     assert spec["restartPolicy"] == {"type": "Never"}
 
 
+def test_spark_submit_gets_the_same_resources() -> None:
+    options = submit_options(submission(), {})
+    driver = [options[f"spark.{name}"] for name in ("driver.memory", "driver.memoryOverhead")]
+    executor = [options[f"spark.executor.{name}"] for name in ("instances", "memory", "memoryOverhead", "cores")]
+    assert driver == ["2g", "1g"]
+    assert executor == ["2", "3g", "1g", "2"]
+    cpu = [
+        options[f"spark.kubernetes.{role}.{kind}.cores"]
+        for role in ("driver", "executor")
+        for kind in ("request", "limit")
+    ]
+    assert cpu == ["1000m", "1500m", "1500m", "2000m"]
+
+
 def test_a_spark_application_is_valid_by_the_operators_models_and_theirs_alone() -> None:
     document = build_application(submission())
     assert SparkV1beta2SparkApplication.from_dict(document).to_dict() == document  # type: ignore[union-attr]
