@@ -97,7 +97,9 @@ class SnowflakeSettings(BaseModel):
     admin_role: Name | None = None
     # A load's rows and ledger rows share a transaction per table; this many days of a range at most.
     days_per_transaction: int = Field(31, ge=1)
-    login_timeout_seconds: int = Field(60, ge=1, description="how long a login may take, tries of the connector included")
+    login_timeout_seconds: int = Field(
+        60, ge=1, description="how long a login may take, tries of the connector included"
+    )
     network_timeout_seconds: int = Field(600, ge=1, description="how long a request may go unanswered, tries included")
     lock_timeout_seconds: int = Field(600, ge=1, description="how long a load waits for another's lock")
 

@@ -53,8 +53,10 @@ class Cursor:
         if not text:
             return cls()
         found = json.loads(text)
-        times = (datetime.fromisoformat(found[name]) if found[name] else None for name in ("read_at", "next_at"))
-        return cls(*times, record=found["record"])
+        read_at, next_at = (
+            datetime.fromisoformat(found[name]) if found[name] else None for name in ("read_at", "next_at")
+        )
+        return cls(read_at, next_at, found["record"])
 
     def to_text(self) -> str:
         times = {"read_at": self.read_at, "next_at": self.next_at}

@@ -17,6 +17,8 @@ from ecommerce_platform.warehouse.ddl import RESTATEMENTS
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
+# A field is called date as its column is.
+Day = date
 _COLUMNS = (
     "restated_at, model, date, customer_tier, product_id, change, column_name, old_value, new_value, "
     "closed_month, as_of_day, cause, run_id, invocation_id"
@@ -29,7 +31,7 @@ class Restatement:
 
     restated_at: datetime
     model: str
-    date: date | None
+    date: Day | None
     customer_tier: str | None
     product_id: int | None
     change: str
@@ -37,7 +39,7 @@ class Restatement:
     old_value: str | None
     new_value: str | None
     closed_month: bool
-    as_of_day: date | None
+    as_of_day: Day | None
     cause: str | None
     run_id: str | None
     invocation_id: str | None
@@ -87,7 +89,7 @@ def restatements(
         "order by restated_at, model, date, customer_tier, product_id, column_name",
         values,
     )
-    return [Restatement(*row[:9], bool(row[9]), *row[10:]) for row in rows]
+    return [Restatement(*(*row[:9], bool(row[9]), *row[10:])) for row in rows]
 
 
 def restated_by(connection: SnowflakeConnection, run_id: str) -> dict[str, Restated]:

@@ -238,7 +238,5 @@ class Backfills:
 
 def _of_days(key: dg.AssetKey, names: Sequence[str]) -> PartitionsByAssetSelector:
     days = [date.fromisoformat(name) for name in names]
-    ranges = [
-        PartitionRangeSelector(start=str(item.first), end=str(item.last)) for item in ranges_of(days, _NO_LIMIT)
-    ]
+    ranges = [PartitionRangeSelector(start=str(item.first), end=str(item.last)) for item in ranges_of(days, _NO_LIMIT)]
     return PartitionsByAssetSelector(asset_key=key, partitions=PartitionsSelector(ranges=ranges))

@@ -135,7 +135,7 @@ def latest_verdicts(store: Store, dates: Sequence[date]) -> list[MetricVerdict]:
         where {date_condition("date", dates)}
         """,
     )
-    verdicts = [MetricVerdict(*values, status=Status(status)) for *values, status in rows]
+    verdicts = [MetricVerdict(*(*values, Status(status))) for *values, status in rows]
     return sorted(
         verdicts,
         key=lambda v: (v.date, RECONCILED_METRICS.index(v.metric), v.user_tier != ALL_TIERS, v.user_tier),

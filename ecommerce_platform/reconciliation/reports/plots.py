@@ -63,7 +63,8 @@ _TITLES = {
     "total_revenue": "total\nrevenue",
     "avg_order_value": "average\norder value",
 }
-_STYLE: dict[str, Any] = {
+# Matplotlib types the names of its parameters one by one.
+_STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ecommerce-platform",
     "font.family": "sans-serif",
@@ -97,7 +98,7 @@ def convergence_curve(results: Sequence[DayResult]) -> str:
 
 def convergence_png(results: Sequence[DayResult]) -> str:
     """The curve of all dates of a run's history together, as a data address for Markdown."""
-    style = {key: _FIXED.get(value, value) if isinstance(value, str) else value for key, value in _STYLE.items()}
+    style: Any = {key: _FIXED.get(value, value) if isinstance(value, str) else value for key, value in _STYLE.items()}
     with mpl.rc_context(style):
         figure = Figure(figsize=(6, 1.9))
         _curve(figure.add_subplot(), _summed(results), _FIXED)
