@@ -139,6 +139,11 @@ def application_options(settings: Settings, jars: tuple[Path, ...]) -> dict[str,
         "spark.sql.adaptive.coalescePartitions.enabled": "true",
         "spark.sql.adaptive.skewJoin.enabled": "true",
         "spark.sql.adaptive.localShuffleReader.enabled": "true",
+        # Where a stage turns out empty this rule drops what was observed before it: the rows on their way to quarantine,
+        # when a day has no others.
+        "spark.sql.adaptive.optimizer.excludedRules": (
+            "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"
+        ),
         "spark.sql.warehouse.dir": str(settings.data_dir / "spark-warehouse"),
         "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC -Dlog4j2.configurationFile={_LOG_SETTINGS.as_uri()}",
     }

@@ -320,3 +320,10 @@ def test_quarantined_rows_of_the_published_content_survive_while_newer_content_i
     kept = lake.quarantined("content_id", "reason")
     assert sorted(kept) == sorted([(published.content_id, "null_key"), (refused.content_id, "missing_lsn")])
     assert quarantine.HANDED_OVER_ROWS > 0
+
+
+def test_a_day_whose_rows_are_all_unfit_is_refused_and_its_rows_are_kept(lake: Lake) -> None:
+    lake.land(FIRST, order(None, 1), order(2, 2, "truncate"))
+    result = lake.ingest(FIRST)
+    assert "quarantine" in result.refused[FIRST].reason
+    assert [reason for (reason,) in lake.quarantined("reason")] == ["null_key", "unknown_operation"]
