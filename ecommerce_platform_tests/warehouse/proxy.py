@@ -41,16 +41,23 @@ class Proxy:
         with suppress(OSError), socket.create_connection(self._target) as server:
             self._sockets.append(server)
             threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
-            while data := client.recv(1 << 16):
-                if self.mode is Mode.SILENT:
-                    self.refused += 1
-                elif self.mode is Mode.ERRORS and self._takes_an_error():
-                    self.refused += 1
-                    client.sendall(_ERROR)
-                    client.close()
-                    return
-                else:
-                    server.sendall(data)
+            try:
+                self._forward(client, server)
+            finally:
+                # The server hears of it only so: the other thread still reads, and that keeps a closed socket open.
+                server.shutdown(socket.SHUT_RDWR)
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        while data := client.recv(1 << 16):
+            if self.mode is Mode.SILENT:
+                self.refused += 1
+            elif self.mode is Mode.ERRORS and self._takes_an_error():
+                self.refused += 1
+                client.sendall(_ERROR)
+                client.close()
+                return
+            else:
+                server.sendall(data)
 
     def _takes_an_error(self) -> bool:
         if self.errors_left is None:
@@ -65,6 +72,8 @@ class Proxy:
 
     def close(self) -> None:
         for each in (self._listener, *self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
             with suppress(OSError):
                 each.close()
 
