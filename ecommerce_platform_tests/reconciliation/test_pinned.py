@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +16,8 @@ from ecommerce_platform.reconciliation.pinned import batch_state, settled_state
 from ecommerce_platform.reconciliation.reconcile import Layers, open_layers, reconcile
 from ecommerce_platform.reconciliation.speed import SpeedOrders
 from ecommerce_platform.reconciliation.storage import Store
-from ecommerce_platform.settings import ReconciliationSettings
+from ecommerce_platform.settings import ReconciliationSettings, Settings
+from ecommerce_platform.warehouse.connection import connect
 from ecommerce_platform_tests.reconciliation.test_reconcile import AT, LAST, ORDER
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers
 
@@ -48,41 +50,48 @@ def interrupted(layers: Layers, happens: Callable[[int], None], times: int = 1) 
     return replace(layers, speed=other)
 
 
+@pytest.fixture
+def dbt(two: TwoLayers, servers_settings: Settings) -> Iterator[TwoLayers]:
+    """The batch side by a connection of its own, as a build has it: both layers are read at the same time."""
+    with closing(connect(servers_settings, "dbt")) as connection:
+        yield replace(two, connection=connection)
+
+
 def run_of(layers: Layers, two: TwoLayers):  # type: ignore[no-untyped-def]
     return reconcile(layers, Store(two.connection), [DAY], "run", AT, NO_WAIT)
 
 
-def test_models_that_are_built_anew_during_the_reading_are_read_again(two: TwoLayers) -> None:
+def test_models_that_are_built_anew_during_the_reading_are_read_again(two: TwoLayers, dbt: TwoLayers) -> None:
     two.batch(ORDER, CHANGED, LAST, applied=[DAY, LAST.day])
     two.speed(ORDER, CHANGED, LAST)
 
     def build(_: int) -> None:
         # Staging first, memory last, as dbt does it: between the two, readings belong to no state.
-        two.batch(ORDER, CHANGED, LAST)
+        dbt.batch(ORDER, CHANGED, LAST)
 
     found = run_of(interrupted(layers_of(two), build), two)
     assert found.findings == {}
     assert {verdict.status for verdict in found.verdicts} == {Status.OK}
 
 
-def test_a_build_that_begins_during_the_reading_and_does_not_end_is_refused(two: TwoLayers) -> None:
+def test_a_build_that_begins_during_the_reading_and_does_not_end_is_refused(two: TwoLayers, dbt: TwoLayers) -> None:
     two.batch(ORDER, CHANGED, LAST, applied=[DAY, LAST.day])
     two.speed(ORDER, CHANGED, LAST)
 
     def begin(_: int) -> None:
-        two.build_begins([DAY, CHANGED.day, LAST.day])
-        two.show([CHANGED, LAST])
+        dbt.build_begins([DAY, CHANGED.day, LAST.day])
+        dbt.show([CHANGED, LAST])
 
     with pytest.raises(ReconciliationError, match=r"are being built, or a build of them broke off: .* 1 days"):
         run_of(interrupted(layers_of(two), begin), two)
     assert Store(two.connection).day_results() == []
 
 
-def test_models_that_never_hold_still_are_refused_after_three_readings(two: TwoLayers) -> None:
+def test_models_that_never_hold_still_are_refused_after_three_readings(two: TwoLayers, dbt: TwoLayers) -> None:
     two.both(ORDER, LAST)
 
     def rebuild(time: int) -> None:
-        two.show([ORDER, LAST, *(Event(800 + number, 8000 + number) for number in range(time))])
+        dbt.show([ORDER, LAST, *(Event(800 + number, 8000 + number) for number in range(time))])
 
     with pytest.raises(ReconciliationError, match="built anew during each of 3 measurements"):
         run_of(interrupted(layers_of(two), rebuild, times=3), two)
