@@ -28,7 +28,7 @@ _CONFLICTS = frozenset({625, 629})
 #: Snowflake: an object named in the statement does not exist, or this role may not see it.
 _NO_SUCH_OBJECT = frozenset({2003, 2043})
 #: Snowflake: the session is gone or its token no longer holds, so that a new connection helps.
-_LOST_SESSIONS = frozenset({250002, 390104, 390111, 390112, 390114, 390318})
+_LOST_SESSIONS = frozenset({250002, 290401, 390104, 390111, 390112, 390114, 390318})
 _BACKOFF_SECONDS = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 

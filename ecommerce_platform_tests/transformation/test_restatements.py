@@ -169,7 +169,12 @@ def watch(monkeypatch: pytest.MonkeyPatch, after: Callable[[str], None]) -> None
 
     def execute(cursor: SnowflakeCursor, command: str, *arguments: Any, **options: Any) -> Any:
         result = real(cursor, command, *arguments, **options)
-        after(command)
+        try:
+            after(command)
+        except OperationalError:
+            # Whose session is lost has lost its transaction: the server rolls it back.
+            real(cursor, "rollback")
+            raise
         return result
 
     monkeypatch.setattr(SnowflakeCursor, "execute", execute)
