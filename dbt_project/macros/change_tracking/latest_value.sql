@@ -4,6 +4,17 @@
     with a leading mark and null as the mark's absence. The window is the one by which the last event is found.
 -#}
 {% macro latest_text(column) -%}
+    {{ known_text(column, 'unbounded preceding') }}
+{%- endmacro %}
+
+
+{#- The same as an event of the key has it: what was known when it happened, itself included. -#}
+{% macro text_so_far(column) -%}
+    {{ known_text(column, 'current row') }}
+{%- endmacro %}
+
+
+{% macro known_text(column, newest) -%}
     first_value(
         case
             when __op = 'DELETE' or {{ column }} = '{{ var("unchanged_placeholder") }}' then null
@@ -13,7 +24,7 @@
     ) ignore nulls over (
         partition by id
         order by {{ event_order('desc') }}
-        rows between unbounded preceding and unbounded following
+        rows between {{ newest }} and unbounded following
     )
 {%- endmacro %}
 

@@ -23,24 +23,36 @@ ranked as (
         created_at,
         updated_at,
         __op,
-        min(
-            iff(__op <> 'DELETE' and status = '{{ var("delivered_status") }}', __source_ts_ms, null)
-        ) over (partition by id) as delivered_at,
+        __source_ts_ms,
+        {{ text_so_far('status') }} as marked_status_then,
         {{ recency() }} as recency
     from events
+),
+
+-- An event that leaves the status out has the status that it left as it was.
+delivered as (
+    select
+        ranked.*,
+        min(
+            iff(
+                ranked.__op <> 'DELETE' and {{ unmark('ranked.marked_status_then') }} = '{{ var("delivered_status") }}',
+                ranked.__source_ts_ms, null
+            )
+        ) over (partition by ranked.id) as delivered_at
+    from ranked
 )
 
 select
-    ranked.id,
-    ranked.user_id,
-    {{ unmark('ranked.marked_status') }} as status,
-    ranked.total_amount,
-    {{ unmark('ranked.marked_shipping_address') }} as shipping_address,
-    ranked.created_at,
-    ranked.updated_at,
-    to_date(ranked.created_at) as business_date,
-    ranked.delivered_at
-from ranked
+    delivered.id,
+    delivered.user_id,
+    {{ unmark('delivered.marked_status') }} as status,
+    delivered.total_amount,
+    {{ unmark('delivered.marked_shipping_address') }} as shipping_address,
+    delivered.created_at,
+    delivered.updated_at,
+    to_date(delivered.created_at) as business_date,
+    delivered.delivered_at
+from delivered
 where
-    ranked.recency = 1
-    and ranked.__op <> 'DELETE'
+    delivered.recency = 1
+    and delivered.__op <> 'DELETE'
