@@ -51,6 +51,7 @@ def upload(folder: Path, s3: S3Settings) -> None:
         client.upload_file(str(path), BUCKET, f"landing/{path.relative_to(folder)}")
 
 
+@pytest.mark.slow
 def test_the_same_days_on_s3_give_the_same_tables(spark_application: None, tmp_path: Path, s3: S3Settings) -> None:
     landing = write_landing(tmp_path / "landing", everything(random_histories=20))
     upload(landing, s3)

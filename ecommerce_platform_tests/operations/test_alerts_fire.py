@@ -19,7 +19,7 @@ from ecommerce_platform_tests.operations.watched import Watched, watched
 from ecommerce_platform_tests.operations.webhook_receiver import Receiver, receiver
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.soak,
     pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not installed: apt-get install prometheus"),
 ]
 FIRED: set[str] = set()

@@ -13,7 +13,7 @@ from ecommerce_platform.operations.exporter.server import Exporter
 from ecommerce_platform.operations.exporter.state import PlatformState
 from ecommerce_platform_tests.operations.event_log import grow, one_run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 EVENTS = 100_000
 
 

@@ -23,7 +23,7 @@ from ecommerce_platform.operations.backfill.days import days_between
 from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform_tests.operations.prometheus import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 FIRST = date(2020, 1, 1)
 DAYS = 2000
 KILLS = 3

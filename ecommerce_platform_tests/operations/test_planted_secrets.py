@@ -26,7 +26,7 @@ from ecommerce_platform.operations.notifications import sensor
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform_tests.operations.prometheus import free_port, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 BUCKET = "planted-secrets"
 MARK = "Mb7XqPLANTED"
 DAY = date(2026, 1, 1)

@@ -97,6 +97,7 @@ def command(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda *arguments: CliRunner().invoke(app, ["rebuild", *arguments])
 
 
+@pytest.mark.slow
 def test_everything_is_as_before_after_rebuild_all_and_no_figure_was_restated(
     connection: SnowflakeConnection, shop: Settings, transform: Transform, command: Any
 ) -> None:
@@ -128,6 +129,7 @@ def test_everything_is_as_before_after_rebuild_all_and_no_figure_was_restated(
     assert fetch_all(connection, "select count(*) from MARTS.RESTATEMENTS") == restated
 
 
+@pytest.mark.slow
 def test_models_that_were_computed_from_damaged_rows_are_right_after_raw_and_a_run(
     connection: SnowflakeConnection, shop: Settings, transform: Transform, command: Any
 ) -> None:
@@ -148,6 +150,7 @@ def test_models_that_were_computed_from_damaged_rows_are_right_after_raw_and_a_r
     assert read_all(connection) == models
 
 
+@pytest.mark.slow
 def test_a_range_of_marts_computes_again_what_its_days_touch(
     connection: SnowflakeConnection, shop: Settings, transform: Transform, command: Any
 ) -> None:

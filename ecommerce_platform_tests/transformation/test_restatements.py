@@ -89,6 +89,7 @@ def fresh(connection: SnowflakeConnection) -> None:
     execute(connection, "delete from MARTS.RESTATEMENTS")
 
 
+@pytest.mark.slow
 def test_what_was_first_published_and_the_log_give_what_is_published_now(
     connection: SnowflakeConnection, transform: Transform, fresh: None
 ) -> None:
@@ -190,6 +191,7 @@ def plain(statement: str) -> str:
     return " ".join(sql_of(statement).replace('"', "").lower().split())
 
 
+@pytest.mark.slow
 def test_a_session_lost_between_any_two_statements_of_a_mart_logs_nothing_twice_and_changes_nothing_else(
     connection: SnowflakeConnection, transform: Transform, fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
