@@ -35,13 +35,15 @@ down:  ## Stop the embedded servers
 	@$(PLATFORM) local down
 
 .PHONY: check
-check: setup  ## Format, lint, types, imports, SQL, lock file
+check: setup  ## Format, lint, types, imports, lock file, SQL, reference pages, links of the documentation
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/check_lock.py
 	@$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
+	@$(BIN)/python scripts/reference.py --check
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir $(or $(TMPDIR),/tmp)/ecommerce-platform-site
 
 .PHONY: test
 test: setup  ## All tests but the heavy sets

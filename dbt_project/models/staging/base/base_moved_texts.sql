@@ -1,7 +1,8 @@
 {{ config(materialized='table') }}
 
--- What a key change's INSERT stands for where it leaves out a text: the old key's text before its DELETE, through as many
--- key changes as there were. Null when nothing tells. Computed from all applied events each time: it depends on other keys.
+-- What a key change's INSERT stands for where it leaves out a text: the old key's text before its DELETE, through as
+-- many key changes as there were. Null when nothing tells. Computed from all applied events each time: it depends on
+-- other keys.
 {% set texts = text_columns() %}
 with recursive moving as (
     {% for table, columns in texts.items() %}
@@ -149,7 +150,7 @@ last_telling as (
         on
             moves.table_name = telling.table_name
             and moves.old_id = telling.id
-            and (telling.__source_lsn is null or telling.__source_lsn < moves.moved_lsn)
+            and (telling.__source_lsn is null or moves.moved_lsn > telling.__source_lsn)
     qualify row_number() over (
         partition by moves.table_name, moves.moved_lsn, moves.moved_at, telling.column_name
         order by {{ event_order('desc') }}
