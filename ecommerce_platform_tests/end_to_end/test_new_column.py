@@ -15,7 +15,7 @@ from ecommerce_platform.settings import PROJECT_DIR, DbtSettings
 from ecommerce_platform_tests.end_to_end.history import History, day, write_landing
 from ecommerce_platform_tests.end_to_end.platform import Platform
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 NEW_COLUMN = """      - name: gift_note
         logicalType: string

@@ -14,7 +14,7 @@ from ecommerce_platform_tests.faults.kill_points import statement_name
 KILLS = 25
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_kills_at_boundaries_and_at_random_times_lose_and_double_no_row(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     # A process of its own: it forks, which a process that has started a JVM must not do.
