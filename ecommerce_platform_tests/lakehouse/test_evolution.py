@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,7 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
+from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
 from ecommerce_platform.lakehouse.errors import DayRefusedError, TableEvolutionError
 from ecommerce_platform.lakehouse.evolution import extra_column, extra_columns, merged, unknown_problem, widest
@@ -194,6 +197,25 @@ def test_a_type_that_the_table_cannot_follow_refuses_its_day_only(lake: Lake) ->
         "decimal(10,2); added as decimal(10,2)",
     )
     assert "the table has it as bigint" in differences[("refused", "")]
+
+
+def test_the_command_line_shows_what_files_have_that_the_contract_has_not(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(lake.settings.data_dir))
+    run = CliRunner().invoke
+    land(lake, FIRST, [order(1, 1)])
+    same = run(app, ["contract", "diff", "--table", "orders"])
+    assert (same.exit_code, "the landing files are as the contracts say" in same.output) == (0, True)
+
+    land(lake, FIRST, [order(1, 1)], coupon=pa.array(["x"]))
+    one_more = run(app, ["contract", "diff", "--table", "orders", "--format", "json"])
+    assert one_more.exit_code == 0, one_more.output
+    assert [(row["kind"], row["column"]) for row in json.loads(one_more.stdout)] == [("unknown column", "coupon")]
+
+    land(lake, SECOND, [order(2, 2)], **{'"; drop table x': pa.array([1])})
+    refused = run(app, ["contract", "diff", "--table", "orders", "--date", SECOND.isoformat()])
+    assert (refused.exit_code, "its name cannot be used" in refused.stdout.replace("\n", " ")) == (1, True)
 
 
 def test_the_contract_can_name_the_column_later_and_settings_can_leave_it_out(lake: Lake) -> None:

@@ -6,42 +6,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ecommerce_platform.lakehouse.ingest import Ingest, ingest
-from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, load_settings
+from ecommerce_platform.settings import LakehouseSettings, Settings, load_settings
 from ecommerce_platform.spark.session import build_session
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, counts, order
+from ecommerce_platform_tests.s3_server import s3_bucket
 
 
 @pytest.fixture
 def on_s3(tmp_path: Path) -> Iterator[tuple[Settings, Any]]:
     """Settings of an installation on S3, and a client of the server."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"access_key_id": "test", "secret_access_key": "test"}
-    s3 = S3Settings.model_validate({"endpoint": f"http://{host}:{port}", **keys})
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3.endpoint,
-        region_name=s3.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_bucket(Bucket="lakehouse-lake")
-    yield (
-        load_settings(
-            data_dir=tmp_path / "on-s3",
-            landing_uri="s3://lakehouse-lake/landing",
-            s3=s3,
-            lakehouse=LakehouseSettings(warehouse="s3://lakehouse-lake/warehouse"),
-        ),
-        client,
-    )
-    server.stop()
+    with s3_bucket("lakehouse-lake") as bucket:
+        yield (
+            load_settings(
+                data_dir=tmp_path / "on-s3",
+                landing_uri="s3://lakehouse-lake/landing",
+                s3=bucket.settings,
+                lakehouse=LakehouseSettings(warehouse="s3://lakehouse-lake/warehouse"),
+            ),
+            bucket.client,
+        )
 
 
 def test_days_on_s3_are_published_and_a_day_is_known_by_its_etags(

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ecommerce_platform.landing.files import LandingError, list_days, list_files, list_table
 from ecommerce_platform.settings import S3Settings
+from ecommerce_platform_tests.s3_server import s3_bucket
 
 NO_S3 = S3Settings()
 ORDERS = (
@@ -41,24 +40,10 @@ def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
             path.write_bytes(name.encode())
         yield str(tmp_path / "landing"), NO_S3
         return
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    s3 = S3Settings.model_validate(
-        {"endpoint": f"http://{host}:{port}", "access_key_id": "test", "secret_access_key": "test"}
-    )
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3.endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_bucket(Bucket="landing-shop")
-    for name in names:
-        client.put_object(Bucket="landing-shop", Key=f"cdc/{name}", Body=name.encode())
-    yield "s3://landing-shop/cdc", s3
-    server.stop()
+    with s3_bucket("landing-shop") as bucket:
+        for name in names:
+            bucket.client.put_object(Bucket=bucket.name, Key=f"cdc/{name}", Body=name.encode())
+        yield "s3://landing-shop/cdc", bucket.settings
 
 
 def test_a_tables_days_are_its_folders_with_parquet_files(landing: tuple[str, S3Settings]) -> None:

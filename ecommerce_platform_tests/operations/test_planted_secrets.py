@@ -15,16 +15,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import boto3
 import dagster as dg
 import pytest
-from moto.server import ThreadedMotoServer
 from pydantic import BaseModel, SecretStr
 
 from ecommerce_platform.embedded import servers
 from ecommerce_platform.operations.notifications import sensor
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform_tests.operations.prometheus import free_port, wait_until
+from ecommerce_platform_tests.s3_server import s3_bucket
 
 pytestmark = pytest.mark.soak
 BUCKET = "planted-secrets"
@@ -134,19 +133,8 @@ def page(port: int) -> str:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Any]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_bucket(Bucket=BUCKET)
-    yield client
-    server.stop()
+    with s3_bucket(BUCKET) as bucket:
+        yield bucket.client
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
-from pydantic import SecretStr
 
 from ecommerce_platform.reconciliation.command import write_reports
 from ecommerce_platform.reconciliation.converge import DayResult, courses
@@ -31,9 +28,10 @@ from ecommerce_platform.reconciliation.reports.data import DateState, DayReport,
 from ecommerce_platform.reconciliation.reports.publish import Place, publish
 from ecommerce_platform.reconciliation.reports.render import day_page, overview_page, page_of
 from ecommerce_platform.reconciliation.storage import Store
-from ecommerce_platform.settings import S3Settings, Settings
+from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, TwoLayers
+from ecommerce_platform_tests.s3_server import s3_bucket
 
 START = datetime(2026, 1, 20, 6, tzinfo=UTC)
 NASTY = "<script>alert('x')</script> & \"Straße\" 😀"
@@ -225,29 +223,13 @@ def test_an_address_that_reports_cannot_go_to_is_a_clear_error(local_settings: S
 
 
 def test_pages_go_to_s3_as_html(local_settings: Settings) -> None:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        s3 = S3Settings(
-            endpoint=f"http://{host}:{port}", access_key_id=SecretStr("test"), secret_access_key=SecretStr("test")
-        )
-        client = boto3.client(
-            "s3",
-            endpoint_url=s3.endpoint,
-            region_name=s3.region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        client.create_bucket(Bucket="shop-reports")
+    with s3_bucket("shop-reports") as bucket:
         limits = local_settings.reconciliation.model_copy(update={"reports_uri": "s3://shop-reports/reconciliation/"})
-        place = Place.of(local_settings.model_copy(update={"reconciliation": limits, "s3": s3}))
+        place = Place.of(local_settings.model_copy(update={"reconciliation": limits, "s3": bucket.settings}))
         assert place.dates() == set()
         where = place.write(page_of(DAY), day_page(a_report()))
         assert where == f"s3://shop-reports/reconciliation/{DAY}.html"
         assert place.dates() == {DAY}
-        stored = client.get_object(Bucket="shop-reports", Key=f"reconciliation/{DAY}.html")
+        stored = bucket.client.get_object(Bucket=bucket.name, Key=f"reconciliation/{DAY}.html")
         assert stored["ContentType"] == "text/html"
         assert stored["Body"].read().decode().startswith("<!doctype html>")
-    finally:
-        server.stop()

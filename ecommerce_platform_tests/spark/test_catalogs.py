@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from pyiceberg.catalog import load_catalog
 
 from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, SparkSettings, load_settings
 from ecommerce_platform.spark.catalog import ensure_namespaces, load_iceberg_table, pyiceberg_catalog, warehouse_uri
 from ecommerce_platform.spark.session import build_session, start_session_in_background
+from ecommerce_platform_tests.s3_server import s3_bucket
 from ecommerce_platform_tests.spark import hive_server, rest_server
 
 
@@ -42,22 +41,9 @@ PENS = [(1, "blue"), (2, "red")]
 
 @pytest.fixture
 def s3() -> Iterator[S3Settings]:
-    """An S3 (and Glue) server with the bucket `lake`."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"access_key_id": "test", "secret_access_key": "test"}
-    settings = S3Settings.model_validate({"endpoint": f"http://{host}:{port}", **keys})
-    client = boto3.client(
-        "s3",
-        endpoint_url=settings.endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket="catalog-lake")
-    yield settings
-    server.stop()
+    """An S3 (and Glue) server with the bucket `catalog-lake`."""
+    with s3_bucket("catalog-lake") as bucket:
+        yield bucket.settings
 
 
 @pytest.mark.parametrize("kind", ["sql", "hadoop"])

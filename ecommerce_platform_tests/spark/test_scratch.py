@@ -4,13 +4,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import dagster as dg
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ecommerce_platform.settings import S3Settings
 from ecommerce_platform.spark.launchers.scratch import EventReader, EventWriter, Scratch, ScratchError
+from ecommerce_platform_tests.s3_server import s3_bucket
 
 
 def entry(number: int) -> dg.EventLogEntry:
@@ -22,21 +21,8 @@ def entry(number: int) -> dg.EventLogEntry:
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3Settings]:
     """An S3 server with a bucket `scratch`."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"access_key_id": "test", "secret_access_key": "test"}
-    settings = S3Settings.model_validate({"endpoint": f"http://{host}:{port}", **keys})
-    client = boto3.client(
-        "s3",
-        endpoint_url=settings.endpoint,
-        region_name=settings.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_bucket(Bucket="scratch")
-    yield settings
-    server.stop()
+    with s3_bucket("scratch") as bucket:
+        yield bucket.settings
 
 
 @pytest.fixture(params=["folder", "s3"])

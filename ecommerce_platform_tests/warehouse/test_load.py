@@ -7,9 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
@@ -17,6 +15,7 @@ from ecommerce_platform.settings import S3Settings, Settings
 from ecommerce_platform.warehouse.connection import Opener, WarehouseError, execute, fetch_all
 from ecommerce_platform.warehouse.load import load_table, load_tables
 from ecommerce_platform.warehouse.verify import measure, problems
+from ecommerce_platform_tests.s3_server import s3_bucket
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.lake import day, event, events, publish
 
@@ -219,14 +218,6 @@ def test_files_on_s3_are_fetched_and_loaded(
 
 @pytest.fixture
 def s3() -> Iterator[S3Settings]:
-    """An S3 server with the bucket `lake`."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = S3Settings.model_validate(
-        {"endpoint": f"http://{host}:{port}", "access_key_id": "test", "secret_access_key": "test"}
-    )
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=settings.endpoint, **keys).create_bucket(Bucket="warehouse-lake")
-    yield settings
-    server.stop()
+    """An S3 server with the bucket `warehouse-lake`."""
+    with s3_bucket("warehouse-lake") as bucket:
+        yield bucket.settings
