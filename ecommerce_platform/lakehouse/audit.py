@@ -54,7 +54,7 @@ class DayAudit:
 def verdict(audit: DayAudit, max_quarantined_share: Decimal) -> str | None:
     """Why the day must not be published, or None when it may."""
     where = f"{audit.table}, {audit.day}"
-    if audit.landed != audit.published + audit.quarantined + audit.duplicates:
+    if not _conserved(audit):
         return (
             f"{where}: {audit.landed} rows landed, but {audit.published} were written, {audit.quarantined} quarantined and "
             f"{audit.duplicates} are duplicates; expected the three to add up: a file changed while it was read, or "
@@ -80,8 +80,11 @@ def verdict(audit: DayAudit, max_quarantined_share: Decimal) -> str | None:
 
 def may_be_overruled(audit: DayAudit | AuditedCounts) -> bool:
     """Whether a person may publish the day nevertheless: too many unreadable rows are a judgement, lost rows never are."""
-    conserved = audit.landed == audit.published + audit.quarantined + audit.duplicates
-    return conserved and not audit.null_keys and not audit.null_metadata
+    return _conserved(audit) and not audit.null_keys and not audit.null_metadata
+
+
+def _conserved(audit: DayAudit | AuditedCounts) -> bool:
+    return audit.landed == audit.published + audit.quarantined + audit.duplicates
 
 
 def audited_counts(audit: DayAudit, arrival: DayArrival) -> AuditedCounts:

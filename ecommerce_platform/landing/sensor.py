@@ -23,31 +23,36 @@ MOST_RUNS_A_TICK = 5
 #: Dagster stores these one by one, slowly; what a long history's first tick leaves out, the observation step records.
 MOST_OBSERVATIONS_A_TICK = 200
 
-_UNFINISHED = [
+#: Runs that have not ended, whatever they wait for: each may still write.
+UNFINISHED = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
-]
+)
+
+
+def sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
+    """Whether a sensor is on by itself: on one machine a person switches it on."""
+    return dg.DefaultSensorStatus.STOPPED if settings.profile is Profile.LOCAL else dg.DefaultSensorStatus.RUNNING
 
 
 def build_sensor(
     settings: Settings, job: UnresolvedAssetJobDefinition, seconds_between_ticks: int = 60
 ) -> dg.SensorDefinition:
     """The sensor that launches `job` for the days whose files changed. On one machine it is off until it is switched on."""
-    status = dg.DefaultSensorStatus.STOPPED if settings.profile is Profile.LOCAL else dg.DefaultSensorStatus.RUNNING
 
     @dg.sensor(
         name=SENSOR_NAME,
         job=job,
         minimum_interval_seconds=seconds_between_ticks,
-        default_status=status,
+        default_status=sensor_status(settings),
         description="Launches a run for the days whose landing files came, changed or went; each state of a day once.",
     )
     def new_landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         # Two runs at once would write the same tables; what changes meanwhile is still there at the next tick.
-        if context.instance.get_runs_count(dg.RunsFilter(job_name=job.name, statuses=_UNFINISHED)):
+        if context.instance.get_runs_count(dg.RunsFilter(job_name=job.name, statuses=list(UNFINISHED))):
             return dg.SkipReason(f"a run of {job.name} is not finished yet")
         try:
             tables = [list_table(settings.landing_uri, table, settings.s3) for table in SOURCE_TABLES]

@@ -13,14 +13,6 @@ from ecommerce_platform.settings import Settings
 
 DAILY_BATCH = "daily_batch"
 OBSERVE_LANDING = "observe_landing_files"
-#: Runs that have not ended, whatever they wait for.
-UNFINISHED = (
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-)
 
 
 def daily_batch_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:

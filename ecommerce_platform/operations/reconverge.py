@@ -13,13 +13,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from ecommerce_platform.landing.sensor import UNFINISHED, sensor_status
 from ecommerce_platform.partitions import daily_partitions
 from ecommerce_platform.reconciliation.again import Agenda, Gaps, Slot, agenda
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY
 from ecommerce_platform.reconciliation.converge import courses
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.resuming import resuming_executor
-from ecommerce_platform.settings import Profile, Settings
+from ecommerce_platform.settings import Settings
 
 JOB_NAME = "reconcile_again"
 SENSOR_NAME = "days_not_converged"
@@ -28,13 +29,6 @@ LONGEST_UNREAD = timedelta(hours=1)
 
 #: A daemon that died before it launched a run launches it when it is back within a day (Dagster's limit), else never.
 _FORGOTTEN = timedelta(days=1)
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 @dataclass(frozen=True)
@@ -88,13 +82,12 @@ def build_sensor(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dg.SensorDefinition:
     """The sensor that launches `job` for days that have not converged. On one machine it is off until it is switched on."""
-    status = dg.DefaultSensorStatus.STOPPED if settings.profile is Profile.LOCAL else dg.DefaultSensorStatus.RUNNING
 
     @dg.sensor(
         name=SENSOR_NAME,
         job=job,
         minimum_interval_seconds=60,
-        default_status=status,
+        default_status=sensor_status(settings),
         description="Launches a reconciliation of the days that have not converged, with growing gaps, one at a time, until they "
         "converge or their time limit is over.",
     )
@@ -121,7 +114,7 @@ def build_sensor(
 
 def unfinished(instance: dg.DagsterInstance, now: datetime) -> str | None:
     """A run that may be reconciling, or is about to: of any job, as most of them end with the reconciliation."""
-    records = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
+    records = instance.get_run_records(dg.RunsFilter(statuses=list(UNFINISHED)))
     return next((record.dagster_run.run_id for record in records if _may_reconcile(record, now)), None)
 
 

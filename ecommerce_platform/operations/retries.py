@@ -16,8 +16,8 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 from dagster import DagsterEventType
 
-from ecommerce_platform.operations.jobs import UNFINISHED
-from ecommerce_platform.settings import Profile, Settings
+from ecommerce_platform.landing.sensor import UNFINISHED, sensor_status
+from ecommerce_platform.settings import Settings
 
 SENSOR_NAME = "retry_failed_runs"
 PAUSES = (timedelta(minutes=5), timedelta(minutes=20), timedelta(minutes=60))
@@ -85,14 +85,13 @@ def build_sensor(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dg.SensorDefinition:
     """The sensor that tries failed runs of `job` again. On one machine it is off until it is switched on."""
-    status = dg.DefaultSensorStatus.STOPPED if settings.profile is Profile.LOCAL else dg.DefaultSensorStatus.RUNNING
     pauses = ", ".join(f"{pause.total_seconds() / 60:g}" for pause in PAUSES)
 
     @dg.sensor(
         name=SENSOR_NAME,
         job=job,
         minimum_interval_seconds=60,
-        default_status=status,
+        default_status=sensor_status(settings),
         description=f"Tries a failed run of the schedule or a sensor again after {pauses} minutes, unless a check failed it.",
     )
     def retry_failed_runs(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:

@@ -91,7 +91,7 @@ def compare_tables(settings: Settings, file: Path, run_id: str) -> Compared:
     try:
         client = clickhouse.connect(settings, run_id)
         try:
-            found = compare(ClickHouseTable(client, comparison), SnowflakeTable(connection, comparison), run_id)
+            found = compare(ClickHouseTable(comparison, client), SnowflakeTable(comparison, connection), run_id)
         finally:
             client.close()
         if comparison.results_table:

@@ -22,10 +22,10 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 
 from ecommerce_platform.landing.changes import ranges_of
+from ecommerce_platform.landing.sensor import UNFINISHED
 from ecommerce_platform.operations.backfill.days import DayState, Stage, days_between, read_ledgers, states
 from ecommerce_platform.operations.backfill.plan import Busy, Plan, make_plan
 from ecommerce_platform.operations.backfill.rates import measured
-from ecommerce_platform.operations.jobs import UNFINISHED
 from ecommerce_platform.operations.retries import RANGE_END, RANGE_START
 from ecommerce_platform.partitions import daily_partitions
 from ecommerce_platform.settings import Settings

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster import DagsterEventType, EventLogRecord, RunRecord, RunsFilter
 
+from ecommerce_platform.landing.sensor import UNFINISHED
 from ecommerce_platform.operations.exporter.facts import (
     CheckEvaluated,
     Fact,
@@ -20,7 +21,6 @@ from ecommerce_platform.operations.exporter.facts import (
     StepEnded,
     StepPlanned,
 )
-from ecommerce_platform.operations.jobs import UNFINISHED
 
 READ_TYPES = {
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED,

@@ -10,6 +10,7 @@ and are told apart by their keys once they are fetched.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -49,11 +50,70 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class ClickHouseTable:
+class _Side(ABC):
+    """What both tables do alike once each has its own SQL."""
+
+    comparison: Comparison
+
+    @property
+    @abstractmethod
+    def config(self) -> SideConfig:
+        """The side's part of the comparison's file."""
+
+    @abstractmethod
+    def _name(self, column: str) -> str:
+        """A column's quoted name on this side."""
+
+    @property
+    @abstractmethod
+    def _source(self) -> str:
+        """The table as a FROM clause names it."""
+
+    @abstractmethod
+    def _hash(self, columns: Sequence[Column]) -> str:
+        """Checksum over columns, alike on both sides."""
+
+    @abstractmethod
+    def rows(self, sql: str) -> Sequence[Sequence[Any]]:
+        """Answer to a query. Raises ReconciliationError with the engine's words."""
+
+    @property
+    def _columns(self) -> tuple[Column, ...]:
+        return (*self.comparison.key_columns, *self.comparison.value_columns)
+
+    @property
+    def _where(self) -> str:
+        return f"({self.config.where})" if self.config.where else "1 = 1"
+
+    @property
+    def _position(self) -> str:
+        if self.comparison.numeric_key:
+            return self._name(self.comparison.key[0])
+        return self._hash(self.comparison.key_columns)
+
+    def _unreadable(self, engine: str, error: Exception) -> ReconciliationError:
+        return ReconciliationError(
+            f"{self.comparison.name}: {engine} table {self.config.table} could not be read: {error}; "
+            "expected the columns, types and filter of the comparison's file"
+        )
+
+    def fetch(self, positions: Iterable[int]) -> list[Row]:
+        """Key and values of every row at these positions."""
+        columns = self._columns
+        picked = ", ".join(self._name(column.name) for column in columns)
+        found: list[Row] = []
+        for some in chunks(positions, ROWS_AT_ONCE):
+            listed = ", ".join(str(int(position)) for position in some)
+            sql = f"select {picked} from {self._source} where {self._where} and {self._position} in ({listed})"
+            found += (_row(values, columns, len(self.comparison.key)) for values in self.rows(sql))
+        return found
+
+
+@dataclass(frozen=True)
+class ClickHouseTable(_Side):
     """The ClickHouse side."""
 
     client: Client
-    comparison: Comparison
 
     @property
     def config(self) -> ClickHouseSide:
@@ -66,29 +126,19 @@ class ClickHouseTable:
     def _source(self) -> str:
         return f"{clickhouse_name(self.config.table)}{' final' if self.config.final else ''}"
 
-    @property
-    def _where(self) -> str:
-        return f"({self.config.where})" if self.config.where else "1 = 1"
-
-    @property
-    def _position(self) -> str:
-        if self.comparison.numeric_key:
-            return self._name(self.comparison.key[0])
-        return clickhouse_checksum(self.comparison.key_columns, self._name)
+    def _hash(self, columns: Sequence[Column]) -> str:
+        return clickhouse_checksum(columns, self._name)
 
     @property
     def _checksum(self) -> str:
-        return clickhouse_checksum((*self.comparison.key_columns, *self.comparison.value_columns), self._name)
+        return self._hash(self._columns)
 
     def rows(self, sql: str) -> Sequence[Sequence[Any]]:
         """Answer to a query. Raises ReconciliationError with ClickHouse's words."""
         try:
             return self.client.query(sql).result_rows
         except ClickHouseError as error:
-            raise ReconciliationError(
-                f"{self.comparison.name}: ClickHouse table {self.config.table} could not be read: {error}; "
-                "expected the columns, types and filter of the comparison's file"
-            ) from error
+            raise self._unreadable("ClickHouse", error) from error
 
     def totals(self) -> Totals:
         names = _numbers(self.comparison)
@@ -132,24 +182,12 @@ class ClickHouseTable:
         """
         return {int(position): int(total) % MODULUS for position, total in self.rows(sql)}
 
-    def fetch(self, positions: Iterable[int]) -> list[Row]:
-        """Key and values of every row at these positions."""
-        columns = (*self.comparison.key_columns, *self.comparison.value_columns)
-        picked = ", ".join(self._name(column.name) for column in columns)
-        found: list[Row] = []
-        for some in chunks(positions, ROWS_AT_ONCE):
-            listed = ", ".join(str(int(position)) for position in some)
-            sql = f"select {picked} from {self._source} where {self._where} and {self._position} in ({listed})"
-            found += (_row(values, columns, len(self.comparison.key)) for values in self.rows(sql))
-        return found
-
 
 @dataclass(frozen=True)
-class SnowflakeTable:
+class SnowflakeTable(_Side):
     """The Snowflake side."""
 
     connection: SnowflakeConnection
-    comparison: Comparison
 
     @property
     def config(self) -> SideConfig:
@@ -162,22 +200,14 @@ class SnowflakeTable:
     def _source(self) -> str:
         return ".".join(snowflake_name(part) for part in self.config.table.split("."))
 
-    @property
-    def _where(self) -> str:
-        return f"({self.config.where})" if self.config.where else "1 = 1"
-
-    @property
-    def _position(self) -> str:
-        if self.comparison.numeric_key:
-            return self._name(self.comparison.key[0])
-        return snowflake_checksum(self.comparison.key_columns, self._name)
+    def _hash(self, columns: Sequence[Column]) -> str:
+        return snowflake_checksum(columns, self._name)
 
     @property
     def _rows(self) -> str:
-        checksum = snowflake_checksum((*self.comparison.key_columns, *self.comparison.value_columns), self._name)
         return f"""
             with hashed as (
-                select {self._position} as row_position, {checksum} as row_checksum
+                select {self._position} as row_position, {self._hash(self._columns)} as row_checksum
                 from {self._source}
                 where {self._where}
             )"""
@@ -187,10 +217,7 @@ class SnowflakeTable:
         try:
             return fetch_all(self.connection, sql)
         except ProgrammingError as error:
-            raise ReconciliationError(
-                f"{self.comparison.name}: Snowflake table {self.config.table} could not be read: {error}; "
-                "expected the columns, types and filter of the comparison's file"
-            ) from error
+            raise self._unreadable("Snowflake", error) from error
 
     def totals(self) -> Totals:
         names = _numbers(self.comparison)
@@ -237,17 +264,6 @@ class SnowflakeTable:
             group by row_position
         """
         return {int(position): int(total) % MODULUS for position, total in self.rows(sql)}
-
-    def fetch(self, positions: Iterable[int]) -> list[Row]:
-        """Key and values of every row at these positions."""
-        columns = (*self.comparison.key_columns, *self.comparison.value_columns)
-        picked = ", ".join(self._name(column.name) for column in columns)
-        found: list[Row] = []
-        for some in chunks(positions, ROWS_AT_ONCE):
-            listed = ", ".join(str(int(position)) for position in some)
-            sql = f"select {picked} from {self._source} where {self._where} and {self._position} in ({listed})"
-            found += (_row(values, columns, len(self.comparison.key)) for values in self.rows(sql))
-        return found
 
 
 def _numbers(comparison: Comparison) -> list[str]:

@@ -88,7 +88,7 @@ def described(key: tuple[str, ...] = ("shop", "id"), **changes: Any) -> Comparis
 
 
 def compared(two: TwoLayers, comparison: Comparison) -> Compared:
-    return compare(ClickHouseTable(two.client, comparison), SnowflakeTable(two.connection, comparison), "run-1")
+    return compare(ClickHouseTable(comparison, two.client), SnowflakeTable(comparison, two.connection), "run-1")
 
 
 def reasons(found: Compared) -> dict[tuple[Any, ...], RowReason]:
