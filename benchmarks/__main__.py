@@ -20,6 +20,7 @@ BENCHMARKS = (
     "lakehouse_audit",
     "warehouse_load",
     "change_events",
+    "whole_day",
     "definitions_load",
     "small_day",
     "backfill",

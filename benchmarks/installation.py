@@ -60,18 +60,22 @@ class Installation:
 
     def write_days(self, days: int, orders_per_day: int, **shop: object) -> int:
         """Landing files of so many days and the speed layer that belongs to them; returns the number of change events."""
-        realtime = demo.realtime_dir(self.settings)
+        rows = self.write_files(days, orders_per_day, **shop)
+        demo.load_speed_layer(self.settings, demo.realtime_dir(self.settings))
+        return rows
+
+    def write_files(self, days: int, orders_per_day: int, **shop: object) -> int:
+        """The same, and the speed layer's versions are left as files."""
         options = {"dirt": False, "faults": False, "overwrite": True, "orders_before": 0, **shop}
         report = generate_sample(
             self.settings.landing_uri,
-            realtime,
+            demo.realtime_dir(self.settings),
             seed=1,
             start=FIRST_DAY,
             days=days,
             orders_per_day=orders_per_day,
             **options,  # type: ignore[arg-type]
         )
-        demo.load_speed_layer(self.settings, realtime)
         return report.total_rows
 
     def join_days(self, days: int) -> None:
@@ -85,19 +89,23 @@ class Installation:
                     shutil.move(file, first / f"{number}-{file.name}")
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def materialize(self, first: date, last: date) -> DaysRun:
-        """The days as one run in a new process. Raises RuntimeError naming what failed."""
+    def environment(self) -> dict[str, str]:
+        """Variables of a process that works with this installation."""
         home = self.folder / "home"
         if not home.exists():
             home.mkdir(parents=True)
             (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-        env = {
+        return {
             "ECOMMERCE_DATA_DIR": str(self.settings.data_dir),
             "ECOMMERCE_START_DATE": FIRST_DAY.isoformat(),
             "ECOMMERCE_DBT__TARGET_PATH": str(self.folder / "target"),
             "DAGSTER_HOME": str(home),
             "DAGSTER_DISABLE_TELEMETRY": "yes",
         }
+
+    def materialize(self, first: date, last: date) -> DaysRun:
+        """The days as one run in a new process. Raises RuntimeError naming what failed."""
+        env = self.environment()
         started = time.perf_counter()
         child = run_child([sys.executable, "-m", "benchmarks.installation", str(first), str(last)], PROJECT, env)
         seconds = time.perf_counter() - started

@@ -1,0 +1,122 @@
+"""A day from landing to reconciled marts: the platform, a plain script with the same engines, and dbt on DuckDB.
+
+What belongs here: the contenders, their order, the ratios. What does not: the script (plain_script.py) and the DuckDB project
+(duckdb_project.py).
+
+All three begin with the same landing files, and end with the same four marts, row for row. The platform and the script have
+servers that run and an empty warehouse; each of the three starts its processes anew, and that counts.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, Timing, race, ratio, run_child
+from benchmarks.installation import FIRST_DAY, PROJECT, Installation
+from benchmarks.whole_day import duckdb_project
+from benchmarks.whole_day.marts import digest_of_warehouse
+from ecommerce_platform import demo
+from ecommerce_platform.embedded.servers import down, ensure_snowflake
+
+ORDERS = {Size.QUICK: (10_000,), Size.FULL: (100_000, 1_000_000)}
+ROUNDS = {10_000: 1, 100_000: 2, 1_000_000: 2}
+OURS, SCRIPT, DUCKDB = "ecommerce-platform", "plain script, same engines", "dbt on DuckDB"
+
+
+def run(size: Size) -> Report:
+    """Wall seconds of whole processes, and their ratios at each number of orders."""
+    timings: dict[str, dict[str, Timing]] = {}
+    events: dict[int, int] = {}
+    for orders in ORDERS[size]:
+        with _shop(orders) as (shop, events[orders]):
+            found = race([_ours(shop), _script(shop), _duckdb(shop)], ROUNDS[orders])
+        timings[f"{orders:,} orders"] = found
+        for name, timing in found.items():
+            print(f"{orders:,} orders, {name}: {timing.median:.1f} s", file=sys.stderr, flush=True)
+    rows = []
+    for orders in ORDERS[size]:
+        found = timings[f"{orders:,} orders"]
+        goals = (Goal(1.15), Goal(3)) if orders == 1_000_000 else (None, None)
+        rows.append(Row(f"{orders:,} orders: beside the plain script", ratio(found, OURS, SCRIPT), "×", goals[0]))
+        rows.append(Row(f"{orders:,} orders: beside dbt on DuckDB", ratio(found, OURS, DUCKDB), "×", goals[1]))
+    data = {"orders": list(ORDERS[size]), "change events": list(events.values()), "days": 1}
+    title = "One day from landing to reconciled marts"
+    return Report("whole_day", title, size, data, tuple(rows), timings, notes=_NOTES)
+
+
+_NOTES = (
+    "The plain script has no Dagster, quarantine, audit, branch, ledger, checksum, dbt test or asset check; it runs the "
+    "platform's dbt models and Spark analytics, since they are the work. The DuckDB project reads Parquet and writes one file; "
+    "it has no Spark analytics and no reconciliation.",
+)
+
+
+@contextmanager
+def _shop(orders: int) -> Iterator[tuple[Installation, int]]:
+    """The landing files and the speed layer's versions, made once."""
+    folder = Path(tempfile.mkdtemp(prefix="benchmark-day-"))
+    shop = Installation(folder / "shop")
+    try:
+        yield shop, shop.write_files(1, orders)
+    finally:
+        down(shop.settings.data_dir)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ours(shop: Installation) -> Contender:
+    def work(own: Installation) -> Outcome:
+        found = own.materialize(FIRST_DAY, FIRST_DAY)
+        return Outcome(digest_of_warehouse(own.settings), found.seconds, found.steps)
+
+    return _installed(OURS, shop, work)
+
+
+def _script(shop: Installation) -> Contender:
+    def work(own: Installation) -> Outcome:
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "benchmarks.whole_day.plain_script", FIRST_DAY.isoformat()]
+        child = run_child(command, PROJECT, own.environment())
+        return Outcome(digest_of_warehouse(own.settings), time.perf_counter() - started, child.answer)
+
+    return _installed(SCRIPT, shop, work)
+
+
+def _installed(name: str, shop: Installation, work: Callable[[Installation], Outcome]) -> Contender:
+    """A contender with an installation of its own each round: same files, servers running, nothing loaded but ClickHouse."""
+    folder = shop.folder.with_name(f"own-{name[:4]}")
+
+    def prepare() -> None:
+        own = Installation(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        own.settings.data_dir.mkdir(parents=True)
+        Path(own.settings.landing_uri).symlink_to(shop.settings.landing_uri)
+        demo.load_speed_layer(own.settings, demo.realtime_dir(shop.settings))
+        ensure_snowflake(own.settings.data_dir)
+
+    def measured() -> Outcome:
+        own = Installation(folder)
+        try:
+            started = time.perf_counter()
+            outcome = work(own)
+            return outcome if outcome.seconds else Outcome(outcome.result, time.perf_counter() - started)
+        finally:
+            down(own.settings.data_dir)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    return Contender(name, measured, prepare)
+
+
+def _duckdb(shop: Installation) -> Contender:
+    folder = shop.folder.with_name("duckdb")
+
+    def work() -> Outcome:
+        seconds = duckdb_project.build(folder)
+        return Outcome(duckdb_project.digest(folder), seconds)
+
+    return Contender(DUCKDB, work, lambda: duckdb_project.write(folder, Path(shop.settings.landing_uri), FIRST_DAY))
