@@ -14,8 +14,6 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from snowflake.connector.errors import ProgrammingError
-
 from ecommerce_platform.contracts import Column, Contract
 from ecommerce_platform.metrics import RECONCILED_METRICS, REVENUE_STATUSES, in_statuses
 from ecommerce_platform.reconciliation.checksum import MODULUS, snowflake_checksum
@@ -56,7 +54,7 @@ class BatchOrders:
         """Answer to a query. Raises ReconciliationError when the batch layer's tables are not there yet."""
         try:
             return fetch_all(self.connection, sql)
-        except ProgrammingError as error:
+        except Exception as error:
             if error_number(error) != _NO_SUCH_OBJECT:
                 raise
             raise ReconciliationError(

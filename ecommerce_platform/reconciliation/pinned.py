@@ -14,8 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from snowflake.connector.errors import ProgrammingError
-
 from ecommerce_platform.reconciliation.batch import ORDERS, BatchOrders
 from ecommerce_platform.reconciliation.model import ReconciliationError
 from ecommerce_platform.warehouse.connection import error_number, fetch_all
@@ -65,7 +63,7 @@ def _finished_at(batch: BatchOrders) -> datetime | None:
     """End of the last complete dbt run; None before the first, when its table is not there yet."""
     try:
         rows = fetch_all(batch.connection, f"select max(applied_at) from {_DEFINITION}")
-    except ProgrammingError as error:
+    except Exception as error:
         if error_number(error) != _NO_SUCH_OBJECT:
             raise
         return None
