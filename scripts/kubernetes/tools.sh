@@ -23,7 +23,7 @@ fi
 
 build() { # build FOLDER OUT PACKAGE [LDFLAGS]
   [ ! -x "$CACHE/bin/$2" ] || return 0
-  command -v go >/dev/null || die "Go is missing: the test node is built from Go modules (go.dev/doc/install, 1.25 or newer)"
+  need_go
   say "building $2"
   (cd "$HERE/build/$1" && CGO_ENABLED=0 GOFLAGS="-buildvcs=false -trimpath -mod=readonly" \
     go build -p 2 -ldflags "-s -w ${4:-}" -o "$CACHE/tmp/$2" "$3") || die "building $2 failed"
