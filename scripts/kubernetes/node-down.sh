@@ -9,14 +9,13 @@ export PATH=$PATH:/usr/sbin:/sbin
 if [ -n "${ECOMMERCE_NODE:-}" ]; then exec env -u ECOMMERCE_NODE "$0"; fi
 
 processes() { # in the node's control groups or its network, or started by a test.sh that was killed
-  local group wanted pid
-  while read -r group; do
-    if [ -d "$group" ]; then find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null || true; fi
-  done < <(cat "$RUN_DIR/cgroups" 2>/dev/null)
-  wanted=$(cat "$RUN_DIR/network" 2>/dev/null || echo none)
-  for pid in /proc/[0-9]*; do
-    if [ "$(readlink "$pid/ns/net" 2>/dev/null)" = "$wanted" ] || grep -qsxzF "ECOMMERCE_NODE=$RUN_DIR" "$pid/environ"; then echo "${pid#/proc/}"; fi
-  done
+  {
+    while read -r group; do
+      if [ -d "$group" ]; then find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null || true; fi
+    done < <(cat "$RUN_DIR/cgroups" 2>/dev/null)
+    find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "$(cat "$RUN_DIR/network" 2>/dev/null || echo none)" 2>/dev/null | cut -d/ -f3
+    grep -lsxzF "ECOMMERCE_NODE=$RUN_DIR" /proc/[0-9]*/environ | cut -d/ -f3
+  } | sort -un | tr '\n' ' '
 }
 mounts() { awk -v run="$RUN_DIR" -v images="$CACHE_ROOT/images/store" 'index($5, run "/") == 1 || index($5, images "/") == 1 {print $5}' /proc/self/mountinfo; }
 groups_left() {
@@ -28,19 +27,21 @@ groups_left() {
 pid=$(cat "$RUN_DIR/init.pid" 2>/dev/null || true)
 if [ -n "$pid" ] && grep -qs "$RUN_DIR" "/proc/$pid/environ"; then kill -9 "$pid" 2>/dev/null || true; fi
 for attempt in $(seq 100); do
-  alive=$(processes | sort -u | tr '\n' ' ')
+  alive=$(processes)
   [ -n "$alive" ] || break
   # The first process of a namespace ends after all others in it: a moment, then whoever is left.
   # shellcheck disable=SC2086
   if [ $((attempt % 10)) = 5 ]; then kill -9 $alive 2>/dev/null || true; fi
   sleep 0.1
 done
+say "its processes have ended"
 for _ in $(seq 300); do
   left=$(groups_left)
   [ -n "$left" ] || break
   while read -r group; do find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true; done <<< "$left"
   sleep 0.1
 done
+say "its control groups are gone"
 # The node's own mounts went with its mount namespace. A build that was killed leaves its container mounted.
 if [ -n "$(mounts)" ]; then
   build_storage rm --all >/dev/null 2>&1 || true
@@ -54,7 +55,7 @@ if [ -f "$RUN_DIR/sysctls" ]; then
 fi
 
 problems=()
-alive=$(processes | sort -u | tr '\n' ' ')
+alive=$(processes)
 [ -z "$alive" ] || problems+=("processes: $alive")
 [ -z "$(groups_left)" ] || problems+=("control groups: $(groups_left | tr '\n' ' ')")
 [ -z "$(mounts)" ] || problems+=("mounts: $(mounts | tr '\n' ' ')")
