@@ -14,7 +14,7 @@ while read -r name; do
 done < <(build_storage images --noheading --format '{{.Name}}:{{.Tag}}' | grep '^localhost/' | grep -vxF "$keep" || true)
 build_storage rmi --prune >/dev/null 2>&1 || true
 python3 "$HERE/layout.py" prune "$LAYOUT" "$@"
-rm -rf "$CACHE_ROOT"/images/tmp/* "$CACHE_ROOT/base-rootfs" "$CACHE"/tmp/*
+rm -rf "$CACHE_ROOT"/images/tmp/* "$CACHE_ROOT/base-rootfs"
 find "$CACHE_ROOT" -mindepth 2 -maxdepth 2 -name .lock -mtime +14 -path '*/[0-9]*-*/*' -printf '%h\n' | while read -r folder; do
   [ "$folder" = "$CACHE" ] || rm -rf "$folder"
 done

@@ -30,13 +30,12 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 began=0
+# What was written before is told with its seconds: where the time goes.
 section() { say "=== $1 (the section before: $((SECONDS - began)) s)"; began=$SECONDS; }
 
-section "tools"
-"$HERE/tools.sh"
+section "images; beside them what the node is made of, and the node"
 tag=$(image_tag)
-section "images, and the node beside them"
-"$HERE/node-up.sh" &
+{ "$HERE/tools.sh" && "$HERE/node-up.sh"; } &
 node=$!
 names=("$POSTGRES_IMAGE" "$IMAGE_NAME:$tag" "$IMAGE_NAME:$tag-embedded" "$IMAGE_NAME:$tag-next")
 "$HERE/image.sh" "${names[0]}" postgres
