@@ -13,8 +13,8 @@ processes() { # in the node's control groups or its network, or started by a tes
     while read -r group; do
       if [ -d "$group" ]; then find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null || true; fi
     done < <(cat "$RUN_DIR/cgroups" 2>/dev/null)
-    find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "$(cat "$RUN_DIR/network" 2>/dev/null || echo none)" 2>/dev/null | cut -d/ -f3
-    grep -lsxzF "ECOMMERCE_NODE=$RUN_DIR" /proc/[0-9]*/environ | cut -d/ -f3
+    find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "$(cat "$RUN_DIR/network" 2>/dev/null || echo none)" 2>/dev/null | cut -d/ -f3 || true
+    grep -lsxzF "ECOMMERCE_NODE=$RUN_DIR" /proc/[0-9]*/environ | cut -d/ -f3 || true
   } | sort -un | tr '\n' ' '
 }
 mounts() { awk -v run="$RUN_DIR" -v images="$CACHE_ROOT/images/store" 'index($5, run "/") == 1 || index($5, images "/") == 1 {print $5}' /proc/self/mountinfo; }
