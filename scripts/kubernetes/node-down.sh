@@ -8,12 +8,14 @@ export PATH=$PATH:/usr/sbin:/sbin
 # What test.sh starts carries this variable; this script is not to be ended by itself.
 if [ -n "${ECOMMERCE_NODE:-}" ]; then exec env -u ECOMMERCE_NODE "$0"; fi
 
+# The name of its network namespace, brackets and all, as a pattern.
+network=$(sed 's/[][]/\\&/g' "$RUN_DIR/network" 2>/dev/null || echo none)
 processes() { # in the node's control groups or its network, or started by a test.sh that was killed
   {
     while read -r group; do
       if [ -d "$group" ]; then find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null || true; fi
     done < <(cat "$RUN_DIR/cgroups" 2>/dev/null)
-    find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "$(cat "$RUN_DIR/network" 2>/dev/null || echo none)" 2>/dev/null | cut -d/ -f3 || true
+    find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "$network" 2>/dev/null | cut -d/ -f3 || true
     grep -lsxzF "ECOMMERCE_NODE=$RUN_DIR" /proc/[0-9]*/environ | cut -d/ -f3 || true
   } | sort -un | tr '\n' ' '
 }
@@ -31,7 +33,7 @@ for attempt in $(seq 100); do
   [ -n "$alive" ] || break
   # The first process of a namespace ends after all others in it: a moment, then whoever is left.
   # shellcheck disable=SC2086
-  if [ $((attempt % 10)) = 5 ]; then kill -9 $alive 2>/dev/null || true; fi
+  if [ $((attempt % 10)) = 2 ]; then kill -9 $alive 2>/dev/null || true; fi
   sleep 0.1
 done
 say "its processes have ended"
