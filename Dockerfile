@@ -5,6 +5,9 @@
 # Behind a proxy with a certificate of its own: --secret id=ca,src=/path/to/bundle.pem (used while building, not kept).
 # The base must be Debian 12 with Python 3.11 and CA certificates: later releases have no Java 17.
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
+# Stages of this file, or images that were built from them before (scripts/kubernetes/image.sh).
+ARG PARTS=parts
+ARG EMBEDDED_PARTS=embedded-parts
 
 FROM ${BASE_IMAGE} AS base
 RUN apt-get update -qq \
@@ -44,8 +47,8 @@ RUN export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt UV_LINK_MODE=copy \
       requirements-runtime.lock requirements-embedded.lock > more.lock \
  && uv/bin/uv pip install --quiet --compile-bytecode --python /opt/venv/bin/python --no-deps --require-hashes --target /opt/embedded -r more.lock
 
-FROM base AS runtime
-ARG REVISION=unknown
+# What changes with a release of the packages or the jars, and not with each commit.
+FROM base AS parts
 ENV PATH=/opt/venv/bin:/opt/platform/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/platform \
     PYTHONUNBUFFERED=1 \
@@ -63,12 +66,19 @@ ENV PATH=/opt/venv/bin:/opt/platform/bin:/usr/local/bin:/usr/bin:/bin \
     ECOMMERCE_SPARK__JARS_DIR=/opt/jars
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=jars /opt/jars /opt/jars
+RUN mkdir -p /opt/spark/conf /opt/dagster && chown 10001:10001 /opt/dagster
+
+FROM parts AS embedded-parts
+ENV PYTHONPATH=/opt/platform:/opt/embedded
+COPY --from=stand-ins /opt/embedded /opt/embedded
+
+FROM ${PARTS} AS runtime
+ARG REVISION=unknown
 COPY docker/entrypoint.sh docker/ecommerce-platform /opt/platform/bin/
 COPY dbt_project /opt/platform/dbt_project
 COPY ecommerce_platform /opt/platform/ecommerce_platform
 # Parsed once, here: a run copies the manifest instead of parsing for seconds.
-RUN mkdir -p /opt/spark/conf /opt/dagster && chown 10001:10001 /opt/dagster \
- && ECOMMERCE_DBT__TARGET_PATH=/opt/platform/dbt-target python -c "from ecommerce_platform.settings import load_settings; from ecommerce_platform.transformation.project import prepare_manifest; prepare_manifest(load_settings())" \
+RUN ECOMMERCE_DBT__TARGET_PATH=/opt/platform/dbt-target python -c "from ecommerce_platform.settings import load_settings; from ecommerce_platform.transformation.project import prepare_manifest; prepare_manifest(load_settings())" \
  && python -m compileall -q /opt/platform/ecommerce_platform \
  && rm -f /opt/platform/dbt-target/.*.lock && rm -rf /opt/platform/dbt_project/logs /tmp/* && chmod -R a+rX /opt/platform
 LABEL org.opencontainers.image.title="ecommerce-platform" \
@@ -80,6 +90,14 @@ WORKDIR /tmp
 ENTRYPOINT ["/opt/platform/bin/entrypoint.sh"]
 CMD ["ecommerce-platform", "--help"]
 
-FROM runtime AS embedded
-ENV PYTHONPATH=/opt/platform:/opt/embedded
-COPY --from=stand-ins /opt/embedded /opt/embedded
+FROM ${EMBEDDED_PARTS} AS embedded
+ARG REVISION=unknown
+COPY --from=runtime /opt/platform /opt/platform
+LABEL org.opencontainers.image.title="ecommerce-platform" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV ECOMMERCE_REVISION=${REVISION}
+USER 10001:10001
+WORKDIR /tmp
+ENTRYPOINT ["/opt/platform/bin/entrypoint.sh"]
+CMD ["ecommerce-platform", "--help"]

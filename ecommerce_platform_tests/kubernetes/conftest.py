@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ecommerce_platform_tests.kubernetes.cluster import PROJECT, Platform, port_forward
+from ecommerce_platform_tests.kubernetes.launcher_lab import lab_namespace
 
 DAYS = 3
 # Fewer orders, and the few rows that the sample spoils would be a share that refuses a day.
@@ -24,6 +25,13 @@ def node() -> None:
     """Fails, and does not skip, where the tests were started without a cluster."""
     if not os.environ.get("ECOMMERCE_TEST_NODE"):
         pytest.fail("no test node: these tests are run by `make test-kubernetes`, which starts one", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def launcher_namespace(node: None) -> Iterator[None]:
+    """One for all modules: a name that is being deleted cannot be used again for a while."""
+    with lab_namespace():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from ecommerce_platform_tests.kubernetes.cluster import CHART, PROJECT, command
 pytestmark = pytest.mark.kubernetes
 
 PROFILES = {"kind": ("kind",), "ci": ("kind", "ci"), "production": ("production",)}
+ON_ONE_MACHINE = PROJECT / "ecommerce_platform/operations/dagster.yaml"
 GIVEN = ("--set", "image.tag=0123456789ab", "--set", "image.repository=registry.example/ecommerce-platform")
 
 
@@ -37,6 +38,32 @@ def test_a_profile_is_accepted_by_lint_and_by_the_schemas_of_kubernetes(profile:
         *("kubeconform", "-strict", "-skip", "ServiceMonitor,PrometheusRule"),
         *("-schema-location", schemas + "/{{.ResourceKind}}{{.KindSuffix}}.json", rendered),
     )
+
+
+def _instance(profile: str) -> dict:
+    """dagster.yaml of the services and of the runs: one text in both."""
+    texts = {
+        item["data"]["dagster.yaml"]
+        for item in _objects(_render(profile))
+        if item["kind"] == "ConfigMap" and item["metadata"]["name"].endswith("-instance")
+    }
+    (text,) = texts
+    return yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_instance_is_in_step_with_the_one_of_one_machine(profile: str) -> None:
+    here, there = yaml.safe_load(ON_ONE_MACHINE.read_text()), _instance(profile)
+    for name in ("telemetry", "nux", "retention"):
+        assert there[name] == here[name], name
+    assert there["concurrency"]["pools"] == here["concurrency"]["pools"]
+    # What a cluster adds, and the one thing that takes longer there.
+    more = {"max_resume_run_attempts", "poll_interval_seconds"}
+    monitoring = {name: value for name, value in there["run_monitoring"].items() if name not in more}
+    assert monitoring.pop("start_timeout_seconds") > here["run_monitoring"].pop("start_timeout_seconds")
+    assert monitoring == here["run_monitoring"]
+    assert there["run_monitoring"]["max_resume_run_attempts"] == 3
+    assert "run_retries" not in here | there
 
 
 def test_the_rule_is_the_file_that_promtool_tests() -> None:

@@ -10,19 +10,12 @@ from ecommerce_platform_tests.kubernetes.cluster import kubectl, until
 from ecommerce_platform_tests.kubernetes.launcher_lab import (
     NAMESPACE,
     Lab,
-    lab_namespace,
     launcher_environment,
     left_behind,
     pods,
 )
 
-pytestmark = pytest.mark.kubernetes
-
-
-@pytest.fixture(scope="module", autouse=True)
-def namespace(node: None) -> Iterator[None]:
-    with lab_namespace():
-        yield
+pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("launcher_namespace")]
 
 
 @pytest.fixture

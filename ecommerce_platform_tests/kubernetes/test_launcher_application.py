@@ -20,7 +20,6 @@ from ecommerce_platform_tests.kubernetes.cluster import kubectl, objects, until
 from ecommerce_platform_tests.kubernetes.launcher_lab import (
     NAMESPACE,
     Lab,
-    lab_namespace,
     launcher_environment,
     left_behind,
     reason_of,
@@ -33,11 +32,10 @@ KIND = "sparkapplications.sparkoperator.k8s.io"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def defined(node: None) -> Iterator[None]:
+def defined(launcher_namespace: None) -> Iterator[None]:
     kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(spark_application_crd()))
     kubectl("wait", "--for=condition=Established", f"crd/{KIND}", "--timeout=60s")
-    with lab_namespace():
-        yield
+    yield
     kubectl("delete", "crd", KIND)
 
 

@@ -21,7 +21,6 @@ from ecommerce_platform_tests.kubernetes.launcher_lab import (
     NAMESPACE,
     Lab,
     kubeconfig_of,
-    lab_namespace,
     launcher_environment,
     left_behind,
     pods,
@@ -30,15 +29,9 @@ from ecommerce_platform_tests.kubernetes.launcher_lab import (
 from ecommerce_platform_tests.resumable_launcher import RESUMABLE
 from ecommerce_platform_tests.spark import launched_steps
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("launcher_namespace")]
 
 PREFIX = "ECOMMERCE_SPARK__KUBERNETES__"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def namespace(node: None) -> Iterator[None]:
-    with lab_namespace():
-        yield
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ PROJECT=$(cd "$HERE/../.." && pwd)
 BUILD_DIGEST=$(cat "$HERE"/build/*/go.mod "$HERE"/build/*/go.sum "$HERE"/build/*/*.go "$HERE"/pause.c "$HERE"/schemas.py 2>/dev/null | sha256sum | cut -c1-10)
 CACHE_ROOT=${XDG_CACHE_HOME:-$HOME/.cache}/ecommerce-platform/kubernetes
 CACHE=$CACHE_ROOT/$KUBERNETES_VERSION-$BUILD_DIGEST
+# Images, uncompressed, as node-import.sh hands them to a node.
+LAYOUT=$CACHE_ROOT/images/layout
 # What one node leaves while it lives; removed with it.
 RUN_DIR=${ECOMMERCE_NODE_DIR:-${TMPDIR:-/tmp}/ecommerce-platform-node}
 export KUBECONFIG=$RUN_DIR/pki/admin.conf
@@ -36,6 +38,14 @@ need() { # need COMMAND PACKAGE ...: dies naming the Debian packages of all that
   [ ${#missing[@]} -eq 0 ] || die "missing on this machine: ${missing[*]} (Debian's packages; apt-get install them)"
 }
 
+need_go() { # the node's programs are built from Go modules
+  local found
+  command -v go >/dev/null || die "Go is missing: the test node is built from Go modules (go.dev/doc/install, 1.25 or newer)"
+  found=$(go env GOVERSION)
+  found=${found#go}
+  if [ "$(printf '1.25\n%s\n' "$found" | sort -V | head -n 1)" != 1.25 ]; then die "Go $found is too old: 1.25 or newer builds the test node"; fi
+}
+
 # The tag is the revision; what is not committed yet shows in it, so that no tag names two contents.
 image_tag() {
   local revision changes
@@ -49,7 +59,29 @@ image_tag() {
   fi
 }
 
+# Images of the stages below the code, by the digest of all that they are made of.
+STAGES=(packages jars parts stand-ins embedded-parts)
+stage_image() { # stage_image STAGE
+  local code=$PROJECT/ecommerce_platform digest
+  digest=$({
+    sed '/^FROM \${PARTS} AS runtime/,$d' "$PROJECT/Dockerfile"
+    cat "$PROJECT"/docker/tr*.sh "$PROJECT"/requirements*.lock "$code"/{__init__,settings,spark_settings}.py "$code"/spark/{__init__,jars,java}.py
+  } | sha256sum | cut -c1-12)
+  printf '%s-%s:%s' "$IMAGE_NAME" "$1" "$digest"
+}
+
 build_storage() { # buildah with a store of its own in the cache
   mkdir -p "$CACHE_ROOT/images/tmp" "$RUN_DIR/buildah"
   TMPDIR=$CACHE_ROOT/images/tmp buildah --root "$CACHE_ROOT/images/store" --runroot "$RUN_DIR/buildah" --storage-driver overlay "$@"
+}
+
+# Network devices and packet rules of a Kubernetes in the machine's own network: a node keeps its own to itself.
+host_network() {
+  { iptables-save 2>/dev/null | grep -E 'KUBE-|CNI-' || true; ip -o link | awk -F': ' '{print $2}' | grep -E '^(cni|veth)' || true; } | sort -u
+}
+
+# link_images FROM TO: a container runtime's images, by hard links; its databases, which it writes to, by copies.
+link_images() {
+  cp -al "$1" "$2" 2>/dev/null || return 1
+  find "$2" -maxdepth 2 -name '*.db' -print | while read -r file; do cp --remove-destination "$1${file#"$2"}" "$file"; done
 }

@@ -3,14 +3,16 @@
 # control groups of version 1; the tools come from tools.sh. Images come by node-import.sh. Ended by node-down.sh.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
-need containerd containerd runc runc iptables iptables conntrack conntrack openssl openssl nsenter util-linux ip iproute2
-[ -d /usr/lib/cni ] || die "missing on this machine: containernetworking-plugins (Debian's package)"
-[ "$(id -u)" = 0 ] || die "needs root: it makes namespaces and control groups. Without root use kind (make kind-up)"
-[ -d /sys/fs/cgroup/memory ] || die "this machine has no control groups of version 1 (/sys/fs/cgroup/memory); use kind (make kind-up)"
-[ ! -s "$RUN_DIR/init.pid" ] || die "a node runs already ($RUN_DIR); end it with scripts/kubernetes/node-down.sh"
+"$HERE/able.sh"
+[ ! -e "$RUN_DIR/cgroups" ] || die "a node runs already, or one was killed ($RUN_DIR); end it with scripts/kubernetes/node-down.sh"
 [ -x "$CACHE/bin/kube-apiserver" ] || die "the tools are not built; run scripts/kubernetes/tools.sh"
 
 mkdir -p "$RUN_DIR"/{logs,cni,volumes}
+# What the machine was like before, for node-down.sh.
+for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
+  echo "/proc/sys/$name $(cat "/proc/sys/$name")"
+done > "$RUN_DIR/sysctls"
+host_network > "$RUN_DIR/rules"
 : > "$RUN_DIR/resolv.conf"
 for file in containerd.toml kubelet.yaml kube-proxy.yaml Corefile objects.yaml; do
   sed -e "s|@RUN@|$RUN_DIR|g" -e "s|@PAUSE_IMAGE@|$PAUSE_IMAGE|g" -e "s|@DNS_ADDRESS@|$DNS_ADDRESS|g" \
@@ -45,6 +47,7 @@ outer=$!
 for _ in $(seq 100); do [ -e "$RUN_DIR/ready" ] && break; sleep 0.1; done
 [ -e "$RUN_DIR/ready" ] || die "the node's namespaces could not be made: $(tail -n 5 "$RUN_DIR/logs/init.log")"
 pgrep -P "$outer" | head -n 1 > "$RUN_DIR/init.pid"
+readlink "/proc/$(cat "$RUN_DIR/init.pid")/ns/net" > "$RUN_DIR/network"
 wait "$certificates"
 say "namespaces and certificates"
 
@@ -64,6 +67,9 @@ until_true() { # until_true SECONDS WHAT COMMAND...
 pki=$RUN_DIR/pki
 node_exec=$HERE/node-exec
 
+if [ -d "$CACHE_ROOT/images/unpacked" ]; then
+  link_images "$CACHE_ROOT/images/unpacked" "$RUN_DIR/containerd" || rm -rf "$RUN_DIR/containerd"
+fi
 start containerd containerd -c "$RUN_DIR/containerd.toml"
 start etcd etcd --data-dir "$RUN_DIR/etcd" --unsafe-no-fsync --log-level warn --listen-client-urls http://127.0.0.1:2379 \
   --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
@@ -91,8 +97,11 @@ for number in $(seq 12); do
 END
 done | "$node_exec" kubectl apply -f - >/dev/null
 start dns coredns -conf "$RUN_DIR/Corefile"
-until_true 30 "the container runtime" "$node_exec" ctr -a /run/containerd/containerd.sock version
-"$HERE/node-import.sh" "$CACHE/pause.tar"
+(until_true 60 "the container runtime" "$node_exec" ctr -a /run/containerd/containerd.sock version) || {
+  rm -rf "$CACHE_ROOT/images/unpacked"
+  die "images in the cache may be why: they were removed; try again"
+}
+"$node_exec" ctr -a /run/containerd/containerd.sock -n k8s.io images import "$CACHE/pause.tar" >/dev/null
 start kubelet kubelet --config="$RUN_DIR/kubelet.yaml" --kubeconfig="$pki/kubelet.conf" --root-dir="$RUN_DIR/kubelet" \
   --hostname-override="$NODE_NAME" --node-ip="$NODE_ADDRESS"
 start proxy kube-proxy --config="$RUN_DIR/kube-proxy.yaml"

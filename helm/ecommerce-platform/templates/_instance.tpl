@@ -40,13 +40,22 @@ nux: {enabled: false}
 run_coordinator:
   module: dagster.core.run_coordinator
   class: QueuedRunCoordinator
+{{- /* Pools, limits of time and retention are those of ecommerce_platform/operations/dagster.yaml; a test keeps the two in step. No
+       run_retries: the platform's sensor `retry_failed_runs` tries again, with pauses. */}}
 concurrency:
   runs: {max_concurrent_runs: {{ .Values.dagster.maxConcurrentRuns }}}
+  # One writer a table.
+  pools: {granularity: run, default_limit: 1}
 run_monitoring:
   enabled: true
   start_timeout_seconds: {{ .Values.dagster.monitoring.startTimeoutSeconds }}
+  cancel_timeout_seconds: {{ .Values.dagster.monitoring.cancelTimeoutSeconds }}
+  max_runtime_seconds: {{ .Values.dagster.monitoring.maxRuntimeSeconds }}
   max_resume_run_attempts: {{ .Values.dagster.monitoring.maxResumeRunAttempts }}
   poll_interval_seconds: {{ .Values.dagster.monitoring.pollIntervalSeconds }}
+retention:
+  schedule: {purge_after_days: 90}
+  sensor: {purge_after_days: {skipped: 7, failure: 30, success: -1}}
 run_launcher:
   module: dagster_k8s
   class: K8sRunLauncher
