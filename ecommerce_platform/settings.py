@@ -1,7 +1,8 @@
 """One typed tree of settings, read from the environment once.
 
-What belongs here: names, types, defaults, profiles, and the refusal to start with a missing secret. What does not: clients
-and connections (Dagster resources build those from these values).
+What belongs here: profiles, what follows from the environment, and the refusal to start with a missing secret. What does not:
+the sections (settings_sections.py, spark_settings.py), and clients and connections (Dagster resources build those from these
+values).
 
 Every setting is an environment variable `ECOMMERCE_<SECTION>__<NAME>`; four have short names: `ECOMMERCE_PROFILE`,
 `ECOMMERCE_LANDING_URI`, `ECOMMERCE_DATA_DIR`, `ECOMMERCE_START_DATE`. No file is read: the shell's variables are the truth.
@@ -11,26 +12,57 @@ from __future__ import annotations
 
 import os
 from datetime import date
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ecommerce_platform.spark_settings import SparkSettings as SparkSettings
+from ecommerce_platform.settings_sections import (
+    PROJECT_DIR,
+    BusinessSettings,
+    ClickHouseSettings,
+    DbtSettings,
+    LakehouseSettings,
+    LandingSettings,
+    MartsSettings,
+    Name,
+    NotificationSettings,
+    OperationsSettings,
+    ReconciliationSettings,
+    RunSettings,
+    S3Settings,
+    SnowflakeSettings,
+    TableName,
+)
+from ecommerce_platform.spark_settings import SparkSettings
 
-PROJECT_DIR = Path(__file__).resolve().parent.parent
+__all__ = [
+    "PROJECT_DIR",
+    "BusinessSettings",
+    "ClickHouseSettings",
+    "DbtSettings",
+    "LakehouseSettings",
+    "LandingSettings",
+    "MartsSettings",
+    "Name",
+    "NotificationSettings",
+    "OperationsSettings",
+    "Profile",
+    "ReconciliationSettings",
+    "RunSettings",
+    "S3Settings",
+    "Settings",
+    "SettingsError",
+    "SnowflakeSettings",
+    "SparkSettings",
+    "TableName",
+    "load_settings",
+]
 
 
 class SettingsError(ValueError):
     """A setting is missing or cannot be used; the message names the environment variable and what it expects."""
-
-
-#: Names that become part of SQL. They are refused here, by the variable's name, before any statement is made of them.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*$")]
-TableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$")]
 
 
 class Profile(StrEnum):
@@ -39,189 +71,30 @@ class Profile(StrEnum):
     PRODUCTION = "production"
 
 
-class S3Settings(BaseModel):
-    """How to reach S3 or a compatible store. Empty keys mean the ambient credentials of the machine."""
-
-    endpoint: str | None = None
-    region: str = "us-east-1"
-    access_key_id: SecretStr | None = None
-    secret_access_key: SecretStr | None = None
-    path_style: bool = True
-
-
-class LandingSettings(BaseModel):
-    """The landing zone and what is refused there."""
-
-    max_quarantined_share: Decimal = Field(Decimal("0.01"), ge=0, le=1)
-
-
-class LakehouseSettings(BaseModel):
-    """Iceberg: catalog and files. Empty addresses follow from the data directory."""
-
-    catalog_name: Name = "iceberg"
-    catalog_type: Literal["sql", "rest", "hive", "glue", "hadoop"] = "sql"
-    catalog_uri: str | None = None
-    catalog_user: str | None = None
-    catalog_password: SecretStr | None = None
-    warehouse: str | None = None
-    namespace: Name = "ecommerce"
-    quarantine_namespace: Name = "quarantine"
-    analytics_namespace: Name = "analytics"
-    # A column of landing files that the contract does not name: added to the tables, left in the files, or the day refused.
-    unknown_columns: Literal["add", "ignore", "refuse"] = "add"
-    # A day with more rows, as a first snapshot may have, is decoded and written in several commits before it is published as one.
-    rows_per_part: int = Field(50_000_000, ge=1)
-    # Upkeep: snapshots that nobody names are kept so long, and files that no table knows.
-    snapshot_retention_days: int = Field(7, ge=1)
-    orphan_retention_days: int = Field(3, ge=3)
-
-
-class SnowflakeSettings(BaseModel):
-    """Snowflake. Without an account the local profile starts the embedded stand-in."""
-
-    account: str | None = None
-    user: str | None = None
-    password: SecretStr | None = None
-    private_key_path: str | None = None
-    private_key_passphrase: SecretStr | None = None
-    host: str | None = None
-    port: int | None = None
-    protocol: Literal["https", "http"] = "https"
-    role: Name = "TRANSFORMER"
-    warehouse: Name = "COMPUTE_WH"
-    warehouse_size: str = "SMALL"
-    batch_warehouse_size: str = "MEDIUM"
-    auto_suspend_seconds: int = 300
-    database: Name = "ECOMMERCE_DW"
-    # The role that `warehouse init` connects with, where the everyday role may not create warehouses, roles and databases.
-    admin_role: Name | None = None
-    # A load's rows and ledger rows share a transaction per table; this many days of a range at most.
-    days_per_transaction: int = Field(31, ge=1)
-    login_timeout_seconds: int = Field(
-        60, ge=1, description="how long a login may take, tries of the connector included"
-    )
-    network_timeout_seconds: int = Field(600, ge=1, description="how long a request may go unanswered, tries included")
-    lock_timeout_seconds: int = Field(600, ge=1, description="how long a load waits for another's lock")
-
-
-class ClickHouseSettings(BaseModel):
-    """The speed layer. Without a host the local profile starts the embedded stand-in."""
-
-    host: str | None = None
-    port: int = 8123
-    user: str = "default"
-    password: SecretStr | None = None
-    database: Name = "default"
-    secure: bool = False
-    orders_table: TableName = "orders_realtime"
-    columns: dict[str, Name] = Field(default_factory=dict, description="contract or CDC column -> name in orders_table")
-
-
-class DbtSettings(BaseModel):
-    """The dbt project and how it runs."""
-
-    project_dir: Path = PROJECT_DIR / "dbt_project"
-    target_path: Path | None = None
-    threads: int = 4
-
-
-class BusinessSettings(BaseModel):
-    """Thresholds of the business definitions (docs/definitions.md)."""
-
-    tier_silver: Decimal = Decimal("500")
-    tier_gold: Decimal = Decimal("2000")
-    tier_platinum: Decimal = Decimal("5000")
-    price_mid_range: Decimal = Decimal("25")
-    price_premium: Decimal = Decimal("100")
-    order_medium: Decimal = Decimal("50")
-    order_large: Decimal = Decimal("200")
-    top_percent: int = 20
-    assumed_cost_ratio: Decimal = Decimal("0.6")
-    active_days: int = 90
-    at_risk_days: int = 180
-    recent_days: int = 30
-
-
-class MartsSettings(BaseModel):
-    """The published figures. A month's books close this many days after its end: what changes later is a late change."""
-
-    month_closes_after_days: int = Field(5, ge=0, description="days after a month's end on which its books close")
-
-
-class ReconciliationSettings(BaseModel):
-    """Tolerances as shares: above `tolerance` a metric warns, above `failure` it is an error; `metric_*` for one metric.
-
-    A discrepancy that is still seen `lag_window_seconds` after it was first seen is confirmed. The `max_*` bound what one
-    reconciliation may cost; what they leave unexamined is reported. `ignore_columns` of orders are not compared.
-
-    Days that have not converged are reconciled again `again_first_gap_seconds` after they were seen to differ, each time
-    `again_factor` times later, `again_longest_gap_seconds` at most, until `convergence_limit_hours` are over. A reconciliation
-    waits `wait_for_models_seconds` for a dbt run to finish. Reports go to `reports_uri` (a folder or s3://bucket/prefix).
-    """
-
-    tolerance: Decimal = Field(Decimal("0.05"), ge=0)
-    failure: Decimal = Field(Decimal("0.10"), ge=0)
-    metric_tolerance: dict[str, Decimal] = Field(default_factory=dict)
-    metric_failure: dict[str, Decimal] = Field(default_factory=dict)
-    ignore_columns: tuple[str, ...] = ()
-    lag_window_seconds: int = Field(900, ge=0)
-    convergence_limit_hours: int = Field(72, ge=0)
-    max_findings: int = Field(100_000, gt=0)
-    max_fetched_rows: int = Field(20_000_000, gt=0)
-    max_seconds: int = Field(1800, gt=0)
-    query_seconds: int = Field(600, gt=0)
-    query_memory_bytes: int = Field(4_000_000_000, gt=0)
-    wait_for_models_seconds: int = Field(60, ge=0)
-    again_first_gap_seconds: int = Field(900, gt=0)
-    again_factor: float = Field(2.0, ge=1)
-    again_longest_gap_seconds: int = Field(6 * 3600, gt=0)
-    reports_uri: str = ""
-    # Pages written by one run; those of other dates are written when they are asked for.
-    report_pages: int = Field(14, ge=0)
-
-
-class OperationsSettings(BaseModel):
-    """When a day's batch starts by itself, when it counts as late (hours of the next day, UTC), and how runs are cut."""
-
-    run_hour_utc: int = Field(2, ge=0, le=23)
-    day_late_hour_utc: int = Field(6, ge=0, le=23)
-    backfill_days_per_run: int = Field(90, ge=1)
-    # The exporter asks the warehouse after each run, and otherwise only so often: a question keeps Snowflake's meter running.
-    tables_interval_seconds: float = Field(600, gt=0)
-
-
-class NotificationSettings(BaseModel):
-    """Who is told of failures, and what the messages link to. The addresses are secrets: whoever has one can post."""
-
-    slack_url: SecretStr | None = None
-    webhook_url: SecretStr | None = None
-    webhook_token: SecretStr | None = None
-    ui_url: str = "http://127.0.0.1:3000"
-    runbook_url: str = "docs/runbook.md"
-    timeout_seconds: float = Field(5.0, gt=0, le=30)
-    # The same trouble is told again after so many hours, if nothing has mended it.
-    repeat_hours: float = Field(24.0, gt=0)
-
-
-class RunSettings(BaseModel):
-    """Run pods on Kubernetes. `resources` is JSON: job name to a container's requests and limits, where they differ from the
-    chart's `workloads.resources`."""
-
-    resources: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
-
-
 class Settings(BaseSettings):
     """All settings of one installation."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ECOMMERCE_", env_nested_delimiter="__", extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix="ECOMMERCE_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
     profile: Profile = Profile.LOCAL
+    """`local`: one machine, stand-ins for what has no address. `kind`: the same on a cluster, sensors and schedules on.
+    `production`: as `kind`, and refuses to start without the addresses and secrets it needs."""
     data_dir: Path = PROJECT_DIR / "data"
+    """Folder for everything that has no address of its own: landing zone, tables, catalog, stand-ins, reports."""
     landing_uri: str = ""
+    """The landing zone: a folder or `s3://bucket/prefix`; `landing` in the data directory when empty."""
     scratch_uri: str = ""
+    """Where steps put files that they hand to one another, a folder or `s3://bucket/prefix`; `scratch` in the data directory
+    when empty. Spark steps on a cluster need one that all pods reach."""
     start_date: date = date(2026, 1, 1)
+    """The first day there can be."""
 
     s3: S3Settings = S3Settings()
     landing: LandingSettings = LandingSettings()

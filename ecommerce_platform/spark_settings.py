@@ -9,68 +9,109 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
+
+from ecommerce_platform.settings_sections import Section
 
 Quantity = str
 
 
-class SparkResources(BaseModel):
+class SparkResources(Section):
     """What one Spark step gets on a cluster. Memory as Spark writes it (2g), CPU as Kubernetes does (1500m)."""
 
     driver_memory: Quantity = "2g"
+    """Heap of the driver."""
     driver_memory_overhead: Quantity = "1g"
+    """Memory of the driver's pod beside the heap."""
     driver_cpu_request: Quantity = "1000m"
+    """CPU that the driver's pod asks for."""
     driver_cpu_limit: Quantity = "1500m"
+    """CPU that the driver's pod may use."""
     executors: int = Field(2, ge=1)
+    """Executors; with dynamic allocation, those it starts with."""
     executor_memory: Quantity = "3g"
+    """Heap of an executor."""
     executor_memory_overhead: Quantity = "1g"
-    executor_cores: int = Field(2, ge=1, description="tasks at a time in an executor")
+    """Memory of an executor's pod beside the heap."""
+    executor_cores: int = Field(2, ge=1)
+    """Tasks at a time in an executor."""
     executor_cpu_request: Quantity = "1500m"
+    """CPU that an executor's pod asks for."""
     executor_cpu_limit: Quantity = "2000m"
-    shuffle_partitions: int = Field(200, ge=1, description="adaptive execution joins small ones: an upper bound")
+    """CPU that an executor's pod may use."""
+    shuffle_partitions: int = Field(200, ge=1)
+    """Partitions of a shuffle. Adaptive execution joins small ones: an upper bound."""
     dynamic_allocation: bool = False
+    """Whether executors come and go with the work."""
     min_executors: int = Field(0, ge=0)
-    max_executors: int | None = Field(None, ge=1, description="with dynamic allocation; without a value, `executors`")
-    conf: dict[str, str] = Field(default_factory=dict, description="more Spark options; never a secret")
+    """The fewest executors of dynamic allocation."""
+    max_executors: int | None = Field(None, ge=1)
+    """The most executors of dynamic allocation; `executors` when empty."""
+    conf: dict[str, str] = Field(default_factory=dict)
+    """More Spark options; never a secret."""
 
 
-class KubernetesSettings(BaseModel):
+class KubernetesSettings(Section):
     """Where and how Spark steps run on Kubernetes. Lists and maps are JSON in the environment."""
 
     submitter: Literal["spark-application", "spark-submit"] = "spark-application"
+    """Who makes the driver: Kubeflow's Spark operator from a SparkApplication, or spark-submit."""
     namespace: str = "default"
+    """Namespace of the pods."""
     image: str | None = None
+    """Image of driver and executors; there is no default."""
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
+    """When the image is pulled."""
     image_pull_secrets: list[str] = Field(default_factory=list)
-    # The driver makes its executors: this account may create pods, services, config maps and claims in the namespace.
+    """Secrets that the image is pulled with."""
     driver_service_account: str = "spark"
+    """The driver makes its executors: this account may create pods, services, config maps and claims in the namespace."""
     api_server: str = "https://kubernetes.default.svc"
-    kubeconfig: str | None = Field(None, description="outside the cluster; inside, the pod's own account is used")
-    # Whose applications these are: the sweep looks at no other installation's.
+    """Address of the cluster's API."""
+    kubeconfig: str | None = None
+    """File for a launcher outside the cluster; inside, the pod's own account is used."""
     instance: str = "ecommerce-platform"
+    """Whose applications these are: the sweep of what was left over looks at no other installation's."""
 
     # The environment of driver and executors: from objects that exist, never as text in a pod.
     env_from_config_maps: list[str] = Field(default_factory=list)
+    """Config maps whose keys are environment variables of driver and executors."""
     env_from_secrets: list[str] = Field(default_factory=list)
-    secret_env: dict[str, str] = Field(default_factory=dict, description="variable -> secret:key")
-    env: dict[str, str] = Field(default_factory=dict, description="literal; never a secret")
+    """Secrets whose keys are environment variables of driver and executors."""
+    secret_env: dict[str, str] = Field(default_factory=dict)
+    """Variable to `<secret>:<key>`."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Variable to literal value; never a secret."""
 
-    volumes: list[dict[str, Any]] = Field(default_factory=list, description="as in a pod")
-    volume_mounts: list[dict[str, Any]] = Field(default_factory=list, description="as in a container")
+    volumes: list[dict[str, Any]] = Field(default_factory=list)
+    """Volumes, as in a pod."""
+    volume_mounts: list[dict[str, Any]] = Field(default_factory=list)
+    """Where the volumes are mounted, as in a container."""
     local_dir_size: Quantity = "8Gi"
-    # With a storage class, each executor claims its own volume for shuffle files; without, they go to an emptyDir.
+    """Room for shuffle files of a driver or executor."""
     local_dir_storage_class: str | None = None
-    checkpoint_claim: str | None = Field(None, description="a claim that driver and executors share")
+    """With a storage class, each executor claims its own volume for shuffle files; without, they go to an emptyDir."""
+    checkpoint_claim: str | None = None
+    """A claim that driver and executors share."""
     node_selector: dict[str, str] = Field(default_factory=dict)
+    """Labels of the nodes that the pods may run on."""
     tolerations: list[dict[str, Any]] = Field(default_factory=list)
+    """Taints that the pods tolerate, as in a pod."""
     run_as_user: int = 10001
+    """User id in the containers."""
     read_only_root: bool = True
+    """Whether the containers' root file system is read-only."""
     pod_labels: dict[str, str] = Field(default_factory=dict)
+    """More labels of the pods."""
 
-    pending_seconds: int = Field(900, ge=1, description="from the submission until the driver runs")
-    running_seconds: int = Field(6 * 3600, ge=1, description="of the driver")
+    pending_seconds: int = Field(900, ge=1)
+    """From the submission until the driver runs, at most."""
+    running_seconds: int = Field(6 * 3600, ge=1)
+    """How long the driver may run."""
     poll_seconds: float = Field(2.0, gt=0)
-    api_outage_seconds: int = Field(300, ge=1, description="how long the API server may be out of reach")
+    """How often the launcher looks at the application."""
+    api_outage_seconds: int = Field(300, ge=1)
+    """How long the API server may be out of reach before the step fails."""
 
     @field_validator("secret_env")
     @classmethod
@@ -83,23 +124,27 @@ class KubernetesSettings(BaseModel):
         return value
 
 
-class SparkSettings(BaseModel):
-    """The Spark session, and where the steps that use it run.
-
-    `launcher`: `local` is the Dagster process, `local-submit` a spark-submit process of its own a step, `kubernetes` driver
-    and executor pods. `step_resources` changes `resources` for a step or an asset: `{"iceberg/orders": {"executors": 4}}`.
-    """
+class SparkSettings(Section):
+    """The Spark session, and where the steps that use it run."""
 
     master: str = "local[*]"
+    """Spark's master of a session in the Dagster process."""
     driver_memory: str = "2g"
+    """Heap of that session."""
     shuffle_partitions: int | None = None
+    """Partitions of a shuffle; twice the cores when empty."""
     jars_dir: str | None = None
+    """Folder with the jars; in the user's cache, which all checkouts share, when empty."""
     extra: dict[str, str] = Field(default_factory=dict)
+    """More Spark options, catalog options among them."""
 
     launcher: Literal["local", "local-submit", "kubernetes"] = "local"
-    running_seconds: int = Field(6 * 3600, ge=1, description="of a step's process (local-submit)")
+    """Where steps run: the Dagster process, a spark-submit process of its own a step, or driver and executor pods."""
+    running_seconds: int = Field(6 * 3600, ge=1)
+    """How long a step's process may run (`local-submit`)."""
     resources: SparkResources = SparkResources()
     step_resources: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Changes `resources` for a step or an asset: `{"iceberg/orders": {"executors": 4}}`."""
     kubernetes: KubernetesSettings = KubernetesSettings()
 
     @field_validator("step_resources")

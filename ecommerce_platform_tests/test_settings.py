@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from ecommerce_platform.settings import SettingsError, load_settings
+from ecommerce_platform.settings import PROJECT_DIR, Settings, SettingsError, load_settings
 
 PRODUCTION = {
     "ECOMMERCE_PROFILE": "production",
@@ -72,3 +73,22 @@ def test_production_names_what_is_missing(production: pytest.MonkeyPatch, missin
 
 def test_a_secret_is_not_shown(production: pytest.MonkeyPatch) -> None:
     assert "a-marked-secret" not in repr(load_settings())
+
+
+def settings_of(section: type[BaseModel], prefix: str) -> dict[str, str | None]:
+    """Every variable below a section, with what its page says of it."""
+    found: dict[str, str | None] = {}
+    for name, field in section.model_fields.items():
+        variable = f"{prefix}{name.upper()}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found |= settings_of(field.annotation, f"{variable}__")
+        else:
+            found[variable] = field.description
+    return found
+
+
+def test_every_setting_says_what_it_means_and_is_on_its_page() -> None:
+    found = settings_of(Settings, "ECOMMERCE_")
+    assert not [variable for variable, meaning in found.items() if not meaning]
+    page = (PROJECT_DIR / "docs" / "reference" / "settings.md").read_text()
+    assert not [variable for variable in found if f"`{variable}`" not in page]

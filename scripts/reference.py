@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import typer
 import yaml
@@ -67,7 +69,14 @@ def _settings_table(prefix: str, model: type[BaseModel]) -> str:
 
 def _type_name(field: FieldInfo) -> str:
     annotation = field.annotation
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return ", ".join(f"`{member}`" for member in annotation)
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
     text = annotation.__name__ if isinstance(annotation, type) and "[" not in str(annotation) else str(annotation)
+    # A text that must be an identifier is a text to whoever sets it.
+    text = re.sub(r"(?:typing\.)?Annotated\[str, .*?\)\]\)\]", "str", text)
+    text = re.sub(r"(?:typing\.)?Optional\[(\w+)\]", r"\1 | None", text)
     text = re.sub(r"(?:\w+\.)+(\w+)", r"\1", text).replace("SecretStr", "secret").replace("NoneType", "None")
     return _cell(text.replace(" | None", ", optional"))
 

@@ -79,13 +79,26 @@ class Prometheus:
     def firing(self, alert: str) -> list[dict[str, str]]:
         return [item["metric"] for item in self.query(f'ALERTS{{alertname="{alert}",alertstate="firing"}}')]
 
-    def fires(self, alert: str, seconds: float = 60, **labels: str) -> dict[str, str]:
-        """Waits until the alert fires with these labels, and returns all of them."""
+    def fires(self, alert: str, seconds: float = 60, since: float | None = None, **labels: str) -> dict[str, str]:
+        """Waits until the alert fires with these labels, and returns all of them.
+
+        With `since` (seconds since 1970) it may have fired at any time from then on: an alert about an event, seen in the
+        middle of a run, is over by the run's end when its window is seconds.
+        """
 
         def seen() -> list[dict[str, str]]:
-            return [found for found in self.firing(alert) if labels.items() <= found.items()]
+            found = self.firing(alert) if since is None else self.fired(alert, since)
+            return [item for item in found if labels.items() <= item.items()]
 
         return dict(wait_until(seen, seconds, f"{alert} fires {labels}")[0])
+
+    def fired(self, alert: str, since: float) -> list[dict[str, str]]:
+        """Label sets with which the alert has fired since then."""
+        window = max(1, int(time.time() - since))
+        return [
+            item["metric"]
+            for item in self.query(f'last_over_time(ALERTS{{alertname="{alert}",alertstate="firing"}}[{window}s])')
+        ]
 
     def is_silent(self, alert: str, seconds: float = 60, **labels: str) -> None:
         """Waits until the alert does not fire (any more)."""
@@ -123,16 +136,17 @@ scrape_configs:
             stderr=log,
         )
         try:
-            wait_until(lambda: _ready(found.port), 60, "Prometheus is ready")
+            wait_until(lambda: answers(found.port, "/-/ready"), 60, "Prometheus is ready")
             yield found
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _ready(port: int) -> bool:
+def answers(port: int, path: str = "/metrics") -> bool:
+    """Whether a server of this machine gives the page."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -31,9 +32,10 @@ def shop(spark_application: None, tmp_path_factory: pytest.TempPathFactory) -> I
         yield found
 
 
-def fires(shop: Watched, alert: str, seconds: float = 60, **labels: str) -> dict[str, str]:
+def fires(shop: Watched, alert: str, seconds: float = 60, since: float | None = None, **labels: str) -> dict[str, str]:
+    found = shop.prometheus.fires(alert, seconds, since, **labels)
     FIRED.add(alert)
-    return shop.prometheus.fires(alert, seconds, **labels)
+    return found
 
 
 def test_nothing_fires_while_all_is_well(shop: Watched) -> None:
@@ -57,12 +59,13 @@ def test_a_stage_that_nothing_computes(shop: Watched) -> None:
 
 
 def test_a_day_with_a_broken_file_and_one_with_rows_that_are_no_events(shop: Watched) -> None:
+    begun = time.time()
     assert not shop.run(3, 4)
     shop.prometheus.is_silent("MartsStale", 10, stage="marts")
     fires(shop, "DayRefused", table="orders")
-    fires(shop, "QuarantineGrows", table="products")
+    fires(shop, "QuarantineGrows", since=begun, table="products")
     fires(shop, "BatchJobFailure", job_name="daily_batch")
-    fires(shop, "BlockingCheckFailed")
+    fires(shop, "BlockingCheckFailed", since=begun, asset="iceberg/orders", check="all_days_published")
     shop.prometheus.is_silent("PartitionLag")
 
 
@@ -86,8 +89,9 @@ def test_a_speed_layer_that_counts_ten_times_as_much(shop: Watched) -> None:
 
 def test_a_model_that_breaks(shop: Watched) -> None:
     shop.sql("drop table intermediate.int_customer_metrics")
+    begun = time.time()
     assert not shop.run(4, 4, 'key:"marts/customer_analytics"')
-    fires(shop, "dbtModelFailure", model_name="mart_customer_analytics")
+    fires(shop, "dbtModelFailure", since=begun, model_name="mart_customer_analytics")
     shop.run(4, 4, 'key:"intermediate/int_customer_metrics" or key:"marts/customer_analytics"')
     shop.prometheus.is_silent("dbtModelFailure")
 

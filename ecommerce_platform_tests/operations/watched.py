@@ -27,7 +27,7 @@ from ecommerce_platform.operations import jobs
 from ecommerce_platform.reconciliation.clickhouse import connect as connect_clickhouse
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.warehouse.connection import connect, execute
-from ecommerce_platform_tests.operations.prometheus import Prometheus, free_port, prometheus, wait_until
+from ecommerce_platform_tests.operations.prometheus import Prometheus, answers, free_port, prometheus, wait_until
 
 DAYS = 4
 INSTANCE = Path(jobs.__file__).parent / "dagster.yaml"
@@ -197,6 +197,8 @@ def watched(folder: Path) -> Iterator[Watched]:
             found.land(2)
             found.run(1, 2)
             found.start_exporter()
+            # Prometheus asks at once, and an exporter that is not there yet is an alert (after a second here).
+            wait_until(lambda: answers(found.port), 180, "the exporter answers")
             with prometheus(folder / "prometheus", found.port) as watching:
                 found.prometheus = watching
                 wait_until(lambda: watching.query("ecommerce_runs_total"), 120, "Prometheus has scraped the exporter")

@@ -1,0 +1,269 @@
+"""The sections of the settings: names, types, defaults and what each means, which is where docs/reference/settings.md comes from.
+
+What belongs here: one frozen section a subject. What does not: reading the environment and profiles (settings.py), and Spark
+(spark_settings.py).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+#: Names that become part of SQL. They are refused here, by the variable's name, before any statement is made of them.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*$")]
+TableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$")]
+
+
+class Section(BaseModel):
+    """A section; the text below a field is its description."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class S3Settings(Section):
+    """How to reach S3 or a compatible store."""
+
+    endpoint: str | None = None
+    """Address of a compatible store; AWS when empty."""
+    region: str = "us-east-1"
+    """Region of the buckets."""
+    access_key_id: SecretStr | None = None
+    """Key; without one, the machine's ambient credentials."""
+    secret_access_key: SecretStr | None = None
+    """Secret of the key."""
+    path_style: bool = True
+    """Whether the bucket is in the path, as most compatible stores want it, or in the host's name."""
+
+
+class LandingSettings(Section):
+    """The landing zone and what is refused there."""
+
+    max_quarantined_share: Decimal = Field(Decimal("0.01"), ge=0, le=1)
+    """A day with a larger share of its rows in quarantine is not published."""
+
+
+class LakehouseSettings(Section):
+    """Iceberg: catalog and files. Empty addresses follow from the data directory."""
+
+    catalog_name: Name = "iceberg"
+    """Name of the catalog, the same for Spark and PyIceberg: the SQL catalog stores it with every table."""
+    catalog_type: Literal["sql", "rest", "hive", "glue", "hadoop"] = "sql"
+    """Kind of catalog; see the page on catalogs."""
+    catalog_uri: str | None = None
+    """Address of the catalog; a SQLite file in the data directory when empty."""
+    catalog_user: str | None = None
+    """User of the catalog's database, or client id of a REST catalog."""
+    catalog_password: SecretStr | None = None
+    """Its password or secret."""
+    warehouse: str | None = None
+    """Where the tables' files are: a folder or `s3://bucket/prefix`; in the data directory when empty."""
+    namespace: Name = "ecommerce"
+    """Namespace of the change events."""
+    quarantine_namespace: Name = "quarantine"
+    """Namespace of the rows that were set aside."""
+    analytics_namespace: Name = "analytics"
+    """Namespace of the analytics by Spark."""
+    unknown_columns: Literal["add", "ignore", "refuse"] = "add"
+    """A column of landing files that the contract does not name: added to the tables, left in the files, or the day refused."""
+    rows_per_part: int = Field(50_000_000, ge=1)
+    """A day with more rows, as a first snapshot may have, is written in several commits before it is published as one."""
+    snapshot_retention_days: int = Field(7, ge=1)
+    """Upkeep keeps younger snapshots, and those that a ledger or a refused day names."""
+    orphan_retention_days: int = Field(3, ge=3)
+    """Upkeep removes files that no table knows once they are older."""
+
+
+class SnowflakeSettings(Section):
+    """Snowflake. Without an account the local profile starts the embedded stand-in."""
+
+    account: str | None = None
+    """Account identifier, as `organisation-account`."""
+    user: str | None = None
+    """User that loads, transforms and reconciles."""
+    password: SecretStr | None = None
+    """Password, where key-pair authentication is not used."""
+    private_key_path: str | None = None
+    """File with the private key (PKCS#8, PEM)."""
+    private_key_passphrase: SecretStr | None = None
+    """Passphrase of the key."""
+    host: str | None = None
+    """Host of a stand-in; follows from the account when empty."""
+    port: int | None = None
+    """Port of a stand-in."""
+    protocol: Literal["https", "http"] = "https"
+    """Protocol of a stand-in."""
+    role: Name = "TRANSFORMER"
+    """Role of loads, dbt and the reconciliation."""
+    warehouse: Name = "COMPUTE_WH"
+    """Warehouse that computes."""
+    warehouse_size: str = "SMALL"
+    """Its size when `warehouse init` makes it."""
+    batch_warehouse_size: str = "MEDIUM"
+    """Its size while a load of more than one day runs."""
+    auto_suspend_seconds: int = 300
+    """Seconds after which an idle warehouse is suspended."""
+    database: Name = "ECOMMERCE_DW"
+    """Database with RAW, STAGING, INTERMEDIATE, MARTS and RECONCILIATION."""
+    admin_role: Name | None = None
+    """Role that `warehouse init` connects with, where the everyday role may not create warehouses, roles and databases."""
+    days_per_transaction: int = Field(31, ge=1)
+    """A load's rows and ledger rows share a transaction per table; this many days of a range at most."""
+    login_timeout_seconds: int = Field(60, ge=1)
+    """How long a login may take, tries of the connector included."""
+    network_timeout_seconds: int = Field(600, ge=1)
+    """How long a request may go unanswered, tries included."""
+    lock_timeout_seconds: int = Field(600, ge=1)
+    """How long a load waits for another's lock."""
+
+
+class ClickHouseSettings(Section):
+    """The speed layer. Without a host the local profile starts the embedded stand-in."""
+
+    host: str | None = None
+    """Host of the HTTP interface."""
+    port: int = 8123
+    """Port of the HTTP interface."""
+    user: str = "default"
+    """User who may read the orders."""
+    password: SecretStr | None = None
+    """Password of that user."""
+    database: Name = "default"
+    """Database with the orders."""
+    secure: bool = False
+    """Whether to use TLS."""
+    orders_table: TableName = "orders_realtime"
+    """Table with the order versions."""
+    columns: dict[str, Name] = Field(default_factory=dict)
+    """Column of the contract or of change data capture to its name in the table, where they differ."""
+
+
+class DbtSettings(Section):
+    """The dbt project and how it runs."""
+
+    project_dir: Path = PROJECT_DIR / "dbt_project"
+    """Folder with `dbt_project.yml`."""
+    target_path: Path | None = None
+    """Where dbt writes its manifest; `target` in the project when empty."""
+    threads: int = 4
+    """Models that are built at the same time."""
+
+
+class BusinessSettings(Section):
+    """Thresholds of the business definitions. A change computes everything again."""
+
+    tier_silver: Decimal = Decimal("500")
+    """Lifetime spend from which a customer is silver."""
+    tier_gold: Decimal = Decimal("2000")
+    """Lifetime spend from which a customer is gold."""
+    tier_platinum: Decimal = Decimal("5000")
+    """Lifetime spend from which a customer is platinum."""
+    price_mid_range: Decimal = Decimal("25")
+    """Price from which a product is mid-range."""
+    price_premium: Decimal = Decimal("100")
+    """Price from which a product is premium."""
+    order_medium: Decimal = Decimal("50")
+    """Amount from which an order is medium."""
+    order_large: Decimal = Decimal("200")
+    """Amount from which an order is large."""
+    top_percent: int = 20
+    """Share of products, in percent, that are popular or top performers."""
+    assumed_cost_ratio: Decimal = Decimal("0.6")
+    """Cost of a product as a share of its catalog price: the source has no cost."""
+    active_days: int = 90
+    """Customers who bought in so many days are active."""
+    at_risk_days: int = 180
+    """Customers who bought before, but not for so many days or longer, are at risk."""
+    recent_days: int = 30
+    """Window of popularity and of days of inventory."""
+
+
+class MartsSettings(Section):
+    """The published figures."""
+
+    month_closes_after_days: int = Field(5, ge=0)
+    """Days after a month's end on which its books close: what changes later is a late change."""
+
+
+class ReconciliationSettings(Section):
+    """The comparison of the layers. Tolerances are shares (0.05 is 5 %). What the `max_*` leave unexamined is reported."""
+
+    tolerance: Decimal = Field(Decimal("0.05"), ge=0)
+    """Above it a metric warns."""
+    failure: Decimal = Field(Decimal("0.10"), ge=0)
+    """Above it a metric is an error."""
+    metric_tolerance: dict[str, Decimal] = Field(default_factory=dict)
+    """`tolerance` for single metrics."""
+    metric_failure: dict[str, Decimal] = Field(default_factory=dict)
+    """`failure` for single metrics."""
+    ignore_columns: tuple[str, ...] = ()
+    """Columns of orders that are not compared."""
+    lag_window_seconds: int = Field(900, ge=0)
+    """A discrepancy that is still seen so long after it was first seen is confirmed."""
+    convergence_limit_hours: int = Field(72, ge=0)
+    """A day that has not converged by then is an error."""
+    max_findings: int = Field(100_000, gt=0)
+    """Orders that one reconciliation explains at most."""
+    max_fetched_rows: int = Field(20_000_000, gt=0)
+    """Rows that it may fetch to find out which differ."""
+    max_seconds: int = Field(1800, gt=0)
+    """How long it may take."""
+    query_seconds: int = Field(600, gt=0)
+    """How long one of its queries may take."""
+    query_memory_bytes: int = Field(4_000_000_000, gt=0)
+    """Memory of one of its queries in ClickHouse."""
+    wait_for_models_seconds: int = Field(60, ge=0)
+    """How long it waits for a dbt run to finish."""
+    again_first_gap_seconds: int = Field(900, gt=0)
+    """A day that differs is reconciled again after so long."""
+    again_factor: float = Field(2.0, ge=1)
+    """Each further gap is so many times longer."""
+    again_longest_gap_seconds: int = Field(6 * 3600, gt=0)
+    """The longest gap."""
+    reports_uri: str = ""
+    """Where the HTML reports go: a folder or `s3://bucket/prefix`; in the data directory when empty."""
+    report_pages: int = Field(14, ge=0)
+    """Pages written by one run; those of other dates are written when they are asked for."""
+
+
+class OperationsSettings(Section):
+    """When a day's batch starts by itself, and how runs are cut."""
+
+    run_hour_utc: int = Field(2, ge=0, le=23)
+    """Hour of the next day, UTC, at which a day's batch starts."""
+    day_late_hour_utc: int = Field(6, ge=0, le=23)
+    """Hour of the next day, UTC, from which a day that is not through is late."""
+    backfill_days_per_run: int = Field(90, ge=1)
+    """Days of one run of a backfill."""
+    tables_interval_seconds: float = Field(600, gt=0)
+    """The exporter asks the warehouse after each run, and otherwise only so often: a question keeps Snowflake's meter running."""
+
+
+class NotificationSettings(Section):
+    """Who is told of failures, and what the messages link to. The addresses are secrets: whoever has one can post."""
+
+    slack_url: SecretStr | None = None
+    """Incoming webhook in Slack's form."""
+    webhook_url: SecretStr | None = None
+    """Receiver of plain JSON."""
+    webhook_token: SecretStr | None = None
+    """Bearer token for that receiver."""
+    ui_url: str = "http://127.0.0.1:3000"
+    """Dagster's UI, for links."""
+    runbook_url: str = "docs/runbook.md"
+    """The runbook, for links."""
+    timeout_seconds: float = Field(5.0, gt=0, le=30)
+    """How long a receiver may take."""
+    repeat_hours: float = Field(24.0, gt=0)
+    """The same trouble is told again after so many hours, if nothing has mended it."""
+
+
+class RunSettings(Section):
+    """Run pods on Kubernetes."""
+
+    resources: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
+    """Job name to a container's requests and limits, where they differ from the chart's `workloads.resources`."""
