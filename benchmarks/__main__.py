@@ -21,6 +21,7 @@ BENCHMARKS = (
     "warehouse_load",
     "change_events",
     "whole_day",
+    "memory",
     "definitions_load",
     "small_day",
     "backfill",
