@@ -38,6 +38,8 @@ from ecommerce_platform.spark.launchers.scratch import STEP_FILE, EventReader, S
 from ecommerce_platform.spark.launchers.step_ref import encode_step
 from ecommerce_platform.spark.session import application_options, jar_groups
 
+#: For a Java process that ends within seconds: the optimising compiler would cost it more than it gives.
+SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"
 LOG_TAIL_LINES = 20
 _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 20.0
@@ -102,6 +104,8 @@ def submit_environment() -> dict[str, str]:
         "JAVA_HOME": os.environ.get("JAVA_HOME") or str(java_home),
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
+        # The process that puts spark-submit's own command line together.
+        "SPARK_LAUNCHER_OPTS": os.environ.get("SPARK_LAUNCHER_OPTS", SHORT_LIVED),
         remote_main.LAUNCHER_PID: str(os.getpid()),
     }
 

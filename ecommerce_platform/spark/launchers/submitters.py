@@ -15,7 +15,7 @@ from typing import Protocol
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.application import build_application
 from ecommerce_platform.spark.launchers.cluster import Application, Cluster, Found
-from ecommerce_platform.spark.launchers.local_submit import spark_submit, submit_environment
+from ecommerce_platform.spark.launchers.local_submit import SHORT_LIVED, spark_submit, submit_environment
 from ecommerce_platform.spark.launchers.pods import Submission, SubmissionError
 from ecommerce_platform.spark.launchers.submit import driver_name, explain_submission, submit_options, write_templates
 
@@ -114,6 +114,8 @@ class SparkSubmitSubmitter:
     def _environment(self) -> Mapping[str, str]:
         # Which Python runs in the pods is the image's to say; spark-submit would tell them this process's.
         own = {name: value for name, value in submit_environment().items() if not name.startswith("PYSPARK_")}
+        # Here it only makes a pod: half the processor time, which a run pod of half a CPU waits for.
+        own.setdefault("SPARK_SUBMIT_OPTS", SHORT_LIVED)
         kubeconfig = self._settings.spark.kubernetes.kubeconfig
         return {**own, **({"KUBECONFIG": kubeconfig} if kubeconfig else {}), "SPARK_USER": _user()}
 
