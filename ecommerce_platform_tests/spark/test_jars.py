@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.settings import load_settings
+from ecommerce_platform.settings import PROJECT_DIR, load_settings
 from ecommerce_platform.spark.jars import (
     ALL_GROUPS,
     CORE,
@@ -98,3 +101,23 @@ def test_a_java_that_is_too_old_is_named_with_its_version(tmp_path: Path) -> Non
     java.chmod(0o755)
     with pytest.raises(JavaError, match="is Java 11"):
         require_java(str(tmp_path))
+
+
+def test_the_image_is_built_with_all_that_fetching_the_jars_imports(tmp_path: Path) -> None:
+    """The Dockerfile copies these few files only, so that a change of others does not fetch the jars anew."""
+    dockerfile = (PROJECT_DIR / "Dockerfile").read_text()
+    stage = dockerfile.split("FROM packages AS jars")[1].split("\nRUN ")[0]
+    lines = [line.split()[1:] for line in stage.splitlines() if line.startswith("COPY ")]
+    assert lines
+    for *sources, target in lines:
+        folder = tmp_path / target.removeprefix("/build/")
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in sources:
+            shutil.copy(PROJECT_DIR / source, folder)
+    code = "import ecommerce_platform.spark.jars as jars; print(jars.__file__)"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(tmp_path))

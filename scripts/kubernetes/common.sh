@@ -62,10 +62,13 @@ image_tag() {
 # Images of the stages below the code, by the digest of all that they are made of.
 STAGES=(packages jars parts stand-ins embedded-parts)
 stage_image() { # stage_image STAGE
-  local code=$PROJECT/ecommerce_platform digest
+  local code digest
+  # The package's files that the stage of the jars copies: a line of the Dockerfile names them.
+  code=$(sed -n '/^FROM packages AS jars/,/^RUN/ s/^COPY \(.*\) [^ ]*$/\1/p' "$PROJECT/Dockerfile")
   digest=$({
     sed '/^FROM \${PARTS} AS runtime/,$d' "$PROJECT/Dockerfile"
-    cat "$PROJECT"/docker/tr*.sh "$PROJECT"/requirements*.lock "$code"/{__init__,settings,spark_settings}.py "$code"/spark/{__init__,jars,java}.py
+    # shellcheck disable=SC2086  # several names
+    (cd "$PROJECT" && cat docker/tr*.sh requirements*.lock $code)
   } | sha256sum | cut -c1-12)
   printf '%s-%s:%s' "$IMAGE_NAME" "$1" "$digest"
 }
