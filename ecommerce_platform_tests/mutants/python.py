@@ -80,25 +80,21 @@ def mutants(function: FunctionType) -> Iterator[Mutant]:
         for change in _changes(node):
             mutated = copy.deepcopy(tree)
             target = list(ast.walk(mutated.body[0]))[place]
-            # An operator alone says little: what it stands in is shown.
-            shown = target if isinstance(target, ast.expr | ast.stmt) else _parent(mutated, target)
-            before, new = ast.unparse(shown), change(target)
+            before, new = ast.unparse(target), change(target)
             replaced = _Replacing(target, new).visit(mutated)
-            after = ast.unparse(new if shown is target else shown)
-            what = f"{function.__name__} {getattr(shown, 'lineno', '')}: {before} -> {after}"
+            what = f"{function.__name__} {getattr(node, 'lineno', '')}: {before} -> {ast.unparse(new)}"
             yield Mutant(" ".join(what.split()), ast.fix_missing_locations(replaced))
-
-
-def _parent(tree: ast.AST, child: ast.AST) -> ast.AST:
-    return next(node for node in ast.walk(tree) if child in ast.iter_child_nodes(node))
 
 
 Change = Callable[[ast.AST], ast.AST]
 
 
 def _changes(node: ast.AST) -> Iterator[Change]:
-    if (other := _OPERATORS.get(type(node))) is not None:
-        yield lambda _: other()
+    # Operators are one object each in a whole tree: it is what they stand in that is replaced.
+    if isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign) and (other := _OPERATORS.get(type(node.op))):
+        yield lambda at: _with(at, op=other())
+    if isinstance(node, ast.Compare) and (other := _OPERATORS.get(type(node.ops[0]))):
+        yield lambda at: _with(at, ops=[other(), *at.ops[1:]])  # type: ignore[attr-defined]
     if isinstance(node, ast.Constant):
         if isinstance(node.value, int) and not isinstance(node.value, bool):
             yield lambda at: ast.Constant(at.value + 1)  # type: ignore[attr-defined]
@@ -123,6 +119,13 @@ def _changes(node: ast.AST) -> Iterator[Change]:
     if isinstance(node, ast.BoolOp):
         yield lambda at: at.values[0]  # type: ignore[attr-defined]
         yield lambda at: at.values[-1]  # type: ignore[attr-defined]
+
+
+def _with(node: ast.AST, **fields: object) -> ast.AST:
+    changed = copy.copy(node)
+    for name, value in fields.items():
+        setattr(changed, name, value)
+    return changed
 
 
 def _calls(node: ast.Call) -> Iterator[Change]:

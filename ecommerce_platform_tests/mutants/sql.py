@@ -187,7 +187,9 @@ def _columns(node: exp.Expression) -> Iterator[exp.Expression]:
         if column.table == node.table and column.name in _MIXED_UP and column.name != node.name
     }
     for other in sorted(others)[:1]:
-        yield exp.column(other, table=node.table)
+        found = exp.column(other, table=node.table)
+        # Selected as it is, it keeps the name under which others know it.
+        yield exp.alias_(found, node.name) if isinstance(node.parent, exp.Select) else found
 
 
 def _joins(node: exp.Expression) -> Iterator[exp.Expression]:

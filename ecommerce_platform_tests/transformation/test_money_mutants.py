@@ -44,7 +44,50 @@ MODELS = (
     "mart_customer_analytics",
 )
 #: Mutants that compute the same, by a part of their description: why no test can notice.
-SAME: dict[str, tuple[tuple[str, str], ...]] = {}
+SAME: dict[str, tuple[tuple[str, str], ...]] = {
+    "stg_order_items_enhanced": (
+        ("__dbt__cte__base_price_history: WHERE", "a price that is told again ends one interval and begins the same"),
+        ("events: INNER JOIN", "the condition on the table's name leaves out what has no landing day"),
+        (
+            "events: WHERE landing_days.table_name = 'products' -> nothing",
+            "a day is complete: an event told four times",
+        ),
+        ("table_name = 'products' -> (landing_days.table_name <> 'products')", "as above, three times"),
+    ),
+    "stg_users_enhanced": (
+        ("COALESCE(spend.total_spent, 0) -> spend.total_spent", "null reaches no threshold"),
+        ("result.customer_tier: 0 -> 1", "nor does one"),
+        ("FALSE) -> orders.status IN", "a condition that is null selects nothing"),
+    ),
+    "stg_products_enhanced": (("result: INNER JOIN ranked", "every product is ranked"),),
+    "int_customer_metrics": (
+        ("spending.total_spent: COALESCE", "the result has the same default"),
+        ("NULLIF(spending.total_orders, 0) ->", "who is in `spending` has an order"),
+    ),
+    "int_product_analytics": (("sales: INNER JOIN", "the condition on product_id leaves out orders without items"),),
+    "mart_daily_business_metrics": (
+        ("orders: INNER JOIN affected_calendar", "the calendar has every date on which there are orders"),
+        ("daily_orders.total_revenue: COALESCE", "the result has the same default"),
+    ),
+    "mart_customer_tier_analytics": (
+        ("histories: INNER JOIN", "who bought nothing has no date to be booked on"),
+        ("registrations: INNER JOIN", "everyone has a state on the day of the registration"),
+        ("purchase_days.revenue: COALESCE", "sums leave nulls out, and the result has the same default"),
+        ("bookings: WHERE", "what ends on no date meets no day of the calendar"),
+        (
+            "daily.spent: COALESCE",
+            "running sums leave nulls out, and before the first there are no members to divide by",
+        ),
+    ),
+    "mart_product_performance": (
+        ("ranked: LEFT JOIN stock", "every sale has its row in `stock`"),
+        ("ranked: LEFT JOIN recent_units", "and in `recent_units`"),
+    ),
+    "mart_customer_analytics": (
+        ("customers: INNER JOIN", "every user has metrics"),
+        ("NULLIF(GREATEST(1,", "1 at least is never 0"),
+    ),
+}
 
 
 @dataclass(frozen=True)
