@@ -47,15 +47,21 @@ check: setup  ## Format, lint, types, imports, lock file, SQL, reference pages, 
 
 .PHONY: test
 test: setup  ## All tests but the heavy sets
-	@$(BIN)/python -m pytest -m "not slow and not soak and not kubernetes and not snowflake" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not soak and not mutation and not kubernetes and not snowflake" $(PYTEST_ARGS)
 
 .PHONY: test-slow
 test-slow: setup  ## The heavy set: long histories, kills, large data
-	@$(BIN)/python -m pytest -m "slow and not soak and not kubernetes and not snowflake" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "slow and not soak and not mutation and not kubernetes and not snowflake" $(PYTEST_ARGS)
 
 .PHONY: test-soak
-test-soak: setup  ## Long trials that are not part of CI: every alert caused for real, a daemon killed, secrets planted
+test-soak: setup  ## Long trials that are not part of CI: every alert caused for real, secrets planted, a new column
 	@$(BIN)/python -m pytest -m "soak" $(PYTEST_ARGS)
+
+.PHONY: mutation
+mutation: setup  ## Small mistakes put into all that computes money, one at a time: each must fail a test (data/mutation.jsonl)
+	@mkdir -p data
+	@rm -f data/mutation.jsonl
+	@MUTATION_REPORT=$(CURDIR)/data/mutation.jsonl $(BIN)/python -m pytest -m "mutation and not snowflake" $(PYTEST_ARGS)
 
 .PHONY: soak
 soak: setup  ## 10,000 histories of a real PostgreSQL, then 200 kills (an hour or two; SEED=, KILLS=, HISTORIES=)
@@ -89,7 +95,8 @@ benchmark-quick: setup  ## The same with small data, in less than ten minutes
 	@$(BIN)/python -m benchmarks --quick $(BENCHMARKS)
 
 .PHONY: docs
-docs: setup  ## The documentation site into site/, links checked
+docs: setup  ## The documentation site into site/, links checked, dbt's documentation with it
+	@$(BIN)/python scripts/dbt_docs.py docs/reference/dbt/index.html
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 .PHONY: hooks

@@ -113,7 +113,11 @@ def command_line_page() -> str:
 
 def tables_page() -> str:
     """Columns of the source tables, of raw, and of each dbt model."""
-    lines = ["# Tables and columns\n", "What a figure means exactly is in [definitions](../definitions.md).\n"]
+    lines = [
+        "# Tables and columns\n",
+        "What a figure means exactly is in [definitions](../definitions.md). The models' SQL, tests and lineage are in "
+        "[dbt's documentation](dbt/index.html), which is part of the site that `make docs` builds.\n",
+    ]
     lines += [
         "## Source tables: landing, Iceberg `ecommerce.*`, Snowflake `RAW.*`\n",
         "Iceberg adds `__op`, `__ts_ms`, `__source_ts_ms`, `__source_lsn`, `date`, `__source_file`, `__source_row`; raw adds "

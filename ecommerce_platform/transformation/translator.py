@@ -35,7 +35,10 @@ class PlatformTranslator(DagsterDbtTranslator):
         return OWNERS
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        return str(dbt_resource_props.get("description") or "")
+        """What the model is, and its SQL below."""
+        about = str(dbt_resource_props.get("description") or "")
+        code = str(dbt_resource_props.get("raw_code") or "").strip()
+        return f"{about}\n\n```sql\n{code}\n```" if code else about
 
     def get_partitions_def(self, dbt_resource_props: Mapping[str, Any]) -> dg.PartitionsDefinition[str] | None:
         return self._partitions_def

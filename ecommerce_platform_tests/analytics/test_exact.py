@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
+import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -40,3 +41,14 @@ def test_a_ratio_of_counts_has_four_digits(spark: SparkSession) -> None:
     given = spark.createDataFrame([(1, 3), (2, 3), (0, 0), (7, 7), (1, 20_001)], "a bigint, b bigint")
     found = given.select(quotient(F.col("a"), F.col("b"), 5, 4).alias("q")).collect()
     assert [str(row["q"]) for row in found] == ["0.3333", "0.6667", "0.0000", "1.0000", "0.0000"]
+
+
+def test_a_whole_quotient_needs_no_digits(spark: SparkSession) -> None:
+    given = spark.createDataFrame([(5, 2), (4, 3)], "a bigint, b bigint")
+    found = given.select(quotient(F.col("a"), F.col("b"), 5, 0).alias("q")).collect()
+    assert [str(row["q"]) for row in found] == ["3", "1"]
+
+
+def test_a_numerator_with_more_digits_than_its_quotient_is_refused(spark: SparkSession) -> None:
+    with pytest.raises(ValueError, match="3 digits has no exact quotient of 2"):
+        quotient(F.lit(1), F.lit(1), 10, 2, numerator_scale=3)

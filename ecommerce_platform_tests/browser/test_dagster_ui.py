@@ -1,4 +1,4 @@
-"""Dagster's UI as people use it, in a real browser: lineage, a backfill launched by clicks, a failed check.
+"""Dagster's UI as people use it, in a real browser: lineage, a backfill launched by clicks, a failed check, the report.
 
 `make screenshots` runs these tests and keeps what they saw in docs/images.
 """
@@ -119,6 +119,17 @@ def test_the_lineage_leads_from_landing_to_reconciliation_in_groups(shop: Shop, 
     chromium.keep(page, "lineage")
 
 
+def test_a_mart_shows_what_it_is_made_of_back_to_the_landing_zone(shop: Shop, page: Page) -> None:
+    with chromium.sized(page, 2200, 1250):
+        page.goto(
+            f"{shop.address}/assets/marts/daily_business_metrics?view=lineage&lineageScope=upstream&lineageDepth=10"
+        )
+        for group in ("landing", "lakehouse", "warehouse", "staging", "intermediate", "marts"):
+            expect(page.get_by_text(group, exact=True).last).to_be_visible()
+        expect(page.get_by_text("base_orders", exact=True).first).to_be_visible()
+        chromium.keep(page, "lineage-of-a-mart")
+
+
 def test_an_asset_says_what_it_is_whose_it_is_and_what_its_columns_mean(shop: Shop, page: Page) -> None:
     page.goto(f"{shop.address}/assets/marts/daily_business_metrics")
     for text in (
@@ -127,6 +138,7 @@ def test_an_asset_says_what_it_is_whose_it_is_and_what_its_columns_mean(shop: Sh
         "total_revenue",
         "Sum of the amounts of purchases.",
         "Row count",
+        "affected_calendar as (",  # the model's SQL
     ):
         expect(page.get_by_text(text).first).to_be_visible()
     chromium.keep(page, "asset")
@@ -146,13 +158,26 @@ def test_a_failed_check_says_which_date_differs_and_by_how_much(shop: Shop, page
     chromium.keep(page, "failed-check")
 
 
+def test_the_report_that_an_asset_names_opens_and_leads_to_a_business_date(shop: Shop, page: Page) -> None:
+    page.goto(f"{shop.address}/assets/reconciliation/convergence")
+    named = page.get_by_text(re.compile(r"/reports/index\.html$")).first
+    expect(named).to_be_visible()
+    page.goto(Path(named.inner_text().strip()).as_uri())
+    expect(page.locator("svg").first).to_be_visible()
+    chromium.keep(page, "report")
+    page.get_by_role("link", name=str(DAYS[1])).first.click()
+    expect(page).to_have_title(f"Reconciliation of {DAYS[1]}")
+    chromium.keep(page, "report-of-a-day")
+
+
 def test_a_backfill_launched_by_clicks_runs_its_days_in_one_run_to_the_end(shop: Shop, page: Page) -> None:
     with dg.DagsterInstance.from_config(str(shop.home)) as instance:
         before = {run.run_id for run in instance.get_runs()}
         page.goto(f"{shop.address}/assets/iceberg/orders?view=partitions")
         page.get_by_role("button", name="Materialize").first.click()
-        if (older := page.get_by_text("Show all partitions")).is_visible():
-            older.click()
+        expect(page.get_by_role("button", name="Launch backfill")).to_be_visible()
+        # The days are older than the 90 that are shown at first.
+        page.get_by_text("Show all partitions").click()
         days = page.get_by_placeholder("ex: 2026").last
         days.fill(f"[{DAYS[1]}...{DAYS[2]}]")
         days.press("Enter")
@@ -172,4 +197,5 @@ def test_a_backfill_launched_by_clicks_runs_its_days_in_one_run_to_the_end(shop:
 
     page.goto(f"{shop.address}/runs/{run.run_id}")
     expect(page.get_by_text("Success").first).to_be_visible()
+    expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible()
     chromium.keep(page, "run")

@@ -76,6 +76,13 @@ class Prometheus:
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{expression}: {error.read().decode()}") from None
 
+    def shows(self, expression: str, seconds: float) -> bool:
+        """Whether the query returns something, now or soon: a scrape may just have been too late."""
+        try:
+            return bool(wait_until(lambda: self.query(expression), seconds, expression))
+        except AssertionError:
+            return False
+
     def firing(self, alert: str) -> list[dict[str, str]]:
         return [item["metric"] for item in self.query(f'ALERTS{{alertname="{alert}",alertstate="firing"}}')]
 
@@ -111,12 +118,12 @@ class Prometheus:
 
 @contextmanager
 def prometheus(folder: Path, exporter_port: int) -> Iterator[Prometheus]:
-    """Scrapes the exporter every second and evaluates the shortened rules every second."""
+    """Scrapes the exporter every two seconds and evaluates the shortened rules every second."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rules.yaml").write_text(shortened(RULES.read_text()))
     (folder / "prometheus.yaml").write_text(
         f"""
-global: {{scrape_interval: 1s, evaluation_interval: 1s, scrape_timeout: 1s}}
+global: {{scrape_interval: 2s, evaluation_interval: 1s, scrape_timeout: 2s}}
 rule_files: [rules.yaml]
 scrape_configs:
   - job_name: ecommerce-platform

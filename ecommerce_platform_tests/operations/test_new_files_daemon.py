@@ -18,15 +18,17 @@ import dagster as dg
 import pytest
 
 from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.landing.sensor import SENSOR_NAME
 from ecommerce_platform.operations import jobs
 from ecommerce_platform.operations.backfill.days import days_between
 from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform_tests.operations.prometheus import wait_until
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.slow
 FIRST = date(2020, 1, 1)
 DAYS = 2000
 KILLS = 3
+MOST_SECONDS_A_LOOK = 2.0
 LAUNCHER = """
 run_launcher:
   module: ecommerce_platform_tests.operations.instant_launcher
@@ -45,6 +47,8 @@ class Installation:
         # A run that was being launched when the daemon was killed counts as failed after this time; then it is tried again.
         shorter = deployed.replace("start_timeout_seconds: 300", "start_timeout_seconds: 20")
         (self.home / "dagster.yaml").write_text(shorter + LAUNCHER)
+        # The storages are made here: the daemon and this process, both finding none, would make them at the same time.
+        self.runs()
         self.environment = os.environ | {
             "ECOMMERCE_DATA_DIR": str(folder / "data"),
             "ECOMMERCE_LANDING_URI": str(self.landing),
@@ -82,6 +86,17 @@ class Installation:
         with dg.DagsterInstance.from_config(str(self.home)) as instance:
             return list(instance.get_runs())
 
+    def ticks_that_found_nothing(self) -> list[float]:
+        """Seconds of the sensor's ticks that looked at all files and had nothing to launch."""
+        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+            [sensor] = [state for state in instance.all_instigator_state() if state.instigator_name == SENSOR_NAME]
+            ticks = instance.get_ticks(sensor.instigator_origin_id, sensor.selector_id)
+        return [
+            tick.end_timestamp - tick.timestamp
+            for tick in ticks
+            if tick.end_timestamp and (tick.skip_reason or "").startswith("no files changed")
+        ]
+
     def done(self) -> Counter[date]:
         """How many runs have done each day."""
         found: Counter[date] = Counter()
@@ -115,10 +130,15 @@ def test_nothing_is_missed_and_nothing_launched_twice_while_the_daemon_is_killed
     with shop.daemon():
         wait_until(lambda: set(shop.done()) >= set(every_day), 900, "every day is done")
         wait_until(lambda: alone(shop) >= set(late), 300, "every late file has launched its day")
+        wait_until(shop.ticks_that_found_nothing, 60, "a tick has found nothing new")
     keys = [run.tags["dagster/run_key"] for run in shop.runs()]
     assert len(keys) == len(set(keys))
     assert {day for day, times in shop.done().items() if times > 1} <= set(late)
     assert max(shop.done().values()) <= 2
+    # A look at all files that finds nothing new. One that launches runs takes as long as Dagster takes to write their plans.
+    looks = shop.ticks_that_found_nothing()
+    assert looks
+    assert max(looks) < MOST_SECONDS_A_LOOK
 
 
 def alone(shop: Installation) -> set[date]:

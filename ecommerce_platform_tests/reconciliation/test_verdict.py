@@ -37,6 +37,7 @@ DAY = date(2026, 1, 5)
         ("-94", "-100", "0.06", Status.WARN),
         ("100", "-100", "2", Status.ERROR),
         ("300", "100", "2", Status.ERROR),
+        ("1", "3", "0.666667", Status.ERROR),
         # Shares are not rounded before they are judged: this one is 5 % and a billionth of it.
         ("1050000000.01", "1000000000.00", "0.05", Status.WARN),
         ("99999999999999999999.99", "99999999999999999999.99", "0", Status.OK),
@@ -91,3 +92,53 @@ def test_a_day_without_orders_on_either_side_agrees() -> None:
     verdicts = judge(Measurement(None, (DAY,), {}, {}), Tolerances())
     assert len(verdicts) == 5 * 4
     assert {verdict.status for verdict in verdicts} == {Status.OK}
+
+
+def test_cells_of_one_user_and_date_add_up() -> None:
+    cells = [Cell(DAY, 1, 2, 1, Decimal("10.00")), Cell(DAY, 1, 1, 1, Decimal("0.50"))]
+    values = metric_values(cells, {1: "gold"})
+    assert values[DAY, "gold"] == MetricValues(Decimal(1), Decimal(3), Decimal("10.50"), Decimal("5.25"))
+
+
+@pytest.mark.parametrize(
+    ("speed", "batch", "tolerance", "failure", "status"),
+    [
+        # One is a value like any other: no full discrepancy.
+        ("1.02", "1", "0.05", "0.10", Status.OK),
+        # A full discrepancy is exactly 1: within a limit of 120 %, beyond one of 80 %.
+        ("7", "0", "1.2", "1.5", Status.OK),
+        ("7", "0", "0.6", "0.8", Status.ERROR),
+        ("7", "0", "0.6", "1.5", Status.WARN),
+    ],
+)
+def test_what_the_batch_layer_has_nothing_of_differs_wholly(
+    speed: str, batch: str, tolerance: str, failure: str, status: Status
+) -> None:
+    assert status_of(*map(Decimal, (speed, batch, tolerance, failure))) is status
+
+
+def test_a_verdict_says_what_both_layers_have_and_how_far_they_are_apart() -> None:
+    speed = {(DAY, ALL_TIERS): MetricValues(Decimal(2), Decimal(96), Decimal("90.00"), Decimal("4.50"))}
+    batch = {(DAY, ALL_TIERS): MetricValues(Decimal(2), Decimal(100), Decimal("100.00"), Decimal("4.00"))}
+    verdicts = judge(Measurement(None, (DAY,), speed, batch), Tolerances(Decimal("0.03"), Decimal("0.11")))
+    orders, revenue = (
+        next(v for v in verdicts if (v.metric, v.user_tier) == (metric, ALL_TIERS))
+        for metric in ("total_orders", "total_revenue")
+    )
+    assert (orders.speed_value, orders.batch_value, orders.difference) == (Decimal(96), Decimal(100), Decimal(4))
+    assert (orders.percentage_difference, orders.tolerance, orders.failure) == (
+        Decimal("0.04"),
+        Decimal("0.03"),
+        Decimal("0.11"),
+    )
+    assert (orders.status, revenue.status) == (Status.WARN, Status.WARN)
+    assert (revenue.speed_value, revenue.difference) == (Decimal("90.00"), Decimal("10.00"))
+
+
+@pytest.mark.parametrize("layer", ["speed", "batch"])
+def test_orders_of_users_that_nobody_knows_have_verdicts_when_one_layer_has_them(layer: str) -> None:
+    found = {(DAY, "unknown"): MetricValues(Decimal(1), Decimal(1), Decimal("5.00"), Decimal("5.00"))}
+    sides = {"speed": {}, "batch": {}} | {layer: found}
+    verdicts = judge(Measurement(None, (DAY,), **sides), Tolerances())
+    assert len(verdicts) == 6 * 4
+    assert {verdict.status for verdict in verdicts if verdict.user_tier == "unknown"} == {Status.ERROR}

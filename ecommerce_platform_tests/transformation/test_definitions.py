@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.warehouse.connection import connect, execute
-from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
+from ecommerce_platform_tests.transformation.history import built
+from ecommerce_platform_tests.transformation.raw_events import item, order, product, user
 from ecommerce_platform_tests.transformation.tables import Row, only, read
 
 if TYPE_CHECKING:
@@ -72,18 +70,13 @@ SECOND_DAY = [
 ]  # fmt: skip
 
 
+DAYS = {"2026-01-01": FIRST_DAY, "2026-01-04": SECOND_DAY}
+
+
 @pytest.fixture(scope="module")
 def warehouse(transformation_settings: Settings) -> Iterator[SnowflakeConnection]:
     """The history, built from nothing: two landing days, the second the as-of day."""
-    with connect(transformation_settings) as opened:
-        for table in SOURCE_TABLES:
-            execute(opened, f"delete from RAW.{table}")
-            execute(opened, f"delete from RAW.SUPERSEDED_{table}")
-        for table in ("RAW.LOAD_LEDGER", "STAGING.APPLIED_DAYS"):
-            execute(opened, f"delete from {table}")
-        load_day(opened, "2026-01-01", FIRST_DAY)
-        load_day(opened, "2026-01-04", SECOND_DAY)
-        run_dbt(transformation_settings, DbtRequest(command="run", full_refresh=True), "definitions")
+    with built(transformation_settings, DAYS) as opened:
         yield opened
 
 

@@ -1,0 +1,91 @@
+"""Writes dbt's documentation as one page, with the column types of tables that were really built.
+
+`python scripts/dbt_docs.py PAGE.html`; run by `make docs`, which puts the page into the site. No account is needed: the models
+are built, empty, in an embedded server of their own, whose catalog dbt then reads.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from dbt.cli.main import dbtRunner
+
+from ecommerce_platform.embedded.servers import down
+from ecommerce_platform.metrics import dbt_vars
+from ecommerce_platform.settings import ClickHouseSettings, Settings, SnowflakeSettings, load_settings
+from ecommerce_platform.transformation.profile import environment, profile_environment, restatement_environment
+from ecommerce_platform.transformation.project import load_parsed, target_path
+from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
+from ecommerce_platform.warehouse.schema import initialise_account
+
+RUN = "documentation"
+
+
+class DbtDocsError(RuntimeError):
+    """dbt wrote no documentation; the message says why."""
+
+
+def build(settings: Settings) -> str:
+    """The page: everything in one HTML file."""
+    initialise_account(settings)
+    run_dbt(settings, DbtRequest(command="run", full_refresh=True), RUN)
+    target = target_path(settings)
+    project = str(settings.dbt.project_dir)
+    variables = profile_environment(settings, RUN) | restatement_environment(settings, RUN, "")
+    with environment(variables):
+        outcome = dbtRunner(manifest=load_parsed(settings)).invoke(
+            [
+                *("--quiet", "--log-level-file", "none", "docs", "generate", "--static"),
+                *("--vars", json.dumps(dbt_vars(settings.business), sort_keys=True)),
+                *("--project-dir", project, "--profiles-dir", project),
+                *("--target-path", str(target), "--log-path", str(target)),
+            ]
+        )
+    if not outcome.success:
+        raise DbtDocsError(f"dbt docs generate failed: {outcome.exception}")
+    page = (target / "static_index.html").read_text(encoding="utf-8")
+    catalog = (target / "catalog.json").read_text(encoding="utf-8")
+    page = page.replace(catalog, without_sizes(catalog))
+    # Folders of the machine on which the page was made say nothing to its readers.
+    return page.replace(project, "dbt_project").replace(str(target), "target")
+
+
+def without_sizes(catalog: str) -> str:
+    """The catalog without rows, bytes and dates of its tables: they are empty, and were made for this page."""
+    found = json.loads(catalog)
+    for table in (*found["nodes"].values(), *found["sources"].values()):
+        table["stats"] = {}
+    return json.dumps(found)
+
+
+def fetched_from_elsewhere(page: str) -> list[str]:
+    """Addresses of scripts, styles and pictures that a browser would fetch when the page is opened."""
+    return re.findall(r"""<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=["']?((?:https?:)?//[^"'\s>]+)""", page)
+
+
+def main(out: Path) -> int:
+    with tempfile.TemporaryDirectory(prefix="ecommerce-dbt-docs-") as folder:
+        settings = load_settings(
+            data_dir=Path(folder) / "data",
+            dbt={"target_path": str(Path(folder) / "target")},
+            snowflake=SnowflakeSettings(),
+            clickhouse=ClickHouseSettings(),
+        )
+        try:
+            page = build(settings)
+        finally:
+            down(settings.data_dir)
+    if found := fetched_from_elsewhere(page):
+        raise DbtDocsError(f"the page would fetch from elsewhere: {', '.join(found)}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page, encoding="utf-8")
+    print(f"{out}: {len(page.encode()) / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
