@@ -49,6 +49,10 @@ check: setup  ## Format, lint, types, imports, lock file, SQL, reference pages, 
 test: setup  ## All tests but the heavy sets
 	@$(BIN)/python -m pytest -m "not slow and not soak and not mutation and not kubernetes and not snowflake" $(PYTEST_ARGS)
 
+.PHONY: coverage
+coverage: setup  ## make test, with the lines that it reaches counted
+	@$(BIN)/python -m pytest -m "not slow and not soak and not mutation and not kubernetes and not snowflake" --cov --cov-report=term $(PYTEST_ARGS)
+
 .PHONY: test-slow
 test-slow: setup  ## The heavy set: long histories, kills, large data
 	@$(BIN)/python -m pytest -m "slow and not soak and not mutation and not kubernetes and not snowflake" $(PYTEST_ARGS)

@@ -37,6 +37,7 @@ SAME: tuple[tuple[str, str], ...] = (
     ("quotient 13: 0 -> 1", "whole numbers below 1 are those up to 0, as above"),
     ("quotient 14: 1 -> 2", "a wider type of the same number"),
     ("calculate_customer_metrics 10: 1 -> 2", "rows are counted, whatever is in them"),
+    ("orders.where('business_date is not null') -> orders", "no date meets no day of the calendar"),
     ("_orders_by_day 8: 1 -> 2", "rows are counted, whatever is in them"),
 )
 
