@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-#: How a test says no: by an assertion, or by looking for a row that is not there.
-NOTICED = (AssertionError, KeyError, ValueError, TypeError)
+import pytest
+
+#: How a test says no: by an assertion, by looking for a row that is not there, or by an error that did not come.
+NOTICED = (AssertionError, KeyError, ValueError, TypeError, pytest.fail.Exception)
 
 
 def noticed(modules: ModuleType | tuple[ModuleType, ...], given: Mapping[str, Any]) -> bool:
