@@ -38,6 +38,7 @@ SAME: tuple[tuple[str, str], ...] = (
     ("quotient 14: 1 -> 2", "a wider type of the same number"),
     ("calculate_customer_metrics 10: 1 -> 2", "rows are counted, whatever is in them"),
     ("orders.where('business_date is not null') -> orders", "no date meets no day of the calendar"),
+    ("F.lit(False)) -> F.col('registered_on') == F.col('business_date')", "unknown counts and sums as no does"),
     ("_orders_by_day 8: 1 -> 2", "rows are counted, whatever is in them"),
 )
 

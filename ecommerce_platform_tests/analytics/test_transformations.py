@@ -107,6 +107,32 @@ def test_a_products_day_counts_purchases_only_and_knows_unknown_products(shop: F
     ]
 
 
+def test_what_is_summed_in_steps_is_the_sum_of_all(spark: SparkSession) -> None:
+    """Two buyers who registered that day and one who did not, several orders each, several lines of a product in an order."""
+    users = users_frame(spark, *((user, None, None, None, at(1 if user < 3 else 2)) for user in (1, 2, 3)))
+    placed = ((10, 1, "1.00"), (11, 1, "2.00"), (12, 2, "4.00"), (13, 2, "8.00"), (14, 3, "16.00"), (15, 3, "32.00"))
+    orders = with_business_date(
+        orders_frame(
+            spark,
+            *((order, user, "shipped", amount, at(1)) for order, user, amount in placed),
+            *((order, order - 19, "cancelled", "64.00", at(1)) for order in (20, 21)),
+        )
+    )
+    lines = ((10, 1, "1.00"), (10, 2, "1.50"), (11, 4, "2.00"), (12, 8, "0.25"), (12, 16, "0.50"), (14, 32, "0.75"))
+    items = items_frame(
+        spark, *((at_line, order, 100, quantity, price) for at_line, (order, quantity, price) in enumerate(lines))
+    )
+    sold = purchased_items(purchases_of(orders), items)
+
+    (product,) = as_dicts(calculate_product_analytics(sold), "date")
+    assert tuple(product.values()) == (date(2026, 1, 1), 100, 63, Decimal("46.00"), Decimal("0.73"), 3, 4)
+    (day,) = as_dicts(calculate_daily_business_metrics(users, orders, sold), "date")
+    counted = ("total_orders", "completed_orders", "cancelled_orders", "total_active_customers", "new_customers")
+    assert [day[name] for name in (*counted, "total_items_sold")] == [8, 6, 2, 3, 2, 63]
+    assert (day["total_revenue"], day["revenue_from_new_customers"]) == (Decimal("63.00"), Decimal("15.00"))
+    assert day["avg_order_value"] == Decimal("10.50")
+
+
 def test_revenue_beyond_a_sum_of_ten_digits_is_exact(shop: Frames) -> None:
     (found,) = as_dicts(calculate_product_analytics(bought(shop).where("quantity = 20000000")), "date")
     assert found["total_revenue"] == Decimal("1999999999800000.00")
