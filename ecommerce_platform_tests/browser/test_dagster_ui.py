@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -13,7 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -58,7 +59,12 @@ def dagster_dev(platform: Platform, home: Path, log: Path) -> Iterator[str]:
     command = [str(Path(sys.executable).parent / "dagster"), "dev", "-w", "workspace.yaml", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=PROJECT_DIR, env=platform.environment(home), stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=PROJECT_DIR,
+            env=platform.environment(home),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
     try:
@@ -68,12 +74,14 @@ def dagster_dev(platform: Platform, home: Path, log: Path) -> Iterator[str]:
             time.sleep(0.5)
         yield address
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
+        # Not SIGINT: a test run in the background of a shell inherits that it is ignored, and so would dagster dev.
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(timeout=10)
+        # Its web server and daemon, too, when it did not end them itself.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=10)
 
 
 def answers(address: str) -> bool:
