@@ -77,7 +77,7 @@ def dagster_dev(platform: Platform, home: Path, log: Path) -> Iterator[str]:
         # Not SIGINT: a test run in the background of a shell inherits that it is ignored, and so would dagster dev.
         process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=60)
+            process.wait(timeout=15)
         # Its web server and daemon, too, when it did not end them itself.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
