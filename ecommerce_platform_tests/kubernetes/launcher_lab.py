@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 import yaml
 
-from ecommerce_platform_tests.kubernetes.cluster import PROJECT, kubectl, objects
+from ecommerce_platform_tests.kubernetes.cluster import PROJECT, kubectl, objects, until
 from ecommerce_platform_tests.spark import launched_steps
 
 NAMESPACE = "launcher-tests"
@@ -75,6 +76,11 @@ _SMALL = {
 @contextmanager
 def lab_namespace() -> Iterator[None]:
     """The namespace with its accounts; gone afterwards."""
+    # One that an earlier session is still deleting takes no new objects.
+    until(
+        "the namespace to be gone",
+        lambda: not kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "name"),
+    )
     kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": _OBJECTS}))
     try:
         yield
@@ -183,6 +189,28 @@ class Lab:
         return [
             entry.user_message for run in runs for entry in self.instance.all_logs(run) if words in entry.user_message
         ]
+
+
+@contextmanager
+def lab_in(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, submitter: str = "spark-submit", **instance: Any
+) -> Iterator[Lab]:
+    """A lab whose launcher the environment sets; nothing of it stays on the cluster. `instance`: for `instance_for_test`."""
+    for name, value in launcher_environment(folder, submitter).items():
+        monkeypatch.setenv(name, value)
+    with dg.instance_for_test(temp_dir=str(folder), **instance) as created:
+        yield Lab(folder, created)
+    until("the cluster is clean", lambda: not left_behind(), 200)
+
+
+def waits_for_us(lab: Lab, run: Future[dg.JobExecutionResult] | subprocess.Popen[bytes]) -> None:
+    """Until the step `waits` is waiting; fails when its run ends before."""
+
+    def ended() -> bool:
+        return run.done() if isinstance(run, Future) else run.poll() is not None
+
+    until("the step to wait", lambda: (lab.logged("waiting") and (lab.folder / "process").exists()) or ended(), 400)
+    assert not ended(), f"the run ended first: {lab.logged('')}"
 
 
 def reason_of(result: dg.JobExecutionResult, asset: str) -> str:

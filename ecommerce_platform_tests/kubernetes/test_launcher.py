@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
 from ecommerce_platform_tests.kubernetes.cluster import kubectl, until
 from ecommerce_platform_tests.kubernetes.launcher_lab import (
     NAMESPACE,
     Lab,
-    launcher_environment,
-    left_behind,
+    lab_in,
     pods,
 )
 
@@ -20,11 +18,8 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("launcher_namespac
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    for name, value in launcher_environment(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        yield Lab(tmp_path, instance)
-    until("the cluster is clean", lambda: not left_behind(), 200)
+    with lab_in(tmp_path, monkeypatch) as lab:
+        yield lab
 
 
 def test_a_range_of_days_is_one_driver_whose_events_arrive_while_it_runs(

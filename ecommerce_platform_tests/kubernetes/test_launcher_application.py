@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 
 from ecommerce_platform.settings import load_settings
@@ -20,8 +19,7 @@ from ecommerce_platform_tests.kubernetes.cluster import kubectl, objects, until
 from ecommerce_platform_tests.kubernetes.launcher_lab import (
     NAMESPACE,
     Lab,
-    launcher_environment,
-    left_behind,
+    lab_in,
     reason_of,
 )
 from ecommerce_platform_tests.kubernetes.spark_application_crd import spark_application_crd
@@ -41,11 +39,9 @@ def defined(launcher_namespace: None) -> Iterator[None]:
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    for name, value in launcher_environment(tmp_path, submitter="spark-application").items():
-        monkeypatch.setenv(name, value)
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        yield Lab(tmp_path, instance)
-    until("the cluster is clean", lambda: not left_behind() and not applications(), 200)
+    with lab_in(tmp_path, monkeypatch, submitter="spark-application") as lab:
+        yield lab
+    until("the applications are gone", lambda: not applications(), 200)
 
 
 def applications() -> list[dict[str, Any]]:

@@ -6,25 +6,21 @@ By spark-submit, on the test node. What a running Spark operator does to a Spark
 
 import os
 import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from ecommerce_platform_tests.kubernetes.cluster import PROJECT, SCRIPTS, command, kubectl, until
+from ecommerce_platform_tests.kubernetes.cluster import PROJECT, command, kubectl, until
 from ecommerce_platform_tests.kubernetes.launcher_lab import (
     NAMESPACE,
     Lab,
     kubeconfig_of,
-    launcher_environment,
-    left_behind,
+    lab_in,
     pods,
     reason_of,
+    waits_for_us,
 )
 from ecommerce_platform_tests.resumable_launcher import RESUMABLE
 from ecommerce_platform_tests.spark import launched_steps
@@ -36,37 +32,8 @@ PREFIX = "ECOMMERCE_SPARK__KUBERNETES__"
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    for name, value in launcher_environment(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    with dg.instance_for_test(temp_dir=str(tmp_path), overrides=RESUMABLE) as instance:
-        yield Lab(tmp_path, instance)
-    until("the cluster is clean", lambda: not left_behind(), 200)
-
-
-def waits_for_us(lab: Lab, run: Future[dg.JobExecutionResult] | subprocess.Popen[bytes]) -> None:
-    """Until the step `waits` is waiting; fails when its run ends before."""
-
-    def ended() -> bool:
-        return run.done() if isinstance(run, Future) else run.poll() is not None
-
-    until("the step to wait", lambda: (lab.logged("waiting") and (lab.folder / "process").exists()) or ended(), 400)
-    assert not ended(), f"the run ended first: {lab.logged('')}"
-
-
-@contextmanager
-def api_server_away() -> Iterator[None]:
-    """The node's API server answers nobody."""
-    (process,) = command(SCRIPTS / "node-exec", "pgrep", "-x", "kube-apiserver").split()
-    command(SCRIPTS / "node-exec", "kill", "-STOP", process)
-    try:
-        yield
-    finally:
-        command(SCRIPTS / "node-exec", "kill", "-CONT", process)
-
-
-def seconds_have_passed(seconds: float) -> Callable[[], bool]:
-    end = time.monotonic() + seconds
-    return lambda: time.monotonic() > end
+    with lab_in(tmp_path, monkeypatch, overrides=RESUMABLE) as lab:
+        yield lab
 
 
 def test_a_driver_that_is_deleted_from_outside_fails_the_step(lab: Lab) -> None:
@@ -187,18 +154,6 @@ def test_a_missing_operator_is_named_with_the_way_round_it(lab: Lab, monkeypatch
     said = reason_of(lab.run("waits"), "waits")
     assert "the Spark operator is not installed" in said
     assert "SUBMITTER=spark-submit" in said
-
-
-def test_a_step_outlives_half_a_minute_without_the_api_server(lab: Lab) -> None:
-    run = lab.begin("waits")
-    waits_for_us(lab, run)
-    away = seconds_have_passed(30)
-    with api_server_away():
-        until("the launcher to notice", lambda: lab.logged("the API server is out of reach"), 200)
-        lab.allow()
-        until("thirty seconds", away, 200)
-        assert not run.done()
-    assert run.result(400).success
 
 
 def test_orphans_of_finished_runs_are_swept(lab: Lab) -> None:

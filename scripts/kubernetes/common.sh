@@ -78,6 +78,10 @@ build_storage() { # buildah with a store of its own in the cache
   TMPDIR=$CACHE_ROOT/images/tmp buildah --root "$CACHE_ROOT/images/store" --runroot "$RUN_DIR/buildah" --storage-driver overlay "$@"
 }
 
+in_node() { # the node's container runtime, asked by ctr
+  "$HERE/node-exec" ctr -a /run/containerd/containerd.sock -n k8s.io "$@"
+}
+
 # Network devices and packet rules of a Kubernetes in the machine's own network: a node keeps its own to itself.
 host_network() {
   { iptables-save 2>/dev/null | grep -E 'KUBE-|CNI-' || true; ip -o link | awk -F': ' '{print $2}' | grep -E '^(cni|veth)' || true; } | sort -u

@@ -3,7 +3,6 @@
 # by hard links, since nobody writes to it. Only its databases are copied. To be called before the node has pods.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
-in_node() { "$HERE/node-exec" ctr -a /run/containerd/containerd.sock -n k8s.io "$@"; }
 in_node images ls -q | grep '^localhost/' | grep -vxF "$(printf '%s\n' "$@" "$PAUSE_IMAGE")" | while read -r name; do
   in_node images rm --sync "$name" >/dev/null
 done || true

@@ -97,11 +97,11 @@ for number in $(seq 12); do
 END
 done | "$node_exec" kubectl apply -f - >/dev/null
 start dns coredns -conf "$RUN_DIR/Corefile"
-(until_true 60 "the container runtime" "$node_exec" ctr -a /run/containerd/containerd.sock version) || {
+(until_true 60 "the container runtime" in_node version) || {
   rm -rf "$CACHE_ROOT/images/unpacked"
   die "images in the cache may be why: they were removed; try again"
 }
-"$node_exec" ctr -a /run/containerd/containerd.sock -n k8s.io images import "$CACHE/pause.tar" >/dev/null
+in_node images import "$CACHE/pause.tar" >/dev/null
 start kubelet kubelet --config="$RUN_DIR/kubelet.yaml" --kubeconfig="$pki/kubelet.conf" --root-dir="$RUN_DIR/kubelet" \
   --hostname-override="$NODE_NAME" --node-ip="$NODE_ADDRESS"
 start proxy kube-proxy --config="$RUN_DIR/kube-proxy.yaml"

@@ -63,7 +63,7 @@ tests() { # tests FILE ...
 }
 files=(ecommerce_platform_tests/kubernetes/test_*.py)
 mapfile -t launchers < <(printf '%s\n' "${files[@]}" | grep /test_launcher)
-mapfile -t installation < <(printf '%s\n' "${files[@]}" | grep -v /test_launcher)
+mapfile -t installation < <(printf '%s\n' "${files[@]}" | grep -v -e /test_launcher -e /test_outage)
 failed=0
 tests "${launchers[@]}" "$@" >"$RUN_DIR/logs/test-launchers.log" 2>&1 &
 lane=$!
@@ -72,5 +72,7 @@ wait $! || failed=1
 say "the installation's tests ended; those of launched steps:"
 wait "$lane" || failed=1
 cat "$RUN_DIR/logs/test-launchers.log"
+# It stops the API server for half a minute, which nobody else should meet.
+tests ecommerce_platform_tests/kubernetes/test_outage.py "$@" || failed=1
 [ "$failed" = 0 ] || die "tests failed"
 section "all tests passed; removing the node"
