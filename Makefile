@@ -8,6 +8,8 @@ export DAGSTER_HOME ?= $(CURDIR)/data/dagster_home
 export DAGSTER_DISABLE_TELEMETRY := yes
 export DO_NOT_TRACK := 1
 PYTEST_ARGS ?=
+# What has a command of its own is in none of the others.
+EVERYDAY := not soak and not mutation and not kubernetes and not snowflake
 # A Dagster home that exists; a new one sends no telemetry and asks for no address.
 DAGSTER_HOME_READY = mkdir -p $(DAGSTER_HOME) && { [ -e $(DAGSTER_HOME)/dagster.yaml ] || cp ecommerce_platform/operations/dagster.yaml $(DAGSTER_HOME)/dagster.yaml; }
 
@@ -47,18 +49,18 @@ check: setup  ## Format, lint, types, imports, lock file, SQL, reference pages, 
 
 .PHONY: test
 test: setup  ## All tests but the heavy sets
-	@$(BIN)/python -m pytest -m "not slow and not soak and not mutation and not kubernetes and not snowflake" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not slow and $(EVERYDAY)" $(PYTEST_ARGS)
 
 .PHONY: coverage
 coverage: setup  ## make test, with the lines that it reaches counted
-	@$(BIN)/python -m pytest -m "not slow and not soak and not mutation and not kubernetes and not snowflake" --cov --cov-report=term $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not slow and $(EVERYDAY)" --cov --cov-report=term $(PYTEST_ARGS)
 
 .PHONY: test-slow
 test-slow: setup  ## The heavy set: long histories, kills, large data
-	@$(BIN)/python -m pytest -m "slow and not soak and not mutation and not kubernetes and not snowflake" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "slow and $(EVERYDAY)" $(PYTEST_ARGS)
 
 .PHONY: test-soak
-test-soak: setup  ## Long trials that are not part of CI: every alert caused for real, secrets planted, a new column
+test-soak: setup  ## Long trials that are not part of CI: every alert caused for real, secrets planted, many kills
 	@$(BIN)/python -m pytest -m "soak" $(PYTEST_ARGS)
 
 .PHONY: mutation

@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 from snowflake.connector import SnowflakeConnection
 
+from benchmarks.bare_load import put_and_copy
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race, ratio
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.embedded.servers import down
@@ -29,7 +30,7 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import pyiceberg_catalog
 from ecommerce_platform.warehouse import ddl, load_sql
 from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
-from ecommerce_platform.warehouse.lake_files import collect, files_of_days, open_table
+from ecommerce_platform.warehouse.lake_files import files_of_days, open_table
 from ecommerce_platform.warehouse.load import load_table
 from ecommerce_platform.warehouse.schema import ensure_current
 
@@ -102,26 +103,19 @@ def _contenders(settings: Settings, connection: SnowflakeConnection) -> list[Con
         return _timed(connection, lambda: load_table(settings, opened, ORDERS, [DAY], "benchmark"))
 
     def bare() -> Outcome:
-        return _timed(connection, lambda: put_and_copy(settings))
+        return _timed(connection, lambda: plain_load(settings))
 
     return [Contender(OURS, ours, empty), Contender(BARE, bare, empty)]
 
 
-def put_and_copy(settings: Settings) -> None:
+def plain_load(settings: Settings) -> None:
     """What a plain script would do with the day's files, over a connection of its own like the platform's load."""
     opened = open_table(settings, "orders")
     assert opened is not None
-    columns = ORDERS.all_event_columns
-    now = datetime.now(UTC).replace(tzinfo=None)
-    with tempfile.TemporaryDirectory() as folder, connect(settings) as connection:
-        (group,) = collect(opened[0], files_of_days(opened[0], [opened[1].published[DAY]])[DAY], Path(folder))
-        stage_path = f"bare-{time.monotonic_ns()}"
-        execute(connection, load_sql.put(group.paths[0].parent, stage_path))
-        copy = load_sql.copy("orders", columns, group.columns, stage_path)
-        names = ddl.names_of(columns)
-        copy = copy.replace(f"({names})", f'({names}, "LOADED_AT", "BATCH_ID")', 1)
-        copy = copy.replace(" from @", f", '{now}'::timestamp_ntz, 'bare' from @", 1)
-        execute(connection, copy)
+    stamps = {"LOADED_AT": f"'{datetime.now(UTC).replace(tzinfo=None)}'::timestamp_ntz", "BATCH_ID": "'bare'"}
+    files = files_of_days(opened[0], [opened[1].published[DAY]])[DAY]
+    with connect(settings) as connection:
+        put_and_copy(connection, opened[0], files, ddl.raw_table("orders"), ORDERS.all_event_columns, stamps)
 
 
 def _timed(connection: SnowflakeConnection, load: Callable[[], object]) -> Outcome:

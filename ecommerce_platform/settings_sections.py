@@ -1,6 +1,6 @@
 """The sections of the settings: names, types, defaults and what each means, which is where docs/reference/settings.md comes from.
 
-What belongs here: one frozen section a subject. What does not: reading the environment and profiles (settings.py), and Spark
+What belongs here: one section a subject. What does not: reading the environment and profiles (settings.py), and Spark
 (spark_settings.py).
 """
 

@@ -82,7 +82,9 @@ def _script(shop: Installation) -> Contender:
         started = time.perf_counter()
         command = [sys.executable, "-m", "benchmarks.whole_day.plain_script", FIRST_DAY.isoformat()]
         child = run_child(command, PROJECT, own.environment())
-        return Outcome(digest_of_warehouse(own.settings), time.perf_counter() - started, child.answer)
+        # Before the marts are read, which is no part of the work.
+        seconds = time.perf_counter() - started
+        return Outcome(digest_of_warehouse(own.settings), seconds, child.answer)
 
     return _installed(SCRIPT, shop, work)
 
@@ -102,9 +104,7 @@ def _installed(name: str, shop: Installation, work: Callable[[Installation], Out
     def measured() -> Outcome:
         own = Installation(folder)
         try:
-            started = time.perf_counter()
-            outcome = work(own)
-            return outcome if outcome.seconds else Outcome(outcome.result, time.perf_counter() - started)
+            return work(own)
         finally:
             down(own.settings.data_dir)
             shutil.rmtree(folder, ignore_errors=True)

@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from snowflake.connector import SnowflakeConnection
 
-from ecommerce_platform.analytics.compute import NEEDED, _Frames
+from benchmarks.bare_load import put_and_copy
+from ecommerce_platform.analytics.compute import NEEDED, Frames
 from ecommerce_platform.analytics.state import latest_state
 from ecommerce_platform.analytics.tables import TABLES
 from ecommerce_platform.contracts import SOURCE_TABLES, Column, Contract, LogicalType, load_contracts
@@ -32,9 +31,9 @@ from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.catalog import ensure_namespaces, load_iceberg_table
 from ecommerce_platform.spark.session import build_session
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.warehouse import ddl, load_sql
+from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
-from ecommerce_platform.warehouse.lake_files import collect, whole_table_files
+from ecommerce_platform.warehouse.lake_files import whole_table_files
 from ecommerce_platform.warehouse.schema import ensure_current
 from ecommerce_platform.warehouse.spark_columns import SPARK_BUSINESS_COLUMNS
 
@@ -93,7 +92,7 @@ def to_analytics(spark: SparkSession, settings: Settings) -> None:
     for table, names in NEEDED.items():
         events = spark.table(_name(settings, settings.lakehouse.namespace, table))
         states[table] = latest_state(events, load_contracts()[table], names)
-    with _Frames(states) as frames:
+    with Frames(states) as frames:
         for table in TABLES:
             target = _name(settings, settings.lakehouse.analytics_namespace, table)
             frames.result(table).writeTo(target).using("iceberg").create()
@@ -105,9 +104,10 @@ def to_snowflake(settings: Settings, connection: SnowflakeConnection, day: date)
     now = datetime.now(UTC).replace(tzinfo=None)
     for table in SOURCE_TABLES:
         columns = load_contracts()[table].all_event_columns
-        stamps = (f"'{now}'::timestamp_ntz", f"'{BATCH}'")
+        stamps = {"LOADED_AT": f"'{now}'::timestamp_ntz", "BATCH_ID": f"'{BATCH}'"}
         iceberg = f"{settings.lakehouse.namespace}.{table}"
-        put_and_copy(settings, connection, iceberg, ddl.raw_table(table), columns, ("LOADED_AT", "BATCH_ID"), stamps)
+        files = load_iceberg_table(settings, iceberg)
+        put_and_copy(connection, files, whole_table_files(files), ddl.raw_table(table), columns, stamps)
         # The models apply the days that this table names.
         execute(
             connection,
@@ -116,30 +116,8 @@ def to_snowflake(settings: Settings, connection: SnowflakeConnection, day: date)
         )
     for table, columns in SPARK_BUSINESS_COLUMNS.items():
         iceberg = f"{settings.lakehouse.analytics_namespace}.{table}"
-        put_and_copy(settings, connection, iceberg, ddl.spark_table(table), columns)
-
-
-def put_and_copy(
-    settings: Settings,
-    connection: SnowflakeConnection,
-    iceberg: str,
-    target: str,
-    columns: tuple[Column, ...],
-    stamped: tuple[str, ...] = (),
-    stamps: tuple[str, ...] = (),
-) -> None:
-    """One table's files; `stamped` columns get the SQL values `stamps`."""
-    table = load_iceberg_table(settings, iceberg)
-    with tempfile.TemporaryDirectory() as folder:
-        for number, group in enumerate(collect(table, whole_table_files(table), Path(folder))):
-            stage_path = f"plain-{iceberg}-{number}"
-            execute(connection, load_sql.put(group.paths[0].parent, stage_path))
-            copy = load_sql.copy("target", columns, group.columns, stage_path).replace('"TARGET"', target, 1)
-            names = ddl.names_of(columns)
-            if stamped:
-                copy = copy.replace(f"({names})", f"({names}, {', '.join(stamped)})", 1)
-                copy = copy.replace(" from @", f", {', '.join(stamps)} from @", 1)
-            execute(connection, copy)
+        files = load_iceberg_table(settings, iceberg)
+        put_and_copy(connection, files, whole_table_files(files), ddl.spark_table(table), columns)
 
 
 def compare(settings: Settings, connection: SnowflakeConnection, day: date) -> None:

@@ -109,7 +109,7 @@ def refresh(
         RUN_ID: run_id,
     }
     states = {table: read_state(spark, settings, published, table) for table in NEEDED}
-    with _Frames(states) as frames:
+    with Frames(states) as frames:
         for name in missing:
             done[name] = replace(spark, settings, TABLES[name], frames.result(name), properties)
     return done
@@ -137,7 +137,7 @@ def read_events(
     return events.where(F.col("date").isin(list(published.days))).select(*columns, *order)
 
 
-class _Frames:
+class Frames:
     """The frames that several results share, kept in memory while the tables are written."""
 
     def __init__(self, states: Mapping[str, DataFrame]) -> None:
@@ -147,7 +147,7 @@ class _Frames:
         items = purchases.purchased_items(self._purchases, states["order_items"])
         self._items = items.persist(StorageLevel.MEMORY_AND_DISK)
 
-    def __enter__(self) -> _Frames:
+    def __enter__(self) -> Frames:
         return self
 
     def __exit__(self, *_: object) -> None:

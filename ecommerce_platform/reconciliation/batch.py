@@ -27,7 +27,7 @@ from ecommerce_platform.reconciliation.model import (
     Value,
 )
 from ecommerce_platform.reconciliation.sqltext import chunks, date_condition, range_condition
-from ecommerce_platform.warehouse.connection import error_number, fetch_all
+from ecommerce_platform.warehouse.connection import fetch_all, is_missing_object
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -37,7 +37,6 @@ USERS = "staging.users_enhanced"
 MART = "marts.daily_business_metrics"
 
 _APPLIED = "select date, batch_id from staging.applied_days where lower(table_name) = 'orders'"
-_NO_SUCH_OBJECT = 2003
 _EVENT_COLUMNS = ("__op", "__ts_ms", "__source_ts_ms", "__source_lsn", "__source_file", "__source_row")
 
 
@@ -55,7 +54,7 @@ class BatchOrders:
         try:
             return fetch_all(self.connection, sql)
         except Exception as error:
-            if error_number(error) != _NO_SUCH_OBJECT:
+            if not is_missing_object(error):
                 raise
             raise ReconciliationError(
                 f"the batch layer is not there to be compared: {error}; expected RAW, STAGING and MARTS as a run of all "

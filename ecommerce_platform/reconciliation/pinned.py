@@ -16,12 +16,11 @@ from datetime import date, datetime
 
 from ecommerce_platform.reconciliation.batch import ORDERS, BatchOrders
 from ecommerce_platform.reconciliation.model import ReconciliationError
-from ecommerce_platform.warehouse.connection import error_number, fetch_all
+from ecommerce_platform.warehouse.connection import fetch_all, is_missing_object
 
 FROZEN = "staging.base_landing_days"
 _APPLIED = "staging.applied_days"
 _DEFINITION = "staging.applied_definition"
-_NO_SUCH_OBJECT = 2003
 _LOOK_AGAIN_SECONDS = 2.0
 
 Load = tuple[str, date, str]
@@ -64,7 +63,7 @@ def _finished_at(batch: BatchOrders) -> datetime | None:
     try:
         rows = fetch_all(batch.connection, f"select max(applied_at) from {_DEFINITION}")
     except Exception as error:
-        if error_number(error) != _NO_SUCH_OBJECT:
+        if not is_missing_object(error):
             raise
         return None
     found: datetime | None = rows[0][0]

@@ -13,9 +13,7 @@ from ecommerce_platform.analytics import customers, daily, exact, products, purc
 from ecommerce_platform_tests.analytics import test_exact, test_transformations
 from ecommerce_platform_tests.analytics.test_transformations import Frames
 from ecommerce_platform_tests.analytics.test_transformations import shop as shop
-from ecommerce_platform_tests.mutants.judges import noticed
-from ecommerce_platform_tests.mutants.python import in_place, mutants
-from ecommerce_platform_tests.mutants.report import Score, written
+from ecommerce_platform_tests.mutants.scored import scored
 
 pytestmark = pytest.mark.mutation
 
@@ -46,23 +44,6 @@ SAME: tuple[tuple[str, str], ...] = (
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_every_mistake_is_noticed(function: FunctionType, spark: SparkSession, shop: Frames) -> None:
     tests = test_exact if function is exact.quotient else test_transformations
-    given, score = {"spark": spark, "shop": shop}, Score(f"{function.__module__}.{function.__name__}")
-    assert not noticed(tests, given), "the tests fail before anything is mutated"
-    for mutant in mutants(function):
-        with in_place(function, mutant):
-            try:
-                found = noticed(tests, given)
-            except (Py4JError, PySparkException):
-                score.failed.append(mutant.what)
-                continue
-            except (AttributeError, NameError):
-                continue  # names something that is not there: no mistake that anybody would make
-        if found:
-            score.killed += 1
-        elif any(part in mutant.what for part, _ in SAME):
-            score.same += 1
-        else:
-            score.survivors.append(mutant.what)
-    written(score)
+    score = scored(function, tests, SAME, (Py4JError, PySparkException), {"spark": spark, "shop": shop})
     assert score.killed or score.failed
     assert not score.survivors, "\n".join(score.survivors)

@@ -17,14 +17,13 @@ import pytest
 NOTICED = (AssertionError, KeyError, ValueError, TypeError, pytest.fail.Exception)
 
 
-def noticed(modules: ModuleType | tuple[ModuleType, ...], given: Mapping[str, Any]) -> bool:
+def noticed(module: ModuleType, given: Mapping[str, Any]) -> bool:
     """Whether one of the tests fails that need no more fixtures than `given`."""
-    for module in modules if isinstance(modules, tuple) else (modules,):
-        for test, arguments in _calls(module, given):
-            try:
-                test(**arguments)
-            except NOTICED:
-                return True
+    for test, arguments in _calls(module, given):
+        try:
+            test(**arguments)
+        except NOTICED:
+            return True
     return False
 
 

@@ -7,9 +7,7 @@ from types import FunctionType
 import pytest
 
 from ecommerce_platform.reconciliation import verdict
-from ecommerce_platform_tests.mutants.judges import noticed
-from ecommerce_platform_tests.mutants.python import in_place, mutants
-from ecommerce_platform_tests.mutants.report import Score, written
+from ecommerce_platform_tests.mutants.scored import scored
 from ecommerce_platform_tests.reconciliation import test_verdict
 
 pytestmark = pytest.mark.mutation
@@ -32,23 +30,6 @@ SAME: tuple[tuple[str, str], ...] = (
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_every_mistake_is_noticed(function: FunctionType) -> None:
-    score = Score(f"{function.__module__}.{function.__name__}")
-    assert not noticed(test_verdict, {}), "the tests fail before anything is mutated"
-    for mutant in mutants(function):
-        try:
-            with in_place(function, mutant):
-                found = noticed(test_verdict, {})
-        except ArithmeticError:
-            score.failed.append(mutant.what)
-            continue
-        except (AttributeError, NameError):
-            continue  # names something that is not there: no mistake that anybody would make
-        if found:
-            score.killed += 1
-        elif any(part in mutant.what for part, _ in SAME):
-            score.same += 1
-        else:
-            score.survivors.append(mutant.what)
-    written(score)
+    score = scored(function, test_verdict, SAME, (ArithmeticError,))
     assert score.killed
     assert not score.survivors, "\n".join(score.survivors)

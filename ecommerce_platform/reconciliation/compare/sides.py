@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from snowflake.connector.errors import ProgrammingError
 
 from ecommerce_platform.contracts import Column, LogicalType
 from ecommerce_platform.reconciliation.checksum import MODULUS, clickhouse_checksum, snowflake_checksum
@@ -213,9 +214,6 @@ class SnowflakeTable(_Side):
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Answer to a query. Raises ReconciliationError with Snowflake's words."""
-        # Loaded with the connection; its import is too slow for those who only look at the definitions.
-        from snowflake.connector.errors import ProgrammingError
-
         try:
             return fetch_all(self.connection, sql)
         except ProgrammingError as error:
