@@ -22,7 +22,6 @@ from pathlib import Path
 from benchmarks.harness import run_child
 from ecommerce_platform import demo
 from ecommerce_platform.contracts import SOURCE_TABLES
-from ecommerce_platform.embedded.sample_shop import generate_sample
 from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.settings import Settings, load_settings
 
@@ -66,6 +65,8 @@ class Installation:
 
     def write_files(self, days: int, orders_per_day: int, **shop: object) -> int:
         """The same, and the speed layer's versions are left as files."""
+        from ecommerce_platform.embedded.sample_shop import generate_sample
+
         options = {"dirt": False, "faults": False, "overwrite": True, "orders_before": 0, **shop}
         report = generate_sample(
             self.settings.landing_uri,
@@ -88,6 +89,15 @@ class Installation:
                     first.mkdir(parents=True, exist_ok=True)
                     shutil.move(file, first / f"{number}-{file.name}")
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def parse_models(self) -> None:
+        """The manifest, in a process of its own, so that this one stays small."""
+        script = (
+            "from ecommerce_platform.settings import load_settings\n"
+            "from ecommerce_platform.transformation.project import prepare_manifest\n"
+            "print('\"%s\"' % prepare_manifest(load_settings()))"
+        )
+        run_child([sys.executable, "-c", script], PROJECT, self.environment())
 
     def environment(self) -> dict[str, str]:
         """Variables of a process that works with this installation."""
@@ -116,10 +126,11 @@ class Installation:
 
 @contextmanager
 def installed() -> Iterator[Installation]:
-    """A new installation, ended and removed afterwards."""
+    """A new installation, ended and removed afterwards. dbt's project is parsed, as it is in the image."""
     folder = Path(tempfile.mkdtemp(prefix="benchmark-installation-"))
     installation = Installation(folder)
     try:
+        installation.parse_models()
         yield installation
     finally:
         down(installation.settings.data_dir)
@@ -127,23 +138,22 @@ def installed() -> Iterator[Installation]:
 
 
 def _materialize(first: date, last: date) -> None:
-    started = time.perf_counter()
+    started = time.time()
+    outcome = demo.materialize_range(load_settings(), first, last, lambda line: None)
     from dagster import DagsterInstance
 
-    import ecommerce_platform.definitions  # noqa: F401 - what its import costs is a stage of its own
-
-    imports = time.perf_counter() - started
-    outcome = demo.materialize_range(load_settings(), first, last, lambda line: None)
     with DagsterInstance.get() as instance:
         record = instance.get_run_records(limit=1)[0]
         stats = instance.get_run_step_stats(record.dagster_run.run_id)
+    ran = [item for item in stats if item.start_time and item.end_time]
     steps = {
         item.step_key: round(item.end_time - item.start_time, 2)
-        for item in sorted(stats, key=lambda item: item.start_time or 0)
+        for item in sorted(ran, key=lambda item: item.start_time or 0)
         if item.start_time and item.end_time
     }
+    start = min(item.start_time or 0 for item in ran) - started
     failed = [*outcome.failed_steps, *outcome.failed_checks]
-    print(json.dumps({"success": outcome.success, "failed": failed, "steps": {STARTING: round(imports, 2), **steps}}))
+    print(json.dumps({"success": outcome.success, "failed": failed, "steps": {STARTING: round(start, 2), **steps}}))
 
 
 if __name__ == "__main__":

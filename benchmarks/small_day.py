@@ -2,8 +2,8 @@
 
 What belongs here: the goal. What does not: the installation and its run (installation.py).
 
-Nothing is there but the installation: no server runs, no table exists, dbt's project is not parsed. The speed layer is loaded
-before; it is somebody else's work.
+Nothing is there but the installation: no server runs, no table exists. dbt's project is parsed, as in the image, and Spark's
+classes are archived, as by `make setup`. The speed layer is loaded before; it is somebody else's work.
 """
 
 from __future__ import annotations

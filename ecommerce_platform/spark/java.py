@@ -28,10 +28,11 @@ class JavaError(RuntimeError):
 
 @dataclass(frozen=True)
 class Java:
-    """A Java runtime: its executable and its major version."""
+    """A Java runtime: its executable, its major version, and what `java -version` tells of it."""
 
     executable: Path
     version: int
+    told: str = ""
 
 
 def parse_version(text: str) -> int | None:
@@ -49,9 +50,10 @@ def require_java(java_home: str | None = None) -> Java:
         where = f"JAVA_HOME={home} holds no bin/java" if home else "there is no java on PATH"
         raise JavaError(f"Spark needs Java {MINIMUM_VERSION} or newer and {where}: {INSTALL_HINT}.")
     answer = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - the user's Java
-    version = parse_version(answer.stderr + answer.stdout)
+    told = answer.stderr + answer.stdout
+    version = parse_version(told)
     if version is None:
         raise JavaError(f"Spark needs Java {MINIMUM_VERSION} or newer and {found} does not start: {INSTALL_HINT}.")
     if version < MINIMUM_VERSION:
         raise JavaError(f"Spark needs Java {MINIMUM_VERSION} or newer, {found} is Java {version}: {INSTALL_HINT}.")
-    return Java(Path(found), version)
+    return Java(Path(found), version, told)

@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import hadoop_s3_options, needs_s3, prepare_catalog, spark_catalog_options
+from ecommerce_platform.spark.class_archive import archive_options
 from ecommerce_platform.spark.jars import CORE, S3, default_jars_dir, ensure_jars
 from ecommerce_platform.spark.java import require_java
 
@@ -155,7 +156,8 @@ def application_options(settings: Settings, jars: tuple[Path, ...]) -> dict[str,
             "spark.driver.extraClassPath": os.pathsep.join(str(jar) for jar in jars),
             "spark.sql.shuffle.partitions": str(spark.shuffle_partitions or _local_shuffle_partitions(spark.master)),
         }
-        options["spark.driver.extraJavaOptions"] += f" {_LOCAL_JVM_OPTIONS}"
+        jvm = " ".join((_LOCAL_JVM_OPTIONS, *archive_options(jars)))
+        options["spark.driver.extraJavaOptions"] += f" {jvm}"
     else:
         options["spark.jars"] = ",".join(str(jar) for jar in jars)
         if spark.shuffle_partitions:

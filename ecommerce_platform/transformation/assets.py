@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from dagster_dbt import dbt_assets
-from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.partitions import daily_partitions, partition_days
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.applied import Memory, full_refresh_reason, mark_applied, read_memory
+from ecommerce_platform.transformation.dagster_dbt_alone import DbtCoreCliEventMessage, dbt_assets
 from ecommerce_platform.transformation.lineage import LineageReader, keep_lineage, kept_lineage
 from ecommerce_platform.transformation.project import definition_digest, load_manifest, target_path
 from ecommerce_platform.transformation.resource import DbtResource

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlglot import MappingSchema, exp, parse_one
 from sqlglot.errors import SqlglotError
-from sqlglot.lineage import lineage
+from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.qualify import qualify
 
 DIALECT = "snowflake"
@@ -59,17 +59,17 @@ class LineageReader:
         try:
             tree = parse_one(path.read_text(encoding="utf-8"), dialect=DIALECT)
             query: Any = qualify(tree, schema=self._schema, dialect=DIALECT)
-            columns = [name.lower() for name in query.named_selects]
-            _add(self._schema, node["relation_name"], columns)
-            sql = query.sql(dialect=DIALECT)
-            self.found[node["unique_id"]] = {name: self._parents(name, sql) for name in columns}
+            _add(self._schema, node["relation_name"], [name.lower() for name in query.named_selects])
+            # All columns at once: they share what is found out about the query.
+            roots = lineage(None, query, schema=self._schema, dialect=DIALECT, trim_selects=False)
+            self.found[node["unique_id"]] = {name.lower(): self._parents(root) for name, root in roots.items()}
         except (SqlglotError, OSError):
             pass
         return self.found[node["unique_id"]]
 
-    def _parents(self, column: str, sql: str) -> list[tuple[str, str]]:
+    def _parents(self, root: Node) -> list[tuple[str, str]]:
         parents = set()
-        for step in lineage(column.upper(), sql, schema=self._schema, dialect=DIALECT).walk():
+        for step in root.walk():
             table = step.expression.find(exp.Table)
             unique_id = self._relations.get(_name(table)) if table is not None and not step.downstream else None
             if unique_id:

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+
+from ecommerce_platform.transformation.dagster_dbt_alone import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
 OWNERS = ("team:data-platform",)
 _SUPERSEDED = "superseded_"

@@ -5,6 +5,7 @@ What belongs here: handing out connections. What does not: how they are made (co
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import dagster as dg
 
+from ecommerce_platform.embedded.server_state import EmbeddedServerError
+from ecommerce_platform.embedded.servers import ensure_snowflake
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.warehouse.connection import Opener, connection_arguments, execute, reaching
 
@@ -39,6 +42,12 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     @property
     def settings(self) -> Settings:
         return type(self)._settings or load_settings()
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Starts the stand-in, where there is none yet, while earlier steps run."""
+        settings = self.settings
+        if settings.snowflake_is_embedded:
+            threading.Thread(target=_start_stand_in, args=(settings,), name="snowflake-stand-in", daemon=True).start()
 
     @contextmanager
     def connection(self, run_id: str | None = None) -> Iterator[SnowflakeConnection]:
@@ -69,6 +78,12 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     def opener(self, run_id: str) -> Opener:
         """What loads with several threads call for a connection each."""
         return partial(self.connection, run_id)
+
+
+def _start_stand_in(settings: Settings) -> None:
+    # Whatever stops it stops the first connection, too, and is told there.
+    with suppress(EmbeddedServerError, OSError):
+        ensure_snowflake(settings.data_dir)
 
 
 def build_resources(settings: Settings) -> dict[str, object]:

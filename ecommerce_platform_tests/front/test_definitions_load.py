@@ -1,0 +1,44 @@
+"""What loading the definitions brings along, which each command, server and step's process pays for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+_LOADED = """
+import sys
+import ecommerce_platform.definitions
+slow = ("dbt.version", "snowflake.connector", "pandas", "matplotlib", "chdb", "duckdb")
+print(*(name for name in slow if name in sys.modules))
+"""
+_TOLD = """
+import sys
+if {dbt_first}:
+    import dbt.version, dagster_dbt
+from ecommerce_platform.definitions import defs
+graph = defs.resolve_asset_graph()
+for key in sorted(graph.get_all_asset_keys(), key=str):
+    node = graph.get(key)
+    parents = sorted(map(str, node.parent_keys))
+    print(key, parents, node.group_name, repr(node.description), sorted(node.kinds), sorted(node.metadata))
+for key in sorted(graph.asset_check_keys, key=str):
+    print(key, graph.get_check_spec(key))
+"""
+
+
+def _said(script: str) -> str:
+    # Dependencies come out of sets: the same seed gives both processes the same order.
+    environment = os.environ | {"PYTHONHASHSEED": "1"}
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300).stdout
+
+
+def test_nothing_that_only_steps_need_is_imported() -> None:
+    assert _said(_LOADED).split() == []
+
+
+def test_the_definitions_are_the_same_whether_dbt_core_was_imported_before_or_not() -> None:
+    without, after = (_said(_TOLD.format(dbt_first=first)) for first in (False, True))
+    assert without.count("\n") > 50
+    assert without == after

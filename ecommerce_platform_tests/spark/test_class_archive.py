@@ -1,0 +1,66 @@
+"""The archive of Spark's classes: found where it fits, used by the JVM, and no hindrance where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecommerce_platform.settings import load_settings
+from ecommerce_platform.spark import class_archive
+from ecommerce_platform.spark.jars import CORE, default_jars_dir, ensure_jars
+from ecommerce_platform.spark.java import Java, require_java
+from ecommerce_platform.spark.session import application_options
+
+_OPTIONS = "spark.driver.extraJavaOptions"
+
+
+@pytest.fixture
+def jars() -> tuple[Path, ...]:
+    return ensure_jars(default_jars_dir(load_settings().spark), frozenset({CORE}))
+
+
+def test_without_an_archive_the_jvm_gets_no_option(
+    jars: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(class_archive, "archive_folder", lambda: tmp_path)
+    assert class_archive.archive_options(jars) == ()
+    class_archive.archive_path(jars).touch()
+    assert f"-XX:SharedArchiveFile={class_archive.archive_path(jars)}" in class_archive.archive_options(jars)
+
+
+def test_another_java_or_class_path_has_another_archive(
+    jars: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = class_archive.archive_path(jars)
+    assert class_archive.archive_path(jars[:-1]) != ours
+    java = require_java()
+    monkeypatch.setattr(class_archive, "require_java", lambda: Java(java.executable, java.version, "another build"))
+    assert class_archive.archive_path(jars) != ours
+
+
+def test_sparks_classes_come_from_the_archive(jars: tuple[Path, ...], tmp_path: Path) -> None:
+    if not class_archive.archive_path(jars).exists():
+        pytest.skip("make setup could write no archive with this Java, and said so")
+    log = tmp_path / "classes.log"
+    settings = load_settings(data_dir=tmp_path / "data")
+    told = f"{application_options(settings, jars)[_OPTIONS]} -Xlog:class+load=info:file={log}"
+    script = (
+        "from ecommerce_platform.settings import load_settings\n"
+        "from ecommerce_platform.spark.session import build_session\n"
+        "assert build_session(load_settings()).range(3).count() == 3\n"
+    )
+    environment = {
+        "ECOMMERCE_DATA_DIR": str(tmp_path / "data"),
+        "ECOMMERCE_SPARK__EXTRA": json.dumps({_OPTIONS: told}),
+    }
+    subprocess.run([sys.executable, "-c", script], env=os.environ | environment, check=True, timeout=200)
+    lines = [line for line in log.read_text().splitlines() if " org.apache.spark." in line]
+    # The classes of lambdas are made while the program runs.
+    loaded = [line for line in lines if "$$Lambda" not in line]
+    archived = [line for line in loaded if "shared objects file (top)" in line]
+    assert len(archived) > 0.95 * len(loaded) > 1000
