@@ -15,6 +15,8 @@ from ecommerce_platform.spark.session import build_session, stop_session
 
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+# The tests' days are small, and their sessions many.
+os.environ.setdefault("ECOMMERCE_SPARK__JVM_OPTIONS", "-XX:+UseSerialGC -XX:TieredStopAtLevel=1")
 
 
 @pytest.fixture

@@ -24,8 +24,7 @@ from ecommerce_platform.spark.java import require_java
 
 _LOG_SETTINGS = Path(__file__).parent / "log4j2.properties"
 
-#: Short runs gain more from a start without the optimising compiler's warm-up and from a collector without threads of its own.
-_LOCAL_JVM_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xshare:auto"
+_LOCAL_JVM_OPTIONS = "-XX:ReservedCodeCacheSize=256m -Xshare:auto"
 
 #: spark-submit sets it for the Python process that it starts.
 SUBMITTED = "PYSPARK_GATEWAY_PORT"
@@ -156,7 +155,7 @@ def application_options(settings: Settings, jars: tuple[Path, ...]) -> dict[str,
             "spark.driver.extraClassPath": os.pathsep.join(str(jar) for jar in jars),
             "spark.sql.shuffle.partitions": str(spark.shuffle_partitions or _local_shuffle_partitions(spark.master)),
         }
-        jvm = " ".join((_LOCAL_JVM_OPTIONS, *archive_options(jars)))
+        jvm = " ".join((spark.jvm_options, _LOCAL_JVM_OPTIONS, *archive_options(jars)))
         options["spark.driver.extraJavaOptions"] += f" {jvm}"
     else:
         options["spark.jars"] = ",".join(str(jar) for jar in jars)
