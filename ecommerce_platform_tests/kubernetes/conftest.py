@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ecommerce_platform.embedded.servers import down
 from ecommerce_platform_tests.kubernetes.cluster import PROJECT, Platform, port_forward
 from ecommerce_platform_tests.kubernetes.launcher_lab import lab_namespace
 
@@ -35,7 +36,9 @@ def launcher_namespace(node: None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def installed(node: None, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+def installed(
+    node: None, begun_locally: tuple[Path, subprocess.Popen[bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> Platform:
     """The platform installed, with DAYS days of the sample shop run through the webserver by the launcher of run pods."""
     tag = os.environ["ECOMMERCE_TEST_IMAGE_TAG"]
     folder = tmp_path_factory.mktemp("platform")
@@ -62,22 +65,26 @@ def webserver(installed: Platform) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def local_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def local_run(begun_locally: tuple[Path, subprocess.Popen[bytes]]) -> Path:
     """A data directory of this machine in which the same days of the same shop ran in one process."""
+    data, process = begun_locally
+    process.wait(timeout=900)
+    assert (data / "snowflake").exists(), f"the local run left nothing:\n{data.with_name('demo.log').read_text()}"
+    return data
+
+
+@pytest.fixture(scope="session")
+def begun_locally(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """That run at its work, while the installation waits for the cluster."""
     data = tmp_path_factory.mktemp("local") / "data"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ECOMMERCE_")}
     environment |= {"ECOMMERCE_DATA_DIR": str(data), "DAGSTER_HOME": str(data / "dagster_home")}
     (data / "dagster_home").mkdir(parents=True)
     (data / "dagster_home/dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    done = subprocess.run(
-        [
-            *(PROJECT / ".venv/bin/ecommerce-platform", "demo"),
-            *("--days", str(DAYS), "--orders-per-day", str(ORDERS)),
-        ],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (data / "snowflake").exists(), f"the local run left nothing:\n{done.stdout}\n{done.stderr}"
-    return data
+    command = [PROJECT / ".venv/bin/ecommerce-platform", "demo", "--days", str(DAYS), "--orders-per-day", str(ORDERS)]
+    with data.with_name("demo.log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    yield data, process
+    process.kill()
+    process.wait()
+    down(data)

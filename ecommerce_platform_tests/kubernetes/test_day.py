@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,9 @@ def test_a_mart_equals_that_of_a_run_on_one_machine_row_for_row(
     installed: Platform, local_run: Path, mart: str
 ) -> None:
     statement = f"select * from marts.{mart}"
-    here, there = _rows(_local(local_run, statement)), _rows(installed.sql(statement))
+    with ThreadPoolExecutor(2) as pool:
+        asked = pool.submit(_local, local_run, statement), pool.submit(installed.sql, statement)
+        here, there = (_rows(answer.result()) for answer in asked)
     assert here, f"the local run left marts.{mart} empty"
     assert _sorted(there) == _sorted(here)
 
