@@ -81,7 +81,14 @@ def begun_locally(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pa
     environment |= {"ECOMMERCE_DATA_DIR": str(data), "DAGSTER_HOME": str(data / "dagster_home")}
     (data / "dagster_home").mkdir(parents=True)
     (data / "dagster_home/dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    command = [PROJECT / ".venv/bin/ecommerce-platform", "demo", "--days", str(DAYS), "--orders-per-day", str(ORDERS)]
+    command = [
+        str(PROJECT / ".venv/bin/ecommerce-platform"),
+        "demo",
+        "--days",
+        str(DAYS),
+        "--orders-per-day",
+        str(ORDERS),
+    ]
     with data.with_name("demo.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     yield data, process
