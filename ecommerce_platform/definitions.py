@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import warnings
 
@@ -106,4 +105,3 @@ defs = build_definitions(load_settings())
 # What is loaded by now stays until the process ends: looking for garbage in it again and again, and once more at the end, takes
 # seconds of each short process.
 gc.freeze()
-atexit.register(gc.freeze)

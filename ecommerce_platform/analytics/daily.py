@@ -96,5 +96,5 @@ def _with_quotients(days: DataFrame) -> DataFrame:
         "unique_products_sold",
         quotient(new, active, 5, 4).alias("customer_acquisition_rate"),
         quotient(F.col("completed_orders"), orders, 5, 4).alias("order_completion_rate"),
-        quotient(F.col("total_items_sold"), purchases, 5, 2).alias("average_items_per_order"),
+        quotient(F.col("total_items_sold"), purchases, 18, 2).alias("average_items_per_order"),
     )

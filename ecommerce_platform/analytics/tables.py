@@ -110,7 +110,7 @@ TABLES: Mapping[str, AnalyticsTable] = {
                 ("unique_products_sold", _COUNT, "Distinct products among them."),
                 ("customer_acquisition_rate", _RATIO, "new / active customers; 0 without any."),
                 ("order_completion_rate", _RATIO, "completed / total orders; 0 without any."),
-                ("average_items_per_order", "decimal(5,2)", "total_items_sold / purchases; 0 without any."),
+                ("average_items_per_order", "decimal(18,2)", "total_items_sold / purchases; 0 without any."),
             ),
         ),
     )
@@ -174,7 +174,7 @@ def current(settings: Settings, table: str) -> WrittenTable | None:
 
 
 def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable) -> str:
-    """Creates the table where it is missing; its quoted name in Spark SQL."""
+    """Creates the table where it is missing, and widens columns that an earlier release made narrower; its quoted name."""
     name = spark_name(settings, settings.lakehouse.analytics_namespace, table.name)
     columns = ", ".join(
         f"`{column.name}` {column.type} comment {_literal(column.description)}" for column in table.columns
@@ -184,6 +184,10 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
         f"create table if not exists {name} ({columns}) using iceberg comment {_literal(table.description)} "
         f"tblproperties ({properties})"
     )
+    found = {field.name: field.dataType.simpleString() for field in spark.table(name).schema.fields}
+    for column in table.columns:
+        if found.get(column.name, column.type) != column.type:
+            spark.sql(f"alter table {name} alter column `{column.name}` type {column.type}")
     return name
 
 

@@ -74,7 +74,7 @@ SPARK_BUSINESS_COLUMNS: Mapping[str, tuple[Column, ...]] = {
         _number("unique_products_sold"),
         _decimal("customer_acquisition_rate", 5, 4),
         _decimal("order_completion_rate", 5, 4),
-        _decimal("average_items_per_order", 5, 2),
+        _money("average_items_per_order"),
     ),
 }
 

@@ -139,6 +139,12 @@ def test_revenue_beyond_a_sum_of_ten_digits_is_exact(shop: Frames) -> None:
     assert found["avg_selling_price"] == Decimal("99999999.99")
 
 
+def test_a_mistyped_quantity_does_not_stop_a_day(shop: Frames) -> None:
+    users, orders, _ = shop
+    days = as_dicts(calculate_daily_business_metrics(users, orders, bought(shop)), "date")
+    assert max(day["average_items_per_order"] for day in days) >= 1000
+
+
 def test_a_day_counts_all_orders_and_sums_purchases(shop: Frames) -> None:
     users, orders, _ = shop
     found = calculate_daily_business_metrics(users, orders, bought(shop).where("quantity < 1000"))

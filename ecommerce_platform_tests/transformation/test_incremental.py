@@ -183,3 +183,22 @@ def test_a_change_reaches_every_row_that_depends_on_it(connection: SnowflakeConn
     new = {str(row["date"]): row["new_customers"] for row in read(connection, "MARTS.DAILY_BUSINESS_METRICS")}
     assert new == {"2026-01-01": 1, "2026-01-02": 1, "2026-01-03": 0}
     assert_equals_full_refresh(connection, transform)
+
+
+def test_a_mistyped_quantity_and_a_thousand_orders_of_one_customer_stop_no_mart(
+    connection: SnowflakeConnection, transform: Transform
+) -> None:
+    day = "2026-02-01"
+    events = [user(1, 1, day), product(1, 2, day)]
+    for key in range(1, 1101):
+        events.append(
+            order(key, 10 + key, f"{day} 09:00:00", user_id=1, total_amount=Decimal("1.00"), status="shipped")
+        )
+    price = Decimal("0.01")
+    events.append(item(1, 5000, f"{day} 09:00:00", order_id=1, product_id=1, quantity=2_000_000_000, unit_price=price))
+    load_day(connection, day, events)
+    transform()
+    (of_day,) = read(connection, "MARTS.DAILY_BUSINESS_METRICS")
+    assert of_day["average_items_per_order"] == Decimal("1818181.82")
+    (of_tier,) = (row for row in read(connection, "MARTS.CUSTOMER_TIER_ANALYTICS") if row["active_customers"])
+    assert of_tier["avg_orders_per_customer"] == Decimal("1100.00")

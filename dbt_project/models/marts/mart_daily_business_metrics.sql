@@ -92,7 +92,7 @@ select
     {{ ratio_or_zero('daily_orders.new_customers', 'daily_orders.total_active_customers', 4, 5) }}
         as customer_acquisition_rate,
     {{ ratio_or_zero('daily_orders.completed_orders', 'daily_orders.total_orders', 4, 5) }} as order_completion_rate,
-    {{ ratio_or_zero('daily_orders.total_items_sold', 'daily_orders.purchases', 2, 5) }} as average_items_per_order,
+    {{ ratio_or_zero('daily_orders.total_items_sold', 'daily_orders.purchases', 2, 18) }} as average_items_per_order,
     {{ audit_stamp() }} as created_at
 from affected_calendar
 left join daily_orders

@@ -1,0 +1,26 @@
+"""The analytics tables in Iceberg, where an earlier release has left them."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+
+from ecommerce_platform.analytics.tables import DAILY_BUSINESS_METRICS, TABLES, ensure_table, spark_name
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import ensure_namespaces
+
+
+def test_a_column_that_an_earlier_release_made_narrower_is_widened(
+    spark: SparkSession, local_settings: Settings
+) -> None:
+    table = TABLES[DAILY_BUSINESS_METRICS]
+    name = spark_name(local_settings, local_settings.lakehouse.analytics_namespace, table.name)
+    ensure_namespaces(spark, local_settings)
+    narrow = {"average_items_per_order": "decimal(5,2)"}
+    columns = ", ".join(f"`{column.name}` {narrow.get(column.name, column.type)}" for column in table.columns)
+    spark.sql(f"create table {name} ({columns}) using iceberg")
+    spark.sql(f"insert into {name} (date, average_items_per_order) values (date '2026-01-01', 12.34)")
+    ensure_table(spark, local_settings, table)
+    assert [(field.name, field.dataType.simpleString()) for field in spark.table(name).schema.fields] == [
+        (column.name, column.type) for column in table.columns
+    ]
+    assert [str(row[0]) for row in spark.table(name).select("average_items_per_order").collect()] == ["12.34"]
