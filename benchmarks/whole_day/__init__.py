@@ -25,6 +25,8 @@ from ecommerce_platform import demo
 from ecommerce_platform.embedded.servers import down, ensure_snowflake
 
 ORDERS = {Size.QUICK: (10_000,), Size.FULL: (100_000, 1_000_000)}
+#: Customers grow with the orders, as in a shop: a day of a few customers with a thousand orders each is none that anybody has.
+ORDERS_A_CUSTOMER = 10
 ROUNDS = {10_000: 1, 100_000: 2, 1_000_000: 2}
 OURS, SCRIPT, DUCKDB = "ecommerce-platform", "plain script, same engines", "dbt on DuckDB"
 
@@ -63,7 +65,7 @@ def _shop(orders: int) -> Iterator[tuple[Installation, int]]:
     folder = Path(tempfile.mkdtemp(prefix="benchmark-day-"))
     shop = Installation(folder / "shop")
     try:
-        yield shop, shop.write_files(1, orders)
+        yield shop, shop.write_files(1, orders, users=orders // ORDERS_A_CUSTOMER)
     finally:
         down(shop.settings.data_dir)
         shutil.rmtree(folder, ignore_errors=True)

@@ -36,6 +36,8 @@ def archive_path(jars: Iterable[Path]) -> Path:
 
 def archive_options(jars: Iterable[Path]) -> tuple[str, ...]:
     """Options of a JVM that uses the archive; none when there is no archive."""
+    if not archive_folder().is_dir():
+        return ()
     path = archive_path(jars)
     return (f"-XX:SharedArchiveFile={path}", *_SILENT) if path.exists() else ()
 
