@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 _LOADED = """
 import sys
 import ecommerce_platform.definitions
@@ -27,6 +29,14 @@ for key in sorted(graph.asset_check_keys, key=str):
 """
 
 
+_WITH_DUCKDB = """
+{first}
+{second}
+with duckdb.connect() as engine:
+    assert engine.execute("select 1").fetchall() == [(1,)]
+"""
+
+
 def _said(script: str) -> str:
     # Dependencies come out of sets: the same seed gives both processes the same order.
     environment = os.environ | {"PYTHONHASHSEED": "1"}
@@ -42,3 +52,12 @@ def test_the_definitions_are_the_same_whether_dbt_core_was_imported_before_or_no
     without, after = (_said(_TOLD.format(dbt_first=first)) for first in (False, True))
     assert without.count("\n") > 50
     assert without == after
+
+
+@pytest.mark.parametrize("duckdb_first", [True, False])
+def test_a_process_that_used_duckdb_ends_without_a_word(duckdb_first: bool) -> None:
+    imports = ("import duckdb", "import ecommerce_platform.definitions")
+    first, second = imports if duckdb_first else reversed(imports)
+    command = [sys.executable, "-W", "ignore", "-c", _WITH_DUCKDB.format(first=first, second=second)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert "leak" not in done.stderr
