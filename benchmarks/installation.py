@@ -145,15 +145,13 @@ def _materialize(first: date, last: date) -> None:
     with DagsterInstance.get() as instance:
         record = instance.get_run_records(limit=1)[0]
         stats = instance.get_run_step_stats(record.dagster_run.run_id)
-    ran = [item for item in stats if item.start_time and item.end_time]
-    steps = {
-        item.step_key: round(item.end_time - item.start_time, 2)
-        for item in sorted(ran, key=lambda item: item.start_time or 0)
-        if item.start_time and item.end_time
-    }
-    start = min(item.start_time or 0 for item in ran) - started
+    spans = sorted(
+        (item.start_time, item.end_time, item.step_key) for item in stats if item.start_time and item.end_time
+    )
+    steps = {key: round(end - start, 2) for start, end, key in spans}
+    before = round(spans[0][0] - started, 2)
     failed = [*outcome.failed_steps, *outcome.failed_checks]
-    print(json.dumps({"success": outcome.success, "failed": failed, "steps": {STARTING: round(start, 2), **steps}}))
+    print(json.dumps({"success": outcome.success, "failed": failed, "steps": {STARTING: before, **steps}}))
 
 
 if __name__ == "__main__":

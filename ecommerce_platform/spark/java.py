@@ -32,7 +32,7 @@ class Java:
 
     executable: Path
     version: int
-    told: str = ""
+    told: str
 
 
 def parse_version(text: str) -> int | None:
