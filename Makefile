@@ -87,7 +87,7 @@ test-snowflake: setup  ## Load, dbt and reconciliation on a real Snowflake accou
 
 BENCHMARKS_READY = [ .venv-benchmarks/.ready -nt benchmarks/requirements.lock ] || { \
 	  $(BIN)/python -m venv .venv-benchmarks && \
-	  $(BIN)/uv pip sync --quiet --python .venv-benchmarks/bin/python --require-hashes benchmarks/requirements.lock && \
+	  $(BIN)/uv pip sync --quiet --compile-bytecode --python .venv-benchmarks/bin/python --require-hashes benchmarks/requirements.lock && \
 	  touch .venv-benchmarks/.ready; }
 
 .PHONY: benchmark

@@ -1,14 +1,17 @@
 """The daily partitions: a partition is the UTC day of the landing folder, the day a change arrived.
 
-What belongs here: the partitions definition and the days of a run. What does not: which days are published or applied (the
-ledgers of lakehouse and warehouse tell, never Dagster's partition status).
+What belongs here: the partitions definition, the days of a run and what a step tells of each. What does not: which days are
+published or applied (the ledgers of lakehouse and warehouse tell, never Dagster's partition status).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Any
 
 import dagster as dg
+from dagster._core.execution.context.metadata_logging import AssetMetadataHandle, OutputMetadataAccumulator
 
 from ecommerce_platform.settings import Settings
 
@@ -29,3 +32,24 @@ def partition_days(context: dg.AssetExecutionContext | dg.AssetCheckExecutionCon
         else context.partition_keys
     )
     return tuple(sorted(date.fromisoformat(key) for key in keys))
+
+
+def add_days_metadata(
+    context: dg.AssetExecutionContext, keys: Iterable[dg.AssetKey], by_day: Mapping[date, Mapping[str, Any]]
+) -> None:
+    """What each of these assets' materializations of each day says, beside what was added before.
+
+    As `context.add_asset_metadata` for each asset and day, at once: each call of that lists the run's days and copies what all
+    calls before have added, which takes the cube of the days (a minute for the models of a year). Raises ValueError for an asset
+    or a day that is not of this step.
+    """
+    keys, days = list(keys), set(partition_days(context))
+    if unknown := [*(set(keys) - set(context.selected_asset_keys)), *(by_day.keys() - days)]:
+        raise ValueError(f"no metadata can be told of {unknown[0]}: the step materializes no such asset or day")
+    step = context.get_step_execution_context()
+    told = dict(step._metadata_accumulator.per_output_metadata)
+    for key in keys:
+        for day, metadata in by_day.items():
+            handle = AssetMetadataHandle(asset_key=key, partition_key=day.isoformat())
+            told[handle] = {**told.get(handle, {}), **metadata}
+    step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata=told)

@@ -112,7 +112,7 @@ class SnowflakeSettings(Section):
     admin_role: Name | None = None
     """Role that `warehouse init` connects with, where the everyday role may not create warehouses, roles and databases."""
     days_per_transaction: int = Field(31, ge=1)
-    """A load's rows and ledger rows share a transaction per table; this many days of a range at most."""
+    """A load's rows and ledger rows share a transaction per table; this many days with rows at most."""
     login_timeout_seconds: int = Field(60, ge=1)
     """How long a login may take, tries of the connector included."""
     network_timeout_seconds: int = Field(600, ge=1)

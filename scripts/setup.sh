@@ -44,7 +44,7 @@ if [ ! -e "$stamp" ]; then
   awk '/^uv==/ {on=1} on {print} on && !/\\$/ {exit}' requirements.lock > "$pinned_uv"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$pinned_uv"
   echo "setup: packages of requirements.lock (hashes checked)"
-  .venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+  .venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
   .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
   rm -f .venv/.setup-*
   touch "$stamp"

@@ -45,7 +45,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         started = time.monotonic()
         wanted = [name for name in TABLES if analytics_key(name) in context.selected_asset_keys]
         published = published_input(settings)
-        written = refresh(lambda: spark.spark_session, settings, published, wanted, context.run_id)
+        written = refresh(lambda: spark.spark_session, settings, published, wanted, context.run.run_id)
         seconds = round(time.monotonic() - started, 3)
         waiting = [day.isoformat() for day in partition_days(context) if day not in published.days]
         if waiting:

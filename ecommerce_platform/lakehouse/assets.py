@@ -15,7 +15,8 @@ import dagster as dg
 from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
 from ecommerce_platform.lakehouse.ingest import Ingest, TableResult, ingest
 from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
-from ecommerce_platform.partitions import daily_partitions, partition_days
+from ecommerce_platform.landing.files import landed_bytes
+from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
@@ -46,13 +47,19 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.MaterializeResult]:
         selected = [table for table in SOURCE_TABLES if event_key(table) in context.selected_asset_keys]
         days = partition_days(context)
-        job = Ingest(settings, lambda: spark.spark_session, context.run_id)
+
+        def to_read() -> int:
+            return landed_bytes(settings.landing_uri, selected, days[0], days[-1], settings.s3)
+
+        job = Ingest(settings, lambda: spark.session_for(to_read), context.run.run_id)
         for table, result in ingest(job, days, selected).items():
             key = event_key(table)
-            for day in days:
-                folder = f"{settings.landing_uri}/{table}/date={day}"
-                metadata = {**day_metadata(result, day), "landing_folder": dg.MetadataValue.path(folder)}
-                context.add_asset_metadata(metadata, asset_key=key, partition_key=day.isoformat())
+            landing = f"{settings.landing_uri}/{table}"
+            by_day = {
+                day: {**day_metadata(result, day), "landing_folder": dg.MetadataValue.path(f"{landing}/date={day}")}
+                for day in days
+            }
+            add_days_metadata(context, [key], by_day)
             for refused in result.refused.values():
                 context.log.error(f"{key.to_user_string()} {refused.day} is not published: {refused.reason}")
             for day, warning in result.warnings.items():

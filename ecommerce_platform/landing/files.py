@@ -77,6 +77,12 @@ def list_files(landing_uri: str, table: str, day: date, s3: S3Settings) -> tuple
     return list_table(landing_uri, table, s3, day, day).days.get(day, ())
 
 
+def landed_bytes(landing_uri: str, tables: Iterable[str], first: date, last: date, s3: S3Settings) -> int:
+    """Size in bytes of the files of these tables on the days from `first` to `last`; one listing a table."""
+    days = (list_table(landing_uri, table, s3, first, last).days.values() for table in tables)
+    return sum(file.size for found in days for files in found for file in files)
+
+
 def parse_day_folder(name: str) -> date | None:
     """The day of a folder `date=YYYY-MM-DD`, None for any other name or a day that the calendar lacks."""
     found = _DAY_FOLDER.fullmatch(name)

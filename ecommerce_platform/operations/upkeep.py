@@ -51,12 +51,12 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
     def upkeep_iceberg_tables(
         context: dg.OpExecutionContext, spark: SparkResource, spark_steps: SparkSteps, warehouse: WarehouseResource
     ) -> None:
-        with warehouse.connection(context.run_id) as connection:
+        with warehouse.connection(context.run.run_id) as connection:
             named = named_by_loads(connection)
         job = Upkeep(
             settings,
             lambda: spark.spark_session,
-            context.run_id,
+            context.run.run_id,
             datetime.now(UTC),
             named,
             bool(context.op_config["dry_run"]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ecommerce_platform.partitions import daily_partitions, partition_days
+from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.reconciliation import report
 from ecommerce_platform.reconciliation.explain import plain
 from ecommerce_platform.reconciliation.model import ALL_TIERS, State, Status
@@ -69,7 +69,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def layers(
         context: dg.AssetExecutionContext, reconciliation: ReconciliationResource
     ) -> Iterator[dg.MaterializeResult]:
-        days, run_id = partition_days(context), context.run_id
+        days, run_id = partition_days(context), context.run.run_id
         with reconciliation.store(run_id) as store, reconciliation.speed_table(run_id) as table:
             if not table.exists() and reconciliation.settings.clickhouse_is_embedded:
                 context.log.warning(_NO_SPEED_LAYER, table.table)
@@ -145,6 +145,7 @@ def _per_day(
     context: dg.AssetExecutionContext, days: tuple[date, ...], found: Reconciliation, published: "Published | None"
 ) -> None:
     """What each partition's materialization says: the reconciliation covers a range at once, by business date."""
+    by_day: dict[date, dict[str, Any]] = {}
     off = Counter(v.date for v in found.verdicts if v.user_tier == ALL_TIERS and v.status is not Status.OK)
     for day in days:
         summary: dict[str, Any] = {
@@ -159,8 +160,8 @@ def _per_day(
             }
         if published and day in published.days:
             summary["report page"] = dg.MetadataValue.path(published.days[day])
-        for key in context.selected_asset_keys:
-            context.add_asset_metadata(summary, asset_key=key, partition_key=day.isoformat())
+        by_day[day] = summary
+    add_days_metadata(context, context.selected_asset_keys, by_day)
 
 
 def _common(found: Reconciliation) -> dict[str, Any]:

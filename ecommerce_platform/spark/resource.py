@@ -5,6 +5,7 @@ What belongs here: handing out the session. What does not: how it is built (sess
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from dagster_pyspark import LazyPySparkResource
@@ -41,11 +42,15 @@ class SparkResource(LazyPySparkResource):
     @property
     def spark_session(self) -> SparkSession:
         """The session. Raises what `build_session` raises."""
+        return self.session_for(lambda: None)
+
+    def session_for(self, input_bytes: Callable[[], int | None]) -> SparkSession:
+        """The session; `input_bytes` is asked how much the run reads when this is what starts it."""
         settings = self.settings
         if self.spark_config:
             spark = settings.spark.model_copy(update={"extra": settings.spark.extra | self.spark_config})
             settings = settings.model_copy(update={"spark": spark})
-        return build_session(settings)
+        return build_session(settings, input_bytes=input_bytes)
 
 
 def build_resources(settings: Settings) -> dict[str, object]:

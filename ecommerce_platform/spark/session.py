@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import Future
+from collections.abc import Callable
 from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
@@ -24,6 +24,15 @@ from ecommerce_platform.spark.java import require_java
 
 _LOG_SETTINGS = Path(__file__).parent / "log4j2.properties"
 
+#: A run that reads less than this (bytes of landing files) is over before the optimising compiler has paid: with 300,000 orders,
+#: 39 MB, both take the same time, with fewer the first is up to a third faster, with a million the second.
+SMALL_INPUT = 32 * 2**20
+_START_SOON = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+#: The optimising compiler begins ten times later than by the JVM's own defaults: compiling costs cores that Spark needs.
+_RUN_LONG = (
+    "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=10000 "
+    "-XX:Tier4CompileThreshold=100000 -XX:Tier4BackEdgeThreshold=400000"
+)
 _LOCAL_JVM_OPTIONS = "-XX:ReservedCodeCacheSize=256m -Xshare:auto"
 
 #: spark-submit sets it for the Python process that it starts.
@@ -40,11 +49,15 @@ class SparkSessionError(RuntimeError):
 
 
 def build_session(
-    settings: Settings, app_name: str = "ecommerce-platform", groups: frozenset[str] | None = None
+    settings: Settings,
+    app_name: str = "ecommerce-platform",
+    groups: frozenset[str] | None = None,
+    input_bytes: Callable[[], int | None] = lambda: None,
 ) -> SparkSession:
     """The session for `settings`: the process's own, started when there is none.
 
-    `groups` are the jar groups to start with (by default those that the settings need). Raises JavaError, JarError, or
+    `groups` are the jar groups to start with (by default those that the settings need). `input_bytes` is asked when a JVM is
+    started here: how much the run will read, None when nobody knows. Raises JavaError, JarError, or
     SparkSessionError when the running application lacks the S3 jars that these settings need.
     """
     with _lock:
@@ -58,7 +71,7 @@ def build_session(
         context = SparkContext._active_spark_context
         if context is None:
             _sessions.clear()
-            session = _start(settings, app_name, groups)
+            session = _start(settings, app_name, groups, input_bytes)
         elif key in _sessions:
             return _sessions[key]
         else:
@@ -67,20 +80,6 @@ def build_session(
         _configure(session, settings, options)
         _sessions[key] = session
         return session
-
-
-def start_session_in_background(settings: Settings, app_name: str = "ecommerce-platform") -> Future[SparkSession]:
-    """Starts the session in a thread, so that other work goes on; `.result()` waits for it and raises what it raised."""
-    future: Future[SparkSession] = Future()
-
-    def start() -> None:
-        try:
-            future.set_result(build_session(settings, app_name))
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the session gets the error
-            future.set_exception(error)
-
-    threading.Thread(target=start, name="spark-session", daemon=True).start()
-    return future
 
 
 def stop_session() -> None:
@@ -92,14 +91,16 @@ def stop_session() -> None:
             SparkSession.builder.getOrCreate().stop()
 
 
-def _start(settings: Settings, app_name: str, groups: frozenset[str] | None) -> SparkSession:
+def _start(
+    settings: Settings, app_name: str, groups: frozenset[str] | None, input_bytes: Callable[[], int | None]
+) -> SparkSession:
     java = require_java()
     os.environ.setdefault("JAVA_HOME", str(java.executable.resolve().parent.parent))
     if SUBMITTED in os.environ:
         return _start_submitted(settings)
     jars = ensure_jars(default_jars_dir(settings.spark), groups or jar_groups(settings))
     builder = SparkSession.builder.appName(app_name)
-    for name, value in application_options(settings, jars).items():
+    for name, value in application_options(settings, jars, input_bytes).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
 
@@ -120,7 +121,9 @@ def jar_groups(settings: Settings) -> frozenset[str]:
     return frozenset({CORE, S3}) if needs_s3(settings) else frozenset({CORE})
 
 
-def application_options(settings: Settings, jars: tuple[Path, ...]) -> dict[str, str]:
+def application_options(
+    settings: Settings, jars: tuple[Path, ...], input_bytes: Callable[[], int | None] = lambda: None
+) -> dict[str, str]:
     """Options that Spark must have when it starts: they go on its command line, so none of them is secret."""
     spark = settings.spark
     local = spark.master.startswith("local")
@@ -155,13 +158,17 @@ def application_options(settings: Settings, jars: tuple[Path, ...]) -> dict[str,
             "spark.driver.extraClassPath": os.pathsep.join(str(jar) for jar in jars),
             "spark.sql.shuffle.partitions": str(spark.shuffle_partitions or _local_shuffle_partitions(spark.master)),
         }
-        jvm = " ".join((spark.jvm_options, _LOCAL_JVM_OPTIONS, *archive_options(jars)))
+        jvm = " ".join((spark.jvm_options or _jvm_options(input_bytes()), _LOCAL_JVM_OPTIONS, *archive_options(jars)))
         options["spark.driver.extraJavaOptions"] += f" {jvm}"
     else:
         options["spark.jars"] = ",".join(str(jar) for jar in jars)
         if spark.shuffle_partitions:
             options["spark.sql.shuffle.partitions"] = str(spark.shuffle_partitions)
     return options | {name: value for name, value in spark.extra.items() if not name.startswith(_CATALOG_PREFIX)}
+
+
+def _jvm_options(input_bytes: int | None) -> str:
+    return _RUN_LONG if input_bytes is None or input_bytes >= SMALL_INPUT else _START_SOON
 
 
 def _local_shuffle_partitions(master: str) -> int:

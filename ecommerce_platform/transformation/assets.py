@@ -4,12 +4,13 @@ What belongs here: declaration, the step's course, metadata. What does not: dbt 
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from ecommerce_platform.contracts import SOURCE_TABLES
-from ecommerce_platform.partitions import daily_partitions, partition_days
+from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.applied import Memory, full_refresh_reason, mark_applied, read_memory
 from ecommerce_platform.transformation.dagster_dbt_alone import DbtCoreCliEventMessage, dbt_assets
@@ -45,7 +46,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def dbt_models(
         context: dg.AssetExecutionContext, dbt: DbtResource, warehouse: WarehouseResource
     ) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
-        with warehouse.connection(context.run_id) as connection:
+        with warehouse.connection(context.run.run_id) as connection:
             yield from _Step(context, manifest, translator, dbt, connection).run()
 
     return [dbt_models]
@@ -64,7 +65,7 @@ class _Step:
     ) -> None:
         self.context, self.manifest, self.translator = context, manifest, translator
         self.dbt, self.connection = dbt, connection
-        self.days = [day.isoformat() for day in partition_days(context)]
+        self.days = partition_days(context)
         self.definition = definition_digest(dbt.settings)
         self.kept = kept_lineage(target_path(dbt.settings), self.definition)
         self.reader = LineageReader(manifest)
@@ -77,7 +78,7 @@ class _Step:
         self._tell(memory, reason)
         complete = self.context.selected_asset_keys >= self.models.keys()
         try:
-            with self.dbt.run(self._request(complete, reason), self.context.run_id) as run:
+            with self.dbt.run(self._request(complete, reason), self.context.run.run_id) as run:
                 yield from self._hand_on(run)
         except DbtRunError as error:
             raise dg.Failure(str(error), metadata={"failed": list(error.failed)}) from error
@@ -113,9 +114,8 @@ class _Step:
         counted = fetch_all(self.connection, f"select count(*) from {node['relation_name']}")
         if columns := self._columns(unique_id, run):
             # On the run's last day alone: it is the same on every day, and large beside all else that an event holds.
-            self.context.add_asset_metadata(
-                {"dagster/column_lineage": self._column_lineage(columns)}, model_key(node), self.days[-1]
-            )
+            lineage = {"dagster/column_lineage": self._column_lineage(columns)}
+            add_days_metadata(self.context, [model_key(node)], {self.days[-1]: lineage})
         return {
             "dagster/row_count": int(counted[0][0]),
             "seconds": round(float(raw["data"].get("execution_time", 0)), 3),
@@ -124,7 +124,7 @@ class _Step:
         }
 
     def _restated(self, model: str) -> dict[str, int]:
-        restated = restated_by(self.connection, self.context.run_id).get(model, Restated())
+        restated = restated_by(self.connection, self.context.run.run_id).get(model, Restated())
         return {"figures_restated": restated.figures, "figures_restated_in_closed_months": restated.in_closed_months}
 
     def _columns(self, unique_id: str, run: DbtRun) -> Mapping[str, list[tuple[str, str]]]:
@@ -155,14 +155,15 @@ class _Step:
         if reason:
             self.context.log.info(f"computing everything again: {reason}")
         batches = {(table, day): batch for table, day, batch in memory.loaded}
-        for day in partition_days(self.context):
+        by_day: dict[date, dict[str, str]] = {}
+        for day in self.days:
             missing = [table for table in SOURCE_TABLES if (table, day) not in batches]
             if missing:
                 self.context.log.warning(f"{day} waits: nothing is loaded for {', '.join(missing)}")
             state = f"waits for {', '.join(missing)}" if missing else "applied"
             loads = {f"batch_{table}": batches[table, day] for table in SOURCE_TABLES if (table, day) in batches}
-            for key in self.context.selected_asset_keys:
-                self.context.add_asset_metadata({"day": state, **loads}, key, day.isoformat())
+            by_day[day] = {"day": state, **loads}
+        add_days_metadata(self.context, self.context.selected_asset_keys, by_day)
 
 
 def _is_model(node: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import dagster as dg
 
 from ecommerce_platform.contracts import Column, Contract, load_contracts
 from ecommerce_platform.lakehouse.ledger import refused_days
-from ecommerce_platform.partitions import daily_partitions, partition_days
+from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load import LoadedDay, TableLoad, load_tables
 from ecommerce_platform.warehouse.resource import WarehouseResource
@@ -52,11 +52,12 @@ def _raw_tables(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[Any]]:
         tables = [table for table in contracts if raw_key(table) in context.selected_asset_keys]
-        loads = load_tables(settings, warehouse.opener(context.run_id), tables, partition_days(context), context.run_id)
+        loads = load_tables(
+            settings, warehouse.opener(context.run.run_id), tables, partition_days(context), context.run.run_id
+        )
         refused = {table: dict(days) for table, days in refused_days(settings).items()} if _waiting(loads) else {}
         for table, load in loads.items():
-            for day, metadata in _by_day(load).items():
-                context.add_asset_metadata(metadata, asset_key=raw_key(table), partition_key=day.isoformat())
+            add_days_metadata(context, [raw_key(table)], _by_day(load))
             for day in load.not_published:
                 reason = (
                     refused[table][day].reason
@@ -147,7 +148,7 @@ def _spark_tables(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[Any]]:
         tables = [table for table in SPARK_TABLES if spark_key(table) in context.selected_asset_keys]
-        loads = load_spark_tables(settings, warehouse.opener(context.run_id), tables, context.run_id)
+        loads = load_spark_tables(settings, warehouse.opener(context.run.run_id), tables, context.run.run_id)
         for table, load in loads.items():
             yield dg.MaterializeResult(asset_key=spark_key(table), metadata=_spark_metadata(load))
 

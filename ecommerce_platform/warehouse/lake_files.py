@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import FileScanTask, Table
 
 _EPOCH = date(1970, 1, 1)
+_DAYS_OF_A_PART = 366
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,25 @@ def contract_of_lake(settings: Settings, contract: Contract) -> Contract:
     """The contract as the event table has it: with the columns that landing files brought beyond it."""
     opened = open_table(settings, contract.table)
     return with_extra_columns(contract, opened[0]) if opened else contract
+
+
+def in_parts(records: Sequence[DayRecord], most: int) -> Iterator[list[DayRecord]]:
+    """The days in parts, in order: at most `most` of a part have rows.
+
+    A day without rows costs a line in a statement, so it counts for nothing until a part has a year of days.
+    """
+    part: list[DayRecord] = []
+    for record in records:
+        if part and (len(part) == _DAYS_OF_A_PART or sum(map(_has_rows, (*part, record))) > most):
+            yield part
+            part = []
+        part.append(record)
+    if part:
+        yield part
+
+
+def _has_rows(record: DayRecord) -> bool:
+    return record.published > 0
 
 
 def files_of_days(iceberg: Table, records: Sequence[DayRecord]) -> dict[date, tuple[LakeFile, ...]]:

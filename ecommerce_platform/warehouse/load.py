@@ -6,7 +6,8 @@ What belongs here: the order of the steps and what makes them safe. What does no
 A table's days go through three steps. Files are put on the stage and copied into a table of this session (nothing of RAW is
 touched). Then, in one transaction: take the table's lock, look at the load ledger again, keep the rows about to be replaced,
 delete and insert the days' rows, compare rows and checksum with Iceberg's files, replace the ledger rows. A day's rows and its
-ledger row are always of the same transaction; a range's days share one, at most `days_per_transaction` of them.
+ledger row are always of the same transaction; a range's days share one, at most `days_per_transaction` of those that
+have rows.
 
 After a crash nothing but the ledger is asked: a day whose batch id is there is loaded, any other is not. The same answer
 serves a lost reply to COMMIT. Two runs of one day take turns by the lock; the second finds the ledger changed since it
@@ -47,6 +48,7 @@ from ecommerce_platform.warehouse.lake_files import (
     collect,
     contents_by_day,
     files_of_days,
+    in_parts,
     open_table,
     scratch_folder,
 )
@@ -241,18 +243,17 @@ class _TableLoader:
 
     def _load_pending(self, iceberg: Table, pending: list[DayRecord], seen: Mapping[date, LedgerRow]) -> None:
         files = files_of_days(iceberg, pending)
-        planned = [
-            _PlannedDay(
-                record,
-                files[record.day],
-                batch_id(self.table, record.day, record.content_id),
-                seen[record.day].batch_id if record.day in seen else None,
-            )
-            for record in pending
-        ]
-        size = self.settings.snowflake.days_per_transaction
-        for start in range(0, len(planned), size):
-            self._load_together(iceberg, planned[start : start + size])
+        for part in in_parts(pending, self.settings.snowflake.days_per_transaction):
+            planned = [
+                _PlannedDay(
+                    record,
+                    files[record.day],
+                    batch_id(self.table, record.day, record.content_id),
+                    seen[record.day].batch_id if record.day in seen else None,
+                )
+                for record in part
+            ]
+            self._load_together(iceberg, planned)
 
     def _load_together(self, iceberg: Table, planned: list[_PlannedDay]) -> None:
         """PUT and COPY for all the days, then the transaction; again without the days that did not arrive intact."""

@@ -35,6 +35,7 @@ from ecommerce_platform.warehouse.lake_files import (
     contents_by_day,
     contract_of_lake,
     files_of_days,
+    in_parts,
     open_table,
     scratch_folder,
 )
@@ -132,9 +133,7 @@ def _published_contents(
         return
     iceberg, ledger = opened
     records = [record for day, record in ledger.published.items() if day in days]
-    size = settings.snowflake.days_per_transaction
-    for start in range(0, len(records), size):
-        part = records[start : start + size]
+    for part in in_parts(records, settings.snowflake.days_per_transaction):
         files = files_of_days(iceberg, part)
         with scratch_folder(settings) as folder:
             groups = collect(iceberg, [file for of_day in files.values() for file in of_day], folder)

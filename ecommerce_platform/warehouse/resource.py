@@ -52,7 +52,7 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     @contextmanager
     def connection(self, run_id: str | None = None) -> Iterator[SnowflakeConnection]:
         """An open connection in UTC with autocommit, closed at the end; `run_id` becomes its query tag."""
-        from dagster_snowflake import SnowflakeResource
+        from ecommerce_platform.warehouse.dagster_snowflake_alone import SnowflakeResource
 
         arguments = connection_arguments(self.settings, run_id)
         named = ("account", "user", "password", "authenticator", "role", "warehouse", "database", "autocommit")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.landing.files import LandingError, list_days, list_files, list_table
+from ecommerce_platform.landing.files import LandingError, landed_bytes, list_days, list_files, list_table
 from ecommerce_platform.settings import S3Settings
 from ecommerce_platform_tests.s3_server import s3_bucket
 
@@ -69,6 +69,12 @@ def test_a_range_of_days_holds_both_its_ends(landing: tuple[str, S3Settings]) ->
     uri, s3 = landing
     found = list_table(uri, "orders", s3, date(2026, 1, 3), date(2026, 1, 10))
     assert list(found.days) == [date(2026, 1, 3), date(2026, 1, 10)]
+
+
+def test_what_a_run_will_read_is_its_tables_and_days_landing_files(landing: tuple[str, S3Settings]) -> None:
+    uri, s3 = landing
+    expected = sum(map(len, ORDERS[:3]))
+    assert landed_bytes(uri, ["orders", "users"], date(2026, 1, 2), date(2026, 1, 9), s3) == expected
 
 
 def test_a_day_without_a_folder_and_a_table_without_a_folder_are_empty(landing: tuple[str, S3Settings]) -> None:

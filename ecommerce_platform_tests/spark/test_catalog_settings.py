@@ -15,7 +15,7 @@ from ecommerce_platform.spark.catalog import (
     spark_catalog_options,
     sqlalchemy_uri,
 )
-from ecommerce_platform.spark.session import application_options
+from ecommerce_platform.spark.session import SMALL_INPUT, application_options
 
 
 def with_lakehouse(settings: Settings, **values: object) -> Settings:
@@ -63,6 +63,25 @@ def test_no_secret_is_on_sparks_command_line(local_settings: Settings) -> None:
     on_command_line = " ".join(application_options(settings, ()).values())
     assert "hidden" not in on_command_line
     assert "AKIA-KEY" not in on_command_line
+
+
+@pytest.mark.parametrize(
+    ("told", "input_bytes", "expected"),
+    [
+        (None, SMALL_INPUT - 1, "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"),
+        (None, SMALL_INPUT, "-XX:+UseParallelGC -XX:Tier4InvocationThreshold="),
+        (None, None, "-XX:+UseParallelGC -XX:Tier4InvocationThreshold="),
+        ("-XX:+UseZGC", 0, "-XX:+UseZGC -XX:ReservedCodeCacheSize="),
+    ],
+)
+def test_the_jvm_compiles_for_what_there_is_to_read(
+    local_settings: Settings, told: str | None, input_bytes: int | None, expected: str
+) -> None:
+    spark = local_settings.spark.model_copy(update={"jvm_options": told})
+    settings = local_settings.model_copy(update={"spark": spark})
+    options = application_options(settings, (), lambda: input_bytes)["spark.driver.extraJavaOptions"]
+    assert expected in options
+    assert options.count("UseSerialGC") + options.count("UseParallelGC") + options.count("UseZGC") == 1
 
 
 def test_a_database_that_cannot_keep_a_catalog_is_refused_by_name(local_settings: Settings) -> None:

@@ -12,7 +12,7 @@ from pyiceberg.catalog import load_catalog
 
 from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, SparkSettings, load_settings
 from ecommerce_platform.spark.catalog import ensure_namespaces, load_iceberg_table, pyiceberg_catalog, warehouse_uri
-from ecommerce_platform.spark.session import build_session, start_session_in_background
+from ecommerce_platform.spark.session import build_session
 from ecommerce_platform_tests.s3_server import s3_bucket
 from ecommerce_platform_tests.spark import hive_server, rest_server
 
@@ -113,18 +113,6 @@ def test_each_installation_has_a_session_of_its_own_in_one_application(spark_app
     assert build_session(one) is build_session(one)
     assert build_session(two).sql("show tables in iceberg.ecommerce").count() == 0
     assert build_session(two).sparkContext is build_session(one).sparkContext
-
-
-def test_a_session_started_in_the_background_is_the_processs_own(spark_application: None, tmp_path: Path) -> None:
-    settings = settings_of(tmp_path)
-    assert start_session_in_background(settings).result(60) is build_session(settings)
-
-
-def test_an_error_in_the_background_reaches_whoever_waits(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, catalog_type="rest")
-    waiting = start_session_in_background(settings)
-    with pytest.raises(ValueError, match="ECOMMERCE_LAKEHOUSE__CATALOG_URI"):
-        waiting.result(60)
 
 
 def test_the_session_is_set_up_for_exact_work_in_utc(spark_application: None, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
+from ecommerce_platform.lakehouse.ledger import DayRecord
 from ecommerce_platform.settings import S3Settings, Settings
 from ecommerce_platform.warehouse.connection import Opener, WarehouseError, execute, fetch_all
+from ecommerce_platform.warehouse.lake_files import in_parts
 from ecommerce_platform.warehouse.load import load_table, load_tables
 from ecommerce_platform.warehouse.verify import measure, problems
 from ecommerce_platform_tests.s3_server import s3_bucket
@@ -135,6 +138,28 @@ def test_a_long_range_is_loaded_in_several_transactions(
 
     assert len(result.loaded) == 5
     assert ids(connection) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([], []),
+        ([1, 1, 1, 1, 1], [2, 2, 1]),
+        ([0, 0, 1, 0, 1, 0, 1, 0], [6, 2]),
+        ([0] * 800, [366, 366, 68]),
+    ],
+    ids=["none", "full", "few", "empty"],
+)
+def test_days_without_rows_do_not_count_for_a_transaction(rows: list[int], expected: list[int]) -> None:
+    records = [
+        DayRecord("orders", day(1) + timedelta(days=number), 1, "content", count, count, 0, 0, 1, 1, RUN)
+        for number, count in enumerate(rows)
+    ]
+
+    parts = list(in_parts(records, 2))
+
+    assert [len(part) for part in parts] == expected
+    assert [record for part in parts for record in part] == records
 
 
 def test_a_column_added_to_the_contract_is_added_to_raw_and_is_null_for_older_days(

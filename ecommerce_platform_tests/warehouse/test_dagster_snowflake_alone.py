@@ -1,0 +1,46 @@
+"""dagster-snowflake without Snowpark: what a new process has imported for its first connection, and what still works."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+_SEEN = """
+import json, sys
+from ecommerce_platform.warehouse.dagster_snowflake_alone import SnowflakeResource
+import dagster_snowflake
+import dagster_snowflake.resources as resources
+early = sorted(name for name in sys.modules if name.startswith(("snowflake.snowpark", "snowflake.core")))
+same = SnowflakeResource is dagster_snowflake.SnowflakeResource
+session = resources.snowpark.Session.builder
+import snowflake.core, snowflake.snowpark
+print(json.dumps({
+    "early": early,
+    "same": same,
+    "session": type(session).__module__,
+    "root": type(resources.Root).__name__,
+    "real": [snowflake.core.Root.__module__, snowflake.snowpark.Session.__module__],
+}))
+"""
+
+
+def run(script: str) -> dict[str, object]:
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
+    found: dict[str, object] = json.loads(ended.stdout)
+    return found
+
+
+def test_snowpark_comes_when_something_is_done_with_it() -> None:
+    found = run(_SEEN)
+    assert found["early"] == []
+    assert found["same"] is True
+    assert found["session"] == "snowflake.snowpark.session"
+    assert found["root"] == "_Name"
+    assert found["real"] == ["snowflake.core._root", "snowflake.snowpark.session"]
+
+
+def test_a_process_that_has_snowpark_already_is_left_as_it_is() -> None:
+    found = run("import snowflake.snowpark\n" + _SEEN)
+    assert "snowflake.core" in str(found["early"])
+    assert found["root"] == "ABCMeta" or found["root"] == "type"
