@@ -132,7 +132,9 @@ run_launcher:
 {{/* The platform's settings: the chart's own, then what the values name, which win. */}}
 {{- define "platform.settings" -}}
 {{- $name := include "platform.name" . -}}
+{{- /* Of Dagster's events of one asset's days this many go to PostgreSQL at once. */}}
 {{- $own := dict
+  "DAGSTER_EVENT_BATCH_SIZE" "1000"
   "ECOMMERCE_PROFILE" .Values.profile
   "ECOMMERCE_SPARK__LAUNCHER" .Values.spark.launcher
   "ECOMMERCE_SPARK__KUBERNETES__SUBMITTER" .Values.spark.submitter
