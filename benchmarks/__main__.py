@@ -27,6 +27,8 @@ BENCHMARKS = (
     "backfill",
     "history",
 )
+#: Need what is not there without further ado (a Kubernetes node), so they are run when they are named.
+APART = ("executors",)
 #: Several installations each: minutes even with small data, so they are not among the quick ones unless they are named.
 LONG = ("backfill", "history")
 #: Exit code of a benchmark's own process; 1 is what Python ends with when it broke.
@@ -36,13 +38,18 @@ _MISSED = 3
 def main() -> int:
     """0 when every goal was met; 1 when one was missed; 2 when a benchmark could not be run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of: {', '.join(BENCHMARKS)}; all without any")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="name",
+        help=f"of: {', '.join((*BENCHMARKS, *APART))}; without any, all but the last",
+    )
     parser.add_argument("--quick", action="store_true", help="small data")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     size = Size.QUICK if arguments.quick else Size.FULL
-    if unknown := set(arguments.names) - set(BENCHMARKS):
-        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    if unknown := set(arguments.names) - {*BENCHMARKS, *APART}:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join((*BENCHMARKS, *APART))}")
     if arguments.here:
         return run_here(arguments.names[0], size)
     names = arguments.names or [name for name in BENCHMARKS if size is Size.FULL or name not in LONG]

@@ -30,7 +30,7 @@ def _new_day(length: int, orders: int) -> Contender:
             installation.write_days(length + 1, orders)
             installation.materialize(installation.day(0), installation.day(length - 1))
             new = installation.materialize(installation.day(length), installation.day(length))
-        return Outcome(seconds=_computing(new), figures={"whole_run_seconds": round(new.seconds, 1)})
+        return Outcome(seconds=_computing(new), figures={"whole run": round(new.seconds, 1), **new.steps})
 
     return Contender(_name(length), work)
 

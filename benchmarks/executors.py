@@ -1,0 +1,100 @@
+"""One day's change events by Spark on Kubernetes, with one executor and with two.
+
+What belongs here: the contenders. What does not: the node, which has to be there:
+
+    KEEP_NODE=1 make test-kubernetes
+    export ECOMMERCE_TEST_NODE=1 ECOMMERCE_TEST_IMAGE_TAG=<the image's tag>
+    scripts/kubernetes/node-net .venv/bin/python -m benchmarks executors
+
+It has no goal. On a node of two cores a second executor has no core of its own: the row says what pods cost, and that the
+executors share the work.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.harness import Contender, Outcome, Report, Row, Size, race, ratio
+from benchmarks.installation import FIRST_DAY, PROJECT, Installation, installed
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.warehouse.lake_files import open_table
+from ecommerce_platform_tests.kubernetes.launcher_lab import lab_namespace, launcher_environment
+
+#: Orders of the day, rounds.
+SIZES = {Size.QUICK: (20_000, 1), Size.FULL: (300_000, 2)}
+ONE, TWO, HERE = "1 executor", "2 executors", "Spark in the step's own process"
+#: Memory and cores of the design's pods, halved; the compilers are the JVM's own.
+_PODS = {
+    "DRIVER_MEMORY": "1g",
+    "DRIVER_MEMORY_OVERHEAD": "512m",
+    "DRIVER_CPU_REQUEST": "100m",
+    "EXECUTOR_MEMORY": "1536m",
+    "EXECUTOR_MEMORY_OVERHEAD": "512m",
+    "EXECUTOR_CORES": "1",
+    "EXECUTOR_CPU_REQUEST": "100m",
+}
+
+
+def run(size: Size) -> Report:
+    """Wall seconds of `dagster asset materialize` of the four event tables, pods' starts included."""
+    if "ECOMMERCE_TEST_NODE" not in os.environ:
+        raise RuntimeError(f"no Kubernetes node here; see the head of {__file__}")
+    orders, rounds = SIZES[size]
+    with lab_namespace():
+        timings = race([_pods(ONE, 1, orders), _pods(TWO, 2, orders), _here(orders)], rounds)
+    rows = (
+        Row("one executor, beside two", ratio(timings, ONE, TWO), "×"),
+        Row("two executors in pods, beside the step's own process", ratio(timings, TWO, HERE), "×"),
+    )
+    return Report(
+        "executors", "Executors on Kubernetes", size, {"orders": orders, "days": 1}, rows, {"one day": timings}
+    )
+
+
+def _pods(name: str, executors: int, orders: int) -> Contender:
+    def work() -> Outcome:
+        with installed() as installation:
+            settings = {**_PODS, "EXECUTORS": str(executors)}
+            environment = launcher_environment(installation.folder)
+            environment |= {f"ECOMMERCE_SPARK__RESOURCES__{key}": value for key, value in settings.items()}
+            return _materialized(installation, orders, environment)
+
+    return Contender(name, work)
+
+
+def _here(orders: int) -> Contender:
+    def work() -> Outcome:
+        with installed() as installation:
+            return _materialized(installation, orders, {})
+
+    return Contender(HERE, work)
+
+
+def _materialized(installation: Installation, orders: int, environment: dict[str, str]) -> Outcome:
+    """The published rows of each table are the result."""
+    installation.write_files(1, orders)
+    selection = " or ".join(f'key:"iceberg/{table}"' for table in SOURCE_TABLES)
+    dagster = str(Path(sys.executable).parent / "dagster")
+    command = [dagster, "asset", "materialize", "-m", "ecommerce_platform.definitions"]
+    environment = {**os.environ, **installation.environment(), **environment}
+    started = time.perf_counter()
+    ended = subprocess.run(
+        [*command, "--select", selection, "--partition", FIRST_DAY.isoformat()],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    if ended.returncode:
+        raise RuntimeError(f"the day failed:\n{ended.stdout[-3000:]}\n{ended.stderr[-3000:]}")
+    published = {}
+    for table in SOURCE_TABLES:
+        opened = open_table(installation.settings, table)
+        published[table] = opened[1].published[FIRST_DAY].published if opened else None
+    return Outcome(result=published, seconds=seconds)
