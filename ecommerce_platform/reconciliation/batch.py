@@ -133,6 +133,15 @@ class BatchOrders:
         low, high = self.rows(f"select min({key}), max({key}) from {ORDERS} where {self._on(dates)}")[0]
         return None if low is None else KeyRange(int(low), int(high))
 
+    def known_keys(self) -> KeyRange | None:
+        """Smallest and largest key that any event or order of the batch layer has; None when it has none."""
+        key = self.contract.key
+        low, high = self.rows(f"""
+            select min({key}), max({key})
+            from (select {key} from raw.orders union all select {key} from {ORDERS}) as known
+        """)[0]
+        return None if low is None else KeyRange(int(low), int(high))
+
     def buckets(
         self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int
     ) -> dict[int, Bucket]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecommerce_platform.reconciliation import clickhouse
+from ecommerce_platform.reconciliation.batch import BatchOrders
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.locate import locate
 from ecommerce_platform.reconciliation.measure import measure
-from ecommerce_platform.reconciliation.model import Finding, Reason, Status
+from ecommerce_platform.reconciliation.model import BatchEvent, Finding, Reason, Status
 from ecommerce_platform.reconciliation.reconcile import Layers, explain_orders, open_layers
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.reconciliation.verdict import Tolerances, judge
@@ -278,6 +279,29 @@ def test_metrics_agree_while_orders_are_written(layers: Layers, tables: TwoLayer
         for _ in range(5):
             verdicts = judge(measure(layers.speed, layers.batch, DATES, CUT_OFF), Tolerances(Decimal(0), Decimal(0)))
             assert {verdict.status for verdict in verdicts} == {Status.OK}
+
+
+def test_nobody_asks_for_orders_that_came_after_all_that_the_batch_layer_knows(
+    layers: Layers, tables: TwoLayers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(tables, [])
+    ahead = range(9 * 10**6, 9 * 10**6 + 40)
+    order = LATEST[LIVE[0]]
+    for number in ahead:
+        tables.speed(order.but(id=number, lsn=2 * 10**7 + number, at=AFTER))
+    asked: set[int] = set()
+    history = BatchOrders.history
+
+    def told(batch: BatchOrders, ids: Iterable[int]) -> dict[int, list[BatchEvent]]:
+        asked.update(ids := list(ids))
+        return history(batch, ids)
+
+    monkeypatch.setattr(BatchOrders, "history", told)
+    found = measure(layers.speed, layers.batch, DATES, CUT_OFF)
+
+    assert asked.isdisjoint(ahead)
+    assert found.lagging[order.created.date()] == len(ahead)
+    assert {verdict.status for verdict in judge(found, Tolerances(Decimal(0), Decimal(0)))} == {Status.OK}
 
 
 def test_the_shop_without_faults_has_no_finding(layers: Layers, tables: TwoLayers) -> None:
