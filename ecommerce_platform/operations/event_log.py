@@ -113,9 +113,14 @@ class BatchingSqliteEventLogStorage(Batching, SqliteEventLogStorage):
     def from_config_value(  # type: ignore[override]  # base_dir may be left out
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
     ) -> Self:
+        folder, home = config_value.get("base_dir"), os.environ.get("DAGSTER_HOME")
+        if not folder and not home:
+            raise ValueError(
+                "dagster.yaml, event_log_storage: nothing says where the events are; set DAGSTER_HOME to the folder of that "
+                "dagster.yaml, or name a folder as config, base_dir"
+            )
         collect_batches()
-        default = Path(os.environ.get("DAGSTER_HOME", ".")) / "history" / "runs"
-        return cls(config_value.get("base_dir") or str(default), inst_data)
+        return cls(folder or str(Path(home or "") / "history" / "runs"), inst_data)
 
     def store_run_shard(self, rows: Sequence[Mapping[str, Any]]) -> None:
         for run_id in {row["run_id"] for row in rows}:

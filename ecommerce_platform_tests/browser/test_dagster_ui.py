@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-import dagster as dg
 import pytest
 from playwright.sync_api import Page, expect
 
 from ecommerce_platform.embedded.sample_shop import generate_sample
 from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform_tests.browser import chromium
+from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.end_to_end.platform import Platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -179,7 +179,7 @@ def test_the_report_that_an_asset_names_opens_and_leads_to_a_business_date(shop:
 
 
 def test_a_backfill_launched_by_clicks_runs_its_days_in_one_run_to_the_end(shop: Shop, page: Page) -> None:
-    with dg.DagsterInstance.from_config(str(shop.home)) as instance:
+    with instance_of(shop.home) as instance:
         before = {run.run_id for run in instance.get_runs()}
         page.goto(f"{shop.address}/assets/iceberg/orders?view=partitions")
         page.get_by_role("button", name="Materialize").first.click()

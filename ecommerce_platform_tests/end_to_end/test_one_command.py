@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import dagster as dg
 import pytest
 
 from ecommerce_platform.embedded.sample_shop import SampleReport, generate_sample
+from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.end_to_end.oracle import Truth, truth
 from ecommerce_platform_tests.end_to_end.platform import (
     Platform,
@@ -55,7 +55,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             *("dagster", "asset", "materialize", "-m", "ecommerce_platform.definitions", "--select", "*"),
             *("--partition-range", f"{DAYS[0]}...{DAYS[-1]}"),
         )
-        with dg.DagsterInstance.from_config(str(home)) as instance:
+        with instance_of(home) as instance:
             [run] = instance.get_runs()
             events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]
             ended = outcome(events, run.is_success)

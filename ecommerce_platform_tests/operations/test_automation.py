@@ -12,6 +12,7 @@ from ecommerce_platform.definitions import build_definitions
 from ecommerce_platform.operations import jobs
 from ecommerce_platform.operations.automation import Automation, build_automation
 from ecommerce_platform.settings import PROJECT_DIR, Profile, load_settings
+from ecommerce_platform_tests.dagster_home import instance_of
 
 INSTANCE = Path(jobs.__file__).parent / "dagster.yaml"
 
@@ -59,7 +60,7 @@ def test_every_step_that_writes_a_table_has_a_pool_that_no_other_step_has(defini
 
 def test_a_new_dagster_home_lets_one_run_use_a_pool_and_ends_runs_whose_process_is_gone(tmp_path: Path) -> None:
     shutil.copy(INSTANCE, tmp_path / "dagster.yaml")
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+    with instance_of(tmp_path) as instance:
         pools = instance.get_concurrency_config().pool_config
         assert pools.default_pool_limit == 1
         assert str(pools.pool_granularity.value) == "run"

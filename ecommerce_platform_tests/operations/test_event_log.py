@@ -162,3 +162,17 @@ def test_a_batch_size_that_somebody_has_set_stands(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "7")
     ran(tmp_path / "home", OWN_STORAGE, monkeypatch)
     assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == "7"
+
+
+def test_events_are_never_written_to_wherever_one_happens_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dagster.yaml").write_text(OWN_STORAGE)
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with pytest.raises(ValueError, match="set DAGSTER_HOME"):
+        dg.DagsterInstance.from_config(str(tmp_path))
+    (tmp_path / "dagster.yaml").write_text(f"{OWN_STORAGE}  config: {{base_dir: {tmp_path / 'elsewhere'}}}\n")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization("users"))
+    assert sorted(path.name for path in (tmp_path / "elsewhere").glob("*.db")) == [".db", "index.db"]

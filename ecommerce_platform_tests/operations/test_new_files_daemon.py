@@ -22,6 +22,7 @@ from ecommerce_platform.landing.sensor import SENSOR_NAME
 from ecommerce_platform.operations import jobs
 from ecommerce_platform.operations.backfill.days import days_between
 from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.operations.prometheus import wait_until
 
 pytestmark = pytest.mark.slow
@@ -83,12 +84,12 @@ class Installation:
                 process.wait()
 
     def runs(self) -> list[dg.DagsterRun]:
-        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+        with instance_of(self.home) as instance:
             return list(instance.get_runs())
 
     def ticks_that_found_nothing(self) -> list[float]:
         """Seconds of the sensor's ticks that looked at all files and had nothing to launch."""
-        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+        with instance_of(self.home) as instance:
             [sensor] = [state for state in instance.all_instigator_state() if state.instigator_name == SENSOR_NAME]
             ticks = instance.get_ticks(sensor.instigator_origin_id, sensor.selector_id)
         return [

@@ -22,6 +22,7 @@ from pydantic import BaseModel, SecretStr
 from ecommerce_platform.embedded import servers
 from ecommerce_platform.operations.notifications import sensor
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
+from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.operations.prometheus import free_port, wait_until
 from ecommerce_platform_tests.s3_server import s3_bucket
 
@@ -183,7 +184,7 @@ def test_every_secret_setting_is_planted() -> None:
 
 
 def test_the_secrets_were_really_used(used: Installation) -> None:
-    with dg.DagsterInstance.from_config(str(used.home)) as instance:
+    with instance_of(used.home) as instance:
         statuses = [run.status for run in instance.get_runs()]
     assert len(statuses) == 5
     assert dg.DagsterRunStatus.FAILURE in statuses
@@ -197,7 +198,7 @@ def test_a_receiver_that_does_not_answer_is_told_of_without_its_address(
     for name, value in used.environment.items():
         if name.startswith("ECOMMERCE_"):
             monkeypatch.setenv(name, value)
-    with dg.DagsterInstance.from_config(str(used.home)) as instance:
+    with instance_of(used.home) as instance:
         instance.daemon_cursor_storage.set_cursor_values(
             {
                 sensor.STATE_KEY: json.dumps(

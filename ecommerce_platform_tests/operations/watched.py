@@ -27,6 +27,7 @@ from ecommerce_platform.operations import jobs
 from ecommerce_platform.reconciliation.clickhouse import connect as connect_clickhouse
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.warehouse.connection import connect, execute
+from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.operations.prometheus import Prometheus, answers, free_port, prometheus, wait_until
 
 DAYS = 4
@@ -189,7 +190,7 @@ def watched(folder: Path) -> Iterator[Watched]:
     home = folder / "dagster_home"
     home.mkdir()
     shutil.copy(INSTANCE, home / "dagster.yaml")
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with instance_of(home) as instance:
         found = Watched(settings, home, instance, free_port(), free_port())
         try:
             load_speed_layer(settings, realtime_dir(settings))
