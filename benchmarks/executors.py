@@ -27,7 +27,7 @@ from ecommerce_platform_tests.kubernetes.launcher_lab import lab_namespace, laun
 #: Orders of the day, rounds.
 SIZES = {Size.QUICK: (20_000, 1), Size.FULL: (300_000, 2)}
 ONE, TWO, HERE = "1 executor", "2 executors", "Spark in the step's own process"
-#: Memory and cores of the design's pods, halved; the compilers are the JVM's own.
+#: About half the memory and cores of the design's pods; all else as in the tests of launched steps.
 _PODS = {
     "DRIVER_MEMORY": "1g",
     "DRIVER_MEMORY_OVERHEAD": "512m",
@@ -45,7 +45,7 @@ def run(size: Size) -> Report:
         raise RuntimeError(f"no Kubernetes node here; see the head of {__file__}")
     orders, rounds = SIZES[size]
     with lab_namespace():
-        timings = race([_pods(ONE, 1, orders), _pods(TWO, 2, orders), _here(orders)], rounds)
+        timings = race([_day(ONE, orders, 1), _day(TWO, orders, 2), _day(HERE, orders)], rounds)
     rows = (
         Row("one executor, beside two", ratio(timings, ONE, TWO), "×"),
         Row("two executors in pods, beside the step's own process", ratio(timings, TWO, HERE), "×"),
@@ -55,23 +55,19 @@ def run(size: Size) -> Report:
     )
 
 
-def _pods(name: str, executors: int, orders: int) -> Contender:
+def _day(name: str, orders: int, executors: int = 0) -> Contender:
+    """With so many executors in pods, or none: in the step's own process."""
+
     def work() -> Outcome:
         with installed() as installation:
-            settings = {**_PODS, "EXECUTORS": str(executors)}
-            environment = launcher_environment(installation.folder)
-            environment |= {f"ECOMMERCE_SPARK__RESOURCES__{key}": value for key, value in settings.items()}
+            environment: dict[str, str] = {}
+            if executors:
+                settings = {**_PODS, "EXECUTORS": str(executors)}
+                environment = launcher_environment(installation.folder)
+                environment |= {f"ECOMMERCE_SPARK__RESOURCES__{key}": value for key, value in settings.items()}
             return _materialized(installation, orders, environment)
 
     return Contender(name, work)
-
-
-def _here(orders: int) -> Contender:
-    def work() -> Outcome:
-        with installed() as installation:
-            return _materialized(installation, orders, {})
-
-    return Contender(HERE, work)
 
 
 def _materialized(installation: Installation, orders: int, environment: dict[str, str]) -> Outcome:

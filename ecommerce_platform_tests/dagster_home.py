@@ -9,6 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ecommerce_platform.operations.event_log import BATCH_SIZE
+
 
 @contextmanager
 def instance_of(home: Path) -> Iterator[dg.DagsterInstance]:
@@ -16,6 +18,6 @@ def instance_of(home: Path) -> Iterator[dg.DagsterInstance]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DAGSTER_HOME", str(home))
         # Put there by the storage itself.
-        environment.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")
+        environment.setenv("DAGSTER_EVENT_BATCH_SIZE", str(BATCH_SIZE))
         with dg.DagsterInstance.from_config(str(home)) as instance:
             yield instance

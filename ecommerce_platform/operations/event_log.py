@@ -18,7 +18,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -98,8 +98,9 @@ class BatchingSqliteEventLogStorage(Batching, SqliteEventLogStorage):
     """Dagster's storage of one machine. Without `base_dir` it is where Dagster itself has it: history/runs in DAGSTER_HOME."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        # SQLAlchemy keeps compiled SQL with its engine. No connection is kept: another process may remove a run's file.
-        self._engine = cache(_engine)
+        # SQLAlchemy keeps compiled SQL with its engine; a server that lives for months meets more runs than engines are worth
+        # keeping. No connection is kept: another process may remove a run's file.
+        self._engine = lru_cache(maxsize=16)(_engine)
         self._known_tables: set[str] = set()
         super().__init__(base_dir, inst_data)
         # The run's database is written while the index is open.

@@ -74,17 +74,15 @@ def in_parts(records: Sequence[DayRecord], most: int) -> Iterator[list[DayRecord
     A day without rows costs a line in a statement, so it counts for nothing until a part has a year of days.
     """
     part: list[DayRecord] = []
+    with_rows = 0
     for record in records:
-        if part and (len(part) == _DAYS_OF_A_PART or sum(map(_has_rows, (*part, record))) > most):
+        if len(part) == _DAYS_OF_A_PART or (record.published and with_rows == most):
             yield part
-            part = []
+            part, with_rows = [], 0
         part.append(record)
+        with_rows += record.published > 0
     if part:
         yield part
-
-
-def _has_rows(record: DayRecord) -> bool:
-    return record.published > 0
 
 
 def files_of_days(iceberg: Table, records: Sequence[DayRecord]) -> dict[date, tuple[LakeFile, ...]]:
