@@ -122,5 +122,5 @@ def _timed(connection: SnowflakeConnection, load: Callable[[], object]) -> Outco
     started = time.perf_counter()
     load()
     seconds = time.perf_counter() - started
-    found = fetch_all(connection, load_sql.content_of_days("orders", ORDERS.all_event_columns, 1), [DAY])
+    found = fetch_all(connection, load_sql.content_of_days("orders", ORDERS.all_event_columns, [DAY]))
     return Outcome(found, seconds)

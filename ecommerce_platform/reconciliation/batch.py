@@ -26,7 +26,8 @@ from ecommerce_platform.reconciliation.model import (
     ReconciliationError,
     Value,
 )
-from ecommerce_platform.reconciliation.sqltext import chunks, date_condition, range_condition
+from ecommerce_platform.reconciliation.sqltext import chunks, range_condition
+from ecommerce_platform.warehouse.conditions import date_condition, key_condition
 from ecommerce_platform.warehouse.connection import fetch_all, is_missing_object
 
 if TYPE_CHECKING:
@@ -111,8 +112,7 @@ class BatchOrders:
         """Tier of each of these users that the batch layer knows."""
         found: dict[int, str] = {}
         for chunk in chunks(user_ids):
-            wanted = ", ".join(str(int(user_id)) for user_id in chunk)
-            found.update(dict(self.rows(f"select id, customer_tier from {USERS} where id in ({wanted})")))
+            found.update(dict(self.rows(f"select id, customer_tier from {USERS} where {key_condition('id', chunk)}")))
         return found
 
     def mart(self, dates: Sequence[date]) -> dict[date, MetricValues]:
@@ -138,7 +138,11 @@ class BatchOrders:
         key = self.contract.key
         low, high = self.rows(f"""
             select min({key}), max({key})
-            from (select {key} from raw.orders union all select {key} from {ORDERS}) as known
+            from (
+                select {key} from raw.orders
+                union all select {key} from raw.superseded_orders
+                union all select {key} from {ORDERS}
+            ) as known
         """)[0]
         return None if low is None else KeyRange(int(low), int(high))
 
@@ -176,15 +180,12 @@ class BatchOrders:
 
     def versions(self, ids: Iterable[int], history: Mapping[int, Sequence[BatchEvent]]) -> dict[int, OrderVersion]:
         """What the batch layer shows of each of these orders, with the LSN and time of the last event in their `history`."""
-        wanted = sorted(set(ids))
+        key, wanted = self.contract.key, sorted(set(ids))
         last = {order_id: history[order_id][-1] for order_id in wanted if order_id in history}
         shown: dict[int, dict[str, Value]] = {}
         names = [column.name for column in self.columns]
         for chunk in chunks(wanted):
-            listed = ", ".join(str(int(order_id)) for order_id in chunk)
-            sql = (
-                f"select {self.contract.key}, {', '.join(names)} from {ORDERS} where {self.contract.key} in ({listed})"
-            )
+            sql = f"select {key}, {', '.join(names)} from {ORDERS} where {key_condition(key, chunk)}"
             for order_id, *values in self.rows(sql):
                 shown[int(order_id)] = dict(zip(names, map(_value, values), strict=True))
         versions = {}
@@ -205,10 +206,8 @@ class BatchOrders:
         found: dict[int, list[BatchEvent]] = {}
         read = ", ".join(f"events.{name}" for name in names)
         for chunk in chunks(ids):
-            listed = ", ".join(str(int(order_id)) for order_id in chunk)
-            condition = f"{key} in ({listed})"
             sql = f"""
-                {self._events(*names, *_EVENT_COLUMNS, condition=condition)}
+                {self._events(*names, *_EVENT_COLUMNS, condition=key_condition(key, chunk))}
                 select events.{key}, events.__op, events.__source_lsn, events.__source_ts_ms, events.date,
                        events.__source_file, events.__source_row, events.batch_id, ledger.iceberg_snapshot_id, {read}
                 from events

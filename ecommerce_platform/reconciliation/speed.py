@@ -21,7 +21,8 @@ from ecommerce_platform.reconciliation.checksum import MODULUS, clickhouse_check
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
 from ecommerce_platform.reconciliation.model import Cell, OrderVersion, Value
-from ecommerce_platform.reconciliation.sqltext import chunks, date_condition, range_condition
+from ecommerce_platform.reconciliation.sqltext import chunks, range_condition
+from ecommerce_platform.warehouse.conditions import date_condition
 
 _INSERTION = "tuple(__lsn, toUInt64OrZero(splitByChar('_', _part)[-3]), _part_offset)"
 

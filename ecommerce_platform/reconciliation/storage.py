@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_platform.reconciliation import tables
 from ecommerce_platform.reconciliation.converge import DayCourse, DayResult, courses
 from ecommerce_platform.reconciliation.model import BatchEvent, Discrepancy, Finding, MetricVerdict, Reason, State
-from ecommerce_platform.reconciliation.sqltext import date_condition
+from ecommerce_platform.warehouse.conditions import date_condition
 from ecommerce_platform.warehouse.connection import execute, fetch_all, transaction
 from ecommerce_platform.warehouse.migrations import ensure_version
 

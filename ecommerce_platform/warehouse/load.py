@@ -33,6 +33,7 @@ from ecommerce_platform.lakehouse.tables import with_extra_columns
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse import ddl, load_sql
 from ecommerce_platform.warehouse.checksum import NO_ROWS, Content
+from ecommerce_platform.warehouse.conditions import as_parameter
 from ecommerce_platform.warehouse.connection import (
     Opener,
     WarehouseError,
@@ -148,7 +149,7 @@ def load_tables(
 
 def ledger_rows(connection: SnowflakeConnection, table: str, days: Sequence[date]) -> dict[date, LedgerRow]:
     """What RAW.LOAD_LEDGER has of the table's days."""
-    rows = fetch_all(connection, load_sql.ledger_of_days(len(days)), (table, *days)) if days else []
+    rows = fetch_all(connection, load_sql.ledger_of_days(days), (table,)) if days else []
     return {
         day: LedgerRow(batch, int(snapshot), Content(int(count), str(checksum)))
         for day, batch, snapshot, count, checksum in rows
@@ -286,11 +287,10 @@ class _TableLoader:
             replaced = self._damaged(planned, current, expected) if self.force else sorted(current)
             if replaced:
                 columns = self.contract.raw_columns
-                execute(self.connection, load_sql.keep_superseded(self.table, columns, len(replaced)), replaced)
+                execute(self.connection, load_sql.keep_superseded(self.table, columns, replaced))
             if replaced and self.force:
-                sql = load_sql.forget_applied(len(replaced))
-                execute(self.connection, sql, (self.table, *replaced))
-            execute(self.connection, load_sql.delete_days(self.table, len(days)), days)
+                execute(self.connection, load_sql.forget_applied(replaced), (self.table,))
+            execute(self.connection, load_sql.delete_days(self.table, days))
             self._insert(loading, planned, now)
             self._compare(days, expected)
             self._write_ledger(planned, expected, now)
@@ -312,13 +312,13 @@ class _TableLoader:
 
     def _held(self, days: list[date]) -> dict[date, Content]:
         """What RAW holds of the days that have rows there."""
-        sql = load_sql.content_of_days(self.table, self.contract.all_event_columns, len(days))
-        return {day: Content(int(rows), str(checksum)) for day, rows, checksum in fetch_all(self.connection, sql, days)}
+        sql = load_sql.content_of_days(self.table, self.contract.all_event_columns, days)
+        return {day: Content(int(rows), str(checksum)) for day, rows, checksum in fetch_all(self.connection, sql)}
 
     def _insert(self, loading: str, planned: list[_PlannedDay], now: datetime) -> None:
-        batches = [value for day in planned for value in (day.record.day, day.batch_id)]
-        sql = load_sql.insert_days(self.table, loading, self.contract.all_event_columns, len(planned))
-        execute(self.connection, sql, (now, *batches))
+        batches = as_parameter({"day": day.record.day, "batch_id": day.batch_id} for day in planned)
+        sql = load_sql.insert_days(self.table, loading, self.contract.all_event_columns)
+        execute(self.connection, sql, (now, batches))
 
     def _compare(self, days: list[date], expected: Mapping[date, Content]) -> None:
         found = self._held(days)
@@ -331,15 +331,19 @@ class _TableLoader:
             raise ContentMismatch(self.table, problems)
 
     def _write_ledger(self, planned: list[_PlannedDay], expected: Mapping[date, Content], now: datetime) -> None:
-        execute(
-            self.connection, load_sql.delete_ledger(len(planned)), (self.table, *(day.record.day for day in planned))
+        days = [day.record.day for day in planned]
+        execute(self.connection, load_sql.delete_ledger(days), (self.table,))
+        rows = as_parameter(
+            {
+                "day": day.record.day,
+                "batch_id": day.batch_id,
+                "snapshot_id": day.record.snapshot_id,
+                "row_count": expected[day.record.day].rows,
+                "checksum": expected[day.record.day].checksum,
+            }
+            for day in planned
         )
-        values: list[object] = []
-        for day in planned:
-            content = expected[day.record.day]
-            values += [self.table, day.record.day, day.batch_id, day.record.snapshot_id]
-            values += [content.rows, content.checksum, self.run_id, now]
-        execute(self.connection, load_sql.insert_ledger(len(planned)), values)
+        execute(self.connection, load_sql.insert_ledger(), (self.table, self.run_id, now, rows))
 
     def _loaded(
         self, record: DayRecord, content: Content, files: Sequence[LakeFile] = (), already: bool = False

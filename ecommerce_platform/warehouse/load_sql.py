@@ -1,17 +1,19 @@
 """The statements of a load, as text.
 
 What belongs here: SQL of PUT, COPY and the load's transaction. What does not: running it in order (load.py). Values are
-parameters (`%s`); names come from contracts and are quoted.
+parameters (`%s`), but for dates, which are ranges in the text; names come from contracts and are quoted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from ecommerce_platform.contracts import Column, LogicalType
 from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.checksum import snowflake_checksum
+from ecommerce_platform.warehouse.conditions import date_condition, rows_of
 from ecommerce_platform.warehouse.connection import quoted
 
 
@@ -58,45 +60,46 @@ def take_lock() -> str:
     return f"update {ddl.LOAD_LOCK} set run_id = %s, taken_at = %s where table_name = %s"
 
 
-def ledger_of_days(number_of_days: int) -> str:
+def ledger_of_days(days: Sequence[date]) -> str:
+    """Its parameter is the table."""
     return (
         "select date, batch_id, iceberg_snapshot_id, row_count, checksum "
-        f"from {ddl.LOAD_LEDGER} where table_name = %s and date in ({_dates(number_of_days)})"
+        f"from {ddl.LOAD_LEDGER} where table_name = %s and {date_condition('date', days)}"
     )
 
 
-def keep_superseded(table: str, columns: Sequence[Column], number_of_days: int) -> str:
+def keep_superseded(table: str, columns: Sequence[Column], days: Sequence[date]) -> str:
     """Keeps the rows that are about to be replaced, with the batch that brought them."""
     names = ddl.names_of(columns)
     return (
         f"insert into {ddl.superseded_table(table)} ({names})\n"
-        f"select {names} from {ddl.raw_table(table)} where {quoted('date')} in ({_dates(number_of_days)})"
+        f"select {names} from {ddl.raw_table(table)} where {_on(days)}"
     )
 
 
-def delete_days(table: str, number_of_days: int) -> str:
-    return f"delete from {ddl.raw_table(table)} where {quoted('date')} in ({_dates(number_of_days)})"
+def delete_days(table: str, days: Sequence[date]) -> str:
+    return f"delete from {ddl.raw_table(table)} where {_on(days)}"
 
 
-def insert_days(table: str, loading: str, columns: Sequence[Column], number_of_days: int) -> str:
-    """From the loading table into RAW with the load's stamps: parameters are loaded_at, then (day, batch id) of each day."""
+def insert_days(table: str, loading: str, columns: Sequence[Column]) -> str:
+    """From the loading table into RAW with the load's stamps: parameters are loaded_at, then rows (day, batch_id) as one."""
     names = ddl.names_of(columns)
     selected = ", ".join(f"loading.{quoted(column.name)}" for column in columns)
-    batches = ", ".join(["(%s, %s)"] * number_of_days)
+    batches = rows_of({"day": "date", "batch_id": "varchar"})
     return (
         f"insert into {ddl.raw_table(table)} ({names}, {quoted('loaded_at')}, {quoted('batch_id')})\n"
         f"select {selected}, %s::timestamp_ntz, batches.batch_id\n"
         f"from {quoted(loading)} as loading\n"
-        f"inner join (values {batches}) as batches (day, batch_id) on loading.{quoted('date')} = batches.day::date"
+        f"inner join ({batches}) as batches on loading.{quoted('date')} = batches.day"
     )
 
 
-def content_of_days(table: str, columns: Sequence[Column], number_of_days: int) -> str:
+def content_of_days(table: str, columns: Sequence[Column], days: Sequence[date]) -> str:
     """Rows and checksum of each day that has rows in RAW."""
     day = quoted("date")
     return (
         f"select {day}, count(*), {snowflake_checksum(columns)} from {ddl.raw_table(table)} "
-        f"where {day} in ({_dates(number_of_days)}) group by {day}"
+        f"where {_on(days)} group by {day}"
     )
 
 
@@ -106,23 +109,34 @@ def content_by_day(table: str, columns: Sequence[Column]) -> str:
     return f"select {day}, count(*), {snowflake_checksum(columns)} from {ddl.raw_table(table)} group by {day}"
 
 
-def delete_ledger(number_of_days: int) -> str:
-    return f"delete from {ddl.LOAD_LEDGER} where table_name = %s and date in ({_dates(number_of_days)})"
+def delete_ledger(days: Sequence[date]) -> str:
+    """Its parameter is the table."""
+    return f"delete from {ddl.LOAD_LEDGER} where table_name = %s and {date_condition('date', days)}"
 
 
-def forget_applied(number_of_days: int) -> str:
-    """The models do not hold the table's days any more: the next dbt run computes their keys again."""
-    return f"delete from {ddl.APPLIED_DAYS} where table_name = %s and date in ({_dates(number_of_days)})"
+def forget_applied(days: Sequence[date]) -> str:
+    """The models no longer hold the table's days: the next dbt run computes their keys again. Its parameter is the table."""
+    return f"delete from {ddl.APPLIED_DAYS} where table_name = %s and {date_condition('date', days)}"
 
 
-def insert_ledger(number_of_days: int) -> str:
-    rows = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * number_of_days)
+def insert_ledger() -> str:
+    """Parameters are table, run id and loaded_at, then rows (day, batch_id, snapshot_id, row_count, checksum) as one."""
+    days = rows_of(
+        {
+            "day": "date",
+            "batch_id": "varchar",
+            "snapshot_id": "number(38, 0)",
+            "row_count": "number(38, 0)",
+            "checksum": "varchar",
+        }
+    )
     return (
         f"insert into {ddl.LOAD_LEDGER} "
-        "(table_name, date, batch_id, iceberg_snapshot_id, row_count, checksum, run_id, loaded_at)\n"
-        f"values {rows}"
+        "(table_name, run_id, loaded_at, date, batch_id, iceberg_snapshot_id, row_count, checksum)\n"
+        "select %s, %s, %s::timestamp_ntz, days.day, days.batch_id, days.snapshot_id, days.row_count, days.checksum\n"
+        f"from ({days}) as days"
     )
 
 
-def _dates(number: int) -> str:
-    return ", ".join(["%s::date"] * number)
+def _on(days: Sequence[date]) -> str:
+    return date_condition(quoted("date"), days)

@@ -229,10 +229,10 @@ def _remove_strays(
         if days.is_everything:
             execute(connection, f"delete from {ddl.raw_table(table)} where {quoted('date')} is null")
         if strays:
-            execute(connection, load_sql.keep_superseded(table, contract.raw_columns, len(strays)), list(strays))
-            execute(connection, load_sql.delete_days(table, len(strays)), list(strays))
-            execute(connection, load_sql.delete_ledger(len(strays)), (table, *strays))
-            execute(connection, load_sql.forget_applied(len(strays)), (table, *strays))
+            execute(connection, load_sql.keep_superseded(table, contract.raw_columns, strays))
+            execute(connection, load_sql.delete_days(table, strays))
+            execute(connection, load_sql.delete_ledger(strays), (table,))
+            execute(connection, load_sql.forget_applied(strays), (table,))
 
 
 def rebuild_spark_copies(settings: Settings, open_connection: Opener, run_id: str, say: Say) -> None:

@@ -40,8 +40,8 @@ def measure(
     if not wanted:
         return []
     ledger = ledger_rows(connection, contract.table, wanted)
-    sql = load_sql.content_of_days(contract.table, contract.all_event_columns, len(wanted))
-    raw = {day: Content(int(rows), str(checksum)) for day, rows, checksum in fetch_all(connection, sql, wanted)}
+    sql = load_sql.content_of_days(contract.table, contract.all_event_columns, wanted)
+    raw = {day: Content(int(rows), str(checksum)) for day, rows, checksum in fetch_all(connection, sql)}
     return [
         DayMeasurement(
             day,

@@ -28,6 +28,7 @@ from ecommerce_platform.reconciliation.compare.config import ClickHouseSide, Com
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
 from ecommerce_platform.reconciliation.model import ReconciliationError, Value
 from ecommerce_platform.reconciliation.sqltext import chunks, range_condition
+from ecommerce_platform.warehouse.conditions import key_condition
 from ecommerce_platform.warehouse.connection import fetch_all
 from ecommerce_platform.warehouse.connection import quoted as snowflake_name
 
@@ -74,6 +75,10 @@ class _Side(ABC):
         """Checksum over columns, alike on both sides."""
 
     @abstractmethod
+    def _at(self, positions: Iterable[int]) -> str:
+        """Condition: the row is at one of these positions."""
+
+    @abstractmethod
     def rows(self, sql: str) -> Sequence[Sequence[Any]]:
         """Answer to a query. Raises ReconciliationError with the engine's words."""
 
@@ -103,8 +108,7 @@ class _Side(ABC):
         picked = ", ".join(self._name(column.name) for column in columns)
         found: list[Row] = []
         for some in chunks(positions, ROWS_AT_ONCE):
-            listed = ", ".join(str(int(position)) for position in some)
-            sql = f"select {picked} from {self._source} where {self._where} and {self._position} in ({listed})"
+            sql = f"select {picked} from {self._source} where {self._where} and {self._at(some)}"
             found += (_row(values, columns, len(self.comparison.key)) for values in self.rows(sql))
         return found
 
@@ -128,6 +132,9 @@ class ClickHouseTable(_Side):
 
     def _hash(self, columns: Sequence[Column]) -> str:
         return clickhouse_checksum(columns, self._name)
+
+    def _at(self, positions: Iterable[int]) -> str:
+        return f"{self._position} in ({', '.join(str(int(position)) for position in positions)})"
 
     @property
     def _checksum(self) -> str:
@@ -202,6 +209,9 @@ class SnowflakeTable(_Side):
 
     def _hash(self, columns: Sequence[Column]) -> str:
         return snowflake_checksum(columns, self._name)
+
+    def _at(self, positions: Iterable[int]) -> str:
+        return key_condition(self._position, positions)
 
     @property
     def _rows(self) -> str:

@@ -21,8 +21,8 @@ from ecommerce_platform.reconciliation.model import (
     State,
     Status,
 )
-from ecommerce_platform.reconciliation.sqltext import date_condition
 from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.warehouse.conditions import date_condition
 from ecommerce_platform.warehouse.connection import fetch_all
 
 _ORDER = {State.CONFIRMED: 0, State.SUSPECTED: 1, State.HEALED: 2}
