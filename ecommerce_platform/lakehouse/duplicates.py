@@ -17,19 +17,24 @@ ROWS_PER_BUCKET = 500_000
 _BUCKET = "_bucket"
 
 
-def mark_duplicates(events: DataFrame, contract: Contract, rows_of_largest_day: int) -> DataFrame:
+def mark_duplicates(
+    events: DataFrame, contract: Contract, rows_of_largest_day: int, one_day: bool = False
+) -> DataFrame:
     """Adds `_duplicate` (boolean), true for an event equal to the one before it.
 
     Before it: of the same day, key and LSN, in event order (`__ts_ms`, file, row), so that of two equal events with another
     version of the key between them (insert, delete, insert with one LSN) both stay. Equal: in every column of the contract and
-    of the change-data-capture metadata. The rows come out clustered and sorted by day and key, as Iceberg wants them.
+    of the change-data-capture metadata. The rows come out clustered by day and sorted by day and key, as Iceberg wants them.
+
+    `one_day` promises that all rows are of one day.
     """
     buckets = max(1, -(-rows_of_largest_day // ROWS_PER_BUCKET))
     # Day and bucket alone decide where a row goes: one exchange serves the comparison here and the writing by day after it.
     spread = events.withColumn(_BUCKET, F.pmod(F.hash(contract.key), F.lit(buckets))).repartition("date", _BUCKET)
-    window = Window.partitionBy("date", _BUCKET, contract.key, "__source_lsn").orderBy(
-        "__ts_ms", "__source_file", "__source_row"
-    )
+    # Sorting compares the first column cheaply, as numbers side by side, and the others row by row: of one day, that is the key.
+    key, place = (contract.key, "__source_lsn"), ("date", _BUCKET)
+    together = (*key, *place) if one_day else (*place, *key)
+    window = Window.partitionBy(*together).orderBy("__ts_ms", "__source_file", "__source_row")
     whole = F.struct(*(column.name for column in event_columns(contract)))
     # The first row has none before it: its `lag` is null, which a struct never equals, whatever nulls it holds.
     return spread.withColumn("_duplicate", whole.eqNullSafe(F.lag(whole).over(window))).drop(_BUCKET)

@@ -36,7 +36,6 @@ _FIRST_MICROSECOND, _LAST_MICROSECOND = _FIRST_MILLISECOND * 1000, _LAST_MILLISE
 _ISO_TIMESTAMP = r"^\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}([.]\d{1,9})?( ?(Z|z|UTC|[+-]\d{2}(:?\d{2})?))?)?\s*$"
 _ISO_DATE = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _WHOLE_NUMBER = r"^\s*[+-]?\d+\s*$"
-_PLAIN_DECIMAL = r"^\s*[+-]?(\d+([.]\d*)?|[.]\d+)\s*$"
 _SCIENTIFIC_DECIMAL = r"^\s*[+-]?(\d+([.]\d*)?|[.]\d+)[eE][+-]?\d+\s*$"
 
 _Decoder = Callable[[SparkColumn, Column, PhysicalColumn], SparkColumn]
@@ -90,12 +89,11 @@ def _decimal(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> Spar
 def _decimal_from_text(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
     text = F.trim(raw)
     # Zeros beyond the scale change nothing, any other digit there would be lost.
-    fits = rf"^[+-]?\d*([.]\d{{0,{column.scale}}}0*)?$"
+    fraction = rf"[.]\d{{0,{column.scale}}}0*"
+    fits = rf"^[+-]?(\d+({fraction})?|(?=[.]\d){fraction})$"
     wide = text.try_cast("decimal(38,18)")
     narrow = text.try_cast(column.spark_type)
-    return F.when(raw.rlike(_PLAIN_DECIMAL) & text.rlike(fits), narrow).when(
-        raw.rlike(_SCIENTIFIC_DECIMAL) & (wide == narrow), narrow
-    )
+    return F.when(text.rlike(fits), narrow).when(raw.rlike(_SCIENTIFIC_DECIMAL) & (wide == narrow), narrow)
 
 
 def _decimal_from_bytes(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:

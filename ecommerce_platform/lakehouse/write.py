@@ -131,11 +131,14 @@ def _write_part(
         frames = [frame.where(mine) for frame in frames]
     seen, fit = _without_unfit(frames, contract, names, hand_over)
     doubled = Observation()
-    marked = mark_duplicates(fit, contract, part.largest).observe(
+    one_day = len({arrival.day for arrival in part.arrivals}) == 1
+    marked = mark_duplicates(fit, contract, part.largest, one_day).observe(
         doubled, F.collect_list(F.when(F.col("_duplicate"), F.col("date"))).alias("days")
     )
     events = marked.where(~F.col("_duplicate")).select(*names)
     writer = events.writeTo(branch_table).option(_RUN_ID, run_id).option("distribution-mode", "none")
+    if one_day:  # Iceberg would sort by day first, which nothing is to be had from.
+        writer = writer.option("use-table-distribution-and-ordering", "false")
     if part.number == 1:
         writer.overwrite(days_filter(arrival.day for arrival in part.arrivals))
     else:
