@@ -24,10 +24,10 @@ from benchmarks.whole_day.marts import digest_of_warehouse
 from ecommerce_platform import demo
 from ecommerce_platform.embedded.servers import down, ensure_snowflake
 
-ORDERS = {Size.QUICK: (10_000,), Size.FULL: (100_000, 1_000_000)}
+ORDERS = {Size.QUICK: (10_000,), Size.FULL: (100_000, 1_000_000, 5_000_000)}
 #: Customers grow with the orders, as in a shop: a day of a few customers with a thousand orders each is none that anybody has.
 ORDERS_A_CUSTOMER = 10
-ROUNDS = {10_000: 1, 100_000: 2, 1_000_000: 2}
+ROUNDS = {10_000: 1, 100_000: 2, 1_000_000: 2, 5_000_000: 1}
 OURS, SCRIPT, DUCKDB = "ecommerce-platform", "plain script, same engines", "dbt on DuckDB"
 
 

@@ -31,6 +31,11 @@ def newest_first(*keys: str) -> WindowSpec:
     )
 
 
+def leaves_out(texts: Sequence[str]) -> Column:
+    """True for an event with the placeholder in one of these text columns; else false or null."""
+    return reduce(Column.__or__, (F.col(name) == UNCHANGED_PLACEHOLDER for name in texts))
+
+
 def with_moved_texts(events: DataFrame, contract: Contract, texts: Sequence[str]) -> DataFrame:
     """The events; where an INSERT of a key change has the placeholder in one of `texts`, the old key's text, or null.
 
@@ -38,8 +43,7 @@ def with_moved_texts(events: DataFrame, contract: Contract, texts: Sequence[str]
     """
     if not texts:
         return events
-    leaves_out = reduce(Column.__or__, (F.col(name) == UNCHANGED_PLACEHOLDER for name in texts))
-    moving = events.where((F.col("__op") == "INSERT") & leaves_out)
+    moving = events.where((F.col("__op") == "INSERT") & leaves_out(texts))
     if moving.isEmpty():
         return events
     moves = _moves(events, moving, contract.key).persist()

@@ -7,12 +7,11 @@ What belongs here: event order, deletes and the placeholder of unchanged texts. 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark programmer knows
 
-from ecommerce_platform.analytics.key_changes import newest_first, with_moved_texts
+from ecommerce_platform.analytics.key_changes import leaves_out, newest_first, with_moved_texts
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.metrics import UNCHANGED_PLACEHOLDER
 
@@ -28,7 +27,8 @@ def latest_state(events: DataFrame, contract: Contract, columns: Iterable[str]) 
     names = [name for name in columns if name != contract.key]
     texts = [name for name in names if name in contract.text_columns]
     last_first = newest_first(contract.key)
-    if not _left_out(events, texts):
+    if not _any_left_out(events, texts):
+        # The last event tells all that there is to know, at half the price.
         state = events.withColumn("__rank", F.row_number().over(last_first))
         return _last(state, contract.key, [F.col(name) for name in names])
     events = with_moved_texts(events, contract, texts)
@@ -47,15 +47,9 @@ def latest_state(events: DataFrame, contract: Contract, columns: Iterable[str]) 
     return _last(state, contract.key, kept)
 
 
-def _left_out(events: DataFrame, texts: Sequence[str]) -> bool:
-    """Whether any event has the placeholder in one of `texts`, which the files' statistics mostly answer.
-
-    Without one the last event tells all that there is to know, at half the price.
-    """
-    if not texts:
-        return False
-    placeholder = reduce(Column.__or__, (F.col(name) == UNCHANGED_PLACEHOLDER for name in texts))
-    return not events.where(placeholder).isEmpty()
+def _any_left_out(events: DataFrame, texts: Sequence[str]) -> bool:
+    """Whether any event has the placeholder in one of `texts`, which the files' statistics mostly answer."""
+    return bool(texts) and not events.where(leaves_out(texts)).isEmpty()
 
 
 def _last(ranked: DataFrame, key: str, kept: Sequence[Column]) -> DataFrame:

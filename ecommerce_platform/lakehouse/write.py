@@ -67,6 +67,11 @@ class Part:
         """About how many rows the largest day brings to this part."""
         return -(-max(arrival.rows for arrival in self.arrivals) // self.of)
 
+    @property
+    def one_day(self) -> bool:
+        """Whether all rows are of one day."""
+        return len({arrival.day for arrival in self.arrivals}) == 1
+
     def __str__(self) -> str:
         days = sorted(arrival.day for arrival in self.arrivals)
         return f"part {self.number} of {self.of} of {days[0]}" if self.of > 1 else f"{days[0]} to {days[-1]}"
@@ -131,13 +136,12 @@ def _write_part(
         frames = [frame.where(mine) for frame in frames]
     seen, fit = _without_unfit(frames, contract, names, hand_over)
     doubled = Observation()
-    one_day = len({arrival.day for arrival in part.arrivals}) == 1
-    marked = mark_duplicates(fit, contract, part.largest, one_day).observe(
+    marked = mark_duplicates(fit, contract, part.largest, part.one_day).observe(
         doubled, F.collect_list(F.when(F.col("_duplicate"), F.col("date"))).alias("days")
     )
     events = marked.where(~F.col("_duplicate")).select(*names)
     writer = events.writeTo(branch_table).option(_RUN_ID, run_id).option("distribution-mode", "none")
-    if one_day:  # Iceberg would sort by day first, which nothing is to be had from.
+    if part.one_day:  # Iceberg would sort by day first, which nothing is to be had from.
         writer = writer.option("use-table-distribution-and-ordering", "false")
     if part.number == 1:
         writer.overwrite(days_filter(arrival.day for arrival in part.arrivals))

@@ -53,6 +53,7 @@ from ecommerce_platform.warehouse.lake_files import (
     open_table,
     scratch_folder,
 )
+from ecommerce_platform.warehouse.load_ledger import LedgerRow, batch_id, ledger_rows
 from ecommerce_platform.warehouse.schema import ensure_current, ensure_raw_columns
 
 if TYPE_CHECKING:
@@ -71,15 +72,6 @@ class ContentMismatch(WarehouseError):
         self.problems = dict(problems)
         told = "; ".join(f"{day}: {problem}" for day, problem in problems.items())
         super().__init__(f"RAW.{table.upper()} would differ from Iceberg, so nothing was committed: {told}")
-
-
-@dataclass(frozen=True)
-class LedgerRow:
-    """What RAW.LOAD_LEDGER says of a day."""
-
-    batch_id: str
-    snapshot_id: int
-    content: Content
 
 
 @dataclass(frozen=True)
@@ -114,11 +106,6 @@ class _PlannedDay:
     seen: str | None  # batch id that the ledger had when this was planned
 
 
-def batch_id(table: str, day: date, content_id: str) -> str:
-    """The load's name: the same published content has the same, whoever loads it and when."""
-    return f"{table}-{day.isoformat()}-{content_id}"
-
-
 def load_tables(
     settings: Settings,
     open_connection: Opener,
@@ -145,15 +132,6 @@ def load_tables(
         told = "; ".join(f"{table}: {type(error).__name__}: {error}" for table, error in failed.items())
         raise WarehouseError(f"raw load failed for {told}") from next(iter(failed.values()))
     return {table: future.result() for table, future in running.items()}
-
-
-def ledger_rows(connection: SnowflakeConnection, table: str, days: Sequence[date]) -> dict[date, LedgerRow]:
-    """What RAW.LOAD_LEDGER has of the table's days."""
-    rows = fetch_all(connection, load_sql.ledger_of_days(days), (table,)) if days else []
-    return {
-        day: LedgerRow(batch, int(snapshot), Content(int(count), str(checksum)))
-        for day, batch, snapshot, count, checksum in rows
-    }
 
 
 @contextmanager

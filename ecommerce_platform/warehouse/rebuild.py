@@ -39,7 +39,8 @@ from ecommerce_platform.warehouse.lake_files import (
     open_table,
     scratch_folder,
 )
-from ecommerce_platform.warehouse.load import LedgerRow, TableLoad, batch_id, load_table
+from ecommerce_platform.warehouse.load import TableLoad, load_table
+from ecommerce_platform.warehouse.load_ledger import LedgerRow, batch_id
 from ecommerce_platform.warehouse.schema import bring_up_to_date, ensure_raw_columns
 from ecommerce_platform.warehouse.spark_columns import SPARK_TABLES
 from ecommerce_platform.warehouse.spark_tables import load_spark_tables

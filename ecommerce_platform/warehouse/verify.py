@@ -15,7 +15,7 @@ from ecommerce_platform.lakehouse.ledger import DayRecord
 from ecommerce_platform.warehouse import load_sql
 from ecommerce_platform.warehouse.checksum import NO_ROWS, Content
 from ecommerce_platform.warehouse.connection import fetch_all
-from ecommerce_platform.warehouse.load import LedgerRow, batch_id, ledger_rows
+from ecommerce_platform.warehouse.load_ledger import LedgerRow, batch_id, ledger_rows
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -254,6 +254,18 @@ def test_file_names_are_taken_as_they_are(lake: Lake, name: str) -> None:
     assert lake.rows("__source_file") == [(f"date=2026-01-01/{name}",)]
 
 
+@pytest.mark.parametrize("files", [1, 4, 5])
+def test_each_row_knows_its_file_and_day_however_many_files_a_day_has(lake: Lake, files: int) -> None:
+    # Eight files in all are told apart in one way, ten in another. Each name ends like the one before it.
+    names = [f"{'p' * number}art.parquet" for number in range(1, files + 1)]
+    for number, name in enumerate(names):
+        lake.land(FIRST, order(number, 1), file=name)
+        lake.land(SECOND, order(number, 2), file=name)
+    lake.ingest(FIRST, SECOND)
+    places = [(f"date={day}/{name}", day) for day in (FIRST, SECOND) for name in names]
+    assert sorted(lake.rows("__source_file", "date")) == sorted(places)
+
+
 def test_files_of_different_forms_make_one_day(lake: Lake) -> None:
     lake.land(FIRST, order(1, 1))
     typed = pa.Table.from_pylist([order(2, 2)], ORDER_SCHEMA).drop_columns(["updated_at"])

@@ -68,6 +68,13 @@ FORMS: dict[str, dict[str, tuple[pa.Array, list[Any]]]] = {
         ),
         "status": (pa.array(["shipped", "", "__debezium_unavailable_value"]), ["shipped", "", "__debezium_unavailable_value"]),
     },
+    "decimals-at-the-edge": {
+        "id": (pa.array([1, 2, 3, 4, 5, 6, 7, 8, 9], pa.int64()), [1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        "total_amount": (
+            pa.array([".", "5.", "-.5", "+3.14", "0.0000", " 7.5 ", "1_0", "", "1.5.0"]),
+            money(None, "5.00", "-0.50", "3.14", "0.00", "7.50", None, None, None),
+        ),
+    },
     "milliseconds-and-wide-decimals": {
         "id": (pa.array(money("1", "2", "9223372036854775808"), pa.decimal128(20, 0)), [1, 2, None]),
         "user_id": (pa.array(money("1.00", "2.50", "-3.00"), pa.decimal128(10, 2)), [1, None, -3]),
