@@ -135,7 +135,7 @@ class SparkSettings(Section):
     """Collector and compiler of that session's JVM. When empty, by what the run reads: below 32 MiB of landing files
     `-XX:+UseSerialGC -XX:TieredStopAtLevel=1`, which saves seconds, above them the optimising compiler, which saves minutes."""
     shuffle_partitions: int | None = None
-    """Partitions of a shuffle; twice the cores when empty."""
+    """Partitions of a shuffle. When empty, twice the cores, and one for 32 MiB of landing files that the run reads."""
     jars_dir: str | None = None
     """Folder with the jars; in the user's cache, which all checkouts share, when empty."""
     extra: dict[str, str] = Field(default_factory=dict)

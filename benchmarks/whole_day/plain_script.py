@@ -26,6 +26,7 @@ from ecommerce_platform.analytics.compute import NEEDED, Frames
 from ecommerce_platform.analytics.state import latest_state
 from ecommerce_platform.analytics.tables import TABLES
 from ecommerce_platform.contracts import SOURCE_TABLES, Column, Contract, LogicalType, load_contracts
+from ecommerce_platform.landing.files import landed_bytes
 from ecommerce_platform.reconciliation.clickhouse import connect as clickhouse
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.catalog import ensure_namespaces, load_iceberg_table
@@ -45,7 +46,10 @@ def run(settings: Settings, day: date) -> Mapping[str, float]:
     """Everything of one day; seconds of each stage."""
     stages = Stages()
     with stages.timed("session"):
-        spark = build_session(settings)
+        # The JVM and Spark as the platform starts them for as much to read.
+        spark = build_session(
+            settings, input_bytes=lambda: landed_bytes(settings.landing_uri, SOURCE_TABLES, day, day, settings.s3)
+        )
         ensure_namespaces(spark, settings)
     with stages.timed("change events"):
         for contract in load_contracts().values():

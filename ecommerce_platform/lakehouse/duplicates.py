@@ -29,11 +29,16 @@ def mark_duplicates(
     `one_day` promises that all rows are of one day.
     """
     buckets = max(1, -(-rows_of_largest_day // ROWS_PER_BUCKET))
-    # Day and bucket alone decide where a row goes: one exchange serves the comparison here and the writing by day after it.
-    spread = events.withColumn(_BUCKET, F.pmod(F.hash(contract.key), F.lit(buckets))).repartition("date", _BUCKET)
-    # Sorting compares the first column cheaply, as numbers side by side, and the others row by row: of one day, that is the key.
-    key, place = (contract.key, "__source_lsn"), ("date", _BUCKET)
-    together = (*key, *place) if one_day else (*place, *key)
+    if one_day:
+        # As many tasks as buckets, each with its own, which it sorts in memory; asked for by number, they are not joined again.
+        spread = events.repartition(buckets, contract.key)
+        # Sorting compares the first column cheaply, as numbers side by side, and the others row by row.
+        together = [contract.key, "__source_lsn"]
+    else:
+        # Day and bucket alone decide where a row goes: one exchange serves the comparison here and the writing by day after it.
+        bucket = F.pmod(F.hash(contract.key), F.lit(buckets))
+        spread = events.withColumn(_BUCKET, bucket).repartition("date", _BUCKET)
+        together = ["date", _BUCKET, contract.key, "__source_lsn"]
     window = Window.partitionBy(*together).orderBy("__ts_ms", "__source_file", "__source_row")
     whole = F.struct(*(column.name for column in event_columns(contract)))
     # The first row has none before it: its `lag` is null, which a struct never equals, whatever nulls it holds.

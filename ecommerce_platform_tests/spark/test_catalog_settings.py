@@ -84,6 +84,26 @@ def test_the_jvm_compiles_for_what_there_is_to_read(
     assert options.count("UseSerialGC") + options.count("UseParallelGC") + options.count("UseZGC") == 1
 
 
+@pytest.mark.parametrize(
+    ("master", "told", "input_bytes", "expected"),
+    [
+        ("local[2]", None, None, "4"),
+        ("local[2]", None, 1000, "4"),
+        ("local[2]", None, 20 * 32 * 2**20, "20"),
+        ("local[1]", None, None, "2"),
+        ("local", None, 0, "2"),
+        ("local[8]", None, 10 * 32 * 2**20, "16"),
+        ("local[2]", 7, 20 * 32 * 2**20, "7"),
+    ],
+)
+def test_a_shuffle_has_a_partition_for_what_a_task_can_sort_in_memory(
+    local_settings: Settings, master: str, told: int | None, input_bytes: int | None, expected: str
+) -> None:
+    spark = local_settings.spark.model_copy(update={"master": master, "shuffle_partitions": told})
+    settings = local_settings.model_copy(update={"spark": spark})
+    assert application_options(settings, (), lambda: input_bytes)["spark.sql.shuffle.partitions"] == expected
+
+
 def test_a_database_that_cannot_keep_a_catalog_is_refused_by_name(local_settings: Settings) -> None:
     with pytest.raises(CatalogError, match="'mysql'; a sql catalog is kept in sqlite or postgresql"):
         jdbc_uri(with_lakehouse(local_settings, catalog_uri="mysql://db/lake").lakehouse)
