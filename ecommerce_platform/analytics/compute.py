@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from types import ModuleType
 
-from pyspark import StorageLevel
+from pyspark import StorageLevel, inheritable_thread_target
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -109,10 +110,14 @@ def refresh(
         RUN_ID: run_id,
     }
     states = {table: read_state(spark, settings, published, table) for table in NEEDED}
-    with Frames(states) as frames:
-        for name in missing:
-            done[name] = replace(spark, settings, TABLES[name], frames.result(name), properties)
-    return done
+
+    def write(name: str) -> WrittenTable:
+        return replace(spark, settings, TABLES[name], frames.result(name), properties)
+
+    # Side by side: one table's planning and commit leave the cores to the others' rows. What they share is computed once.
+    with Frames(states) as frames, ThreadPoolExecutor(len(missing), thread_name_prefix="analytics") as pool:
+        running = {name: pool.submit(inheritable_thread_target(spark)(write), name) for name in missing}
+    return done | {name: future.result() for name, future in running.items()}
 
 
 def read_state(spark: SparkSession, settings: Settings, published: PublishedInput, table: str) -> DataFrame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.exact import count, money, quotient
+from ecommerce_platform.analytics.exact import count, hundredths, money, quotient
 
 
 def calculate_customer_metrics(users: DataFrame, purchases: DataFrame, items: DataFrame) -> DataFrame:
@@ -21,7 +21,7 @@ def calculate_customer_metrics(users: DataFrame, purchases: DataFrame, items: Da
     # Orders and items are summed apart: joined first, an order's amount would count once for each of its items.
     of_orders = purchases.groupBy(F.col("user_id").alias("id")).agg(
         F.count(F.lit(1)).alias("total_orders"),
-        F.sum("total_amount").alias("total_spent"),
+        F.sum(hundredths(F.col("total_amount"))).alias("total_spent"),
         F.min("business_date").alias("first_order_date"),
         F.max("business_date").alias("last_order_date"),
     )

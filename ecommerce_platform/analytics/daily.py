@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.exact import count, money, quotient
+from ecommerce_platform.analytics.exact import count, hundredths, money, quotient
 from ecommerce_platform.analytics.purchases import is_purchase
 from ecommerce_platform.metrics import CANCELLED, COMPLETED_STATUSES, in_statuses
 
@@ -56,7 +56,7 @@ def _orders_by_day(users: DataFrame, orders: DataFrame) -> DataFrame:
         F.count_if(F.expr(in_statuses("status", COMPLETED_STATUSES))).alias("completed"),
         F.count_if(F.col("status") == CANCELLED).alias("cancelled"),
         F.count_if(purchase).alias("purchases"),
-        F.sum(F.when(purchase, F.col("total_amount"))).alias("revenue"),
+        F.sum(F.when(purchase, hundredths(F.col("total_amount")))).alias("revenue"),
     )
     return by_customer.groupBy("date").agg(
         F.sum("orders").alias("total_orders"),
@@ -91,7 +91,7 @@ def _with_quotients(days: DataFrame) -> DataFrame:
         quotient(revenue, purchases, 10, 2, numerator_scale=2).alias("avg_order_value"),
         "total_revenue",
         "revenue_from_new_customers",
-        money(revenue - revenue_from_new).alias("revenue_from_returning_customers"),
+        (revenue - revenue_from_new).cast("decimal(18,2)").alias("revenue_from_returning_customers"),
         "total_items_sold",
         "unique_products_sold",
         quotient(new, active, 5, 4).alias("customer_acquisition_rate"),

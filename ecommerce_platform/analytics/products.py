@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.exact import count, money, quotient
+from ecommerce_platform.analytics.exact import count, hundredths, money, quotient
 
 
 def calculate_product_analytics(items: DataFrame) -> DataFrame:
@@ -18,13 +18,12 @@ def calculate_product_analytics(items: DataFrame) -> DataFrame:
     decimal(10,2), unique_customers, total_orders.
     """
     product_day = (F.col("business_date").alias("date"), "product_id")
+    revenue = F.col("quantity") * hundredths(F.col("unit_price"))
     # Distinct orders and distinct buyers by plain sums over ever coarser groups: an order has one buyer. One shuffle serves
     # all three, where two distinct counts at once would multiply the rows first.
     sold = (
         items.where("product_id is not null and business_date is not null")
-        .select(
-            *product_day, "user_id", "order_id", "quantity", (F.col("quantity") * F.col("unit_price")).alias("revenue")
-        )
+        .select(*product_day, "user_id", "order_id", "quantity", revenue.alias("revenue"))
         .repartition("date", "product_id")
         .groupBy("date", "product_id", "user_id", "order_id")
         .agg(F.sum("quantity").alias("units"), F.sum("revenue").alias("revenue"))
@@ -38,13 +37,13 @@ def calculate_product_analytics(items: DataFrame) -> DataFrame:
             F.sum("orders").alias("total_orders"),
         )
     )
-    units, revenue = count(F.col("units")), money(F.col("revenue"))
+    units, total = count(F.col("units")), money(F.col("revenue"))
     return sold.select(
         "date",
         "product_id",
         units.alias("units_sold"),
-        revenue.alias("total_revenue"),
-        quotient(revenue, units, 10, 2, numerator_scale=2).alias("avg_selling_price"),
+        total.alias("total_revenue"),
+        quotient(total, units, 10, 2, numerator_scale=2).alias("avg_selling_price"),
         "unique_customers",
         "total_orders",
     )

@@ -3,10 +3,11 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
+from pyspark.errors import ArithmeticException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.exact import quotient
+from ecommerce_platform.analytics.exact import hundredths, money, quotient
 
 CASES = [
     ("0.00", 0),
@@ -52,3 +53,31 @@ def test_a_whole_quotient_needs_no_digits(spark: SparkSession) -> None:
 def test_a_numerator_with_more_digits_than_its_quotient_is_refused(spark: SparkSession) -> None:
     with pytest.raises(ValueError, match="3 digits has no exact quotient of 2"):
         quotient(F.lit(1), F.lit(1), 10, 2, numerator_scale=3)
+
+
+@pytest.mark.parametrize("amount", ["0.00", "0.01", "-0.01", "0.29", "-1.10", "99999999.99", "-99999999.99", None])
+def test_money_goes_to_hundredths_and_back_unchanged(spark: SparkSession, amount: str | None) -> None:
+    given = spark.createDataFrame([(None if amount is None else Decimal(amount),)], "a decimal(10,2)")
+    found = given.select(hundredths(F.col("a")).alias("h"), money(hundredths(F.col("a"))).alias("m"))
+    assert found.dtypes == [("h", "bigint"), ("m", "decimal(18,2)")]
+    (row,) = found.collect()
+    assert row["h"] == (None if amount is None else int(Decimal(amount) * 100))
+    assert row["m"] == Decimal(amount or 0)
+
+
+def test_the_greatest_sum_that_a_column_holds_is_exact_and_one_more_is_refused(spark: SparkSession) -> None:
+    most = 10**18 - 1
+    given = spark.createDataFrame([(most,), (-most,)], "h bigint")
+    assert [row["m"] for row in given.select(money(F.col("h")).alias("m")).collect()] == [
+        Decimal("9999999999999999.99"),
+        Decimal("-9999999999999999.99"),
+    ]
+    with pytest.raises(ArithmeticException, match="NUMERIC_VALUE_OUT_OF_RANGE"):
+        spark.createDataFrame([(most + 1,)], "h bigint").select(money(F.col("h"))).collect()
+
+
+def test_a_sum_beyond_bigint_is_refused_and_never_wrong(spark: SparkSession) -> None:
+    price = F.lit("99999999.99").cast("decimal(10,2)")
+    lines = spark.createDataFrame([(900_000_000,), (900_000_000,)], "quantity int")
+    with pytest.raises(ArithmeticException, match="OVERFLOW"):
+        lines.agg(F.sum(F.col("quantity") * hundredths(price))).collect()

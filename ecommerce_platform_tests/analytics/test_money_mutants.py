@@ -19,6 +19,7 @@ pytestmark = pytest.mark.mutation
 
 FUNCTIONS: tuple[FunctionType, ...] = (
     exact.quotient,
+    exact.hundredths,
     exact.money,
     purchases.purchases_of,
     purchases.purchased_items,
@@ -43,7 +44,7 @@ SAME: tuple[tuple[str, str], ...] = (
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_every_mistake_is_noticed(function: FunctionType, spark: SparkSession, shop: Frames) -> None:
-    tests = test_exact if function is exact.quotient else test_transformations
+    tests = test_exact if function in (exact.quotient, exact.hundredths, exact.money) else test_transformations
     score = scored(function, tests, SAME, (Py4JError, PySparkException), {"spark": spark, "shop": shop})
     assert score.killed or score.failed
     assert not score.survivors, "\n".join(score.survivors)
