@@ -23,7 +23,7 @@ from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, Physic
 from ecommerce_platform.lakehouse.values import decoder, expected_forms
 
 #: Part of every content id: a change of the rules is a change of what a day becomes.
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 
 #: Words and letters of Debezium, in lower case, and what is stored.
 OPERATIONS = {
@@ -131,8 +131,10 @@ def read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> Dat
         F.col("_metadata.row_index").alias(_ROW),
     )
     day, file = _place(F.col("_path"), group.uris)
+    values = {column.name: _decoded(column, physical.get(column.name)) for column in columns}
+    values |= _change_times(values)
     return rows.select(
-        *(_decoded(column, physical.get(column.name)) for column in columns),
+        *(values[column.name].alias(column.name) for column in columns),
         day.alias(_DATE),
         file.alias(_FILE),
         _ROW,
@@ -172,7 +174,7 @@ def original_values(contract: Contract) -> SparkColumn:
 
 def _decoded(column: Column, physical: PhysicalColumn | None) -> SparkColumn:
     if physical is None:
-        return F.lit(None).cast(column.spark_type).alias(column.name)
+        return F.lit(None).cast(column.spark_type)
     decode = decoder(column, physical)
     if decode is None:
         raise ValueError(f"column {column.name} cannot be decoded from {physical}; ask schema_problem first")
@@ -182,7 +184,24 @@ def _decoded(column: Column, physical: PhysicalColumn | None) -> SparkColumn:
         value = F.lit(None).cast("string")
         for letter, stored in OPERATIONS.items():
             value = F.when(word == letter, F.lit(stored)).otherwise(value)
-    return value.cast(column.spark_type).alias(column.name)
+    return value.cast(column.spark_type)
+
+
+def _change_times(values: Mapping[str, SparkColumn]) -> dict[str, SparkColumn]:
+    """The two times of a change, by the rules that need more than one value.
+
+    Nothing was captured in 1970: a time of 0, as some connectors send where they have none, or an earlier one, is unreadable.
+    Snapshot rows have no commit: a READ whose `__source_ts_ms` is 0 or null takes its `__ts_ms`.
+    """
+    epoch = F.timestamp_millis(F.lit(0))
+    seen, committed = values["__ts_ms"], values["__source_ts_ms"]
+    seen = F.when(seen > epoch, seen)
+    unknown = F.coalesce(committed == epoch, F.col(f"{_RAW}__source_ts_ms").isNull())
+    read = values["__op"].eqNullSafe("READ")
+    return {
+        "__ts_ms": seen,
+        "__source_ts_ms": F.when(committed > epoch, committed).when(read & unknown, seen),
+    }
 
 
 def _problems(contract: Contract) -> Iterable[tuple[SparkColumn, QuarantineReason, Column]]:
@@ -206,7 +225,8 @@ def _problems(contract: Contract) -> Iterable[tuple[SparkColumn, QuarantineReaso
             if column.required and not column.primary_key:
                 # A DELETE carries its key; other columns of the table may be null (REPLICA IDENTITY DEFAULT).
                 always = column in CDC_COLUMNS
-                absent = raw[column.name].isNull() & (F.lit(True) if always else ~F.col("__op").eqNullSafe("DELETE"))
+                applies = value.isNull() if always else ~F.col("__op").eqNullSafe("DELETE")
+                absent = raw[column.name].isNull() & applies
                 reason = QuarantineReason.MISSING_TIMESTAMP if stamp else QuarantineReason.MISSING_VALUE
                 yield absent, reason, column
 

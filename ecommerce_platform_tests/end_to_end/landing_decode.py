@@ -208,6 +208,11 @@ def decode_row(row: Event, table: str) -> Event:
     if operation is None:
         raise UnfitValue(f"__op: unknown {event['__op']!r}")
     event["__op"] = operation
+    if operation == "READ" and not event["__source_ts_ms"]:
+        event["__source_ts_ms"] = event["__ts_ms"]  # a snapshot row has no commit
+    for name in ("__ts_ms", "__source_ts_ms"):
+        if event[name] is not None and event[name] <= 0:
+            raise UnfitValue(f"{name}: {row[name]!r} is no time at which a change was captured")
     required = ["id", "__ts_ms", "__source_ts_ms"]
     required += [] if operation == "READ" else ["__source_lsn"]
     required += [] if operation == "DELETE" else ["created_at"]

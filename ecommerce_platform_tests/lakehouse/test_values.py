@@ -45,7 +45,7 @@ FORMS: dict[str, dict[str, tuple[pa.Array, list[Any]]]] = {
         "total_amount": (pa.array(money("1.50", "-0.01", None), pa.decimal128(10, 2)), money("1.50", "-0.01", None)),
         "created_at": (pa.array([MICROS, 0, -62135596800000000], pa.int64()), [NEW_YEAR, EPOCH, YEAR_ONE]),
         "__op": (pa.array(["c", "U", " d "]), ["INSERT", "UPDATE", "DELETE"]),
-        "__ts_ms": (pa.array([1767268800123, 0, 253402300800000], pa.int64()), [MILLIS, EPOCH, None]),
+        "__ts_ms": (pa.array([1767268800123, 0, 253402300800000], pa.int64()), [MILLIS, None, None]),
     },
     "text": {
         "id": (pa.array(["1", " +7 ", "1.5"]), [1, 7, None]),
@@ -134,8 +134,8 @@ def with_metadata(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
     rows = len(columns["id"])
     filled = {
         "__op": pa.array(["c"] * rows),
-        "__ts_ms": pa.array([0] * rows, pa.int64()),
-        "__source_ts_ms": pa.array([0] * rows, pa.int64()),
+        "__ts_ms": pa.array([1] * rows, pa.int64()),
+        "__source_ts_ms": pa.array([1] * rows, pa.int64()),
         "created_at": pa.array([0] * rows, pa.int64()),
     }
     return filled | columns

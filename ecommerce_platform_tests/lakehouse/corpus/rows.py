@@ -101,6 +101,9 @@ def fine(
 
 DELETE = {"__op": "d", "user_id": None, "status": None, "total_amount": None, "created_at": None, "updated_at": None}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: A snapshot row takes the connector's time where the database gave none.
+_HALF_A_SECOND_LATER = datetime(2026, 1, 1, 12, 0, 0, 500_000, tzinfo=UTC)
+SEEN = {"__ts_ms": _HALF_A_SECOND_LATER, "__source_ts_ms": _HALF_A_SECOND_LATER}
 
 ROWS: tuple[RowKind, ...] = (
     unfit("a key that is null", "null_key", "id", id=None),
@@ -115,6 +118,25 @@ ROWS: tuple[RowKind, ...] = (
     unfit("a change without the database's time", "missing_timestamp", "__source_ts_ms", __source_ts_ms=None),
     unfit("microseconds where milliseconds belong", "unreadable_timestamp", "__ts_ms", __ts_ms=NOON * 1000),
     unfit("a time before the year 1", "unreadable_timestamp", "__source_ts_ms", __source_ts_ms=-(10**15)),
+    unfit("a change whose connector's time is 0", "unreadable_timestamp", "__ts_ms", __ts_ms=0),
+    unfit("a change whose database's time is 0", "unreadable_timestamp", "__source_ts_ms", __source_ts_ms=0),
+    unfit("a change whose database's time is before 1970", "unreadable_timestamp", "__source_ts_ms", __source_ts_ms=-1),
+    unfit("a snapshot row whose connector's time is 0", "unreadable_timestamp", "__ts_ms", __op="r", __ts_ms=0),
+    unfit(
+        "a snapshot row whose database's time is before 1970",
+        "unreadable_timestamp",
+        "__source_ts_ms",
+        __op="r",
+        __source_ts_ms=-1,
+    ),
+    unfit("a snapshot row with both times 0", "unreadable_timestamp", "__ts_ms", __op="r", __ts_ms=0, __source_ts_ms=0),
+    unfit(
+        "a change whose time is 0 as text",
+        "unreadable_timestamp",
+        "__source_ts_ms",
+        "text",
+        __source_ts_ms="1970-01-01T00:00:00Z",
+    ),
     unfit("an insert without its creation time", "missing_timestamp", "created_at", created_at=None),
     unfit("a required value that is null", "missing_value", "user_id", user_id=None),
     unfit(
@@ -183,6 +205,8 @@ ROWS: tuple[RowKind, ...] = (
     fine("an operation with blanks around it", expected={"__op": "UPDATE"}, __op=" u "),
     fine("an operation in words and capitals", expected={"__op": "DELETE"}, __op="DELETE"),
     fine("a snapshot row without a log sequence number", expected={"__op": "READ"}, __op="r", __source_lsn=None),
+    fine("a snapshot row whose database's time is 0", expected=SEEN, __op="r", __ts_ms=NOON + 500, __source_ts_ms=0),
+    fine("a snapshot row without a database's time", expected=SEEN, __op="r", __ts_ms=NOON + 500, __source_ts_ms=None),
     fine("a delete with its key alone", expected={"__op": "DELETE", "user_id": None, "created_at": None}, **DELETE),
     fine("an amount in scientific notation", expected={"total_amount": Decimal("1000.00")}, total_amount="1e3"),
     fine("an amount with blanks around it", expected={"total_amount": Decimal("5.00")}, total_amount=" 5.00 "),
