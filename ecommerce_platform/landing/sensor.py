@@ -3,12 +3,11 @@
 What belongs here: one tick. What does not: what changed (changes.py) and what runs (the job is handed in).
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.landing.assets import observation
@@ -16,21 +15,13 @@ from ecommerce_platform.landing.changes import Cursor, DayRange, changed_days, d
 from ecommerce_platform.landing.files import LandingError, LandingTable, list_table
 from ecommerce_platform.partitions import daily_partitions
 from ecommerce_platform.settings import Profile, Settings
+from ecommerce_platform.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, unfinished_runs
 
 SENSOR_NAME = "new_landing_files"
 LONGEST_RANGE_DAYS = 90
 MOST_RUNS_A_TICK = 5
 #: Dagster stores these one by one, slowly; what a long history's first tick leaves out, the observation step records.
 MOST_OBSERVATIONS_A_TICK = 200
-
-#: Runs that have not ended, whatever they wait for: each may still write.
-UNFINISHED = (
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-)
 
 
 def sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
@@ -39,7 +30,10 @@ def sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
 
 
 def build_sensor(
-    settings: Settings, job: UnresolvedAssetJobDefinition, seconds_between_ticks: int = 60
+    settings: Settings,
+    job: UnresolvedAssetJobDefinition,
+    seconds_between_ticks: int = 60,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dg.SensorDefinition:
     """The sensor that launches `job` for the days whose files changed. On one machine it is off until it is switched on."""
 
@@ -52,8 +46,10 @@ def build_sensor(
     )
     def new_landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         # Two runs at once would write the same tables; what changes meanwhile is still there at the next tick.
-        if context.instance.get_runs_count(dg.RunsFilter(job_name=job.name, statuses=list(UNFINISHED))):
-            return dg.SkipReason(f"a run of {job.name} is not finished yet")
+        unfinished = unfinished_runs(context.instance, clock(), job.name)
+        unfinished.warn(context.log)
+        if waits_for := unfinished.waits_for():
+            return dg.SkipReason(waits_for)
         try:
             tables = [list_table(settings.landing_uri, table, settings.s3) for table in SOURCE_TABLES]
         except LandingError as error:
@@ -89,7 +85,7 @@ def evaluate(
 def _run_request(days: DayRange, seen: Mapping[date, str]) -> dg.RunRequest:
     # A range of days is one run; Dagster's tags for it are those that `--partition-range` sets.
     tags = {
-        ASSET_PARTITION_RANGE_START_TAG: days.first.isoformat(),
-        ASSET_PARTITION_RANGE_END_TAG: days.last.isoformat(),
+        RANGE_START_TAG: days.first.isoformat(),
+        RANGE_END_TAG: days.last.isoformat(),
     }
     return dg.RunRequest(run_key=days.run_key(seen), tags=tags)

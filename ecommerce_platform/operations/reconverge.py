@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from ecommerce_platform.landing.sensor import UNFINISHED, sensor_status
+from ecommerce_platform.landing.sensor import sensor_status
 from ecommerce_platform.partitions import daily_partitions
 from ecommerce_platform.reconciliation.again import Agenda, Gaps, Slot, agenda
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY
@@ -21,14 +21,12 @@ from ecommerce_platform.reconciliation.converge import courses
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.unfinished_runs import unfinished_runs
 
 JOB_NAME = "reconcile_again"
 SENSOR_NAME = "days_not_converged"
 #: The agenda is read from Snowflake when it can have changed; a reconciliation by hand is noticed after this time.
 LONGEST_UNREAD = timedelta(hours=1)
-
-#: A daemon that died before it launched a run launches it when it is back within a day (Dagster's limit), else never.
-_FORGOTTEN = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,9 @@ def build_sensor(
         context: dg.SensorEvaluationContext, reconciliation: ReconciliationResource
     ) -> dg.SensorResult | dg.SkipReason:
         now = clock()
-        if running := unfinished(context.instance, now):
+        unfinished = unfinished_runs(context.instance, now)
+        unfinished.warn(context.log)
+        if running := next((run.run_id for run in unfinished.on_their_way if may_reconcile(run)), None):
             # Two reconciliations at once would each take the other's open discrepancies for the last word.
             return dg.SkipReason(f"a run that reconciles is not finished yet: {running}")
         record, cursor = last_record(context.instance), Cursor.from_text(context.cursor)
@@ -112,16 +112,8 @@ def build_sensor(
     return days_not_converged
 
 
-def unfinished(instance: dg.DagsterInstance, now: datetime) -> str | None:
-    """A run that may be reconciling, or is about to: of any job, as most of them end with the reconciliation."""
-    records = instance.get_run_records(dg.RunsFilter(statuses=list(UNFINISHED)))
-    return next((record.dagster_run.run_id for record in records if _may_reconcile(record, now)), None)
-
-
-def _may_reconcile(record: dg.RunRecord, now: datetime) -> bool:
-    run = record.dagster_run
-    if run.status is dg.DagsterRunStatus.NOT_STARTED and now - record.create_timestamp > _FORGOTTEN:
-        return False
+def may_reconcile(run: dg.DagsterRun) -> bool:
+    """Whether a run may be reconciling, or is about to: of any job, as most of them end with the reconciliation."""
     if run.asset_selection is not None:
         return any(key.path[0] == CONVERGENCE_KEY.path[0] for key in run.asset_selection)
     return True

@@ -13,7 +13,7 @@ import dagster as dg
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
 from ecommerce_platform.lakehouse.upkeep import UpkeepReport
-from ecommerce_platform.operations.schedules import default_status
+from ecommerce_platform.operations.schedules import one_at_a_time
 from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
@@ -80,13 +80,8 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
 
 def upkeep_schedule(settings: Settings, job: dg.JobDefinition) -> dg.ScheduleDefinition:
     """Runs the upkeep once a week."""
-    return dg.ScheduleDefinition(
-        name="lakehouse_upkeep_schedule",
-        cron_schedule=_CRON,
-        job=job,
-        execution_timezone="UTC",
-        default_status=default_status(settings),
-        description="Sundays at 05:00 UTC: upkeep of the Iceberg tables.",
+    return one_at_a_time(
+        settings, "lakehouse_upkeep_schedule", _CRON, job, "Sundays at 05:00 UTC: upkeep of the Iceberg tables."
     )
 
 

@@ -112,7 +112,7 @@ def test_no_run_is_launched_while_one_is_unfinished(shop: Shop) -> None:
     job = shop.definitions.resolve_job_def("daily_batch")
     run = shop.instance.create_run_for_job(job)
     assert shop.tick() == ()
-    assert shop.skip_message == "a run of daily_batch is not finished yet"
+    assert shop.skip_message == f"a run of daily_batch is not finished yet: {run.run_id} (not_started)"
     shop.instance.report_run_canceled(run)
     assert len(shop.tick()) == 1
 

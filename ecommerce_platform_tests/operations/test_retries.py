@@ -1,4 +1,4 @@
-"""Retries: a few, with growing pauses, one at a time, and none for a verdict on the data."""
+"""Retries: a few, with growing pauses, no day waiting for another, and none for a verdict on the data or a person's decision."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 DAY = date(2026, 1, 4)
 
 
-def failed(minutes_ago: float, number: int = 0, *, automatic: bool = True, success: bool = False) -> Attempt:
+FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
+
+
+def failed(
+    minutes_ago: float, number: int = 0, *, automatic: bool = True, success: bool = False, cancelled: bool = False
+) -> Attempt:
     ended = NOW - timedelta(minutes=minutes_ago)
-    return Attempt(f"run-{number}", "run-0", number, DAY, DAY, ended, success, automatic)
+    return Attempt(f"run-{number}", "run-0", number, DAY, DAY, ended, success, automatic, cancelled)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +36,8 @@ def failed(minutes_ago: float, number: int = 0, *, automatic: bool = True, succe
         ([failed(300), failed(280, 1), failed(250, 2), failed(180, 3)], []),
         ([failed(30), failed(10, success=True)], []),
         ([failed(30, automatic=False)], []),
+        ([failed(60), failed(30, 1, cancelled=True)], []),
+        ([failed(30, cancelled=True)], []),
         ([failed(25 * 60)], []),
     ],
 )
@@ -108,3 +115,74 @@ def test_a_run_that_a_person_launched_is_left_to_that_person(shop: Shop) -> None
     shop.run({"dagster/partition": "2026-01-04"})
     shop.now += timedelta(hours=1)
     assert shop.tick() == []
+
+
+def a_run(shop: Shop, status: dg.DagsterRunStatus, **tags: str) -> dg.DagsterRun:
+    """A run of the job that is in this status, and of which nothing was executed."""
+    job = shop.definitions.resolve_job_def("daily_batch")
+    first = dg.DagsterRunStatus.STARTED if status is FAILURE else status
+    run = shop.instance.create_run_for_job(job, tags={name.replace("__", "/"): value for name, value in tags.items()})
+    if first is CANCELED:
+        shop.instance.report_run_canceled(run)
+    elif status is FAILURE:
+        shop.instance.report_run_failed(run)
+    return run
+
+
+def days_of(requests: list[dg.RunRequest]) -> list[str]:
+    return [request.tags["dagster/asset_partition_range_start"] for request in requests]
+
+
+def test_a_cancelled_retry_leaves_its_day_to_the_person_and_holds_back_no_other_day(shop: Shop) -> None:
+    a_run(shop, FAILURE, dagster__schedule_name="daily", dagster__partition="2026-01-04")
+    shop.now += timedelta(minutes=10)
+    (request,) = shop.tick()
+    cancelled = {**request.tags, "dagster/run_key": request.run_key or "", "dagster/sensor_name": "retry_failed_runs"}
+    a_run(shop, CANCELED, **cancelled)
+    a_run(shop, FAILURE, dagster__sensor_name="new_landing_files", dagster__partition="2026-01-05")
+    shop.now += timedelta(minutes=10)
+    assert days_of(shop.tick()) == ["2026-01-05"]
+
+
+def test_a_request_whose_key_is_spent_holds_back_no_other_day(shop: Shop) -> None:
+    lost = a_run(shop, FAILURE, dagster__schedule_name="daily", dagster__partition="2026-01-04")
+    shop.now += timedelta(minutes=10)
+    (request,) = shop.tick()
+    # A run has the key, and its days are not known: somebody has changed its tags.
+    a_run(shop, CANCELED, **{"dagster/run_key": request.run_key or "", "dagster/sensor_name": "retry_failed_runs"})
+    a_run(shop, FAILURE, dagster__sensor_name="new_landing_files", dagster__partition="2026-01-05")
+    shop.now += timedelta(minutes=10)
+    assert days_of(shop.tick()) == ["2026-01-05"]
+    assert lost.run_id in (request.run_key or "")
+
+
+def test_all_days_that_failed_are_tried_again_in_one_tick(shop: Shop) -> None:
+    for day in ("2026-01-04", "2026-01-05", "2026-01-06"):
+        a_run(shop, FAILURE, dagster__schedule_name="daily", dagster__partition=day)
+    shop.now += timedelta(minutes=10)
+    assert days_of(shop.tick()) == ["2026-01-04", "2026-01-05", "2026-01-06"]
+
+
+def test_an_attempt_that_was_deleted_holds_back_no_other_day(shop: Shop) -> None:
+    tags = {"ecommerce/retry_of": "gone", "ecommerce/retry_attempt": "1", "dagster/sensor_name": "retry_failed_runs"}
+    a_run(shop, FAILURE, **tags, dagster__partition="2026-01-04")
+    a_run(shop, FAILURE, dagster__schedule_name="daily", dagster__partition="2026-01-05")
+    shop.now += timedelta(minutes=30)
+    assert days_of(shop.tick()) == ["2026-01-04", "2026-01-05"]
+
+
+def test_a_run_that_a_person_executed_again_is_left_to_that_person(shop: Shop) -> None:
+    tags = {"dagster/schedule_name": "daily", "dagster/parent_run_id": "the first"}
+    a_run(shop, FAILURE, **tags, dagster__partition="2026-01-04")
+    shop.now += timedelta(minutes=30)
+    assert shop.tick() == []
+
+
+def test_the_second_failure_of_an_attempt_has_a_key_of_its_own(shop: Shop) -> None:
+    tags = {"ecommerce/retry_of": "root", "ecommerce/retry_attempt": "1", "dagster/sensor_name": "retry_failed_runs"}
+    keys = []
+    for _ in range(2):
+        a_run(shop, FAILURE, **tags, dagster__partition="2026-01-04")
+        shop.now = datetime.now(UTC) + timedelta(minutes=30)
+        keys += [request.run_key for request in shop.tick()]
+    assert len(set(keys)) == 2

@@ -1,42 +1,83 @@
 """The daily schedule launches the day that has just ended, and nothing before the first partition."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
 
-from ecommerce_platform.operations.jobs import DAILY_BATCH
-from ecommerce_platform.operations.schedules import daily_batch_schedule
+from ecommerce_platform.operations.schedules import daily_batch_schedule, one_at_a_time
 from ecommerce_platform.settings import load_settings
+from ecommerce_platform_tests.dagster_runs import a_job, a_run
 
 
-def a_job() -> dg.JobDefinition:
-    @dg.op
-    def nothing() -> None:
-        pass
-
-    @dg.job(name=DAILY_BATCH, partitions_def=dg.DailyPartitionsDefinition("2026-01-01", end_offset=1))
-    def job() -> None:
-        nothing()
-
-    return job
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """One on disk: a schedule opens it by its reference."""
+    with dg.instance_for_test() as on_disk:
+        yield on_disk
 
 
-def evaluate(at: datetime) -> dg.RunRequest | dg.SkipReason:
+def evaluate(instance: dg.DagsterInstance, at: datetime) -> dg.RunRequest | dg.SkipReason:
     schedule = daily_batch_schedule(load_settings(start_date=date(2026, 1, 1)), a_job())
-    result = schedule(dg.build_schedule_context(scheduled_execution_time=at))
+    result = schedule(dg.build_schedule_context(instance, scheduled_execution_time=at))
     assert isinstance(result, dg.RunRequest | dg.SkipReason)
     return result
 
 
 @pytest.mark.parametrize("hour", [2, 23])
-def test_the_run_is_for_the_day_before(hour: int) -> None:
-    request = evaluate(datetime(2026, 3, 1, hour, tzinfo=UTC))
+def test_the_run_is_for_the_day_before(instance: dg.DagsterInstance, hour: int) -> None:
+    request = evaluate(instance, datetime(2026, 3, 1, hour, tzinfo=UTC))
     assert isinstance(request, dg.RunRequest)
     assert (request.partition_key, request.run_key) == ("2026-02-28", "daily-2026-02-28")
 
 
-def test_a_day_before_the_first_partition_is_skipped_with_the_reason() -> None:
-    skipped = evaluate(datetime(2026, 1, 1, 2, tzinfo=UTC))
+def test_a_day_before_the_first_partition_is_skipped_with_the_reason(instance: dg.DagsterInstance) -> None:
+    skipped = evaluate(instance, datetime(2026, 1, 1, 2, tzinfo=UTC))
     assert isinstance(skipped, dg.SkipReason)
     assert "2025-12-31 is before the first partition, 2026-01-01" in (skipped.skip_message or "")
+
+
+def now_of_day(day: date) -> datetime:
+    """The moment at which the schedule asks for this day."""
+    return datetime(day.year, day.month, day.day, 2, tzinfo=UTC) + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("partition", "status", "launches"),
+    [
+        ("today", dg.DagsterRunStatus.STARTED, False),
+        ("today", dg.DagsterRunStatus.QUEUED, False),
+        ("another day", dg.DagsterRunStatus.STARTED, True),
+        ("today", dg.DagsterRunStatus.SUCCESS, True),
+    ],
+)
+def test_a_day_that_a_run_on_its_way_has_is_left_to_that_run(
+    instance: dg.DagsterInstance, partition: str, status: dg.DagsterRunStatus, launches: bool
+) -> None:
+    today = datetime.now(UTC).date()
+    day = today if partition == "today" else today - timedelta(days=1)
+    ends = {"dagster__asset_partition_range_start": str(day), "dagster__asset_partition_range_end": str(day)}
+    run = a_run(instance, status, **ends)
+    result = evaluate(instance, now_of_day(today))
+    assert isinstance(result, dg.RunRequest) == launches
+    if isinstance(result, dg.SkipReason):
+        assert run.run_id in (result.skip_message or "")
+
+
+def test_a_run_that_never_started_keeps_no_day_from_the_schedule(instance: dg.DagsterInstance) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=60)
+    a_run(instance, dg.DagsterRunStatus.NOT_STARTED, dagster__partition=str(day))
+    assert isinstance(evaluate(instance, now_of_day(day)), dg.RunRequest)
+
+
+def test_upkeep_and_observation_run_one_at_a_time_and_wait_for_nothing_that_is_forgotten(
+    instance: dg.DagsterInstance,
+) -> None:
+    schedule = one_at_a_time(load_settings(), "weekly", "0 5 * * 0", a_job(), "")
+    run, now = a_run(instance, dg.DagsterRunStatus.NOT_STARTED), datetime.now(UTC)
+    skipped = schedule(dg.build_schedule_context(instance, scheduled_execution_time=now))
+    assert isinstance(skipped, dg.SkipReason)
+    assert run.run_id in (skipped.skip_message or "")
+    later = dg.build_schedule_context(instance, scheduled_execution_time=now + timedelta(days=7))
+    assert isinstance(schedule(later), dg.RunRequest)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -22,13 +22,18 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 
 from ecommerce_platform.landing.changes import ranges_of
-from ecommerce_platform.landing.sensor import UNFINISHED
 from ecommerce_platform.operations.backfill.days import DayState, Stage, days_between, read_ledgers, states
 from ecommerce_platform.operations.backfill.plan import Busy, Plan, make_plan
 from ecommerce_platform.operations.backfill.rates import measured
-from ecommerce_platform.operations.retries import RANGE_END, RANGE_START
 from ecommerce_platform.partitions import daily_partitions
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.unfinished_runs import (
+    PARTITION_TAG,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    days_of_run,
+    unfinished_runs,
+)
 
 TAG = "ecommerce/backfill"
 BACKFILL_TAG = "dagster/backfill"
@@ -117,14 +122,11 @@ class Backfills:
         return start, date.fromisoformat(last) if last else start
 
     def busy(self) -> list[Busy]:
-        """Days of runs and backfills that have not ended."""
+        """Days of runs that are on their way, and of backfills that have not ended."""
         found = []
-        for run in self.instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED))):
-            first = run.tags.get(RANGE_START) or run.tags.get("dagster/partition")
-            last = run.tags.get(RANGE_END) or run.tags.get("dagster/partition")
-            if first and last:
-                what = f"run {run.run_id} ({run.job_name}, {run.status.value.lower()})"
-                found.append(Busy(date.fromisoformat(first), date.fromisoformat(last), what))
+        for run in unfinished_runs(self.instance, datetime.fromtimestamp(self.clock(), UTC)).on_their_way:
+            if covered := days_of_run(run):
+                found.append(Busy(*covered, f"run {run.run_id} ({run.job_name}, {run.status.value.lower()})"))
         for backfill in self.instance.get_backfills(limit=100):
             days = () if backfill.status in _ENDED else self.days_of(backfill)
             found += [
@@ -191,8 +193,8 @@ class Backfills:
         page = self.instance.get_records_for_run(run.run_id, of_type=kinds, limit=1000)
         events = [event for item in page.records if (event := item.event_log_entry.dagster_event) is not None]
         failed = [event.step_key or "" for event in events if event.event_type is DagsterEventType.STEP_FAILURE]
-        first = run.tags.get(RANGE_START) or run.tags.get("dagster/partition", "")
-        last = run.tags.get(RANGE_END) or first
+        first = run.tags.get(RANGE_START_TAG) or run.tags.get(PARTITION_TAG, "")
+        last = run.tags.get(RANGE_END_TAG) or first
         days = first if first == last else f"{first} to {last}"
         return RunProgress(run.run_id, days, run.status.value.lower(), len(events) - len(failed), tuple(failed))
 
@@ -211,10 +213,8 @@ class Backfills:
             if run.status not in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
                 continue
             left = self._not_written(run)
-            first = run.tags.get(RANGE_START) or run.tags.get("dagster/partition")
-            last = run.tags.get(RANGE_END) or first
-            if left and first and last:
-                for day in days_between(date.fromisoformat(first), date.fromisoformat(last)):
+            if left and (days := days_of_run(run)):
+                for day in days_between(*days):
                     work.setdefault(day, left)
         return work
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import dagster as dg
 from dagster import DagsterEventType
 
-from ecommerce_platform.operations.retries import RANGE_END, RANGE_START
+from ecommerce_platform.unfinished_runs import days_of_run
 
 #: Newer runs say more about the machine and the data of today.
 MOST_RUNS = 30
@@ -56,7 +55,7 @@ def measured(instance: dg.DagsterInstance, steps: Iterable[str]) -> Mapping[str,
     points: dict[str, list[tuple[int, float]]] = {}
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
     for run in instance.get_runs(dg.RunsFilter(statuses=ended), limit=MOST_RUNS):
-        days = days_of(run)
+        days = number_of_days(run)
         if not days:
             continue
         page = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.STEP_SUCCESS, limit=1000)
@@ -67,9 +66,7 @@ def measured(instance: dg.DagsterInstance, steps: Iterable[str]) -> Mapping[str,
     return {step: fit(found) for step, found in points.items()}
 
 
-def days_of(run: dg.DagsterRun) -> int:
+def number_of_days(run: dg.DagsterRun) -> int:
     """How many days the run covered; 0 for one without a partition."""
-    first, last = run.tags.get(RANGE_START), run.tags.get(RANGE_END)
-    if first and last:
-        return (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
-    return 1 if run.tags.get("dagster/partition") else 0
+    days = days_of_run(run)
+    return (days[1] - days[0]).days + 1 if days else 0

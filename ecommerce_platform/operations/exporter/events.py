@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster import DagsterEventType, EventLogRecord, RunRecord, RunsFilter
 
-from ecommerce_platform.landing.sensor import UNFINISHED
 from ecommerce_platform.operations.exporter.facts import (
     CheckEvaluated,
     Fact,
@@ -21,6 +20,7 @@ from ecommerce_platform.operations.exporter.facts import (
     StepEnded,
     StepPlanned,
 )
+from ecommerce_platform.unfinished_runs import UNFINISHED
 
 READ_TYPES = {
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED,

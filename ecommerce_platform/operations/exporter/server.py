@@ -18,13 +18,13 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from ecommerce_platform.landing.sensor import UNFINISHED
 from ecommerce_platform.operations.exporter.events import EventReader
 from ecommerce_platform.operations.exporter.exposition import Snapshot, families
 from ecommerce_platform.operations.exporter.facts import Fact, RunEnded
 from ecommerce_platform.operations.exporter.state import Known, PlatformState
 from ecommerce_platform.operations.exporter.tally import Tally
 from ecommerce_platform.operations.notifications.sensor import State
+from ecommerce_platform.unfinished_runs import UNFINISHED
 
 
 @dataclass(frozen=True)
