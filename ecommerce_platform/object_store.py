@@ -1,7 +1,11 @@
-"""S3 as Arrow's file system, from the settings. Not here: listings of landing files, and the clients of Spark and Iceberg."""
+"""S3 as Arrow's file system, from the settings, and when a storage rather than a file is in trouble.
+
+What does not belong here: listings of landing files, and the clients of Spark and Iceberg.
+"""
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +17,24 @@ import pyarrow.fs as pafs
 from ecommerce_platform.settings import S3Settings
 
 _PIECE_BYTES = 1 << 20
+#: The machine or the network is in trouble: what was opened may be sound.
+_TROUBLE_OF_THE_MACHINE = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EMFILE", "ENFILE", "ENOMEM", "ESTALE", "ENODEV", "ENOTCONN", "ETIMEDOUT", "ECONNREFUSED", "ECONNRESET"),
+        *("ECONNABORTED", "EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN", "EPIPE"),
+    )
+)
+#: Of S3, these are about the object; all other errors are about the store, the way to it, or the credentials.
+_ABOUT_THE_OBJECT = ("NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "INVALID_OBJECT_STATE")
+
+
+def storage_is_away(error: OSError) -> bool:
+    """Whether an error of opening or reading a file is trouble of the storage or the machine, and says nothing of the file."""
+    if error.errno is not None:
+        return error.errno in _TROUBLE_OF_THE_MACHINE
+    text = str(error)
+    return "AWS Error" in text and not any(name in text for name in _ABOUT_THE_OBJECT)
 
 
 def arrow_s3(s3: S3Settings) -> pafs.S3FileSystem:

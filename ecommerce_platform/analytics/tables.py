@@ -157,7 +157,7 @@ def current(settings: Settings, table: str) -> WrittenTable | None:
     """What the table holds now, read without a JVM; None when it was never written."""
     try:
         iceberg = load_iceberg_table(settings, identifier(settings, table))
-    except (NoSuchTableError, NoSuchNamespaceError, FileNotFoundError):
+    except (NoSuchTableError, NoSuchNamespaceError):
         return None
     snapshot = iceberg.current_snapshot()
     if snapshot is None or snapshot.summary is None:

@@ -27,8 +27,8 @@ from ecommerce_platform.lakehouse.decode import (
 from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.lakehouse.evolution import extra_columns, unknown_problem
 from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, UnreadableFileError, read_footer
-from ecommerce_platform.landing.files import LandingFile, list_table
-from ecommerce_platform.object_store import arrow_s3
+from ecommerce_platform.landing.files import LandingError, LandingFile, list_table
+from ecommerce_platform.object_store import arrow_s3, storage_is_away
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import hadoop_uri, is_s3
 
@@ -164,6 +164,12 @@ def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingF
     except UnreadableFileError as error:
         return f"{where}: {error}; expected a whole Parquet file: write it again, then materialize the day again"
     except OSError as error:
+        if storage_is_away(error):
+            # No verdict on the file: its day is not refused for it.
+            raise LandingError(
+                f"{where} cannot be read now: {str(error).splitlines()[0]}; nothing was refused for it. Look at the storage of "
+                "ECOMMERCE_LANDING_URI, then materialize the day again"
+            ) from error
         return f"{where}: it cannot be opened: {str(error).splitlines()[0]}; expected a readable Parquet file"
     # A file without rows brings nothing that could be of a wrong type: empty frames are often written with no types at all.
     problem = schema_problem(contract, footer) or unknown_problem(contract, footer, mode) if footer.rows else None

@@ -13,6 +13,8 @@ from enum import StrEnum
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ecommerce_platform.object_store import storage_is_away
+
 _DECIMAL = re.compile(r"Decimal\(precision=(\d+), scale=(-?\d+)\)")
 _INTEGER = re.compile(r"Int\(bitWidth=(\d+), isSigned=(true|false)\)")
 _TEXT_ANNOTATIONS = ("String", "Enum", "JSON")
@@ -89,12 +91,14 @@ class UnreadableFileError(ValueError):
 
 
 def read_footer(file: pa.NativeFile) -> Footer:
-    """The footer of an open file. Raises UnreadableFileError."""
+    """The footer of an open file. Raises UnreadableFileError, and OSError when the storage is away."""
     if file.size() == 0:
         raise UnreadableFileError("it is empty (0 bytes)")
     try:
         metadata = pq.read_metadata(file)
     except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and storage_is_away(error):
+            raise
         raise UnreadableFileError(f"its footer cannot be read: {str(error).splitlines()[0]}") from error
     columns: dict[str, PhysicalColumn] = {}
     for index in range(metadata.num_columns):

@@ -234,13 +234,23 @@ def pyiceberg_catalog(settings: Settings) -> Catalog:
 
 
 def load_iceberg_table(settings: Settings, identifier: str) -> Table:
-    """A table for PyIceberg to read, `namespace.table`; with a hadoop catalog read-only, by its folder."""
+    """A table for PyIceberg to read, `namespace.table`; with a hadoop catalog read-only, by its folder.
+
+    Raises NoSuchTableError (or NoSuchNamespaceError) for one that does not exist, whatever the catalog; FileNotFoundError means
+    that a file of its metadata is lost.
+    """
     if settings.lakehouse.catalog_type != "hadoop":
         return pyiceberg_catalog(settings).load_table(identifier)
+    from pyiceberg.exceptions import NoSuchTableError
     from pyiceberg.table import StaticTable
 
     folder = f"{warehouse_uri(settings)}/{identifier.replace('.', '/')}"
-    return StaticTable.from_metadata(folder, pyiceberg_s3_options(settings.s3) if needs_s3(settings) else {})
+    try:
+        return StaticTable.from_metadata(folder, pyiceberg_s3_options(settings.s3) if needs_s3(settings) else {})
+    except FileNotFoundError as error:
+        if "version-hint.text" not in str(error):
+            raise
+        raise NoSuchTableError(f"table {identifier} does not exist: {folder} has no metadata") from error
 
 
 def ensure_namespaces(spark: SparkSession, settings: Settings) -> None:

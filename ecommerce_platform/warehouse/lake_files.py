@@ -57,7 +57,7 @@ def open_table(settings: Settings, table: str) -> tuple[Table, TableLedger] | No
 
     try:
         iceberg = load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{table}")
-    except (NoSuchTableError, NoSuchNamespaceError, FileNotFoundError):  # the last from a hadoop catalog
+    except (NoSuchTableError, NoSuchNamespaceError):
         return None
     return iceberg, read_table_ledger(table, iceberg)
 

@@ -114,7 +114,7 @@ def _open(settings: Settings, table: str) -> Table | None:
 
     try:
         return load_iceberg_table(settings, f"{settings.lakehouse.analytics_namespace}.{table}")
-    except (NoSuchTableError, NoSuchNamespaceError, FileNotFoundError):  # the last from a hadoop catalog
+    except (NoSuchTableError, NoSuchNamespaceError):
         return None
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.fs as pafs
 import pytest
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
-from ecommerce_platform.lakehouse.arrivals import Arrivals, file_groups, scan
+from ecommerce_platform.lakehouse.arrivals import Arrivals, ArrivedFile, file_groups, scan
+from ecommerce_platform.lakehouse.arrivals import _read as read_arrived
+from ecommerce_platform.landing.files import LandingError, LandingFile
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, order
 
@@ -97,3 +101,30 @@ def test_files_of_equal_columns_are_read_together(lake: Lake) -> None:
     lake.land(SECOND, order(1, 1))
     (group,) = file_groups(ORDERS, list(scanned(lake).days.values()))
     assert len(group.uris) == 2
+
+
+def test_a_machine_out_of_open_files_refuses_no_day(lake: Lake) -> None:
+    path = lake.land(FIRST, order(1, 1))
+    file = LandingFile(f"date={FIRST}/{path.name}", str(path), path.stat().st_size, "v")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))  # as if all others were in use
+    try:
+        with pytest.raises(LandingError, match="nothing was refused for it"):
+            read_arrived(pafs.LocalFileSystem(), "refuse", ORDERS, file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert isinstance(read_arrived(pafs.LocalFileSystem(), "refuse", ORDERS, file), ArrivedFile)
+
+
+def test_a_store_that_is_away_refuses_no_day(lake: Lake) -> None:
+    file = LandingFile(f"date={FIRST}/a.parquet", "s3://bucket/orders/a.parquet", 1, "v")
+    away = pafs.S3FileSystem(
+        endpoint_override="127.0.0.1:9",
+        scheme="http",
+        access_key="key",
+        secret_key="secret",
+        region="us-east-1",
+        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=1),
+    )
+    with pytest.raises(LandingError, match=r"cannot be read now.*NETWORK_CONNECTION"):
+        read_arrived(away, "refuse", ORDERS, file)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from snowflake.connector.errors import ProgrammingError
 
 from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
 from ecommerce_platform.embedded.servers import down
@@ -19,9 +20,11 @@ from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.connection import connect, execute
+from ecommerce_platform.warehouse.connection import WarehouseError, connect, execute
 from ecommerce_platform.warehouse.load import load_table
+from ecommerce_platform.warehouse.presence import rows_or_none
 from ecommerce_platform.warehouse.schema import initialise_account
+from ecommerce_platform_tests.warehouse.faults import WatchedConnection
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
 
 NOW = datetime(2026, 1, 9, 12, tzinfo=UTC)
@@ -145,3 +148,55 @@ def test_the_planner_reads_the_same_ledgers(settings: Settings) -> None:
 def test_a_late_day_is_asked_for_in_what_is_applied(settings: Settings) -> None:
     assert missing_tables(settings, day(1)) == ()
     assert set(missing_tables(settings, day(2))) == set(SOURCE_TABLES)
+
+
+NO_WAREHOUSE, CANCELLED, NO_GRANT, NO_COLUMN, NO_OBJECT = 606, 604, 3001, 904, 2003
+
+
+def answering(settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int, word: str = "load_ledger") -> None:
+    """From here on statements about `word` fail with Snowflake's error of this number."""
+
+    def fail(_: int, sql: str, after: bool) -> None:
+        if not after and word in sql.lower():
+            raise ProgrammingError(f"error {number} of the test", errno=number, sqlstate="02000")
+
+    monkeypatch.setattr("ecommerce_platform.warehouse.connection.connect", lambda _: WatchedConnection(settings, fail))
+
+
+@pytest.mark.parametrize("number", [NO_WAREHOUSE, CANCELLED, NO_GRANT, NO_COLUMN])
+@pytest.mark.parametrize("word", ["load_ledger", "applied_days"])
+def test_only_a_missing_table_means_that_nothing_is_loaded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int, word: str
+) -> None:
+    answering(settings, monkeypatch, number, word)
+    with pytest.raises(ProgrammingError) as plan:
+        read_ledgers(settings, day(1), day(5))
+    assert plan.value.errno == number
+    if word == "applied_days":
+        with pytest.raises(ProgrammingError):
+            missing_tables(settings, day(1))
+
+
+def test_a_table_that_does_not_exist_yet_means_that_nothing_is_loaded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(settings, monkeypatch, NO_OBJECT, "applied_days")
+    assert set(missing_tables(settings, day(1))) == set(SOURCE_TABLES)
+    assert read_ledgers(settings, day(1), day(5)).applied == {}
+
+
+@pytest.mark.parametrize(("schema", "missing"), [("STAGING", True), ("HIDDEN", False)])
+def test_a_table_in_a_schema_that_the_role_does_not_see_is_not_taken_for_a_missing_one(
+    settings: Settings, schema: str, missing: bool
+) -> None:
+    """As an account does it, which answers alike for what is missing and for what is not granted."""
+    account = settings.model_copy(update={"snowflake": settings.snowflake.model_copy(update={"account": "ab12345"})})
+    sql = f"select * from {schema}.nothing"
+    with connect(settings) as connection:
+        if missing:
+            assert rows_or_none(connection, account, f"{schema}.NOTHING", sql) is None
+        else:
+            with pytest.raises(
+                WarehouseError, match=r"HIDDEN.NOTHING .* role TRANSFORMER may not see .*warehouse init"
+            ):
+                rows_or_none(connection, account, f"{schema}.NOTHING", sql)

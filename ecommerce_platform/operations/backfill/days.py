@@ -65,20 +65,17 @@ def read_ledgers(settings: Settings, first: date, last: date) -> Ledgers:
 
 
 def _batches(settings: Settings) -> tuple[dict[tuple[str, date], str], dict[tuple[str, date], str]]:
-    from snowflake.connector.errors import ProgrammingError
-
-    from ecommerce_platform.warehouse.connection import connect, fetch_all
+    from ecommerce_platform.warehouse.connection import connect
     from ecommerce_platform.warehouse.ddl import APPLIED_DAYS, LOAD_LEDGER
+    from ecommerce_platform.warehouse.presence import rows_or_none
 
-    found = []
+    batches = []
     with connect(settings) as connection:
         for table in (LOAD_LEDGER, APPLIED_DAYS):
-            try:
-                rows = fetch_all(connection, f"select table_name, date, batch_id from {table}")
-            except ProgrammingError:  # nothing was ever loaded: the table is not there yet
-                rows = []
-            found.append({(str(name), day): str(batch) for name, day, batch in rows})
-    return found[0], found[1]
+            # None: nothing was ever loaded, so the table does not exist yet.
+            rows = rows_or_none(connection, settings, table, f"select table_name, date, batch_id from {table}") or []
+            batches.append({(str(name), day): str(batch) for name, day, batch in rows})
+    return batches[0], batches[1]
 
 
 def states(ledgers: Ledgers, days: Sequence[date]) -> tuple[DayState, ...]:

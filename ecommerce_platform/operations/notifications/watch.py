@@ -237,17 +237,15 @@ def day_due(now: datetime, hour: int) -> date:
 
 def missing_tables(settings: Settings, day: date) -> tuple[str, ...]:
     """The source tables of which the marts do not hold `day`: what STAGING.APPLIED_DAYS says."""
-    from snowflake.connector.errors import ProgrammingError
-
     from ecommerce_platform.contracts import SOURCE_TABLES
-    from ecommerce_platform.warehouse.connection import connect, fetch_all
+    from ecommerce_platform.warehouse.connection import connect
     from ecommerce_platform.warehouse.ddl import APPLIED_DAYS
+    from ecommerce_platform.warehouse.presence import rows_or_none
 
+    sql = f"select table_name from {APPLIED_DAYS} where date = %s"
     with connect(settings) as connection:
-        try:
-            rows = fetch_all(connection, f"select table_name from {APPLIED_DAYS} where date = %s", (day,))
-        except ProgrammingError:  # nothing has ever been loaded: the table is not there
-            return tuple(SOURCE_TABLES)
+        # None: nothing has ever been loaded.
+        rows = rows_or_none(connection, settings, APPLIED_DAYS, sql, (day,)) or []
     applied = {str(row[0]) for row in rows}
     return tuple(table for table in SOURCE_TABLES if table not in applied)
 
