@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform import metrics
-from ecommerce_platform.analytics import customers, daily, exact, key_changes, products, purchases, state
+from ecommerce_platform.analytics import customers, daily, event_order, exact, key_changes, products, purchases, state
 from ecommerce_platform.analytics.tables import (
     APPLIED_DAYS,
     AS_OF,
@@ -48,6 +48,7 @@ NEEDED = {
 _CODE: tuple[ModuleType, ...] = (
     customers,
     daily,
+    event_order,
     exact,
     key_changes,
     products,

@@ -1,6 +1,7 @@
 """Texts that the INSERT of a key change left out, in Spark: taken from the old key's history.
 
-What belongs here: the event order of a key, finding key changes, and following them. What does not: the latest state (state.py).
+What belongs here: finding key changes, and following them. What does not: event order (event_order.py), the latest state
+(state.py).
 
 The source tells a key change as a DELETE of the old key and an INSERT of the new one, at one LSN and source time. A large text
 that did not change is left out of it (docs/definitions.md, "unchanged placeholder").
@@ -11,24 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Window, WindowSpec
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark programmer knows
 
+from ecommerce_platform.analytics.event_order import EFFECTIVE_LSN, ORDER_COLUMNS, newest_first
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.metrics import UNCHANGED_PLACEHOLDER
 
 _PLACE = ("__source_lsn", "__source_ts_ms")
-
-
-def newest_first(*keys: str) -> WindowSpec:
-    """The events of one key, the last one first; a missing LSN is lowest."""
-    return Window.partitionBy(*keys).orderBy(
-        F.desc_nulls_last("__source_lsn"),
-        F.desc("__ts_ms"),
-        F.desc("date"),
-        F.desc("__source_file"),
-        F.desc("__source_row"),
-    )
 
 
 def leaves_out(texts: Sequence[str]) -> Column:
@@ -85,10 +76,10 @@ def _told(events: DataFrame, moves: DataFrame, key: str, name: str) -> DataFrame
         F.col(name).alias("text"),
         F.when(left_out, F.col("__source_lsn")).alias("next_lsn"),
         F.when(left_out, F.col("__source_ts_ms")).alias("next_at"),
-        *("__source_lsn", "__ts_ms", "date", "__source_file", "__source_row"),
+        *ORDER_COLUMNS,
     )
     wanted = moves.select("old", F.col("__source_lsn").alias("moved_lsn"), F.col("__source_ts_ms").alias("moved_at"))
-    before = telling.join(wanted, "old").where(F.coalesce(F.col("__source_lsn") < F.col("moved_lsn"), F.lit(True)))
+    before = telling.join(wanted, "old").where(F.coalesce(F.col(EFFECTIVE_LSN) < F.col("moved_lsn"), F.lit(True)))
     ranked = before.withColumn("__rank", F.row_number().over(newest_first("moved_lsn", "moved_at")))
     return ranked.where(F.col("__rank") == 1).select("moved_lsn", "moved_at", "text", "next_lsn", "next_at")
 

@@ -1,7 +1,7 @@
 """The latest state of a source table, in Spark, from its change events.
 
-What belongs here: event order, deletes and the placeholder of unchanged texts. What does not: texts that a key change left out
-(key_changes.py), reading tables (compute.py) and metrics (customers.py, products.py, daily.py).
+What belongs here: deletes and the placeholder of unchanged texts. What does not: event order (event_order.py), texts that a key
+change left out (key_changes.py), reading tables (compute.py) and metrics (customers.py, products.py, daily.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark programmer knows
 
-from ecommerce_platform.analytics.key_changes import leaves_out, newest_first, with_moved_texts
+from ecommerce_platform.analytics.event_order import newest_first, with_effective_lsn
+from ecommerce_platform.analytics.key_changes import leaves_out, with_moved_texts
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.metrics import UNCHANGED_PLACEHOLDER
 
@@ -26,7 +27,8 @@ def latest_state(events: DataFrame, contract: Contract, columns: Iterable[str]) 
     """
     names = [name for name in columns if name != contract.key]
     texts = [name for name in names if name in contract.text_columns]
-    last_first = newest_first(contract.key)
+    events, last_first = with_effective_lsn(events, contract.key), newest_first(contract.key)
+    events = with_effective_lsn(events, contract.key)
     if not _any_left_out(events, texts):
         # The last event tells all that there is to know, at half the price.
         state = events.withColumn("__rank", F.row_number().over(last_first))

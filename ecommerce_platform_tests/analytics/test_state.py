@@ -30,9 +30,9 @@ def test_the_latest_event_of_each_key_decides(spark: SparkSession) -> None:
         event(7, day=1, id=3, email="second") | {"__source_row": 1},
         event(7, day=1, id=4, email="b") | {"__source_file": "date=2026-01-01/b.parquet", "__source_row": 0},
         event(7, day=1, id=4, email="a") | {"__source_file": "date=2026-01-01/a.parquet", "__source_row": 9},
-        # A snapshot row without LSN is lowest.
-        event(None, "READ", day=9, id=5, email="snapshot"),
-        event(1, "UPDATE", day=1, id=5, email="after"),
+        # A snapshot row without LSN that is older than the stream is lowest.
+        event(None, "READ", day=1, id=5, email="snapshot"),
+        event(1, "UPDATE", day=2, id=5, email="after"),
         event(None, "READ", day=1, id=6, email="only a snapshot"),
         # A key whose last event is a DELETE is gone, one that came back is there.
         event(1, id=7, email="gone"),
@@ -49,6 +49,72 @@ def test_the_latest_event_of_each_key_decides(spark: SparkSession) -> None:
         6: "only a snapshot",
         8: "back",
     }
+
+
+def test_a_snapshot_row_without_lsn_stands_right_after_what_the_connector_had_seen_by_then(spark: SparkSession) -> None:
+    found = state_of_users(
+        spark,
+        # An incremental snapshot repairs what the stream had lost, and a later change of the stream wins again.
+        event(10, day=1, id=1, email="stream"),
+        event(None, "READ", day=2, id=1, email="repaired"),
+        event(10, day=1, id=2, email="stream"),
+        event(None, "READ", day=2, id=2, email="repaired"),
+        event(11, "UPDATE", day=3, id=2, email="later stream"),
+        # The initial snapshot stays lowest.
+        event(None, "READ", day=1, id=3, email="initial"),
+        event(10, "UPDATE", day=2, id=3, email="stream"),
+        # "Not after its own": an equal time counts as seen, and the snapshot row comes after it.
+        event(10, day=2, id=4, email="stream"),
+        event(None, "READ", day=2, id=4, email="same time"),
+        # The highest LSN seen by then, not the youngest: the older change was seen late.
+        event(20, day=1, id=5, email="newer change"),
+        event(10, day=2, id=5, email="older change, seen late"),
+        event(None, "READ", day=3, id=5, email="after both"),
+        event(15, "UPDATE", day=4, id=5, email="between the two, seen last"),
+        # A copy that was delivered again later changes nothing.
+        event(10, day=1, id=6, email="stream"),
+        event(None, "READ", day=2, id=6, email="repaired"),
+        event(10, day=3, id=6, email="stream"),
+        # The row exists although the stream deleted it; a DELETE after it deletes it.
+        event(10, "DELETE", day=1, id=7),
+        event(None, "READ", day=2, id=7, email="exists"),
+        event(None, "READ", day=1, id=8, email="existed"),
+        event(10, "DELETE", day=2, id=8),
+        # Of several, the last one.
+        event(10, day=1, id=9, email="stream"),
+        event(None, "READ", day=3, id=9, email="second") | {"date": date(2026, 1, 1)},
+        event(None, "READ", day=2, id=9, email="first") | {"date": date(2026, 1, 9)},
+    )
+    assert found == {
+        1: "repaired",
+        2: "later stream",
+        3: "stream",
+        4: "same time",
+        5: "after both",
+        6: "repaired",
+        7: "exists",
+        9: "second",
+    }
+
+
+def test_a_change_after_a_snapshot_row_keeps_the_text_that_the_snapshot_told(spark: SparkSession) -> None:
+    unchanged = UNCHANGED_PLACEHOLDER
+    found = state_of_users(
+        spark,
+        event(10, day=1, id=1, email="stream"),
+        event(None, "READ", day=2, id=1, email="repaired"),
+        event(11, "UPDATE", day=3, id=1, email=unchanged),
+        # A key change after the snapshot takes the snapshot's text along, one before it does not.
+        event(10, day=1, id=20, email="stream"),
+        event(None, "READ", day=2, id=20, email="repaired"),
+        event(30, "DELETE", day=3, id=20),
+        event(30, day=3, id=21, email=unchanged),
+        event(10, day=1, id=30, email="stream"),
+        event(40, "DELETE", day=2, id=30),
+        event(40, day=2, id=31, email=unchanged),
+        event(None, "READ", day=3, id=30, email="another row of that key"),
+    )
+    assert found == {1: "repaired", 21: "repaired", 30: "another row of that key", 31: "stream"}
 
 
 def test_the_placeholder_stands_for_the_last_real_value(spark: SparkSession) -> None:

@@ -283,7 +283,7 @@ def without_duplicates(events: list[Event], table: str) -> list[Event]:
     compared = (*COLUMNS[table], *METADATA)
     kept: list[Event] = []
     previous: tuple[Any, ...] | None = None
-    for event in sorted(events, key=lambda event: (event["id"], event_order(event))):
+    for event in sorted(events, key=lambda event: (event["id"], neighbourhood(event))):
         content = tuple(event[name] for name in compared)
         if content != previous:
             kept.append(event)
@@ -291,13 +291,12 @@ def without_duplicates(events: list[Event], table: str) -> list[Event]:
     return kept
 
 
-def event_order(event: Event) -> tuple[Any, ...]:
-    """Orders the events of one key: LSN (none is lowest), connector time, landing day, file, row."""
+def neighbourhood(event: Event) -> tuple[Any, ...]:
+    """Orders a day's events of one key so that those of one LSN are neighbours, in event order; none counts as one LSN."""
     lsn = event["__source_lsn"]
     return (
         (lsn is not None, lsn or 0),
         event["__ts_ms"],
-        event["date"],
         event["__source_file"],
         event["__source_row"],
     )

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from ecommerce_platform_tests.end_to_end.landing_decode import COLUMNS, TEXT, Event, event_order
+from ecommerce_platform_tests.end_to_end.event_order import EVENT_ORDER, STANDS_AT, in_event_order
+from ecommerce_platform_tests.end_to_end.landing_decode import COLUMNS, TEXT, Event
 
 PLACEHOLDER = "__debezium_unavailable_value"
 Place = tuple[int, Any]
@@ -37,12 +38,13 @@ def key_changes(events: Iterable[Event]) -> dict[Place, tuple[int, int]]:
 
 
 def with_moved_texts(events: list[Event], table: str) -> list[Event]:
-    """The events; an INSERT of a key change has the old key's texts (or null) in place of the placeholder."""
+    """The events in event order; an INSERT of a key change has the old key's texts (or null) in place of the placeholder."""
     texts = [name for name, logical in COLUMNS[table].items() if logical == TEXT]
     changes = key_changes(events)
-    filled = [
-        dict(event) for event in sorted(events, key=lambda event: (event["__source_lsn"] or -1, event_order(event)))
-    ]
+    filled = sorted(
+        in_event_order(events),
+        key=lambda event: (event[STANDS_AT] is not None, event[STANDS_AT] or 0, event["id"], event[EVENT_ORDER]),
+    )
     by_key: dict[int, list[Event]] = defaultdict(list)
     for event in filled:
         by_key[event["id"]].append(event)
@@ -61,7 +63,7 @@ def last_told(events: list[Event], name: str, lsn: int) -> str | None:
     told = [
         event[name]
         for event in events
-        if (event["__source_lsn"] is None or event["__source_lsn"] < lsn)
+        if (event[STANDS_AT] is None or event[STANDS_AT] < lsn)
         and event["__op"] != "DELETE"
         and event[name] != PLACEHOLDER
     ]

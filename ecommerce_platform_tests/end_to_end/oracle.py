@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from ecommerce_platform_tests.end_to_end.event_order import EVENT_ORDER
 from ecommerce_platform_tests.end_to_end.landing_decode import (
     COLUMNS,
     Counts,
@@ -114,7 +115,8 @@ def compute(decoded: Landing, thresholds: Thresholds) -> dict[str, pa.Table]:
             database.execute(f"set variable {name} = {int(value)}")
         for table in COLUMNS:
             events = with_moved_texts(decoded.events[table], table)
-            database.register("incoming", as_arrow(events, table))
+            positions = pa.array([event[EVENT_ORDER] for event in events], type=pa.int64())
+            database.register("incoming", as_arrow(events, table).append_column(EVENT_ORDER, positions))
             database.execute(f"create table event_{table} as from incoming")
             database.unregister("incoming")
         for file in ("state.sql", "staging.sql", "marts.sql"):

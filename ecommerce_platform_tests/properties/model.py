@@ -25,15 +25,21 @@ PURCHASE = ("processing", "shipped", "delivered")
 
 
 class Located(tuple[Any, ...]):
-    """A change with its place in the event order of its key."""
+    """A change with its place in the event order of its key; the first item is the LSN at which it stands."""
 
     change: Change
 
     @staticmethod
-    def of(change: Change, position: int) -> Located:
+    def of(change: Change, position: int, rivals: Iterable[Change]) -> Located:
         row = change.row
-        lsn = -1 if row["__source_lsn"] is None else row["__source_lsn"]
-        located = Located((lsn, row["__ts_ms"], change.landed, change.file, position))
+        lsn, own = row["__source_lsn"], True
+        if lsn is None:
+            # A snapshot row stands right after what the connector had seen of the key.
+            own, lsn = False, -1
+            for rival in rivals:
+                if rival.row["__source_lsn"] is not None and rival.row["__ts_ms"] <= row["__ts_ms"]:
+                    lsn = max(lsn, rival.row["__source_lsn"])
+        located = Located((lsn, not own, row["__ts_ms"], change.landed, change.file, position))
         located.change = change
         return located
 
@@ -41,13 +47,16 @@ class Located(tuple[Any, ...]):
 def located(changes: Iterable[Change], table: str) -> dict[int, list[Located]]:
     """The events of each key in event order. Positions count within a file, as the writer writes them."""
     positions: Counter[tuple[date, str]] = Counter()
-    keys: dict[int, list[Located]] = defaultdict(list)
+    keys: dict[int, list[tuple[Change, int]]] = defaultdict(list)
     for change in changes:
         if change.table == table:
             file = (change.landed, change.file)
-            keys[change.row["id"]].append(Located.of(change, positions[file]))
+            keys[change.row["id"]].append((change, positions[file]))
             positions[file] += 1
-    return {key: sorted(events) for key, events in keys.items()}
+    return {
+        key: sorted(Located.of(change, position, [rival for rival, _ in events]) for change, position in events)
+        for key, events in keys.items()
+    }
 
 
 def duplicates(changes: Iterable[Change], table: str) -> Counter[date]:

@@ -6,6 +6,7 @@ What belongs here: seeded events. What does not: what should come of them.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -59,9 +60,11 @@ class RandomShop:
 
     def _event(self, lsn: int, day: str, settled: bool = False) -> Event:
         make = self._random.choice((self._user, self._product, self._order, self._order, self._item, self._item))
-        changed = f"{day} {self._random.randrange(24):02d}:{self._random.randrange(60):02d}:00"
+        changed = f"{day} {self._random.randrange(24):02d}:{self._random.choice((0, 30)):02d}:00"
         op = self._random.choices(("INSERT", "UPDATE", "DELETE", "READ"), (4, 5, 0 if settled else 2, 1))[0]
-        return make(lsn, changed, op)
+        event = make(lsn, changed, op)
+        # A snapshot row without LSN, taken before, among or after what the stream has of its key; some at an event's very time.
+        return replace(event, lsn=None) if op == "READ" and self._random.random() < 0.7 else event
 
     def _user(self, lsn: int, changed: str, op: str) -> Event:
         return user(

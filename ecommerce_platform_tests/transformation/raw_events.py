@@ -54,12 +54,12 @@ class Event:
         return tuple(known.get(column.name) for column in contract.raw_columns)
 
 
-def user(key: int, lsn: int, changed: str, op: str = "INSERT", **values: Any) -> Event:
+def user(key: int, lsn: int | None, changed: str, op: str = "INSERT", **values: Any) -> Event:
     defaults = {"email": f"user{key}@example.com", "first_name": "Ada", "last_name": "Lovelace"}
     return _event("users", key, lsn, changed, op, defaults, values)
 
 
-def product(key: int, lsn: int, changed: str, op: str = "INSERT", **values: Any) -> Event:
+def product(key: int, lsn: int | None, changed: str, op: str = "INSERT", **values: Any) -> Event:
     defaults = {
         "name": f"Product {key}",
         "description": "Fine",
@@ -70,18 +70,18 @@ def product(key: int, lsn: int, changed: str, op: str = "INSERT", **values: Any)
     return _event("products", key, lsn, changed, op, defaults, values)
 
 
-def order(key: int, lsn: int, changed: str, op: str = "INSERT", **values: Any) -> Event:
+def order(key: int, lsn: int | None, changed: str, op: str = "INSERT", **values: Any) -> Event:
     defaults = {"user_id": 1, "status": "processing", "total_amount": Decimal("20.00"), "shipping_address": "1 Road"}
     return _event("orders", key, lsn, changed, op, defaults, values)
 
 
-def item(key: int, lsn: int, changed: str, op: str = "INSERT", **values: Any) -> Event:
+def item(key: int, lsn: int | None, changed: str, op: str = "INSERT", **values: Any) -> Event:
     defaults = {"order_id": 1, "product_id": 1, "quantity": 2, "unit_price": Decimal("10.00")}
     return _event("order_items", key, lsn, changed, op, defaults, values)
 
 
 def _event(
-    table: str, key: int, lsn: int, changed: str, op: str, defaults: Mapping[str, Any], values: Mapping[str, Any]
+    table: str, key: int, lsn: int | None, changed: str, op: str, defaults: Mapping[str, Any], values: Mapping[str, Any]
 ) -> Event:
     stamps = {"created_at": changed, "updated_at": changed}
     merged = {**stamps, **defaults, **values}

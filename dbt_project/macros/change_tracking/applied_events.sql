@@ -1,14 +1,20 @@
 {#-
     Events of a raw table that this run may see: those of the landing days frozen at its start. In an incremental run only
     the events of keys that changed, but of those all events: a state is derived from history, never from what a model held.
+
+    `in_order=false` leaves out `__effective_lsn`, for queries that ask for no order of events. `ids` is a subquery that picks
+    the keys; any other condition belongs outside, where an event's place is known already.
 -#}
-{% macro applied_events(table, columns, only_changed_keys=true) -%}
+{% macro applied_events(table, columns, only_changed_keys=true, in_order=true, ids=none) -%}
     select
         raw_events.{{ columns | join(',\n        raw_events.') }},
         raw_events.__op,
         raw_events.__ts_ms,
         raw_events.__source_ts_ms,
         raw_events.__source_lsn,
+        {%- if in_order %}
+        {{ effective_lsn('raw_events') }} as __effective_lsn,
+        {%- endif %}
         raw_events.date,
         raw_events.__source_file,
         raw_events.__source_row
@@ -22,6 +28,11 @@
             select changed.id
             from {{ ref('base_changed_keys') }} as changed
             where changed.entity = '{{ table }}'
+        )
+        {%- endif %}
+        {%- if ids %}
+        and raw_events.id in (
+            {{ ids }}
         )
         {%- endif %}
 {%- endmacro %}

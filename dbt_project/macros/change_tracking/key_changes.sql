@@ -41,6 +41,7 @@
         events.__ts_ms,
         events.__source_ts_ms,
         events.__source_lsn,
+        events.__effective_lsn,
         events.date,
         events.__source_file,
         events.__source_row

@@ -1,4 +1,5 @@
--- From events to the latest state. Input: tables event_users, event_products, event_orders, event_order_items.
+-- From events to the latest state. Input: tables event_users, event_products, event_orders, event_order_items,
+-- whose column event_order numbers the events of each key (../event_order.py).
 
 -- Whole-number division, half away from zero, without any float: units of a sixth decimal never get lost.
 create macro rounded(dividend, divisor) as
@@ -29,13 +30,10 @@ select
             then (last_value(real_value(__op, first_name) ignore nulls) over earlier).v else first_name end as first_name,
         case when last_name = unchanged()
             then (last_value(real_value(__op, last_name) ignore nulls) over earlier).v else last_name end as last_name
-    ),
-    row_number() over (
-        partition by id order by __source_lsn nulls first, __ts_ms, date, __source_file, __source_row
-    ) as event_order
+    )
 from event_users
 window earlier as (
-    partition by id order by __source_lsn nulls first, __ts_ms, date, __source_file, __source_row
+    partition by id order by event_order
     rows between unbounded preceding and 1 preceding
 );
 
@@ -49,13 +47,10 @@ select
             else description end as description,
         case when category = unchanged()
             then (last_value(real_value(__op, category) ignore nulls) over earlier).v else category end as category
-    ),
-    row_number() over (
-        partition by id order by __source_lsn nulls first, __ts_ms, date, __source_file, __source_row
-    ) as event_order
+    )
 from event_products
 window earlier as (
-    partition by id order by __source_lsn nulls first, __ts_ms, date, __source_file, __source_row
+    partition by id order by event_order
     rows between unbounded preceding and 1 preceding
 );
 
@@ -67,22 +62,14 @@ select
         case when shipping_address = unchanged()
             then (last_value(real_value(__op, shipping_address) ignore nulls) over earlier).v
             else shipping_address end as shipping_address
-    ),
-    row_number() over (
-        partition by id order by __source_lsn nulls first, __ts_ms, date, __source_file, __source_row
-    ) as event_order
+    )
 from event_orders
 window earlier as (
-    partition by id order by __source_lsn nulls first, __ts_ms, date, __source_file, __source_row
+    partition by id order by event_order
     rows between unbounded preceding and 1 preceding
 );
 
 create table history_order_items as
-select
-    *,
-    row_number() over (
-        partition by id order by __source_lsn nulls first, __ts_ms, date, __source_file, __source_row
-    ) as event_order
 from event_order_items;
 
 create table users as

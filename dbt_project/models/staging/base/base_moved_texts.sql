@@ -12,7 +12,7 @@ with recursive moving as (
         events.__source_lsn,
         events.__source_ts_ms
     from (
-        {{ applied_events(table, ['id'] + columns, only_changed_keys=false) }}
+        {{ applied_events(table, ['id'] + columns, only_changed_keys=false, in_order=false) }}
     ) as events
     where
         {{ leaves_out_a_text(table) }}
@@ -41,7 +41,7 @@ siblings as (
         iff(events.__op = 'INSERT', events.id, null) as inserted_id
     from places
     inner join (
-        {{ applied_events(table, ['id'], only_changed_keys=false) }}
+        {{ applied_events(table, ['id'], only_changed_keys=false, in_order=false) }}
     ) as events
         on
             places.__source_lsn = events.__source_lsn
@@ -76,6 +76,7 @@ moves as (
 histories as (
     {% for table, columns in texts.items() %}
     {% set last_table = loop.last %}
+    {% set old_ids = "select moves.old_id from moves where moves.table_name = '" ~ table ~ "'" %}
     {% for column in columns %}
     select
         '{{ table }}' as table_name,
@@ -85,20 +86,15 @@ histories as (
         events.__op,
         events.__source_ts_ms,
         events.__source_lsn,
+        events.__effective_lsn,
         events.__ts_ms,
         events.date,
         events.__source_file,
         events.__source_row
     from (
-        {{ applied_events(table, ['id'] + columns, only_changed_keys=false) }}
+        {{ applied_events(table, ['id'] + columns, only_changed_keys=false, ids=old_ids) }}
     ) as events
-    where
-        events.__op <> 'DELETE'
-        and events.id in (
-            select moves.old_id
-            from moves
-            where moves.table_name = '{{ table }}'
-        )
+    where events.__op <> 'DELETE'
     {% if not (last_table and loop.last) %}
     union all
     {% endif %}
@@ -115,6 +111,7 @@ telling as (
         histories.id,
         histories.__source_ts_ms,
         histories.__source_lsn,
+        histories.__effective_lsn,
         histories.__ts_ms,
         histories.date,
         histories.__source_file,
@@ -150,7 +147,7 @@ last_telling as (
         on
             moves.table_name = telling.table_name
             and moves.old_id = telling.id
-            and (telling.__source_lsn is null or moves.moved_lsn > telling.__source_lsn)
+            and (telling.__effective_lsn is null or moves.moved_lsn > telling.__effective_lsn)
     qualify row_number() over (
         partition by moves.table_name, moves.moved_lsn, moves.moved_at, telling.column_name
         order by {{ event_order('desc') }}
