@@ -113,6 +113,7 @@ def _reladiff(settings: Settings) -> Contender:
     clickhouse = {
         "host": endpoint.host,
         "port": endpoint.port,
+        "password": endpoint.password,
         "autogenerate_session_id": False,
         "send_receive_timeout": 3600,
     }

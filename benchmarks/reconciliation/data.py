@@ -72,6 +72,7 @@ def connect_both(settings: Settings) -> tuple[Client, SnowflakeConnection]:
     client = clickhouse_connect.get_client(
         host=endpoint.host,
         port=endpoint.port,
+        password=endpoint.password,
         autogenerate_session_id=False,
         send_receive_timeout=3600,
         settings={"max_memory_usage": settings.reconciliation.query_memory_bytes},

@@ -10,11 +10,14 @@ import json
 import re
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ecommerce_platform.embedded import clickhouse_rules as rules
 
 _INSERT = re.compile(r"\s*insert\s+into\s+(?:table\s+)?", re.IGNORECASE)
 _INSERT_IN_BODY = re.compile(rb"\s*insert\s.*?\bformat\s+\w+[^\S\n]*(?:\n|\Z)", re.IGNORECASE | re.DOTALL)
@@ -37,7 +40,13 @@ _NOT_SETTINGS = {
     "send_progress_in_http_headers", "http_headers_progress_interval_ms",
 }  # fmt: skip
 _MEMORY_PER_QUERY = 2_000_000_000
-_DEFAULTS = {"max_memory_usage": str(_MEMORY_PER_QUERY)}
+#: A statement whose client has gone holds up all others no longer than this.
+SECONDS_PER_QUERY = 600
+_DEFAULTS = {"max_memory_usage": str(_MEMORY_PER_QUERY), "max_execution_time": str(SECONDS_PER_QUERY)}
+#: ClickHouse looks at the clock between blocks only.
+_GRACE_SECONDS = 30
+#: ClickHouse's numbers for: access denied, syntax error.
+_ACCESS_DENIED, _SYNTAX_ERROR = 497, 62
 
 
 class ClickHouseError(RuntimeError):
@@ -50,10 +59,11 @@ class ClickHouseError(RuntimeError):
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of the address and the (decompressed) body."""
+    """The arguments of the address and the (decompressed) body; `reads_only` for a GET."""
 
     arguments: dict[str, str]
     body: bytes
+    reads_only: bool = False
 
     def statement_and_data(self) -> tuple[str, bytes]:
         """The SQL and, for an INSERT, the rows that follow it."""
@@ -104,6 +114,15 @@ class ChdbEngine:
             raise _as_clickhouse_error(error) from error
         for name, value in _DEFAULTS.items():
             self._query(f"SET {name} = {value}")
+        listed = self._query("SELECT name FROM system.table_functions UNION ALL SELECT name FROM system.table_engines")
+        self._outside = rules.outside_names(listed.bytes().decode().split())
+        #: When the statement that runs must have ended, by the monotonic clock.
+        self._due: float | None = None
+
+    def is_stuck(self) -> bool:
+        """Whether a statement has been running for longer than any may."""
+        due = self._due
+        return due is not None and time.monotonic() > due
 
     def close(self) -> None:
         """Close the data files; a statement that runs is waited for."""
@@ -117,9 +136,10 @@ class ChdbEngine:
         """
         sql, data = request.statement_and_data()
         if not sql.strip():
-            raise ClickHouseError(62, "Syntax error: Empty query. (SYNTAX_ERROR)")
-        with self._lock, self._settings(request.settings):
+            raise ClickHouseError(_SYNTAX_ERROR, "Syntax error: Empty query. (SYNTAX_ERROR)")
+        with self._lock, self._within(request.settings), self._settings(request.settings):
             self._use(request.arguments.get("database") or "default")
+            self._require_allowed(sql, request)
             if data:
                 return self._insert(sql, data)
             chosen = _FORMAT.search(sql)
@@ -127,6 +147,27 @@ class ChdbEngine:
             text = sql[: chosen.start()] if chosen and not _INSERT.match(sql) else sql
             result = self._query(text.rstrip().rstrip(";"), output, request.parameters)
         return Answer(result.bytes() or b"", output, _summary(result))
+
+    def _require_allowed(self, sql: str, request: Request) -> None:
+        if rules.further_statement(sql):
+            raise ClickHouseError(_SYNTAX_ERROR, "Syntax error: one statement at a time. (SYNTAX_ERROR)")
+        # Raw, because the text must stay one node a line, as ClickHouse writes it.
+        tree = self._query(f"EXPLAIN AST {sql}", "TabSeparatedRaw", request.parameters).bytes().decode()
+        reason = rules.refusal(tree, sql, self._outside, reads_only=request.reads_only)
+        if reason:
+            raise ClickHouseError(_ACCESS_DENIED, f"{reason}. (ACCESS_DENIED)")
+
+    @contextmanager
+    def _within(self, settings: dict[str, str]) -> Iterator[None]:
+        try:
+            limit = float(settings.get("max_execution_time") or 0) or SECONDS_PER_QUERY
+        except ValueError:
+            limit = SECONDS_PER_QUERY
+        self._due = time.monotonic() + limit + _GRACE_SECONDS
+        try:
+            yield
+        finally:
+            self._due = None
 
     def _use(self, database: str) -> None:
         # The session is shared, so what the request before chose is still in force.
@@ -137,6 +178,8 @@ class ChdbEngine:
     def _insert(self, sql: str, data: bytes) -> Answer:
         match = _INSERT_FORMAT.match(sql)
         if not match:
+            if rules.further_statement(f"{sql}\n{_as_text(data)}"):
+                raise ClickHouseError(_SYNTAX_ERROR, "Syntax error: one statement at a time. (SYNTAX_ERROR)")
             # INSERT … VALUES with the rows in the body, or a format with options: as one text.
             return Answer(b"", "TabSeparated", _summary(self._query(f"{sql}\n{_as_text(data)}")))
         if match["format"].lower() not in _SELF_DESCRIBING:

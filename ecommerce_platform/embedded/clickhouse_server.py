@@ -9,22 +9,27 @@ request becomes chDB calls (clickhouse_requests.py), and tables (realtime.py).
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
 import threading
 import zlib
+from base64 import b64decode
 from collections.abc import Callable
 from email import message_from_bytes
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 from urllib.parse import parse_qsl, urlsplit
 
+from ecommerce_platform.embedded.access import Gate
 from ecommerce_platform.embedded.clickhouse_requests import Answer, ChdbEngine, ClickHouseError, Request
 from ecommerce_platform.embedded.server_process import run_server
 from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
 
 _log = logging.getLogger(__name__)
+_REFUSED = {"X-ClickHouse-Exception-Code": "516"}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -34,16 +39,26 @@ class _Handler(BaseHTTPRequestHandler):
     # Small answers must not wait for the client's delayed acknowledgement (40 ms each).
     disable_nagle_algorithm = True
     engine: ChdbEngine
+    gate: Gate
 
     def do_GET(self) -> None:
-        self._handle()
+        self._handle(reads_only=True)
 
     def do_POST(self) -> None:
-        self._handle()
+        self._handle(reads_only=False)
 
-    def _handle(self) -> None:
+    def _handle(self, *, reads_only: bool) -> None:
         url = urlsplit(self.path)
         arguments = dict(parse_qsl(url.query, keep_blank_values=True))
+        if url.path in ("/ping", "/replicas_status"):
+            # Asked by name of a pod's address, and of everybody: it says whether statements are answered, nothing else.
+            self._send_ping()
+            return
+        if refusal := self._refusal(arguments):
+            # What follows on this connection is not read: the body may be of any size.
+            self.close_connection = True
+            self._send(403, Answer(f"Code: 516. DB::Exception: {refusal}\n".encode(), "TabSeparated", _REFUSED))
+            return
         try:
             body = self._body()
             if self.headers.get_content_type() == "multipart/form-data":
@@ -53,15 +68,30 @@ class _Handler(BaseHTTPRequestHandler):
         except ClickHouseError as error:
             self._send_error(error)
             return
-        if url.path in ("/ping", "/replicas_status"):
-            self._send(200, Answer(b"Ok.\n", "TabSeparated"))
-            return
         try:
-            answer = self.engine.run(Request(arguments, body))
+            answer = self.engine.run(Request(arguments, body, reads_only))
         except ClickHouseError as error:
             self._send_error(error)
         else:
             self._send(200, answer)
+
+    def _send_ping(self) -> None:
+        if self.engine.is_stuck():
+            self._send(503, Answer(b"a statement has been running for longer than it may\n", "TabSeparated"))
+        else:
+            self._send(200, Answer(b"Ok.\n", "TabSeparated"))
+
+    def _refusal(self, arguments: dict[str, str]) -> str | None:
+        """Why this client is not answered; the password comes in any of the interface's three ways."""
+        if refusal := self.gate.refusal(self.headers.get("Host"), self.headers.get("Origin")):
+            return refusal
+        given = self.headers.get("X-ClickHouse-Key") or arguments.get("password") or _basic_password(self.headers)
+        if self.gate.admits(given):
+            return None
+        return (
+            "Authentication failed: the password is in the file run/token of the data directory (any user name will do). "
+            "(AUTHENTICATION_FAILED)"
+        )
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
@@ -96,6 +126,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Requests are not logged: they hold data."""
+
+
+def _basic_password(headers: Message) -> str | None:
+    scheme, _, encoded = (headers.get("Authorization") or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return b64decode(encoded).decode().partition(":")[2]
+    except ValueError:
+        return None
 
 
 def _form_fields(content_type: str, body: bytes) -> dict[str, str]:
@@ -144,15 +184,18 @@ class _Server(ThreadingHTTPServer):
             _log.exception("a request of %s failed", client_address)
 
 
-def serve(files: ServerFiles, listener: socket.socket, ready: Callable[[], None]) -> None:
+def serve(files: ServerFiles, listener: socket.socket, gate: Gate, ready: Callable[[], None]) -> None:
     """Serve ClickHouse's HTTP interface on the socket until SIGTERM."""
     try:
-        engine = ChdbEngine(files.storage_dir, files.run_dir / "clickhouse-inserts")
+        inserts = files.run_dir / "clickhouse-inserts"
+        engine = ChdbEngine(files.storage_dir, inserts)
+        # chDB takes the name of a table that is not there for that of a file of the working directory.
+        os.chdir(inserts)
     except ClickHouseError as error:
         raise EmbeddedServerError(
             f"{files.storage_dir} cannot be opened ({error}); another program may have it open: end that program"
         ) from error
-    server = _Server(listener, type("Handler", (_Handler,), {"engine": engine}))
+    server = _Server(listener, type("Handler", (_Handler,), {"engine": engine, "gate": gate}))
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()

@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ecommerce_platform.embedded.access import Gate
 from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
 
-#: Serves on the socket until told to end; calls the third argument once when ready.
-Serve = Callable[[ServerFiles, socket.socket, Callable[[], None]], None]
+#: Serves on the socket until told to end; calls the last argument once when ready.
+Serve = Callable[[ServerFiles, socket.socket, Gate, Callable[[], None]], None]
 
 _WATCH_SECONDS = 2.0
 
@@ -30,6 +31,8 @@ def run_server(kind: ServerKind, serve: Serve, arguments: Sequence[str] | None =
     parser.add_argument("--data-dir", type=Path, required=True, help=f"data is kept in its folder {kind}/")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 in a container")
+    parser.add_argument("--name", action="append", default=[], help="a further host name under which clients call it")
+    parser.add_argument("--password-from", metavar="VARIABLE", help="environment variable; default: the file run/token")
     options = parser.parse_args(arguments)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
@@ -39,11 +42,20 @@ def run_server(kind: ServerKind, serve: Serve, arguments: Sequence[str] | None =
         with files.hold(), _listen(kind, options.host, options.port) as listener:
             _end_with_the_folder(files)
             port = listener.getsockname()[1]
-            serve(files, listener, lambda: files.write_state(options.host, port))
+            gate = Gate.of(_password(files, options.password_from), [*options.name, options.host])
+            serve(files, listener, gate, lambda: files.write_state(options.host, port))
     except EmbeddedServerError as error:
         print(f"{kind} stand-in: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _password(files: ServerFiles, variable: str | None) -> str:
+    if variable is None:
+        return files.token()
+    if password := os.environ.get(variable):
+        return password
+    raise EmbeddedServerError(f"the environment variable {variable} is empty; expected the password of this server")
 
 
 def _end_with_the_folder(files: ServerFiles) -> None:

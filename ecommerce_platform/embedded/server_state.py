@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import IO
+
+from ecommerce_platform.embedded.access import read_or_create_token
 
 POLL_SECONDS = 0.05
 #: Locks are not closed by us: whoever sees one free may rely on its process being gone.
@@ -39,12 +42,29 @@ class ServerKind(StrEnum):
 
 @dataclass(frozen=True)
 class ServerState:
-    """A ready server's address, as it recorded it itself."""
+    """A ready server's address, as it recorded it itself; `process` tells its process from a later one with the same id."""
 
     pid: int
     host: str
     port: int
     started: str
+    process: str = ""
+
+    def is_its_process(self) -> bool:
+        """Whether the process with this id is still the one that recorded the state."""
+        return process_start(self.pid) == self.process
+
+
+def process_start(pid: int) -> str:
+    """When the operating system started the process, in the system's own words; empty when there is no such process."""
+    try:
+        # The name in parentheses may hold anything; the start is the 22nd field (proc(5)).
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        listed = subprocess.run(  # noqa: S603 (a fixed program and a number)
+            ["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+        return listed.stdout.strip()
 
 
 @dataclass(frozen=True)
@@ -75,13 +95,16 @@ class ServerFiles:
         return self.run_dir / f"{self.kind.value}.lock"
 
     def prepare(self) -> None:
-        """Create the folders.
+        """Create the folders, closed to other users.
 
         Raises EmbeddedServerError naming the folder when this user cannot write there.
         """
-        for folder in (self.run_dir, self.storage_dir):
+        for folder in (self.data_dir, self.run_dir, self.storage_dir):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
+                # What lies here are people's names and addresses. A folder of another owner is that owner's affair.
+                if folder.stat().st_uid == os.geteuid():
+                    folder.chmod(0o700)
             except OSError as error:
                 raise EmbeddedServerError(
                     f"cannot create {folder} ({error.strerror}); set ECOMMERCE_DATA_DIR to a folder that you may write"
@@ -90,6 +113,10 @@ class ServerFiles:
                 raise EmbeddedServerError(
                     f"{folder} cannot be written by this user; set ECOMMERCE_DATA_DIR to a folder that you may write"
                 )
+
+    def token(self) -> str:
+        """The password of both servers of this data directory."""
+        return read_or_create_token(self.run_dir)
 
     def read_state(self) -> ServerState | None:
         """The recorded state, whether or not its server still lives."""
@@ -104,9 +131,11 @@ class ServerFiles:
 
     def write_state(self, host: str, port: int) -> None:
         """Record this process as the ready server; readers see the old file or the new one, never half of one."""
-        state = ServerState(os.getpid(), host, port, datetime.now(UTC).isoformat(timespec="seconds"))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        state = ServerState(os.getpid(), host, port, now, process_start(os.getpid()))
         draft = self.state_path.with_suffix(f".{os.getpid()}.tmp")
-        draft.write_text(json.dumps(asdict(state)))
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(asdict(state), file)
         draft.replace(self.state_path)
 
     def is_held(self) -> bool:

@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecommerce_platform.embedded.server_state import (
@@ -38,10 +38,11 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a stand-in listens."""
+    """Where a stand-in listens, and the password that it asks for (any user name will do)."""
 
     host: str
     port: int
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def status(data_dir: Path) -> list[ServerStatus]:
     found = []
     for files in _all_files(data_dir):
         state = files.running_state()
-        endpoint = Endpoint(state.host, state.port) if state else None
+        endpoint = _endpoint(files, state) if state else None
         found.append(
             ServerStatus(files.kind, state is not None, endpoint, state.pid if state else None, files.log_path)
         )
@@ -123,13 +124,17 @@ def _ensure(files: ServerFiles, port: int) -> Endpoint:
     return endpoint
 
 
+def _endpoint(files: ServerFiles, state: ServerState) -> Endpoint:
+    return Endpoint(state.host, state.port, files.token())
+
+
 def _answering(files: ServerFiles) -> Endpoint | None:
     """The endpoint of a server that lives and answers; one that lives but is still starting is waited for."""
     deadline = time.monotonic() + START_SECONDS
     while files.is_held():
         state = files.read_state()
         if state is not None and _responds(state):
-            return Endpoint(state.host, state.port)
+            return _endpoint(files, state)
         if time.monotonic() >= deadline:
             raise EmbeddedServerError(
                 f"the {files.kind} stand-in of {files.data_dir} runs but does not answer; end it with "
@@ -158,7 +163,7 @@ def _start(files: ServerFiles, port: int) -> Endpoint:
     while time.monotonic() < deadline:
         state = files.read_state()
         if state is not None and state.pid == process.pid and _responds(state):
-            return Endpoint(state.host, state.port)
+            return _endpoint(files, state)
         if process.poll() is not None:
             raise EmbeddedServerError(
                 f"the {files.kind} stand-in of {files.data_dir} ended while starting (exit code {process.returncode}). "
@@ -204,7 +209,12 @@ def _end(files: ServerFiles) -> bool:
                 f"a process holds the {files.kind} stand-in's lock in {files.run_dir} but recorded no process id: it was "
                 "started by hand and is not ready yet; try again"
             )
-        # The lock is held by the process that wrote the state, so the id is its own and not a later program's.
+        # The lock is held by the process that wrote the state; a file that names another process is another's work.
+        if state.process and not state.is_its_process():
+            raise EmbeddedServerError(
+                f"{files.state_path} names process {state.pid}, which is not the {files.kind} stand-in that wrote it; nothing "
+                f"was ended. End the process that holds {files.lock_path} by hand, then remove the file"
+            )
         for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(state.pid, number)

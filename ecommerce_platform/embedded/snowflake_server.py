@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ecommerce_platform.embedded.access import Gate
 from ecommerce_platform.embedded.server_process import run_server
 from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
 
@@ -29,13 +30,13 @@ _GRACE_SECONDS = 3
 _KEEP_ALIVE_SECONDS = 3600
 
 
-def serve(files: ServerFiles, listener: socket.socket, ready: Callable[[], None]) -> None:
+def serve(files: ServerFiles, listener: socket.socket, gate: Gate, ready: Callable[[], None]) -> None:
     """Serve Snowflake's protocol on the socket until SIGTERM."""
     sys.meta_path.insert(0, _LeftOut())
     import uvicorn
 
     from ecommerce_platform.embedded import snowflake_shims
-    from ecommerce_platform.embedded.snowflake_shims import sessions
+    from ecommerce_platform.embedded.snowflake_shims import guard, sessions
     from ecommerce_platform.embedded.snowflake_shims.pipeline import fakesnow_server
 
     snowflake_shims.install()
@@ -48,7 +49,7 @@ def serve(files: ServerFiles, listener: socket.socket, ready: Callable[[], None]
             ready()
 
     config = uvicorn.Config(
-        sessions.tracked(fakesnow_server.app, known),
+        guard.guarded(sessions.tracked(fakesnow_server.app, known), gate),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -83,23 +84,30 @@ def _open(files: ServerFiles) -> FakeSnow:
     """fakesnow on the data directory, with the platform's database and schemas; its server knows it and answers /ping."""
     import duckdb
     from fakesnow.instance import FakeSnow
-    from starlette.responses import PlainTextResponse
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.routing import Route
 
-    from ecommerce_platform.embedded.snowflake_shims import numbers, stages
+    from ecommerce_platform.embedded.snowflake_shims import guard, numbers, stages
     from ecommerce_platform.embedded.snowflake_shims.pipeline import fakesnow_server
     from ecommerce_platform.embedded.snowflake_shims.results import RecentResults
 
-    stages.install(files.run_dir / "snowflake-stages")
+    staged, spill = files.run_dir / "snowflake-stages", files.run_dir / "snowflake-spill"
+    stages.install(staged)
     fakesnow_server.logger.setLevel(logging.WARNING)
     fakesnow_server.app.debug = False
-    fakesnow_server.app.router.routes.append(Route("/ping", lambda _: PlainTextResponse("Ok.\n")))
     instance = FakeSnow(db_path=files.storage_dir)
+
+    async def ping(_: Request) -> Response:
+        return await guard.ping(instance.duck_conn)
+
+    fakesnow_server.app.router.routes.append(Route("/ping", ping))
     instance.results_cache = RecentResults()
     fakesnow_server.shared_fs = instance
     numbers.create_macros(instance.duck_conn)
     instance.duck_conn.execute(f"SET GLOBAL memory_limit = '{MEMORY_LIMIT}'")
-    instance.duck_conn.execute(f"SET GLOBAL temp_directory = '{files.run_dir / 'snowflake-spill'}'")
+    instance.duck_conn.execute(f"SET GLOBAL temp_directory = '{spill}'")
+    guard.close_files(instance.duck_conn, (files.storage_dir, staged, spill))
     try:
         session = instance.connect(DATABASE)
     except duckdb.IOException as error:

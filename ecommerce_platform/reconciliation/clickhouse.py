@@ -27,17 +27,18 @@ def connect(settings: Settings, run_id: str = "") -> Client:
     """
     clickhouse, limits = settings.clickhouse, settings.reconciliation
     host, port = clickhouse.host, clickhouse.port
+    password = clickhouse.password.get_secret_value() if clickhouse.password else ""
     if host is None:
         from ecommerce_platform.embedded.servers import ensure_clickhouse  # the stand-in is optional: not in production
 
         endpoint = ensure_clickhouse(settings.data_dir)
-        host, port = endpoint.host, endpoint.port
+        host, port, password = endpoint.host, endpoint.port, endpoint.password
     try:
         return clickhouse_connect.get_client(
             host=host,
             port=port,
             username=clickhouse.user,
-            password=clickhouse.password.get_secret_value() if clickhouse.password else "",
+            password=password,
             database=clickhouse.database,
             secure=clickhouse.secure,
             send_receive_timeout=limits.query_seconds + 30,

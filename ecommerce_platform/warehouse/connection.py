@@ -78,7 +78,7 @@ def connection_arguments(settings: Settings, run_id: str | None = None, role: st
         endpoint = ensure_snowflake(settings.data_dir)
         return arguments | {
             "account": "fakesnow",
-            "password": "local",
+            "password": endpoint.password,
             "host": endpoint.host,
             "port": endpoint.port,
             "protocol": "http",

@@ -30,7 +30,7 @@ def connect_snowflake(data_dir: Path, **options: Any) -> SnowflakeConnection:
     endpoint = servers.ensure_snowflake(data_dir)
     return snowflake.connector.connect(
         user="tests",
-        password="tests",
+        password=endpoint.password,
         account="embedded",
         host=endpoint.host,
         port=endpoint.port,
@@ -41,6 +41,11 @@ def connect_snowflake(data_dir: Path, **options: Any) -> SnowflakeConnection:
         session_parameters={"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False, **options.pop("session_parameters", {})},
         **options,
     )
+
+
+def connect_clickhouse(data_dir: Path, **options: Any) -> Client:
+    endpoint = servers.ensure_clickhouse(data_dir)
+    return clickhouse_connect.get_client(host=endpoint.host, port=endpoint.port, password=endpoint.password, **options)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +73,5 @@ def sql(session: SnowflakeConnection) -> Callable[..., Rows]:
 
 @pytest.fixture
 def clickhouse(data_dir: Path) -> Iterator[Client]:
-    endpoint = servers.ensure_clickhouse(data_dir)
-    client = clickhouse_connect.get_client(host=endpoint.host, port=endpoint.port)
-    yield client
-    client.close()
+    with connect_clickhouse(data_dir) as client:
+        yield client

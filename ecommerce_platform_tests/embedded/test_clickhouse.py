@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import clickhouse_connect
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from ecommerce_platform.embedded import servers
+from ecommerce_platform_tests.embedded.conftest import connect_clickhouse
 
 _DDL = """
 create or replace table versions (
@@ -75,8 +75,7 @@ def test_final_keeps_the_latest_version_and_drops_deleted_keys(versions: Client)
 
 @pytest.mark.parametrize("codec", ["lz4", "zstd", "gzip", False])
 def test_inserts_may_be_compressed(data_dir: Path, versions: Client, codec: str | bool) -> None:
-    endpoint = servers.ensure_clickhouse(data_dir)
-    with clickhouse_connect.get_client(host=endpoint.host, port=endpoint.port, compress=codec) as client:
+    with connect_clickhouse(data_dir, compress=codec) as client:
         client.insert("versions", [(7, "x" * 10_000, None, _AT, 1, 0)], column_names=_COLUMNS)
     assert _rows(versions, "select length(name) from versions") == [(10_000,)]
 
@@ -117,8 +116,7 @@ def test_a_failed_statement_leaves_the_settings_as_they_were(clickhouse: Client)
 
 def test_each_request_names_its_database(data_dir: Path, clickhouse: Client) -> None:
     clickhouse.command("create database if not exists other")
-    endpoint = servers.ensure_clickhouse(data_dir)
-    with clickhouse_connect.get_client(host=endpoint.host, port=endpoint.port, database="other") as client:
+    with connect_clickhouse(data_dir, database="other") as client:
         assert client.command("select currentDatabase()") == "other"
     assert clickhouse.command("select currentDatabase()") == "default"
 
@@ -146,15 +144,16 @@ def test_several_processes_and_threads_use_it_at_once(data_dir: Path, versions: 
     endpoint = servers.ensure_clickhouse(data_dir)
     script = (
         "import sys, clickhouse_connect\n"
-        "client = clickhouse_connect.get_client(host='127.0.0.1', port=int(sys.argv[1]))\n"
-        "client.insert('versions', [(int(sys.argv[2]), 'p', 1, 0)], column_names=['id', 'name', 'lsn', 'is_deleted'])\n"
+        "client = clickhouse_connect.get_client(host='127.0.0.1', port=int(sys.argv[1]), password=sys.argv[2])\n"
+        "client.insert('versions', [(int(sys.argv[3]), 'p', 1, 0)], column_names=['id', 'name', 'lsn', 'is_deleted'])\n"
     )
     processes = [
-        subprocess.Popen([sys.executable, "-c", script, str(endpoint.port), str(number)]) for number in range(3)
+        subprocess.Popen([sys.executable, "-c", script, str(endpoint.port), endpoint.password, str(number)])
+        for number in range(3)
     ]
 
     def insert(number: int) -> None:
-        with clickhouse_connect.get_client(host=endpoint.host, port=endpoint.port) as client:
+        with connect_clickhouse(data_dir) as client:
             client.insert(
                 "versions", [(number, "t", _AT, 1, 0)], column_names=["id", "name", "at", "lsn", "is_deleted"]
             )
@@ -168,6 +167,7 @@ def test_several_processes_and_threads_use_it_at_once(data_dir: Path, versions: 
 def _post(data_dir: Path, body: bytes, query: str = "", headers: dict[str, str] | None = None) -> bytes:
     endpoint = servers.ensure_clickhouse(data_dir)
     address = f"http://{endpoint.host}:{endpoint.port}/{query}"
-    request = urllib.request.Request(address, data=body, headers=headers or {})
+    sent = {"X-ClickHouse-Key": endpoint.password} | (headers or {})
+    request = urllib.request.Request(address, data=body, headers=sent)
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as response:
         return bytes(response.read())

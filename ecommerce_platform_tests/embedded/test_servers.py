@@ -13,13 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import clickhouse_connect
 import duckdb
 import pytest
 
 from ecommerce_platform.embedded import servers
 from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
-from ecommerce_platform_tests.embedded.conftest import connect_snowflake
+from ecommerce_platform_tests.embedded.conftest import connect_clickhouse, connect_snowflake
 
 _ENSURE = """
 import sys
@@ -69,8 +68,7 @@ def test_what_is_written_is_there_after_a_restart_and_after_a_kill(folder: Path)
         default = "default to_timestamp_ntz(current_timestamp())"
         session.cursor().execute(f"create table raw.stamped (id number, loaded_at timestamp_ntz {default})")
         session.cursor().execute("create view raw.halved as select answer / 4 as part from raw.kept")
-    endpoint = servers.ensure_clickhouse(folder)
-    with clickhouse_connect.get_client(host=endpoint.host, port=endpoint.port) as client:
+    with connect_clickhouse(folder) as client:
         client.command("create table kept engine = MergeTree order by answer as select 42 as answer")
     assert servers.down(folder) == [ServerKind.SNOWFLAKE, ServerKind.CLICKHOUSE]
     assert [path.name for path in (folder / "snowflake").iterdir()] == ["ECOMMERCE_DW.db"]  # no log left to read again
@@ -78,12 +76,12 @@ def test_what_is_written_is_there_after_a_restart_and_after_a_kill(folder: Path)
     for kind in ServerKind:
         os.kill(_pid(folder, kind), signal.SIGKILL)
     _eventually(lambda: not any(server.running for server in servers.status(folder)))
-    endpoint = servers.ensure_all(folder)[ServerKind.CLICKHOUSE]
+    servers.ensure_all(folder)
     with connect_snowflake(folder) as session:
         rows = session.cursor().execute("select answer, part::varchar from raw.kept, raw.halved").fetchall()
         assert rows == [(42, "10.500000")]
         assert session.cursor().execute("list @raw.load_stage").fetchall() == []
-    with clickhouse_connect.get_client(host=endpoint.host, port=endpoint.port) as client:
+    with connect_clickhouse(folder) as client:
         assert client.command("select answer from kept") == 42
 
 

@@ -22,6 +22,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ecommerce_platform.embedded.snowflake_shims import transactions
 from ecommerce_platform.embedded.snowflake_shims.pipeline import fakesnow_server
 
+#: A statement is ended after so long, whoever waits for it (Snowflake's STATEMENT_TIMEOUT_IN_SECONDS).
+STATEMENT_SECONDS = 3600.0
 #: A client may come back on another connection within this time.
 GRACE_SECONDS = 3.0
 #: Sessions without a client that are kept because nothing of theirs is open.
@@ -60,6 +62,11 @@ class Sessions(dict[str, Any]):
         self._without_client.pop(token, None)
         self._busy[token] = self._busy.get(token, 0) + 1
 
+    def interrupt(self, token: str) -> None:
+        """End what the session is running; its client learns so as of a failed statement."""
+        if (session := self.get(token)) is not None:
+            session._duck_conn.interrupt()
+
     def request_ends(self, token: str) -> None:
         self._busy[token] -= 1
         if not self._busy[token]:
@@ -96,9 +103,11 @@ def tracked(application: Application, sessions: Sessions) -> Application:
             await application(scope, receive, send)
             return
         sessions.request_starts(token, tuple(scope["client"]))
+        limit = asyncio.get_running_loop().call_later(STATEMENT_SECONDS, sessions.interrupt, token)
         try:
             await application(scope, receive, send)
         finally:
+            limit.cancel()
             sessions.request_ends(token)
 
     return handle

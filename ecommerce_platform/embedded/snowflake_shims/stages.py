@@ -61,7 +61,12 @@ def _files(statement: Statement, name: str, prefix: str) -> Iterator[tuple[str, 
     ).fetchone()
     if not known or not known[0]:
         raise stage.not_found_error(f"{database}.{schema}.{stage_name}")
-    root = Path(stage.internal_dir(f"{database}.{schema}.{stage_name}"))
+    bucket, root = (
+        Path(stage.LOCAL_BUCKET_PATH),
+        Path(stage.internal_dir(f"{database}.{schema}.{stage_name}")).resolve(),
+    )
+    if bucket not in root.parents:  # a stage that is named to lie elsewhere
+        raise stage.not_found_error(f"{database}.{schema}.{stage_name}")
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root).as_posix()
         if path.is_file() and relative.startswith(prefix):

@@ -162,7 +162,8 @@ _CLIENT = """
 import sys
 import snowflake.connector
 cursor = snowflake.connector.connect(
-    user="x", password="x", account="x", host="127.0.0.1", port=int(sys.argv[1]), protocol="http", database="ECOMMERCE_DW"
+    user="x", password=sys.argv[2], account="x", host="127.0.0.1", port=int(sys.argv[1]), protocol="http",
+    database="ECOMMERCE_DW",
 ).cursor()
 cursor.execute("begin")
 cursor.execute("update raw.counted set amount = 99")
@@ -173,8 +174,9 @@ sys.stdin.read()
 
 def test_a_client_that_is_killed_leaves_no_lock_behind(sql: Sql, counts: Callable[[], int], data_dir: Path) -> None:
     sql("insert into raw.counted values (1, 0)")
+    endpoint = servers.ensure_snowflake(data_dir)
     client = subprocess.Popen(
-        [sys.executable, "-c", _CLIENT, str(servers.ensure_snowflake(data_dir).port)],
+        [sys.executable, "-c", _CLIENT, str(endpoint.port), endpoint.password],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
