@@ -20,6 +20,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from ecommerce_platform.embedded import servers
+from ecommerce_platform.embedded.access import TOKEN_FILE
 from ecommerce_platform.operations.notifications import sensor
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform_tests.dagster_home import instance_of
@@ -46,6 +47,8 @@ def secret_names(model: type[BaseModel] = Settings, prefix: str = "ECOMMERCE") -
 def planted() -> dict[str, str]:
     """A marked value for each of them; where an address is wanted, one in which the mark is the secret part."""
     values = {name: f"{MARK}-{number}" for number, name in enumerate(secret_names())}
+    # Both stand-ins ask for the same password, which is planted, too.
+    values["ECOMMERCE_CLICKHOUSE__PASSWORD"] = values["ECOMMERCE_SNOWFLAKE__PASSWORD"]
     return {
         name: f"http://127.0.0.1:9/services/{value}" if name.endswith("_URL") else value
         for name, value in values.items()
@@ -117,7 +120,7 @@ class Installation:
         """Where a mark is found: in outputs, in files (also packed ones), in Dagster's storage, in the bucket."""
         found = [f"output: {line[:200]}" for text in self.outputs for line in text.splitlines() if MARK in line]
         for path in self.folder.rglob("*"):
-            if path.is_file() and not path.is_symlink():
+            if path.is_file() and not path.is_symlink() and path.name != TOKEN_FILE:
                 content = path.read_bytes()
                 texts = [content, gzip.decompress(content)] if content[:2] == b"\x1f\x8b" else [content]
                 found += [f"file: {path}" for text in texts if MARK.encode() in text]
@@ -145,6 +148,9 @@ def used(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installa
 
     folder = tmp_path_factory.mktemp("planted")
     local = load_settings(data_dir=folder / "data")
+    token = folder / "data" / "run" / TOKEN_FILE
+    token.parent.mkdir(parents=True)
+    token.write_text(planted()["ECOMMERCE_SNOWFLAKE__PASSWORD"])
     write_sample(local, days=2, orders_per_day=10, seed=3, faults=True, overwrite=True, say=lambda _: None)
     for path in Path(local.landing_uri).rglob("*.parquet"):
         s3.upload_file(str(path), BUCKET, f"landing/{path.relative_to(local.landing_uri)}")
