@@ -10,6 +10,7 @@ branch that a crash left behind is dropped by the next publication.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -241,16 +242,17 @@ class _Progress:
 
     def _quarantine(self, written: Written, todo: list[DayArrival]) -> dict[str, int]:
         """Writes the rows that are no events; returns what the table then holds of each content."""
-        unfit = [arrival for arrival in todo if written.quarantined.get(arrival.day)]
+        unfit = [arrival for arrival in todo if arrival.day in written.unfit_days]
         if not unfit:
             return {}
         settings, contract, run_id = self.job.settings, self.decoded, self.job.run_id
         contents = [arrival.content_id for arrival in unfit]
         table = ensure_quarantine_table(self.catalog, settings, contract)
-        expected = {arrival.content_id: written.quarantined[arrival.day] for arrival in unfit}
-        if (there := quarantine.count(table, contents)) == expected:
-            return there
         if written.unfit_rows is not None:
+            by_day = Counter(row["date"] for row in written.unfit_rows)
+            expected = {arrival.content_id: by_day[arrival.day] for arrival in unfit}
+            if (present := quarantine.count(table, contents)) == expected:
+                return present
             quarantine.write_rows(table, unfit, written.unfit_rows, run_id)
         else:
             frames = decode_days(self.job.session(), contract, unfit)

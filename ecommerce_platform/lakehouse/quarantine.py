@@ -25,9 +25,16 @@ from ecommerce_platform.lakehouse.decode import first_problem, is_unfit, origina
 from ecommerce_platform.lakehouse.tables import QUARANTINE_COLUMNS, quarantine_identifier
 from ecommerce_platform.settings import Settings
 
-#: Up to so many landed rows the writing job hands unfit rows to this process, which spares a second reading of the files. Above
-#: it they might be too many for one process's memory, and a Spark job of their own writes them.
+#: Up to so many landed rows, and bytes of files, the writing job hands unfit rows to this process, which spares a second reading
+#: of the files. Above it they might be too many for one process's memory, and a Spark job of their own writes them.
 HANDED_OVER_ROWS = 100_000
+HANDED_OVER_BYTES = 32 * 2**20
+
+
+def may_hand_over(arrivals: Sequence[DayArrival]) -> bool:
+    """Whether the writing job hands the unfit rows of these days over: if all their rows were unfit, memory would bear them."""
+    rows, size = sum(arrival.rows for arrival in arrivals), sum(arrival.bytes for arrival in arrivals)
+    return rows <= HANDED_OVER_ROWS and size <= HANDED_OVER_BYTES
 
 
 def unfit_row(contract: Contract) -> SparkColumn:

@@ -128,7 +128,8 @@ def application_options(
 ) -> dict[str, str]:
     """Options that Spark must have when it starts: they go on its command line, so none of them is secret."""
     spark = settings.spark
-    local = spark.master.startswith("local")
+    # In `local-cluster` the executors are processes of their own, to which Spark must send the jars.
+    local = spark.master.startswith("local") and not spark.master.startswith("local-cluster")
     options = {
         "spark.master": spark.master,
         "spark.driver.memory": spark.driver_memory,

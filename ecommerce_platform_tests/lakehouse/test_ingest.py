@@ -25,7 +25,7 @@ def test_every_landed_row_is_published_quarantined_or_a_duplicate(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, handed_over: bool
 ) -> None:
     if not handed_over:
-        monkeypatch.setattr("ecommerce_platform.lakehouse.write.HANDED_OVER_ROWS", 0)
+        monkeypatch.setattr("ecommerce_platform.lakehouse.quarantine.HANDED_OVER_ROWS", 0)
     lake.land(FIRST, *good_rows(200), order(7, 7), order(None, 900), order(901, 901, total_amount="much"))
     lake.land(SECOND, order(1, 1001, "U", status="shipped"), order(2, 1002, "d", total_amount=None, created_at=None))
 
