@@ -119,6 +119,8 @@ class SnowflakeSettings(Section):
     """How long a request may go unanswered, tries included."""
     lock_timeout_seconds: int = Field(600, ge=1)
     """How long a load waits for another's lock."""
+    lease_seconds: float = Field(60, ge=1)
+    """A build of the models, or a reconciliation, that is not heard of for so long has lost its turn to the next."""
 
 
 class ClickHouseSettings(Section):
@@ -151,6 +153,8 @@ class DbtSettings(Section):
     """Where dbt writes its manifest; `target` in the project when empty."""
     threads: int = 4
     """Models that are built at the same time."""
+    wait_for_build_seconds: float = Field(1800, ge=0)
+    """How long a build waits for another build of the same warehouse."""
 
 
 class BusinessSettings(Section):
@@ -218,6 +222,8 @@ class ReconciliationSettings(Section):
     """Memory of one of its queries in ClickHouse."""
     wait_for_models_seconds: int = Field(60, ge=0)
     """How long it waits for a dbt run to finish."""
+    wait_for_other_seconds: float = Field(1800, ge=0)
+    """How long it waits for another reconciliation of the same warehouse."""
     again_first_gap_seconds: int = Field(900, gt=0)
     """A day that differs is reconciled again after so long."""
     again_factor: float = Field(2.0, ge=1)

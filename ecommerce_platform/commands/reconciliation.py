@@ -45,7 +45,7 @@ def reconcile(
     from ecommerce_platform.reconciliation.report import as_json
 
     try:
-        found = reconcile_days(settings_or_exit(), days_of(day), f"cli-{uuid4()}")
+        found = reconcile_days(settings_or_exit(), days_of(day), f"cli-{uuid4()}", say)
     except ReconciliationError as error:
         say(f"error: {error}")
         raise typer.Exit(2) from None

@@ -23,6 +23,7 @@ from ecommerce_platform.reconciliation.tables import (
     DISCREPANCY_COLUMNS,
     METRIC_COLUMNS,
 )
+from ecommerce_platform.reconciliation.turn import turn
 from ecommerce_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,8 +83,9 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 return
             limits = reconciliation.settings.reconciliation
             # The start is the audit stamp by which discrepancies are confirmed; the comparison itself asks no clock.
-            started = datetime.now(UTC)
-            found = reconcile(open_layers(table, store, limits), store, days, run_id, started, limits)
+            with turn(reconciliation.settings, store, run_id, context.log.info):
+                started = datetime.now(UTC)
+                found = reconcile(open_layers(table, store, limits), store, days, run_id, started, limits)
             published = _publish(context, reconciliation.settings, store, found)
         context.log.info("%s; verified through %s", found.run.verdict, found.run.verified_through)
         _per_day(context, days, found, published)

@@ -5,7 +5,7 @@ What belongs here: opening the layers, calling, exit codes. What does not: argum
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from ecommerce_platform.reconciliation.plan import Step, repair_plan
 from ecommerce_platform.reconciliation.reconcile import Layers, Reconciliation, open_layers, reconcile
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.reconciliation.story import order_story, tell
+from ecommerce_platform.reconciliation.turn import turn
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.connection import connect
 
@@ -46,9 +47,14 @@ def opened(settings: Settings, run_id: str) -> Iterator[tuple[Layers, Store]]:
         connection.close()
 
 
-def reconcile_days(settings: Settings, days: Sequence[date], run_id: str) -> Reconciliation:
-    """Reconcile what the changes of `days` touch and what has not converged; no `days`: the latter only."""
-    with opened(settings, run_id) as (layers, store):
+def reconcile_days(
+    settings: Settings, days: Sequence[date], run_id: str, say: Callable[[str], None] = lambda _: None
+) -> Reconciliation:
+    """Reconcile what the changes of `days` touch and what has not converged; no `days`: the latter only.
+
+    Raises ReconciliationError when another reconciliation does not end in time.
+    """
+    with opened(settings, run_id) as (layers, store), turn(settings, store, run_id, say):
         return reconcile(layers, store, days, run_id, datetime.now(UTC), settings.reconciliation)
 
 

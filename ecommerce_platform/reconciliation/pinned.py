@@ -2,9 +2,10 @@
 
 What belongs here: recognising a dbt run that rewrites what is being compared. What does not: reading orders (batch.py).
 
-dbt freezes the loads that it applies in STAGING.BASE_LANDING_DAYS when it starts, and STAGING.APPLIED_DAYS becomes equal to
-that when it has finished (transformation/applied.py). While the two differ the models are half new and half old: between two
-of them, or because a run broke off. Readings of such a state are no findings, so none are taken.
+A build of the models holds a lease from its first statement to its last (warehouse/lease.py). It freezes the loads that it
+applies in STAGING.BASE_LANDING_DAYS, and STAGING.APPLIED_DAYS becomes equal to that when it has finished
+(transformation/applied.py). While somebody holds the lease the models are half new and half old; while the two tables differ
+they are so because a run broke off. Readings of such a state are no findings, so none are taken.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from datetime import date, datetime
 from ecommerce_platform.reconciliation.batch import ORDERS, BatchOrders
 from ecommerce_platform.reconciliation.model import ReconciliationError
 from ecommerce_platform.warehouse.connection import fetch_all, is_missing_object
+from ecommerce_platform.warehouse.lease import MODELS, lease_state
 
 FROZEN = "staging.base_landing_days"
 _APPLIED = "staging.applied_days"
@@ -28,10 +30,15 @@ Load = tuple[str, date, str]
 
 @dataclass(frozen=True)
 class BatchState:
-    """Which loads the models hold, which the last dbt run set out to apply, and when it and the orders were last written."""
+    """Which loads the models hold, which the last dbt run set out to apply, and when it and the orders were last written.
+
+    `builds` counts the builds that ever began; `builder` is who builds now.
+    """
 
     applied: frozenset[Load]
     frozen: frozenset[Load]
+    builds: int
+    builder: str | None
     finished_at: datetime | None
     orders: int
     orders_written_at: datetime | None
@@ -39,15 +46,18 @@ class BatchState:
     @property
     def being_built(self) -> bool:
         """Whether a dbt run has begun and not finished."""
-        return self.frozen != self.applied
+        return self.builder is not None or self.frozen != self.applied
 
 
 def batch_state(batch: BatchOrders) -> BatchState:
     """The state of the batch layer now. Raises ReconciliationError when it is not there."""
     orders, written = batch.rows(f"select count(*), max(processed_at) from {ORDERS}")[0]
+    lease = lease_state(batch.connection, MODELS)
     return BatchState(
         applied=_loads(batch.rows(f"select lower(table_name), date, batch_id from {_APPLIED}")),
         frozen=_loads(batch.rows(f"select lower(table_name), date, batch_id from {FROZEN}")),
+        builds=lease.generation,
+        builder=None if lease.is_free else str(lease),
         finished_at=_finished_at(batch),
         orders=int(orders),
         orders_written_at=written,
@@ -83,6 +93,11 @@ def settled_state(
     deadline = clock() + seconds
     while (state := batch_state(batch)).being_built:
         if clock() >= deadline:
+            if state.builder:
+                raise ReconciliationError(
+                    f"the models are being built by {state.builder}, still so after {seconds:g} s; expected a finished build. "
+                    "Wait for that run, or raise ECOMMERCE_RECONCILIATION__WAIT_FOR_MODELS_SECONDS"
+                )
             days = sorted({day for _, day, _ in state.frozen ^ state.applied})
             raise ReconciliationError(
                 f"the models are being built, or a build of them broke off: STAGING.BASE_LANDING_DAYS and STAGING.APPLIED_DAYS "

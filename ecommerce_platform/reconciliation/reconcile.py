@@ -35,9 +35,10 @@ from ecommerce_platform.reconciliation.model import (
 from ecommerce_platform.reconciliation.pinned import batch_state, settled_state
 from ecommerce_platform.reconciliation.speed import SpeedOrders
 from ecommerce_platform.reconciliation.sqltext import chunks
-from ecommerce_platform.reconciliation.storage import RunRecord, Store, course_of_days
+from ecommerce_platform.reconciliation.storage import Overtaken, RunRecord, Store, Version, course_of_days
 from ecommerce_platform.reconciliation.verdict import Tolerances, judge
 from ecommerce_platform.settings import ReconciliationSettings
+from ecommerce_platform.warehouse.connection import is_conflict, with_retries
 
 #: Without these columns there are no metrics.
 REQUIRED_COLUMNS = ("user_id", "status", "total_amount", "created_at")
@@ -101,15 +102,21 @@ def reconcile(
     """Reconcile what the changes of `days` touch, and what has not converged yet; write and return what was found.
 
     `at` is the time of this reconciliation, by which discrepancies are confirmed; `clock` stamps its end. When dbt rewrites
-    the batch layer meanwhile, all is measured again once it has finished. Raises ReconciliationError when the batch layer
-    never holds still, or has applied nothing.
+    the batch layer meanwhile, or another reconciliation is written, all is measured again. Raises ReconciliationError when the
+    batch layer never holds still, or has applied nothing, Overtaken when another reconciliation was written each time.
     """
-    for _ in range(_ATTEMPTS):
-        state = settled_state(layers.batch, settings.wait_for_models_seconds)
+    for attempt in range(1, _ATTEMPTS + 1):
+        state, version = settled_state(layers.batch, settings.wait_for_models_seconds), store.version()
         found = _compare(layers, store, days, run_id, at, settings, clock)
-        if batch_state(layers.batch) == state:
-            _write(store, found)
-            return found
+        if batch_state(layers.batch) != state:
+            continue
+        try:
+            _write(store, version, found)
+        except Overtaken:
+            if attempt == _ATTEMPTS:
+                raise
+            continue
+        return found
     raise ReconciliationError(
         f"the models were built anew during each of {_ATTEMPTS} measurements; expected the batch layer to hold still for "
         "one. Reconcile when no run is building them"
@@ -157,8 +164,19 @@ def _compare(
     )
 
 
-def _write(store: Store, found: Reconciliation) -> None:
-    store.write(found.run, found.verdicts, found.measurement.lagging, found.discrepancies, found.results, found.courses)
+def _write(store: Store, since: Version, found: Reconciliation) -> None:
+    def write() -> None:
+        store.write(
+            since,
+            found.run,
+            found.verdicts,
+            found.measurement.lagging,
+            found.discrepancies,
+            found.results,
+            found.courses,
+        )
+
+    with_retries(write, worth_another=is_conflict)
 
 
 def explain_orders(layers: Layers, ids: Sequence[int], cut_off: datetime | None) -> dict[int, Finding]:

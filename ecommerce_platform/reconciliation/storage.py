@@ -3,7 +3,9 @@
 What belongs here: rows to dataclasses and back, in one transaction for each reconciliation. What does not: DDL (tables.py) and
 what the states mean (converge.py).
 
-A reconciliation is written whole or not at all, and a second time under the same run id replaces the first.
+A reconciliation is written whole or not at all, and a second time under the same run id replaces the first. It is written only
+on top of what it read when it began: where another was written since, it must be made again (`Overtaken`), because all open
+discrepancies are replaced by it.
 """
 
 from __future__ import annotations
@@ -16,13 +18,31 @@ from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.reconciliation import tables
 from ecommerce_platform.reconciliation.converge import DayCourse, DayResult, courses
-from ecommerce_platform.reconciliation.model import BatchEvent, Discrepancy, Finding, MetricVerdict, Reason, State
+from ecommerce_platform.reconciliation.model import (
+    BatchEvent,
+    Discrepancy,
+    Finding,
+    MetricVerdict,
+    Reason,
+    ReconciliationError,
+    State,
+)
 from ecommerce_platform.warehouse.conditions import date_condition
 from ecommerce_platform.warehouse.connection import execute, fetch_all, transaction
+from ecommerce_platform.warehouse.lease import RECONCILIATION, lock
 from ecommerce_platform.warehouse.migrations import ensure_version
+from ecommerce_platform.warehouse.schema import ensure_current
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
+
+#: The last reconciliation that was written: its run and the time at which it ended; empty before the first.
+Version = tuple[tuple[str, datetime], ...]
+
+
+class Overtaken(ReconciliationError):
+    """Another reconciliation was written while this one measured."""
+
 
 #: Snowflake takes statements of up to a megabyte.
 _ROWS_IN_AN_INSERT = 1000
@@ -52,8 +72,9 @@ class Store:
     connection: SnowflakeConnection
 
     def create(self) -> None:
-        """Create what is missing and bring it to this release's version; two queries when it is there. Raises WarehouseError
+        """Create what is missing and bring it to this release's version; three queries when it is there. Raises WarehouseError
         when a newer release made the tables."""
+        ensure_current(self.connection)
         ensure_version(self.connection, tables.VERSION, tables.statements())
         wanted = {name.partition(".")[2].upper() for name in (*tables.TABLES, tables.LATEST_METRICS)}
         found = fetch_all(
@@ -114,8 +135,13 @@ class Store:
         found = fetch_all(self.connection, f"select verified_through from {tables.VERIFIED}")
         return found[0][0] if found else None
 
+    def version(self) -> Version:
+        """Changes with each reconciliation that is written."""
+        return tuple(fetch_all(self.connection, f"select run_id, recorded_at from {tables.VERIFIED}"))
+
     def write(
         self,
+        since: Version,
         run: RunRecord,
         verdicts: Sequence[MetricVerdict],
         lagging: Mapping[date, int],
@@ -123,8 +149,17 @@ class Store:
         results: Sequence[DayResult],
         course_of: Mapping[date, DayCourse],
     ) -> None:
-        """Write one reconciliation, in one transaction."""
+        """Write one reconciliation, in one transaction. `since` is the version that it began with.
+
+        Raises Overtaken when another was written since.
+        """
         with transaction(self.connection):
+            lock(self.connection, RECONCILIATION)
+            if self.version() != since:
+                raise Overtaken(
+                    f"another reconciliation was written while {run.run_id} measured; expected the state that it began with. "
+                    "Reconcile again"
+                )
             for table in (tables.RUNS, tables.METRICS, tables.CONVERGENCE):
                 execute(self.connection, f"delete from {table} where run_id = %s", (run.run_id,))
             self._insert(tables.RUNS, [_run_row(run)])

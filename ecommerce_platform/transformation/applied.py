@@ -4,7 +4,7 @@ What belongs here: reading and writing that memory. What does not: dbt (runner.p
 
 A run freezes what it applies in STAGING.BASE_LANDING_DAYS when it starts. Only after all models were built does it become
 STAGING.APPLIED_DAYS; a run that broke off, or that built some of the models, changes no memory, and the next run computes the
-same keys again from their events.
+same keys again from their events. A run marks what it froze itself, under the lease that it froze it by, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,13 +14,25 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import SOURCE_TABLES
-from ecommerce_platform.warehouse.connection import execute, fetch_all, transaction
+from ecommerce_platform.warehouse.connection import (
+    WarehouseError,
+    execute,
+    fetch_all,
+    is_conflict,
+    transaction,
+    with_retries,
+)
 from ecommerce_platform.warehouse.ddl import APPLIED_DAYS, LOAD_LEDGER, superseded_table
+from ecommerce_platform.warehouse.lease import Lease, require_held
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 DEFINITION_TABLE = "STAGING.APPLIED_DEFINITION"
+
+
+class FreezeReplaced(WarehouseError):
+    """The days in STAGING.BASE_LANDING_DAYS are not those that this run froze; nothing was marked as applied."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +90,22 @@ def _days(connection: SnowflakeConnection, table: str) -> frozenset[tuple[str, d
     return frozenset((name, day, batch) for name, day, batch in rows if name in SOURCE_TABLES)
 
 
-def mark_applied(connection: SnowflakeConnection, definition: str) -> None:
+def mark_applied(connection: SnowflakeConnection, definition: str, lease: Lease) -> None:
     """After all models were built: what the run froze is applied, and what it knew as superseded is done with.
 
     One transaction. A superseded load whose content is current again (a day loaded as A, B and A) is kept if its day was
     loaded anew while dbt ran: then its rows tell the next run which keys that day lost.
+
+    Raises LeaseLost when another build took the lease of the models meanwhile, FreezeReplaced when the frozen days are not
+    this build's.
     """
+    with_retries(lambda: _mark(connection, definition, lease), worth_another=is_conflict)
+
+
+def _mark(connection: SnowflakeConnection, definition: str, lease: Lease) -> None:
     with transaction(connection):
+        require_held(connection, lease)
+        _require_own_freeze(connection, lease)
         execute(connection, f"delete from {APPLIED_DAYS}")
         execute(
             connection,
@@ -118,4 +139,19 @@ def mark_applied(connection: SnowflakeConnection, definition: str) -> None:
             connection,
             f"insert into {DEFINITION_TABLE} (definition, applied_at) select %s, sysdate()",
             (definition,),
+        )
+
+
+def _require_own_freeze(connection: SnowflakeConnection, lease: Lease) -> None:
+    rows = fetch_all(
+        connection,
+        "select count(*), min(date), max(date) from STAGING.BASE_LANDING_DAYS where frozen_by is distinct from %s",
+        (lease.token,),
+    )
+    count, first, last = rows[0]
+    if count:
+        raise FreezeReplaced(
+            f"STAGING.BASE_LANDING_DAYS has {count} rows (days {first} to {last}) that {lease.owner} did not freeze: something "
+            "wrote it without the lease of the models, such as dbt of an older release. No day was marked as applied; end "
+            "that run, then build all models again"
         )

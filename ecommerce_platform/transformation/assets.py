@@ -13,6 +13,7 @@ from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.applied import Memory, full_refresh_reason, mark_applied, read_memory
+from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.dagster_dbt_alone import DbtCoreCliEventMessage, dbt_assets
 from ecommerce_platform.transformation.lineage import LineageReader, keep_lineage, kept_lineage
 from ecommerce_platform.transformation.project import definition_digest, load_manifest, target_path
@@ -21,6 +22,7 @@ from ecommerce_platform.transformation.restatements import Restated, restated_by
 from ecommerce_platform.transformation.runner import DbtRequest, DbtRun, DbtRunError
 from ecommerce_platform.transformation.translator import PlatformTranslator, model_key
 from ecommerce_platform.warehouse.connection import fetch_all
+from ecommerce_platform.warehouse.lease import Lease
 from ecommerce_platform.warehouse.resource import WarehouseResource
 from ecommerce_platform.warehouse.schema import ensure_current
 
@@ -46,8 +48,11 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def dbt_models(
         context: dg.AssetExecutionContext, dbt: DbtResource, warehouse: WarehouseResource
     ) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
-        with warehouse.connection(context.run.run_id) as connection:
-            yield from _Step(context, manifest, translator, dbt, connection).run()
+        run_id = context.run.run_id
+        with warehouse.connection(run_id) as connection:
+            ensure_current(connection)
+            with exclusive_build(dbt.settings, connection, warehouse.opener(run_id), run_id, context.log.info) as lease:
+                yield from _Step(context, manifest, translator, dbt, connection, lease).run()
 
     return [dbt_models]
 
@@ -62,9 +67,10 @@ class _Step:
         translator: PlatformTranslator,
         dbt: DbtResource,
         connection: "SnowflakeConnection",
+        lease: Lease,
     ) -> None:
         self.context, self.manifest, self.translator = context, manifest, translator
-        self.dbt, self.connection = dbt, connection
+        self.dbt, self.connection, self.lease = dbt, connection, lease
         self.days = partition_days(context)
         self.definition = definition_digest(dbt.settings)
         self.kept = kept_lineage(target_path(dbt.settings), self.definition)
@@ -72,19 +78,18 @@ class _Step:
         self.models = {model_key(node): node for node in manifest["nodes"].values() if _is_model(node)}
 
     def run(self) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
-        ensure_current(self.connection)
         memory = read_memory(self.connection)
         reason = full_refresh_reason(memory, self.definition)
         self._tell(memory, reason)
         complete = self.context.selected_asset_keys >= self.models.keys()
         try:
-            with self.dbt.run(self._request(complete, reason), self.context.run.run_id) as run:
+            with self.dbt.run(self._request(complete, reason), self.context.run.run_id, self.lease) as run:
                 yield from self._hand_on(run)
         except DbtRunError as error:
             raise dg.Failure(str(error), metadata={"failed": list(error.failed)}) from error
         if complete:
             # A part of the models is no whole: what they lack is computed when all run.
-            mark_applied(self.connection, self.definition)
+            mark_applied(self.connection, self.definition, self.lease)
 
     def _request(self, complete: bool, reason: str | None) -> DbtRequest:
         full_refresh, cause = reason is not None, f"computed again: {reason}" if reason else ""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.connection import connection_arguments
+from ecommerce_platform.warehouse.lease import Lease
 
 
 def profile_environment(settings: Settings, run_id: str) -> dict[str, str]:
@@ -48,6 +49,11 @@ def restatement_environment(settings: Settings, run_id: str, cause: str) -> dict
         "ECOMMERCE_DBT_CAUSE": cause,
         "ECOMMERCE_DBT_MONTH_CLOSES_AFTER_DAYS": str(settings.marts.month_closes_after_days),
     }
+
+
+def lease_environment(lease: Lease | None) -> dict[str, str]:
+    """The lease of the models that this process holds; empty, so that dbt's hooks take one, where it holds none."""
+    return {"ECOMMERCE_DBT_LEASE_TOKEN": lease.token if lease else ""}
 
 
 def _target(arguments: Mapping[str, object]) -> str:

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 from ecommerce_platform.contracts import Column, LogicalType
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
+from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.project import definition_digest, load_manifest
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
 from ecommerce_platform.warehouse.checksum import Content, snowflake_checksum
 from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all
 from ecommerce_platform.warehouse.ddl import APPLIED_DAYS
+from ecommerce_platform.warehouse.lease import Lease
 from ecommerce_platform.warehouse.rebuild import Range
 from ecommerce_platform.warehouse.schema import ensure_current
 
@@ -50,34 +52,47 @@ class Models(StrEnum):
 def rebuild_models(
     settings: Settings, open_connection: Opener, models: Models, days: Range, run_id: str, say: Say
 ) -> None:
-    """Computes the models again and says which tables are other than before. Raises DbtRunError when dbt fails."""
-    definition = definition_digest(settings)
+    """Computes the models again and says which tables are other than before.
+
+    Raises DbtRunError when dbt fails, LeaseBusy when another build of the warehouse does not end in time.
+    """
     with open_connection() as connection:
         ensure_current(connection)
-        before = contents(settings, connection)
-        if not days.is_everything:
-            forgotten = _forget_applied(connection, days)
-            say(f"landing days to apply again: {forgotten}")
-        memory = read_memory(connection)
-    reason = full_refresh_reason(memory, definition)
-    cause = f"rebuild of {models}, {days}"
-    if days.is_everything:
-        select = ("tag:marts",) if models is Models.MARTS and reason is None else ()
-        request = DbtRequest(select=select, full_refresh=True, cause=cause)
-    else:
-        select = ()
-        request = DbtRequest(full_refresh=reason is not None, cause=cause)
-    say(f"dbt build {' '.join(select) or 'of all models'}{', everything anew' if request.full_refresh else ''}")
-    run_dbt(settings, request, run_id)
-    with open_connection() as connection:
-        if not select:
-            mark_applied(connection, definition)
-        after = contents(settings, connection)
+        with exclusive_build(settings, connection, open_connection, run_id, say) as lease:
+            before = contents(settings, connection)
+            _rebuild(settings, connection, lease, models, days, run_id, say)
+            after = contents(settings, connection)
     for table, content in after.items():
         if (held := before.get(table)) != content:
             say(f"{table}: {content}; before: {held or 'not there'}")
     same = sum(before.get(table) == content for table, content in after.items())
     say(f"models compared with before: {same} of {len(after)} tables are the same")
+
+
+def _rebuild(
+    settings: Settings,
+    connection: SnowflakeConnection,
+    lease: Lease,
+    models: Models,
+    days: Range,
+    run_id: str,
+    say: Say,
+) -> None:
+    definition = definition_digest(settings)
+    if not days.is_everything:
+        say(f"landing days to apply again: {_forget_applied(connection, days)}")
+    reason = full_refresh_reason(read_memory(connection), definition)
+    cause = f"rebuild of {models}, {days}"
+    select: tuple[str, ...] = ()
+    if days.is_everything:
+        select = ("tag:marts",) if models is Models.MARTS and reason is None else ()
+        request = DbtRequest(select=select, full_refresh=True, cause=cause)
+    else:
+        request = DbtRequest(full_refresh=reason is not None, cause=cause)
+    say(f"dbt build {' '.join(select) or 'of all models'}{', everything anew' if request.full_refresh else ''}")
+    run_dbt(settings, request, run_id, lease)
+    if not select:
+        mark_applied(connection, definition, lease)
 
 
 def _forget_applied(connection: SnowflakeConnection, days: Range) -> int:

@@ -12,6 +12,7 @@ import dagster as dg
 
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.transformation.runner import DbtRequest, DbtRun, dbt_run
+from ecommerce_platform.warehouse.lease import Lease
 
 
 class DbtResource(dg.ConfigurableResource[None]):
@@ -31,9 +32,9 @@ class DbtResource(dg.ConfigurableResource[None]):
     def settings(self) -> Settings:
         return type(self)._settings or load_settings()
 
-    def run(self, request: DbtRequest, run_id: str) -> AbstractContextManager[DbtRun]:
-        """A run of dbt in this process. See `dbt_run`."""
-        return dbt_run(self.settings, request, run_id)
+    def run(self, request: DbtRequest, run_id: str, lease: Lease) -> AbstractContextManager[DbtRun]:
+        """A run of dbt in this process under the lease of the models. See `dbt_run`."""
+        return dbt_run(self.settings, request, run_id, lease)
 
 
 def build_resources(settings: Settings) -> dict[str, object]:

@@ -3,12 +3,12 @@
 What belongs here: arguments, the run, its outcome. What does not: Dagster (assets.py), which days are applied (applied.py).
 
 In this process, because a dbt of its own would start an interpreter, import for seconds and parse the project again. dbt keeps
-its flags and its environment per process, so one run at a time; a lock file holds off other processes of this machine.
+its flags and its environment per process, so one run at a time. Builds by other processes, here and elsewhere, are held off by
+the lease of the models (build.py): a run without one takes it by dbt's own hooks, as dbt by hand does.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import queue
 import shutil
@@ -21,8 +21,14 @@ from typing import Any
 
 from ecommerce_platform.metrics import dbt_vars
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.profile import environment, profile_environment, restatement_environment
-from ecommerce_platform.transformation.project import exclusive, load_parsed, target_path
+from ecommerce_platform.transformation.profile import (
+    environment,
+    lease_environment,
+    profile_environment,
+    restatement_environment,
+)
+from ecommerce_platform.transformation.project import load_parsed, target_path
+from ecommerce_platform.warehouse.lease import Lease
 
 #: Everything but the unit tests, which test the SQL and not the data: they run in `make test`.
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "exposure")
@@ -83,15 +89,18 @@ def build_arguments(request: DbtRequest, settings: Settings, target: Path) -> li
 
 
 @contextmanager
-def dbt_run(settings: Settings, request: DbtRequest, run_id: str) -> Iterator[DbtRun]:
-    """A run; its compiled SQL lies under `target` until the context ends.
+def dbt_run(settings: Settings, request: DbtRequest, run_id: str, lease: Lease | None = None) -> Iterator[DbtRun]:
+    """A run; its compiled SQL lies under `target` until the context ends. `lease` is that of the models, where it is held.
 
     Iterating `events` raises DbtRunError at their end when the run failed.
     """
-    base = target_path(settings)
-    target = base / "runs" / run_id
-    variables = profile_environment(settings, run_id) | restatement_environment(settings, run_id, request.cause)
-    with _IN_PROCESS, exclusive(base / _lock_name(settings)), environment(variables):
+    target = target_path(settings) / "runs" / run_id
+    variables = {
+        **profile_environment(settings, run_id),
+        **restatement_environment(settings, run_id, request.cause),
+        **lease_environment(lease),
+    }
+    with _IN_PROCESS, environment(variables):
         run = DbtRun(target)
         run.events = _events(settings, request, run)
         try:
@@ -101,15 +110,11 @@ def dbt_run(settings: Settings, request: DbtRequest, run_id: str) -> Iterator[Db
             shutil.rmtree(target, ignore_errors=True)
 
 
-def _lock_name(settings: Settings) -> str:
-    """One lock a database: two installations that share the project's folder need not wait for each other."""
-    database = (settings.data_dir, settings.snowflake.account, settings.snowflake.host, settings.snowflake.database)
-    return f".run-{hashlib.sha256(repr(database).encode()).hexdigest()[:12]}.lock"
-
-
-def run_dbt(settings: Settings, request: DbtRequest, run_id: str = "by-hand") -> dict[str, tuple[str, float]]:
+def run_dbt(
+    settings: Settings, request: DbtRequest, run_id: str = "by-hand", lease: Lease | None = None
+) -> dict[str, tuple[str, float]]:
     """A whole run without looking at its events; status and seconds by node. Raises DbtRunError."""
-    with dbt_run(settings, request, run_id) as run:
+    with dbt_run(settings, request, run_id, lease) as run:
         for _ in run.events:
             pass
         return run.node_results
@@ -151,7 +156,11 @@ def _events(settings: Settings, request: DbtRequest, run: DbtRun) -> Generator[d
 
 def _conclude(outcome: Any, run: DbtRun) -> None:
     results = list(getattr(outcome.result, "results", ()) or ())
-    run.node_results = {item.node.unique_id: (str(item.status), float(item.execution_time)) for item in results}
+    run.node_results = {
+        item.node.unique_id: (str(item.status), float(item.execution_time))
+        for item in results
+        if item.node.resource_type != "operation"  # the hooks that take the lease and give it back
+    }
     if outcome.success:
         return
     if outcome.exception is not None:

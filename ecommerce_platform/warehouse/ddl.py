@@ -18,6 +18,9 @@ SCHEMAS = ("RAW", "STAGING", "INTERMEDIATE", "MARTS", "RECONCILIATION")
 LOAD_STAGE = "RAW.LOAD_STAGE"
 LOAD_LEDGER = "RAW.LOAD_LEDGER"
 LOAD_LOCK = "RAW.LOAD_LOCK"
+LEASES = "RAW.LEASES"
+#: Work that one process at a time may do; a row of RAW.LEASES each.
+LEASED_WORK = ("models", "reconciliation")
 PLATFORM_VERSION = "RAW.PLATFORM_VERSION"
 APPLIED_DAYS = "STAGING.APPLIED_DAYS"
 SPARK_LOADS = "STAGING.SPARK_LOADS"
@@ -55,6 +58,19 @@ _OWN_TABLES = (
         LOAD_LOCK,
         (Column("table_name", _TEXT, required=True), Column("run_id", _TEXT), Column("taken_at", _TIMESTAMP)),
         comment="One row a table; a load updates it first, so that loads of one table follow one another.",
+    ),
+    TableDefinition(
+        LEASES,
+        (
+            Column("name", _TEXT, required=True),
+            Column("generation", _NUMBER),
+            Column("owner", _TEXT),
+            Column("token", _TEXT),
+            Column("process", _TEXT),
+            Column("acquired_at", _TIMESTAMP),
+            Column("expires_at", _TIMESTAMP),
+        ),
+        comment="One row for each piece of work that one process at a time may do: who does it, since when, until when.",
     ),
     TableDefinition(
         APPLIED_DAYS,
@@ -170,12 +186,13 @@ def widen_column(table: str, column: Column) -> str:
     return f"alter table {table} alter column {quoted(column.name)} set data type {column.snowflake_type}"
 
 
-def create_lock_rows(tables: Iterable[str]) -> str:
-    names = ", ".join(f"({literal(table)})" for table in tables)
+def create_rows(table: str, column: str, names: Iterable[str]) -> str:
+    """A row for each name that has none, in a table whose rows are locks."""
+    values = ", ".join(f"({literal(name)})" for name in names)
     return (
-        f"insert into {LOAD_LOCK} (table_name)\n"
-        f"select known.name from (values {names}) as known (name)\n"
-        f"where not exists (select 1 from {LOAD_LOCK} as held where held.table_name = known.name)"
+        f"insert into {table} ({column})\n"
+        f"select known.name from (values {values}) as known (name)\n"
+        f"where not exists (select 1 from {table} as held where held.{column} = known.name)"
     )
 
 
@@ -185,7 +202,8 @@ def schema_objects(contracts: Mapping[str, Contract]) -> list[str]:
         *(f"create schema if not exists {name}" for name in SCHEMAS),
         f"create stage if not exists {LOAD_STAGE}",
         *(create_table(definition) for definition in table_definitions(contracts)),
-        create_lock_rows((*contracts, *(f"spark_{name}" for name in SPARK_TABLES))),
+        create_rows(LOAD_LOCK, "table_name", (*contracts, *(f"spark_{name}" for name in SPARK_TABLES))),
+        create_rows(LEASES, "name", LEASED_WORK),
     ]
 
 

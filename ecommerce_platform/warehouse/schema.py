@@ -28,6 +28,7 @@ PLATFORM = SchemaVersion(
     migrations=(
         Migration(1, "the first version"),
         Migration(2, "MARTS.RESTATEMENTS: which published figures changed"),
+        Migration(3, "RAW.LEASES: whose turn it is to build the models, and to reconcile"),
     ),
 )
 

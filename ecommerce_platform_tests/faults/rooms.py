@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -235,14 +236,16 @@ def load_shop(settings: Settings, run_id: str) -> None:
 
 def transform(settings: Settings, run_id: str) -> None:
     from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
+    from ecommerce_platform.transformation.build import exclusive_build
     from ecommerce_platform.transformation.project import definition_digest
     from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
 
     definition = definition_digest(settings)
-    with connect(settings, run_id) as connection:
+    opener = partial(connect, settings, run_id)
+    with opener() as connection, exclusive_build(settings, connection, opener, run_id, print) as lease:
         reason = full_refresh_reason(read_memory(connection), definition)
-        run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), run_id)
-        mark_applied(connection, definition)
+        run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), run_id, lease)
+        mark_applied(connection, definition, lease)
 
 
 def job_of(settings: Settings, groups: tuple[str, ...]) -> dg.JobDefinition:

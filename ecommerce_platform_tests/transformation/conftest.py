@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from ecommerce_platform.transformation.applied import (
     mark_applied,
     read_memory,
 )
+from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.project import definition_digest
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
 from ecommerce_platform.warehouse.connection import connect, execute, quoted
@@ -75,11 +77,13 @@ def transform(transformation_settings: Settings, connection: SnowflakeConnection
     definition = definition_digest(transformation_settings)
 
     def run(*, full_refresh: bool = False, mark: bool = True, select: tuple[str, ...] = ()) -> None:
-        memory = read_memory(connection)
-        needed = full_refresh or full_refresh_reason(memory, definition) is not None
-        request = DbtRequest(command="run", select=select, full_refresh=needed)
-        run_dbt(transformation_settings, request, "test")
-        if mark:
-            mark_applied(connection, definition)
+        opener = partial(connect, transformation_settings)
+        with exclusive_build(transformation_settings, connection, opener, "test", print) as lease:
+            memory = read_memory(connection)
+            needed = full_refresh or full_refresh_reason(memory, definition) is not None
+            request = DbtRequest(command="run", select=select, full_refresh=needed)
+            run_dbt(transformation_settings, request, "test", lease)
+            if mark:
+                mark_applied(connection, definition, lease)
 
     return run

@@ -71,7 +71,7 @@ def settings(warehouse_base: Settings, tmp_path: Path) -> Settings:
     )
     with connect(warehouse_base) as connection:
         for definition in ddl.table_definitions(load_contracts()):
-            if definition.name not in (ddl.LOAD_LOCK, ddl.PLATFORM_VERSION):
+            if definition.name not in (ddl.LOAD_LOCK, ddl.LEASES, ddl.PLATFORM_VERSION):
                 execute(connection, f"delete from {definition.name}")
     return warehouse_base.model_copy(update={"lakehouse": lake, "scratch_uri": str(tmp_path / "scratch")})
 

@@ -1,6 +1,12 @@
-{{ config(materialized='table') }}
+{{
+    config(
+        materialized='table',
+        post_hook="update {{ this }} set frozen_by = '{{ lease_token() }}'",
+    )
+}}
 
--- The landing days that this run applies, frozen at its start: a load that commits while dbt runs belongs to the next.
+-- The landing days that this run applies, frozen at its start: a load that commits while dbt runs belongs to the next. Who
+-- froze them is written right afterwards, so that the model's text is the same for every run.
 with ledger as (
     select
         load_ledger.table_name,
@@ -28,7 +34,8 @@ select
     ledger.table_name,
     ledger.date,
     ledger.batch_id,
-    applied.batch_id is null as is_pending
+    applied.batch_id is null as is_pending,
+    cast(null as string) as frozen_by
 from ledger
 inner join complete_days
     on ledger.date = complete_days.date
