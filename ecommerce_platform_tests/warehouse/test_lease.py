@@ -133,7 +133,8 @@ import sys
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.warehouse.connection import connect
 from ecommerce_platform.warehouse.lease import MODELS, leased
-settings = load_settings(snowflake={"host": sys.argv[1], "port": int(sys.argv[2]), "protocol": "http", "password": "local"})
+server = {"host": sys.argv[1], "port": int(sys.argv[2]), "protocol": "http", "password": sys.argv[3]}
+settings = load_settings(snowflake=server)
 opener = lambda: connect(settings)
 with opener() as connection, leased(connection, opener, MODELS, "killed", wait_seconds=0, lease_seconds=3600):
     print("held", flush=True)
@@ -148,7 +149,7 @@ def test_the_lease_of_a_killed_process_of_this_machine_passes_on_at_once(
 
     server = ensure_snowflake(settings.data_dir)
     holder = subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, server.host, str(server.port)],
+        [sys.executable, "-c", _HOLDER, server.host, str(server.port), server.password],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
