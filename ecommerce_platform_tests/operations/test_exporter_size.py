@@ -23,6 +23,9 @@ def test_a_scrape_stays_under_a_second_with_100_000_events(tmp_path: Path, capsy
         exporter = Exporter(instance, PlatformState, say=lambda _: None)
         started = time.monotonic()
         server, _ = exporter.serve("127.0.0.1", 0)
+        answered = time.monotonic() - started
+        while not exporter.is_ready():
+            scrape(server.server_port)
         first_reading = time.monotonic() - started
         try:
             scrapes = [scrape(server.server_port) for _ in range(5)]
@@ -35,11 +38,13 @@ def test_a_scrape_stays_under_a_second_with_100_000_events(tmp_path: Path, capsy
         next_reading = time.monotonic() - started
     with capsys.disabled():
         print(
-            f"\n{EVENTS} events, {runs} runs: first reading {first_reading:.1f} s, next {next_reading:.2f} s, "
+            f"\n{EVENTS} events, {runs} runs: an answer after {answered:.2f} s, "
+            f"first reading {first_reading:.1f} s, next {next_reading:.2f} s, "
             f"scrape {max(seconds for seconds, _ in scrapes):.3f} s, {len(scrapes[0][1])} bytes"
         )
     assert f'ecommerce_runs_total{{job_name="daily_batch",outcome="success"}} {float(runs)}' in scrapes[0][1]
     assert max(seconds for seconds, _ in scrapes) < 1
+    assert answered < 2
 
 
 def scrape(port: int) -> tuple[float, str]:

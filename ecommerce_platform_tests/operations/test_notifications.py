@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ecommerce_platform.operations.notifications import watch
 from ecommerce_platform.operations.notifications.message import Kind, Notification, as_slack
 from ecommerce_platform.operations.notifications.outbox import (
     MAX_REJECTIONS,
@@ -18,7 +19,7 @@ from ecommerce_platform.operations.notifications.outbox import (
     UnavailableError,
 )
 from ecommerce_platform.operations.notifications.sensor import State, build_sensor, tick
-from ecommerce_platform.operations.notifications.watch import day_due
+from ecommerce_platform.operations.notifications.watch import Position, day_due, read_news
 from ecommerce_platform.settings import NotificationSettings, Settings, load_settings
 from ecommerce_platform_tests.operations.webhook_receiver import Receiver, receiver
 
@@ -126,6 +127,30 @@ def test_the_same_failure_by_a_retry_is_told_once_and_after_a_success_again(offi
         office.run(fails=fails)
         office.tick()
     assert len(post.bodies) == 2
+
+
+def test_a_tick_that_runs_out_of_time_stops_reading_and_the_next_ones_get_to_the_end(office: Office) -> None:
+    position = Position()
+    settings = office.settings.notifications
+    read_news(office.instance, position, settings)
+    days = [f"2026-01-0{number}" for number in range(1, 6)]
+    for day in days:
+        office.run(fails=True, day=day)
+    office.run(day="2026-01-06")
+    ticks = [read_news(office.instance, position, settings, lambda: True) for _ in range(7)]
+    assert [len(news) for news in ticks] == [1] * 6 + [0]
+    assert [news[0].scope.split("|")[1] for news in ticks[:6]] == [*days, "2026-01-06"]
+
+
+def test_news_of_more_than_a_page_come_in_order(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "PAGE", 2)
+    monkeypatch.setattr(watch, "OVERLAP", 0)
+    position = Position()
+    read_news(office.instance, position, office.settings.notifications)
+    for number in range(1, 8):
+        office.run(fails=number != 2, day=f"2026-01-0{number}")
+    ticks = [read_news(office.instance, position, office.settings.notifications) for _ in range(8)]
+    assert [news.scope.split("|")[1][-1] for tick in ticks for news in tick] == list("1234567")
 
 
 def test_the_same_failure_is_told_again_after_a_day(office: Office, post: Receiver) -> None:

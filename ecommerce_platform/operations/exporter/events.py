@@ -6,8 +6,10 @@ whoever wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType, EventLogRecord, RunRecord, RunsFilter
@@ -20,7 +22,6 @@ from ecommerce_platform.operations.exporter.facts import (
     StepEnded,
     StepPlanned,
 )
-from ecommerce_platform.unfinished_runs import UNFINISHED
 
 READ_TYPES = {
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
@@ -39,50 +40,120 @@ OUTCOMES = {
 }
 #: Runs are asked for by the time of their last change; clocks of storage and writers may differ by this much.
 OVERLAP = timedelta(minutes=5)
-PAGE = 5000
+PAGE = 1000
+RUNS_A_PAGE = 500
+#: So many of the newest runs are remembered when they are over: their last events, and runs with lower numbers, may still appear.
+KEPT_RUNS = 1000
+
+
+@dataclass
+class _RunRead:
+    """How far a run's events are read."""
+
+    number: int
+    cursor: str | None = None
+    over: bool = False
 
 
 class EventReader:
-    """Reads each run's events from where it stopped; a fresh reader reads the whole log."""
+    """Reads each run's events from where it stopped; a fresh reader reads the whole log. Where it stands goes to plain values and
+    back (`to_record`, `from_record`), so that another process reads on from the same event.
+    """
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
-        self._cursors: dict[str, str] = {}
+        #: How far each run is read: those that have not ended, and the newest ones.
+        self._runs_read: dict[str, _RunRead] = {}
         self._planned: dict[tuple[str, str], list[str]] = {}
+        #: The newest run that was read: those before it that have no entry above are read to their end.
+        self._newest = 0
+        self._newest_run: str | None = None
         self._changed_after: datetime | None = None
 
-    def read(self) -> Iterator[Fact]:
-        """Facts that are new since the last call, runs in the order of their creation.
+    def read(self) -> Iterator[list[Fact]]:
+        """Facts that are new since the last call, a page of events at a time, runs in the order of their creation.
 
-        When it raises, what it has handed out is read, and the next call goes on from there.
+        What it has handed out is read, whether it is read to the end, raises, or is left: the next call goes on from there.
         """
         newest = self._changed_after
         for record in self._runs():
+            if self._is_over(record):
+                continue
             yield from self._read_run(record)
+            self._read_through(record)
             updated = record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC)
             newest = max(updated, newest or updated)
         self._changed_after = newest
 
-    def _runs(self) -> list[RunRecord]:
-        """All runs at first; then those that changed, and those that have not ended: their events do not touch their record."""
-        if self._changed_after is None:
-            return list(self._instance.get_run_records(ascending=True))
-        changed = RunsFilter(updated_after=self._changed_after - OVERLAP)
-        records = [
-            *self._instance.get_run_records(changed, ascending=True),
-            *self._instance.get_run_records(RunsFilter(statuses=list(UNFINISHED)), ascending=True),
-        ]
-        return sorted({record.storage_id: record for record in records}.values(), key=lambda record: record.storage_id)
+    def to_record(self) -> dict[str, Any]:
+        """Where the reading stands, as plain values."""
+        return {
+            "runs": {run_id: vars(read) for run_id, read in self._runs_read.items()},
+            "planned": [[*key, assets] for key, assets in self._planned.items()],
+            "newest": self._newest,
+            "newest_run": self._newest_run,
+            "changed_after": self._changed_after.isoformat() if self._changed_after else None,
+        }
 
-    def _read_run(self, record: RunRecord) -> Iterator[Fact]:
-        run = record.dagster_run
+    @classmethod
+    def from_record(cls, instance: dg.DagsterInstance, record: Mapping[str, Any]) -> EventReader:
+        """The reader of `to_record`."""
+        reader = cls(instance)
+        reader._runs_read = {run_id: _RunRead(**read) for run_id, read in record["runs"].items()}
+        reader._planned = {(run_id, step): list(assets) for run_id, step, assets in record["planned"]}
+        reader._newest, reader._newest_run = record["newest"], record["newest_run"]
+        changed = record["changed_after"]
+        reader._changed_after = datetime.fromisoformat(changed) if changed else None
+        return reader
+
+    def _runs(self) -> Iterator[RunRecord]:
+        """All runs at first; then those that changed, and those that were not over: their events do not touch their record."""
+        going_on = [run_id for run_id, read in self._runs_read.items() if not read.over]
+        if self._changed_after is None:
+            yield from self._pages(None, self._known_run())
+        else:
+            yield from self._pages(RunsFilter(updated_after=self._changed_after - OVERLAP))
+        if going_on:
+            yield from self._pages(RunsFilter(run_ids=going_on))
+
+    def _known_run(self) -> str | None:
+        """Where a first reading that broke off goes on; when that run was deleted, all runs are looked at again."""
+        known = self._newest_run and self._instance.get_run_record_by_id(self._newest_run)
+        return self._newest_run if known else None
+
+    def _pages(self, filters: RunsFilter | None, after: str | None = None) -> Iterator[RunRecord]:
         while True:
-            page = self._instance.get_records_for_run(
-                run.run_id, cursor=self._cursors.get(run.run_id), of_type=READ_TYPES, limit=PAGE
-            )
+            records = self._instance.get_run_records(filters, limit=RUNS_A_PAGE, ascending=True, cursor=after)
+            yield from records
+            if len(records) < RUNS_A_PAGE:
+                return
+            after = records[-1].dagster_run.run_id
+
+    def _is_over(self, record: RunRecord) -> bool:
+        read = self._runs_read.get(record.dagster_run.run_id)
+        return read is None and record.storage_id <= self._newest - KEPT_RUNS
+
+    def _read_through(self, record: RunRecord) -> None:
+        """The run is read as far as it goes now; of old runs that are over only this is remembered: that they are."""
+        run_id = record.dagster_run.run_id
+        self._runs_read[run_id].over = record.dagster_run.is_finished
+        if record.storage_id > self._newest:
+            self._newest, self._newest_run = record.storage_id, run_id
+        if len(self._runs_read) > 2 * KEPT_RUNS:
+            self._runs_read = {
+                name: read
+                for name, read in self._runs_read.items()
+                if not read.over or read.number > self._newest - KEPT_RUNS
+            }
+
+    def _read_run(self, record: RunRecord) -> Iterator[list[Fact]]:
+        run = record.dagster_run
+        read = self._runs_read.setdefault(run.run_id, _RunRead(record.storage_id))
+        while True:
+            page = self._instance.get_records_for_run(run.run_id, cursor=read.cursor, of_type=READ_TYPES, limit=PAGE)
             facts = [fact for event in page.records if (fact := self._fact(run, event)) is not None]
-            self._cursors[run.run_id] = page.cursor
-            yield from facts
+            read.cursor = page.cursor
+            yield facts
             if not page.has_more:
                 return
 

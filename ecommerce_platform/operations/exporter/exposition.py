@@ -20,8 +20,10 @@ from ecommerce_platform.operations.exporter.tally import Histogram, Tally
 class Snapshot:
     """Everything that one scrape shows."""
 
-    tally: Tally
-    state: PlatformState
+    #: None until the whole log is read.
+    tally: Tally | None
+    #: None until the tables have been read.
+    state: PlatformState | None
     runs_by_status: Mapping[str, int]
     daemon_heartbeats: Mapping[str, float]
     known: Known
@@ -29,15 +31,20 @@ class Snapshot:
     read_seconds: float
     errors: Mapping[str, int] = field(default_factory=dict)
     oldest_unfinished_run: float | None = None
-    notifications_waiting: int = 0
+    notifications_waiting: int | None = 0
+    catching_up: bool = False
 
 
 def families(snapshot: Snapshot) -> Iterator[Metric]:
     """The metric families of one scrape."""
-    yield from _of_the_design(snapshot)
-    yield from _of_runs(snapshot)
-    yield from _of_tables(snapshot.state)
-    yield from _of_reconciliation(snapshot.state)
+    if snapshot.tally is not None:
+        yield from _of_the_design(snapshot.tally, snapshot.known)
+        yield from _of_the_log(snapshot.tally, snapshot.known)
+    if snapshot.state is not None:
+        yield _discrepancy(snapshot.state)
+        yield from _of_tables(snapshot.state)
+        yield from _of_reconciliation(snapshot.state)
+    yield from _of_unfinished_runs(snapshot)
     yield from _of_the_exporter(snapshot)
 
 
@@ -48,8 +55,7 @@ def _histogram(name: str, text: str, labels: tuple[str, str], values: Mapping[tu
     return family
 
 
-def _of_the_design(snapshot: Snapshot) -> Iterator[Metric]:
-    tally = snapshot.tally
+def _of_the_design(tally: Tally, known: Known) -> Iterator[Metric]:
     yield _histogram(
         "spark_batch_job_duration",
         "Seconds of a Spark step; date is the run's partition, or the last of its range.",
@@ -66,24 +72,27 @@ def _of_the_design(snapshot: Snapshot) -> Iterator[Metric]:
         "dbt_model_execution_time",
         "Seconds of a dbt model.",
         ("model_name", "materialization"),
-        _by_model(snapshot.known, tally),
+        _by_model(known, tally),
     )
-    discrepancy = GaugeMetricFamily(
-        "lambda_reconciliation_discrepancy",
-        "Share by which speed and batch layer differ, on the worst date (0.1 is 10 %); 0 once all have converged.",
-        labels=["metric", "user_tier"],
-    )
-    for found in snapshot.state.discrepancies:
-        discrepancy.add_metric([found.metric, found.user_tier], found.share)
-    yield discrepancy
     # A counter under the name that the design's alert asks for; the client library would append _total to a typed one.
     failures = UntypedMetricFamily(
         "dbt_model_failures", "Failures of a dbt model since the log began.", labels=["model_name"]
     )
     # A failed dbt test is in what dbt reports as failed, too; it is a check here, and no model.
-    for model in snapshot.known.models:
+    for model in known.models:
         failures.add_metric([model.name], tally.model_failures[model.name])
     yield failures
+
+
+def _discrepancy(state: PlatformState) -> Metric:
+    family = GaugeMetricFamily(
+        "lambda_reconciliation_discrepancy",
+        "Share by which speed and batch layer differ, on the worst date (0.1 is 10 %); 0 once all have converged.",
+        labels=["metric", "user_tier"],
+    )
+    for item in state.discrepancies:
+        family.add_metric([item.metric, item.user_tier], item.share)
+    return family
 
 
 def _by_model(known: Known, tally: Tally) -> dict[tuple[str, str], Histogram]:
@@ -95,24 +104,13 @@ def _by_model(known: Known, tally: Tally) -> dict[tuple[str, str], Histogram]:
     return found
 
 
-def _of_runs(snapshot: Snapshot) -> Iterator[Metric]:
-    tally = snapshot.tally
+def _of_the_log(tally: Tally, known: Known) -> Iterator[Metric]:
     ended = CounterMetricFamily("ecommerce_runs", "Runs that ended, by outcome.", labels=["job_name", "outcome"])
-    jobs = sorted({*snapshot.known.jobs, *(job for job, _ in tally.runs)})
+    jobs = sorted({*known.jobs, *(job for job, _ in tally.runs)})
     for job in jobs:
         for outcome in ("success", "failure", "canceled"):
             ended.add_metric([job, outcome], tally.runs[job, outcome])
     yield ended
-    now = GaugeMetricFamily("ecommerce_runs_now", "Runs that have not ended, by status.", labels=["status"])
-    for status, count in sorted(snapshot.runs_by_status.items()):
-        now.add_metric([status], count)
-    yield now
-    oldest = GaugeMetricFamily(
-        "ecommerce_oldest_unfinished_run_timestamp_seconds", "When the oldest run that has not ended was created."
-    )
-    if snapshot.oldest_unfinished_run is not None:
-        oldest.add_metric([], snapshot.oldest_unfinished_run)
-    yield oldest
     last = GaugeMetricFamily(
         "ecommerce_last_run_end_timestamp_seconds", "When a run last ended so.", labels=["job_name", "outcome"]
     )
@@ -136,10 +134,23 @@ def _of_runs(snapshot: Snapshot) -> Iterator[Metric]:
     checks = CounterMetricFamily(
         "ecommerce_failed_checks", "Asset checks that failed.", labels=["asset", "check", "severity"]
     )
-    zeros = {(asset, check, severity): 0 for asset, check in snapshot.known.checks for severity in ("ERROR", "WARN")}
+    zeros = {(asset, check, severity): 0 for asset, check in known.checks for severity in ("ERROR", "WARN")}
     for labels, failed in sorted({**zeros, **tally.failed_checks}.items()):
         checks.add_metric(list(labels), failed)
     yield checks
+
+
+def _of_unfinished_runs(snapshot: Snapshot) -> Iterator[Metric]:
+    now = GaugeMetricFamily("ecommerce_runs_now", "Runs that have not ended, by status.", labels=["status"])
+    for status, count in sorted(snapshot.runs_by_status.items()):
+        now.add_metric([status], count)
+    yield now
+    oldest = GaugeMetricFamily(
+        "ecommerce_oldest_unfinished_run_timestamp_seconds", "When the oldest run that has not ended was created."
+    )
+    if snapshot.oldest_unfinished_run is not None:
+        oldest.add_metric([], snapshot.oldest_unfinished_run)
+    yield oldest
 
 
 def _start_of(day: date) -> float:
@@ -208,12 +219,22 @@ def _of_the_exporter(snapshot: Snapshot) -> Iterator[Metric]:
     for daemon, at in sorted(snapshot.daemon_heartbeats.items()):
         heartbeat.add_metric([daemon], at)
     yield heartbeat
+    if snapshot.notifications_waiting is not None:
+        yield GaugeMetricFamily(
+            "ecommerce_notifications_waiting",
+            "Notifications that a receiver has not taken yet.",
+            value=snapshot.notifications_waiting,
+        )
     yield GaugeMetricFamily(
-        "ecommerce_notifications_waiting",
-        "Notifications that a receiver has not taken yet.",
-        value=snapshot.notifications_waiting,
+        "ecommerce_exporter_catching_up",
+        "1 until the whole event log is read after a start; what is summed up from it is not shown until then.",
+        value=int(snapshot.catching_up),
     )
-    yield GaugeMetricFamily("ecommerce_exporter_read_timestamp_seconds", "Last reading.", value=snapshot.read_at)
+    yield GaugeMetricFamily(
+        "ecommerce_exporter_read_timestamp_seconds",
+        "Last reading of Dagster's storage, or of a page of it.",
+        value=snapshot.read_at,
+    )
     yield GaugeMetricFamily(
         "ecommerce_exporter_read_seconds", "Seconds of the last reading.", value=snapshot.read_seconds
     )

@@ -1,4 +1,4 @@
-"""Serves `/metrics`: threads read, a scrape shows the last reading, so that a slow source never makes a scrape slow.
+"""Serves `/metrics`: threads read, a scrape shows the last reading, so that neither a slow source nor a long log makes it wait.
 
 What does not belong here: what the metrics mean (exposition.py, tally.py).
 """
@@ -8,23 +8,32 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from wsgiref.simple_server import WSGIServer
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import dagster as dg
 from dagster import RunsFilter
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from ecommerce_platform.operations.exporter.events import EventReader
 from ecommerce_platform.operations.exporter.exposition import Snapshot, families
-from ecommerce_platform.operations.exporter.facts import Fact, RunEnded
+from ecommerce_platform.operations.exporter.facts import RunEnded
+from ecommerce_platform.operations.exporter.progress import progress_of, save_progress
 from ecommerce_platform.operations.exporter.state import Known, PlatformState
 from ecommerce_platform.operations.exporter.tally import Tally
 from ecommerce_platform.operations.notifications.sensor import State
 from ecommerce_platform.unfinished_runs import UNFINISHED
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+#: How often a long reading keeps where it stands.
+SAVE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -51,8 +60,11 @@ class Exporter(Collector):
     say: Callable[[str], None] = print
     _tally: Tally = field(default_factory=Tally)
     _errors: Counter[str] = field(default_factory=Counter)
-    _state: PlatformState = field(default_factory=PlatformState)
-    _log: _Log = field(default_factory=_Log)
+    #: None until they have been read: what is not known is not shown, as a 0 would end or reset an alert.
+    _state: PlatformState | None = None
+    _log: _Log | None = None
+    _catching_up: bool = True
+    _restored: bool = False
     _read_at: float = 0.0
     _read_seconds: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -68,24 +80,56 @@ class Exporter(Collector):
         self.refresh_tables()
 
     def refresh_log(self) -> None:
-        """One reading of Dagster's storage."""
+        """One reading of Dagster's storage, to its end: a page of events is added up as it comes, and where the reading stands is
+        kept in Dagster's storage with the sums, so that a restart reads on from there."""
         started = time.monotonic()
-        facts: list[Fact] = []
         try:
-            for fact in self._reader.read():
-                facts.append(fact)
+            self._restore()
+            self._show(self._read_log())
+            ended = self._read_events()
             log = self._read_log()
         except Exception as error:  # noqa: BLE001 - an exporter that dies with its source shows nothing at all
             self._failed("dagster", error)
-            with self._lock:
-                self._tally.apply(facts)
             return
+        self._show(log)
         with self._lock:
-            self._tally.apply(facts)
-            self._log = log
-            self._read_at, self._read_seconds = time.time(), time.monotonic() - started
-        if any(isinstance(fact, RunEnded) for fact in facts):
+            self._catching_up, self._read_seconds = False, time.monotonic() - started
+        if ended:
             self._tables_due.set()
+
+    def _restore(self) -> None:
+        """Takes up what an exporter before this one has read; once."""
+        if self._restored:
+            return
+        progress = progress_of(self.instance)
+        with self._lock:
+            if progress is not None:
+                self._tally, self._reader = progress
+            self._restored = True
+
+    def _read_events(self) -> bool:
+        """Whether a run has ended among what is new."""
+        ended, unsaved, saved_at = False, False, time.monotonic()
+        try:
+            for facts in self._reader.read():
+                with self._lock:
+                    self._tally.apply(facts)
+                    self._read_at = time.time()
+                ended = ended or any(isinstance(fact, RunEnded) for fact in facts)
+                unsaved = unsaved or bool(facts)
+                if unsaved and time.monotonic() - saved_at > SAVE_SECONDS:
+                    save_progress(self.instance, self._tally, self._reader)
+                    unsaved, saved_at = False, time.monotonic()
+                if self._stop.is_set():
+                    break
+        finally:
+            if unsaved:
+                save_progress(self.instance, self._tally, self._reader)
+        return ended
+
+    def _show(self, log: _Log) -> None:
+        with self._lock:
+            self._log, self._read_at = log, time.time()
 
     def _read_log(self) -> _Log:
         unfinished = self.instance.get_run_records(RunsFilter(statuses=list(UNFINISHED)))
@@ -108,7 +152,7 @@ class Exporter(Collector):
             self.say(f"could not read: {problem}")
         with self._lock:
             self._errors["tables"] += len(state.problems)
-            self._state = state.with_gaps_from(self._state)
+            self._state = state.with_gaps_from(self._state) if self._state else state
 
     def _failed(self, source: str, error: Exception) -> None:
         with self._lock:
@@ -121,28 +165,34 @@ class Exporter(Collector):
         yield from shown
 
     def _snapshot(self) -> Snapshot:
+        log = self._log
         return Snapshot(
-            self._tally,
-            self._state,
-            self._log.runs_by_status,
-            self._log.heartbeats,
-            self.known,
-            self._read_at,
-            self._read_seconds,
-            dict(self._errors),
-            self._log.oldest_unfinished,
-            self._log.notifications_waiting,
+            # Sums of a part of the log would look like a reset of the counters.
+            tally=None if self._catching_up else self._tally,
+            state=self._state,
+            runs_by_status=log.runs_by_status if log else {},
+            daemon_heartbeats=log.heartbeats if log else {},
+            known=self.known,
+            read_at=self._read_at,
+            read_seconds=self._read_seconds,
+            errors=dict(self._errors),
+            oldest_unfinished_run=log.oldest_unfinished if log else None,
+            notifications_waiting=log.notifications_waiting if log else None,
+            catching_up=self._catching_up,
         )
 
-    def serve(self, host: str, port: int) -> tuple[WSGIServer, threading.Thread]:
-        """Reads once, then serves and goes on reading; `stop()` ends that.
+    def is_ready(self) -> bool:
+        """Whether the whole log is read, and all series are shown."""
+        return not self._catching_up
 
-        Nothing is served before the first reading is done: counts that are not yet complete would look like a reset.
-        """
-        self.refresh()
+    def serve(self, host: str, port: int) -> tuple[WSGIServer, threading.Thread]:
+        """Answers at once, and reads beside that, however long the log is; `stop()` ends it."""
+        self._read_at = self._read_at or time.time()
         registry = CollectorRegistry()
         registry.register(self)
-        server, thread = start_http_server(port, addr=host, registry=registry)
+        server = make_server(host, port, application(make_wsgi_app(registry), self.is_ready), _Server, _SilentHandler)
+        thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread.start()
         for name, work in (("event-log", self._keep_reading_log), ("tables", self._keep_reading_tables)):
             threading.Thread(target=work, name=name, daemon=True).start()
         return server, thread
@@ -152,14 +202,38 @@ class Exporter(Collector):
         self._tables_due.set()
 
     def _keep_reading_log(self) -> None:
-        while not self._stop.wait(self.interval):
+        while not self._stop.is_set():
             self.refresh_log()
+            self._stop.wait(self.interval)
 
     def _keep_reading_tables(self) -> None:
         while not self._stop.is_set():
+            self.refresh_tables()
             # A source that did not answer is asked again soon, so that its trouble is seen to last or to be over.
-            wait = self.interval if self._state.problems else self.tables_interval
+            state = self._state
+            wait = self.interval if state is None or state.problems else self.tables_interval
             self._tables_due.wait(max(wait, self.interval))
             self._tables_due.clear()
-            if not self._stop.is_set():
-                self.refresh_tables()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _SilentHandler(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Nothing: a scrape every few seconds is not worth a line."""
+
+
+def application(metrics: WSGIApplication, is_ready: Callable[[], bool]) -> WSGIApplication:
+    """`/healthz` answers as long as the process lives; `/ready` says 503 until the whole log is read; all else is `/metrics`."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path not in ("/healthz", "/ready"):
+            return metrics(environ, start_response)
+        ready = path == "/healthz" or is_ready()
+        start_response("200 OK" if ready else "503 Service Unavailable", [("Content-Type", "text/plain")])
+        return [b"ok\n" if ready else b"catching up with the event log; what is not known yet is not shown\n"]
+
+    return answer

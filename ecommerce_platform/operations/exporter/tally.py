@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ecommerce_platform.operations.exporter.facts import (
     CheckEvaluated,
@@ -85,6 +86,41 @@ class Tally:
                 case RunEnded():
                     self.runs[fact.job, fact.outcome] += 1
                     self.last_run_end[fact.job, fact.outcome] = fact.at
+
+    def to_record(self) -> dict[str, Any]:
+        """Everything as plain values, for storage; `from_record` reads it."""
+        return {
+            "spark_durations": [[*key, vars(value)] for key, value in self.spark_durations.items()],
+            "dbt_durations": [[*key, vars(value)] for key, value in self.dbt_durations.items()],
+            "load_attempts": {table: list(attempts) for table, attempts in self.load_attempts.items()},
+            "model_failures": self.model_failures,
+            "runs": [[*key, count] for key, count in self.runs.items()],
+            "failed_checks": [[*key, count] for key, count in self.failed_checks.items()],
+            "last_success": self.last_success,
+            "last_run_end": [[*key, at] for key, at in self.last_run_end.items()],
+            "rows": self.rows,
+            "last_run": self._last_run,
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Tally:
+        """The tally of `to_record`."""
+        tally = cls()
+        tally.spark_durations = {(step, day): Histogram(**value) for step, day, value in record["spark_durations"]}
+        tally.dbt_durations = {(asset, kind): Histogram(**value) for asset, kind, value in record["dbt_durations"]}
+        tally.load_attempts = {
+            table: deque(attempts, maxlen=RATE_WINDOW) for table, attempts in record["load_attempts"].items()
+        }
+        tally.model_failures = Counter(record["model_failures"])
+        tally.runs = Counter({(job, outcome): count for job, outcome, count in record["runs"]})
+        tally.failed_checks = Counter(
+            {(asset, check, severity): count for asset, check, severity, count in record["failed_checks"]}
+        )
+        tally.last_success = dict(record["last_success"])
+        tally.last_run_end = {(job, outcome): at for job, outcome, at in record["last_run_end"]}
+        tally.rows = dict(record["rows"])
+        tally._last_run = dict(record["last_run"])
+        return tally
 
     def _materialized(self, fact: Materialized) -> None:
         stage = fact.asset.split("/")[0]

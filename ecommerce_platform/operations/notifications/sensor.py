@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 
 import dagster as dg
 
@@ -23,6 +24,8 @@ from ecommerce_platform.settings import Settings
 
 SENSOR_NAME = "notifications"
 STATE_KEY = "ecommerce_platform/notifications"
+#: What is read of the log within a tick; the next one goes on from there.
+READ_SECONDS_A_TICK = 15.0
 #: A tick that sends longer than this would be cut off by Dagster after a minute.
 SECONDS_A_TICK = 20.0
 #: How often the warehouse is asked whether a day that is due has come.
@@ -100,7 +103,7 @@ def tick(
     state = State.load(instance)
     names = receivers(settings.notifications)
     state.outbox.keep_receivers(names)
-    remarks = _collect(instance, settings, state, names, clock(), ask_warehouse)
+    remarks = _collect(instance, settings, state, names, clock, ask_warehouse)
     state.save(instance)
     deliver = send or sender(settings.notifications)
     done = state.outbox.deliver(deliver, clock, clock() + SECONDS_A_TICK, lambda: state.save(instance))
@@ -113,16 +116,21 @@ def _collect(
     settings: Settings,
     state: State,
     names: tuple[str, ...],
-    now: float,
+    clock: Callable[[], float],
     ask_warehouse: AskWarehouse,
 ) -> tuple[str, ...]:
-    repeat = settings.notifications.repeat_hours * 3600
-    for news in read_news(instance, state.position, settings.notifications):
+    repeat, now = settings.notifications.repeat_hours * 3600, clock()
+    is_late = partial(_is_past, clock, now + READ_SECONDS_A_TICK)
+    for news in read_news(instance, state.position, settings.notifications, is_late):
         if news.over:
             state.outbox.over(news.scope)
         for notification in news.notifications:
             state.outbox.add(notification, names, now, repeat)
     return _collect_late_day(settings, state, names, now, ask_warehouse)
+
+
+def _is_past(clock: Callable[[], float], deadline: float) -> bool:
+    return clock() >= deadline
 
 
 def _collect_late_day(

@@ -7,7 +7,7 @@ What belongs here: reading, and the words of each kind of news. What does not: d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -53,21 +53,46 @@ class FailedCheck:
     orders: str = ""
 
 
-def read_news(instance: dg.DagsterInstance, position: Position, settings: NotificationSettings) -> list[News]:
-    """The news of the runs that ended since `position`, which moves on. A new installation starts with what comes next."""
+def read_news(
+    instance: dg.DagsterInstance,
+    position: Position,
+    settings: NotificationSettings,
+    is_late: Callable[[], bool] = lambda: False,
+) -> list[News]:
+    """The news of the runs that ended since `position`, which moves on. A new installation starts with what comes next.
+
+    Stops before the next run once `is_late`; at least one run is read, so that it gets to the end call by call.
+    """
     if position.last is None:
         newest = [_newest(instance, kind) for kind in ENDED]
         position.last = max(newest)
         position.seen = [number for number in newest if number]
         return []
-    found: dict[int, dg.EventLogRecord] = {}
+    news: list[News] = []
+    for record in _fresh(instance, position):
+        if (told := _news_of(instance, record, settings)) is not None:
+            news.append(told)
+        position.last = max(position.last, record.storage_id)
+        position.seen = sorted(
+            number for number in {*position.seen, record.storage_id} if number > position.last - OVERLAP
+        )
+        if is_late():
+            break
+    return news
+
+
+def _fresh(instance: dg.DagsterInstance, position: Position) -> list[dg.EventLogRecord]:
+    """The oldest ends of runs that were not read, in order: a page of each kind at most, and none beyond what is complete."""
+    start = (position.last or 0) - OVERLAP
+    records: dict[int, dg.EventLogRecord] = {}
+    complete: list[int] = []
     for kind in ENDED:
-        found |= {record.storage_id: record for record in _ended(instance, kind, position.last - OVERLAP)}
-    fresh = [found[number] for number in sorted(found) if number > position.last - OVERLAP]
-    fresh = [record for record in fresh if record.storage_id not in position.seen]
-    position.last = max([position.last, *found])
-    position.seen = sorted(number for number in {*position.seen, *found} if number > position.last - OVERLAP)
-    return [news for record in fresh if (news := _news_of(instance, record, settings)) is not None]
+        page, more = _ended(instance, kind, start)
+        records |= {record.storage_id: record for record in page}
+        if more:
+            complete.append(page[-1].storage_id)
+    numbers = sorted(number for number in records if number > start and number not in position.seen)
+    return [records[number] for number in numbers if not complete or number <= min(complete)]
 
 
 def _newest(instance: dg.DagsterInstance, kind: Any) -> int:
@@ -75,15 +100,10 @@ def _newest(instance: dg.DagsterInstance, kind: Any) -> int:
     return records[0].storage_id if records else 0
 
 
-def _ended(instance: dg.DagsterInstance, kind: Any, after: int) -> Iterable[dg.EventLogRecord]:
-    cursor: str | None = None
-    while True:
-        wanted = RunStatusChangeRecordsFilter(event_type=kind, after_storage_id=max(after, 0))
-        page = instance.fetch_run_status_changes(wanted, limit=PAGE, cursor=cursor, ascending=True)
-        yield from page.records
-        if not page.has_more:
-            return
-        cursor = page.cursor
+def _ended(instance: dg.DagsterInstance, kind: Any, after: int) -> tuple[Sequence[dg.EventLogRecord], bool]:
+    ended = RunStatusChangeRecordsFilter(event_type=kind, after_storage_id=max(after, 0))
+    page = instance.fetch_run_status_changes(ended, limit=PAGE, ascending=True)
+    return page.records, page.has_more
 
 
 def _news_of(instance: dg.DagsterInstance, record: dg.EventLogRecord, settings: NotificationSettings) -> News | None:
