@@ -116,6 +116,8 @@ class ChdbEngine:
             self._query(f"SET {name} = {value}")
         listed = self._query("SELECT name FROM system.table_functions UNION ALL SELECT name FROM system.table_engines")
         self._outside = rules.outside_names(listed.bytes().decode().split())
+        #: The server's time zone: that of its process, as in ClickHouse where no other is configured.
+        self.time_zone = (self._query("SELECT serverTimezone()").bytes() or b"UTC").decode().strip()
         #: When the statement that runs must have ended, by the monotonic clock.
         self._due: float | None = None
 

@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer.body)))
         self.send_header("X-ClickHouse-Server-Display-Name", "chdb")
         self.send_header("X-ClickHouse-Format", answer.format)
-        self.send_header("X-ClickHouse-Timezone", "UTC")
+        self.send_header("X-ClickHouse-Timezone", self.engine.time_zone)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()

@@ -26,7 +26,7 @@ from ecommerce_platform.reconciliation.model import (
     ReconciliationError,
     Value,
 )
-from ecommerce_platform.reconciliation.sqltext import chunks, range_condition
+from ecommerce_platform.reconciliation.sqltext import chunks, range_condition, snowflake_multiple
 from ecommerce_platform.warehouse.conditions import date_condition, key_condition
 from ecommerce_platform.warehouse.connection import fetch_all, is_missing_object
 
@@ -155,8 +155,7 @@ class BatchOrders:
         one for each row costs more than all else in this question but the texts.
         """
         key = self.contract.key
-        offset = f"({key} - ({origin}))"
-        multiple = f"{offset} - mod({offset}, {width})"
+        multiple = snowflake_multiple(key, ranges, origin, width)
         sql = f"""
             select {multiple} as reached, count(*), sum({self._checksum()}), min({key}), max({key})
             from {ORDERS}
@@ -258,8 +257,10 @@ class BatchOrders:
 
 
 def _utc(value: datetime | None) -> datetime | None:
-    """Snowflake's TIMESTAMP_NTZ holds UTC and comes without a zone."""
-    return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+    """Snowflake's TIMESTAMP_NTZ holds UTC and comes without a zone; a time with one is moved to UTC."""
+    if value is None:
+        return None
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def _value(value: Any) -> Value:

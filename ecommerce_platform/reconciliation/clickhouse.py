@@ -6,18 +6,27 @@ What belongs here: the connection, its limits, and quoting of identifiers. What 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from ecommerce_platform.contracts import Column, LogicalType
+from ecommerce_platform.reconciliation.clickhouse_types import Comparable, comparable, expected_types
 from ecommerce_platform.reconciliation.model import ReconciliationError
 from ecommerce_platform.settings import Settings
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: What the speed layer keeps of each change beside the contract's columns.
+CHANGE_COLUMNS = (
+    Column("is_deleted", LogicalType.BOOLEAN),
+    Column("__source_lsn", LogicalType.BIGINT),
+    Column("__source_ts_ms", LogicalType.TIMESTAMP),
+)
 
 
 def connect(settings: Settings, run_id: str = "") -> Client:
@@ -92,10 +101,38 @@ class SpeedTable:
         """Whether the speed layer has the table at all."""
         return bool(self.client.command(f"exists table {self.name}"))
 
+    @cached_property
+    def declared(self) -> dict[str, str]:
+        """The declared type of each of the table's columns, by the contract's and the change metadata's names."""
+        ours = {theirs: name for name, theirs in self.columns.items()}
+        return {ours.get(row[0], row[0]): row[1] for row in self.rows(f"describe table {self.name}")}
+
     def column_names(self) -> set[str]:
         """The contract's and the change metadata's names of the columns that the table has."""
-        ours = {theirs: name for name, theirs in self.columns.items()}
-        return {ours.get(row[0], row[0]) for row in self.rows(f"describe table {self.name}")}
+        return set(self.declared)
+
+    def comparable(self, column: Column) -> Comparable | None:
+        """How the table's column is compared; None when it is of a type that is not."""
+        return comparable(column, self.column(column.name), self._declared(column), _in_milliseconds(column))
+
+    def comparables(self, columns: Iterable[Column]) -> dict[str, Comparable]:
+        """How each of these columns is compared, by name. Raises ReconciliationError naming one that is not."""
+        found = {}
+        for column in columns:
+            found[column.name] = required(
+                self.comparable(column), column, self.table, self.columns.get(column.name, column.name),
+                self._declared(column), "cast it in a view, or leave it out (ECOMMERCE_RECONCILIATION__IGNORE_COLUMNS)",
+            )  # fmt: skip
+        return found
+
+    def _declared(self, column: Column) -> str:
+        if column.name not in self.declared:
+            raise ReconciliationError(
+                f"ClickHouse table {self.table} has no column {self.columns.get(column.name, column.name)}; expected the columns "
+                "of the orders contract with __source_lsn, __source_ts_ms and is_deleted (other names: "
+                "ECOMMERCE_CLICKHOUSE__COLUMNS)"
+            )
+        return self.declared[column.name]
 
     def rows(self, sql: str, parameters: dict[str, Any] | None = None) -> Sequence[Sequence[Any]]:
         """Answer to a query. Raises ReconciliationError with ClickHouse's words."""
@@ -117,3 +154,18 @@ class SpeedTable:
             f"ClickHouse table {self.table} could not be read: {error}; expected the columns of the orders contract with "
             "__source_lsn, __source_ts_ms and is_deleted (other names: ECOMMERCE_CLICKHOUSE__COLUMNS)"
         )
+
+
+def _in_milliseconds(column: Column) -> bool:
+    """Whether the column's name says what unit its numbers have."""
+    return column.type is LogicalType.TIMESTAMP and column.name.endswith("_ms")
+
+
+def required(found: Comparable | None, column: Column, table: str, name: str, declared: str, remedy: str) -> Comparable:
+    """`found`, which is None for a column of a type that is not compared: that raises ReconciliationError naming all."""
+    if found is None:
+        raise ReconciliationError(
+            f"ClickHouse table {table}: column {name} has the type {declared}, which is not compared as {column.type}; "
+            f"expected one of {expected_types(column, _in_milliseconds(column))}. Change its type, {remedy}"
+        )
+    return found

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from ecommerce_platform.reconciliation import clickhouse
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.compare.clickhouse_side import ClickHouseTable
 from ecommerce_platform.reconciliation.compare.config import load_comparison
 from ecommerce_platform.reconciliation.compare.results import write_results
 from ecommerce_platform.reconciliation.compare.run import Compared, compare
-from ecommerce_platform.reconciliation.compare.sides import ClickHouseTable, SnowflakeTable
+from ecommerce_platform.reconciliation.compare.snowflake_side import SnowflakeTable
 from ecommerce_platform.reconciliation.model import ALL_TIERS, FailOn, ReconciliationError, State, Status
 from ecommerce_platform.reconciliation.plan import Step, repair_plan
 from ecommerce_platform.reconciliation.reconcile import Layers, Reconciliation, open_layers, reconcile

@@ -83,8 +83,13 @@ def open_layers(table: SpeedTable, store: Store, settings: ReconciliationSetting
                 "Other names in ClickHouse: ECOMMERCE_CLICKHOUSE__COLUMNS"
             )
     common = set.intersection(*sides.values())
-    columns = tuple(column for column in contract.columns if column.name in common and not column.primary_key)
-    compared = tuple(column for column in columns if column.name not in settings.ignore_columns)
+    both = [column for column in contract.columns if column.name in common and not column.primary_key]
+    compared = tuple(column for column in both if column.name not in settings.ignore_columns)
+    # A column that is not compared may be of any type in ClickHouse, but for those that the metrics need.
+    columns = tuple(
+        column for column in both
+        if column in compared or column.name in REQUIRED_COLUMNS or table.comparable(column) is not None
+    )  # fmt: skip
     return Layers(
         SpeedOrders(table, contract, columns, compared), BatchOrders(store.connection, contract, columns, compared)
     )

@@ -1,30 +1,37 @@
 """What the speed layer says: questions to ClickHouse's order versions.
 
-What belongs here: SQL for ClickHouse and the reading of its answers. What does not: comparisons (verdict.py, explain.py).
+What belongs here: SQL for ClickHouse and the reading of its answers. What does not: comparisons (verdict.py, explain.py), and how
+a column of some type becomes a value (clickhouse_types.py): every column but in an index condition is asked for by its value.
 
 The current version of an order is the one with the highest `__source_lsn`; on a tie the one that was inserted last, as
 FINAL has it (parts are numbered in the order of insertion). FINAL itself hides deleted orders, which a lagging delete
 needs; so the questions that must see one moment of the table pick the version by themselves, in one statement.
+
+Times travel as microseconds since 1970 in UTC, in questions and in answers: the server's time zone, and what the client makes of
+a DateTime, have no say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
-from ecommerce_platform.contracts import Column, Contract, LogicalType
+from ecommerce_platform.contracts import Column, Contract
 from ecommerce_platform.metrics import REVENUE_STATUSES, in_statuses
 from ecommerce_platform.reconciliation.checksum import MODULUS, clickhouse_checksum
-from ecommerce_platform.reconciliation.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.clickhouse import CHANGE_COLUMNS, SpeedTable
+from ecommerce_platform.reconciliation.clickhouse_types import Comparable
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
-from ecommerce_platform.reconciliation.model import Cell, OrderVersion, Value
+from ecommerce_platform.reconciliation.model import Cell, OrderVersion
 from ecommerce_platform.reconciliation.sqltext import chunks, range_condition
 from ecommerce_platform.warehouse.conditions import date_condition
 
 _INSERTION = "tuple(__lsn, toUInt64OrZero(splitByChar('_', _part)[-3]), _part_offset)"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -36,61 +43,61 @@ class SpeedOrders:
     columns: tuple[Column, ...]
     compared: tuple[Column, ...]
 
+    @cached_property
+    def _of(self) -> dict[str, Comparable]:
+        """How each column is compared. Raises ReconciliationError naming one of a type that is not."""
+        return self.table.comparables((*self.contract.key_columns, *self.columns, *CHANGE_COLUMNS))
+
     def cells(self, dates: Sequence[date], cut_off: datetime | None) -> Iterator[tuple[list[Cell], list[OrderVersion]]]:
         """Orders of `dates` by date and user as they stood at the cut-off, and each version of any date after it; block by
         block, so that millions of lagging orders are never in memory at once.
 
         One statement, so that a writer cannot make an order appear on both sides or on none.
         """
-        t = self.table
-        names = [t.column(column.name) for column in self.columns]
-        picked = [*names, t.column("is_deleted"), t.column("__source_ts_ms"), t.column("__source_lsn")]
-        position = {column.name: f"v.{index}" for index, column in enumerate(self.columns, start=1)}
-        deleted, seen = (f"v.{len(names) + index}" for index in (1, 2))
-        day = f"toDate32({position['created_at']})"
-        revenue = in_statuses(f"ifNull({position['status']}, '')", REVENUE_STATUSES)
-        late = "1" if cut_off is None else f"({seen} > {{cut_off:DateTime64(3, 'UTC')}})"
-        singles = ", ".join(f"if({late}, v.{index}, null)" for index in range(1, len(picked) + 1))
-        order_id = f"if({late}, id, null)"
+        picked = self._picked
+        place = {name: f"v.{number}" for number, name in enumerate(picked, start=1)}
+        day = _day(place["created_at"])
+        revenue = in_statuses(f"ifNull({place['status']}, '')", REVENUE_STATUSES)
+        amount = self._of["total_amount"].number(place["total_amount"])
+        late = "1" if cut_off is None else f"ifNull({place['__source_ts_ms']} > {{cut_off:Int64}}, 0)"
+        singles = ", ".join(f"if({late}, {value}, null)" for value in place.values())
         sql = f"""
             with current as (
-                select {t.column(self.contract.key)} as id,
-                       argMax(tuple({", ".join(picked)}), {self._insertion()}) as v
-                from {t.name}
-                group by id
+                select {self._key} as order_key, argMax(tuple({", ".join(picked.values())}), {self._insertion()}) as v
+                from {self.table.name}
+                group by order_key
             )
-            select {order_id} as late_id, {day} as day, {position["user_id"]} as user_id, count() as orders,
-                   countIf({revenue}) as revenue_orders,
-                   sumIf(ifNull({position["total_amount"]}, 0), {revenue}) as revenue,
+            select if({late}, order_key, null) as late_key, {day} as day, {place["user_id"]} as user_of_orders,
+                   count() as orders, countIf({revenue}) as revenue_orders,
+                   sumIf(ifNull({amount}, 0), {revenue}) as revenue,
                    any(tuple({singles}))
             from current
-            where {late} or ({deleted} = 0 and {date_condition(day, dates, "toDate32")})
-            group by late_id, day, user_id
+            where {late} or ({place["is_deleted"]} = 0 and {date_condition(day, dates, "toDate32")})
+            group by late_key, day, user_of_orders
             settings optimize_aggregation_in_order = 1
         """
-        parameters = {} if cut_off is None else {"cut_off": cut_off}
-        for block in t.blocks(sql, parameters):
+        parameters = {} if cut_off is None else {"cut_off": _microseconds(cut_off)}
+        for block in self.table.blocks(sql, parameters):
             cells, late_orders = [], []
-            for late_id, found, user_id, orders, revenue_orders, total, values in block:
-                if late_id is not None:
-                    late_orders.append(self._version(late_id, values))
+            for late_key, found, user_id, orders, revenue_orders, total, values in block:
+                if late_key is not None:
+                    late_orders.append(self._version(late_key, values))
                 else:
-                    cells.append(Cell(_date(found), user_id, orders, revenue_orders, Decimal(total)))
+                    user = None if user_id is None else int(user_id)
+                    cells.append(Cell(_date(found), user, orders, revenue_orders, Decimal(total)))
             yield cells, late_orders
 
     def dates(self, cut_off: datetime, changed_on: Sequence[date]) -> dict[date, bool]:
         """Business dates of the orders shown at the cut-off, each with whether a change of `changed_on` touched it."""
-        t = self.table
-        changed = date_condition(f"toDate32({t.column('__source_ts_ms')}, 'UTC')", changed_on, "toDate32")
-        day = f"toDate32({t.column('created_at')})"
+        seen = self._of["__source_ts_ms"].value
+        changed = date_condition(_day(seen), changed_on, "toDate32")
         sql = f"""
-            select {day} as day, max({changed}) as changed
-            from {t.name} final
-            where {t.column("is_deleted")} = 0 and {t.column("__source_ts_ms")} <= {{cut_off:DateTime64(3, 'UTC')}}
-                  and day is not null
+            select {_day(self._of["created_at"].value)} as day, max({changed}) as changed
+            from {self.table.name} final
+            where {self._live} and {seen} <= {{cut_off:Int64}} and day is not null
             group by day
         """
-        return {_date(day): bool(changed) for day, changed in t.rows(sql, {"cut_off": cut_off})}
+        return {_date(day): bool(changed) for day, changed in self.table.rows(sql, {"cut_off": _microseconds(cut_off)})}
 
     def key_bounds(self, dates: Sequence[date] | None) -> KeyRange | None:
         """A smallest and a largest key between which all orders of `dates` lie; None when there are none.
@@ -98,16 +105,16 @@ class SpeedOrders:
         Versions that no merge has dropped yet count, too: they can only widen the bounds, and FINAL would cost a third of the
         search.
         """
-        key = self.table.column(self.contract.key)
+        key = self._key
         sql = f"select count(), min({key}), max({key}) from {self.table.name} where {self._shown(dates)}"
         count, low, high = self.table.rows(sql)[0]
-        return KeyRange(low, high) if count else None
+        return KeyRange(int(low), int(high)) if count else None
 
     def buckets(
         self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int
     ) -> dict[int, Bucket]:
         """Count, checksum and key bounds of the orders of `dates` in `ranges`, by (key − origin) div width."""
-        key = self.table.column(self.contract.key)
+        key = self._key
         sql = f"""
             select intDiv(toInt128({key}) - {origin}, {width}) as bucket, count(), sum({self._checksum()}),
                    min({key}), max({key})
@@ -116,13 +123,13 @@ class SpeedOrders:
             group by bucket
         """
         return {
-            int(bucket): Bucket(count, int(total) % MODULUS, KeyRange(low, high))
+            int(bucket): Bucket(count, int(total) % MODULUS, KeyRange(int(low), int(high)))
             for bucket, count, total, low, high in self.table.rows(sql)
         }
 
     def row_checksums(self, dates: Sequence[date] | None, ranges: Sequence[KeyRange]) -> dict[int, int]:
         """Checksum of each order of `dates` in `ranges`."""
-        key = self.table.column(self.contract.key)
+        key = self._key
         sql = f"""
             select {key}, {self._checksum()}
             from {self.table.name} final
@@ -141,20 +148,16 @@ class SpeedOrders:
     def _stored(self, ids: Iterable[int]) -> dict[int, list[OrderVersion]]:
         """All rows of these orders that no merge has dropped yet, newest first."""
         found: dict[int, list[OrderVersion]] = {}
-        t = self.table
-        key = t.column(self.contract.key)
-        names = [t.column(column.name) for column in self.columns]
-        picked = ", ".join([*names, t.column("is_deleted"), t.column("__source_ts_ms"), t.column("__source_lsn")])
         for chunk in chunks(ids):
             wanted = ", ".join(str(int(order_id)) for order_id in chunk)
             sql = f"""
-                select {key} as id, {picked}
-                from {t.name}
-                where {key} in ({wanted})
-                order by id, {self._insertion()} desc
+                select {self._key} as order_key, {", ".join(self._picked.values())}
+                from {self.table.name}
+                where {self._key} in ({wanted})
+                order by order_key, {self._insertion()} desc
             """
-            for order_id, *row in t.rows(sql):
-                found.setdefault(order_id, []).append(self._version(order_id, row))
+            for order_id, *row in self.table.rows(sql):
+                found.setdefault(int(order_id), []).append(self._version(order_id, row))
         return found
 
     def _newest(self, versions: list[OrderVersion]) -> OrderVersion:
@@ -166,38 +169,49 @@ class SpeedOrders:
                 rivals.append(version.values)
         return replace(newest, rivals=tuple(rivals))
 
-    def _version(self, order_id: int, picked: Sequence[Any]) -> OrderVersion:
-        *values, deleted, seen, lsn = picked
-        shown = {column.name: _value(value, column) for column, value in zip(self.columns, values, strict=True)}
-        return OrderVersion(order_id, lsn or None, _utc(seen), None if deleted else shown, bool(deleted))
+    def _version(self, order_id: Any, fetched: Sequence[Any]) -> OrderVersion:
+        *values, deleted, lsn, seen = (
+            self._of[name].read(value) for name, value in zip(self._picked, fetched, strict=True)
+        )
+        shown = {column.name: value for column, value in zip(self.columns, values, strict=True)}
+        at = seen if isinstance(seen, datetime) else None
+        number = lsn if isinstance(lsn, int) else None
+        return OrderVersion(int(order_id), number or None, at, None if deleted else shown, bool(deleted))
+
+    @property
+    def _picked(self) -> dict[str, str]:
+        """What is fetched of a version: its columns, and what is known of the change."""
+        return {column.name: self._of[column.name].value for column in (*self.columns, *CHANGE_COLUMNS)}
+
+    @property
+    def _key(self) -> str:
+        return self._of[self.contract.key].value
+
+    @property
+    def _live(self) -> str:
+        return f"ifNull({self._of['is_deleted'].value}, 0) = 0"
 
     def _insertion(self) -> str:
-        return _INSERTION.replace("__lsn", self.table.column("__source_lsn"))
+        return _INSERTION.replace("__lsn", self._of["__source_lsn"].value)
 
     def _shown(self, dates: Sequence[date] | None) -> str:
-        live = f"{self.table.column('is_deleted')} = 0"
         if dates is None:
-            return live
-        created = self.table.column("created_at")
-        return f"{live} and (isNull({created}) or {date_condition(f'toDate32({created})', dates, 'toDate32')})"
+            return self._live
+        created = self._of["created_at"].value
+        return f"{self._live} and (isNull({created}) or {date_condition(_day(created), dates, 'toDate32')})"
 
     def _checksum(self) -> str:
-        columns = (*self.contract.key_columns, *self.compared)
-        return clickhouse_checksum(columns, self.table.column)
+        return clickhouse_checksum(self._of[column.name] for column in (*self.contract.key_columns, *self.compared))
+
+
+def _day(microseconds: str) -> str:
+    """The date in UTC of a time."""
+    return f"toDate32(fromUnixTimestamp64Micro({microseconds}, 'UTC'), 'UTC')"
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def _date(value: Any) -> date:
     return value.date() if isinstance(value, datetime) else value
-
-
-def _value(value: Any, column: Column) -> Value:
-    """Times aware and in UTC, money as Decimal even where the speed layer keeps floats, all else as it is."""
-    if isinstance(value, datetime):
-        return _utc(value)
-    if isinstance(value, float) and column.type is LogicalType.DECIMAL:
-        return Decimal(str(value))
-    return value
-
-
-def _utc(value: datetime | None) -> datetime | None:
-    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value

@@ -1,7 +1,8 @@
 """Many keys a piece, and ranges of keys as SQL text for both engines.
 
-What belongs here: text from integers, which cannot carry anything else. What does not: conditions that the warehouse needs, too
-(warehouse/conditions.py), and text from strings (those are parameters of the query).
+What belongs here: text from integers, which cannot carry anything else, and arithmetic on keys over the whole range of a bigint.
+What does not: conditions that the warehouse needs, too (warehouse/conditions.py), and text from strings (those are
+parameters of the query).
 """
 
 from __future__ import annotations
@@ -27,3 +28,21 @@ def range_condition(key: str, ranges: Sequence[KeyRange]) -> str:
     """`key` lies in one of `ranges`."""
     spans = [f"{key} between {int(span.low)} and {int(span.high)}" for span in ranges]
     return f"({' or '.join(spans)})" if spans else "1 = 0"
+
+
+#: Keys from here on …
+LEAST_KEY = -(2**63)
+#: … to here are searched by their ranges: 64 bits, with a sign or without.
+GREATEST_KEY = 2**64 - 1
+_OFFSETS_OF_64_BITS = 2**63
+
+
+def snowflake_multiple(key: str, ranges: Sequence[KeyRange], origin: int, width: int) -> str:
+    """The multiple of `width` that `key` − `origin` has reached, for keys in `ranges`, none of them below `origin`.
+
+    Snowflake computes with 38 digits. The stand-in takes whole numbers of 38 digits for 64 bits, which the distance between two
+    keys can exceed; those of 37 digits have 128 there, but cost more, so only distances that need them get them.
+    """
+    wide = max(span.high for span in ranges) - origin >= _OFFSETS_OF_64_BITS or origin < LEAST_KEY
+    offset = f"({key}{'::number(37, 0)' if wide else ''} - ({origin}))"
+    return f"({offset} - mod({offset}, {width}))"

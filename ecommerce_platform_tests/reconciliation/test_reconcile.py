@@ -26,10 +26,11 @@ def run(
     run_id: str = "run-1",
     at: datetime = AT,
     settings: ReconciliationSettings | None = None,
+    table: str = "orders_realtime",
 ) -> Reconciliation:
     settings = settings or ReconciliationSettings()
     store = Store(two.connection)
-    layers = open_layers(SpeedTable(two.client, "orders_realtime"), store, settings)
+    layers = open_layers(SpeedTable(two.client, table), store, settings)
     return reconcile(layers, store, ALL_DAYS if days is None else days, run_id, at, settings)
 
 

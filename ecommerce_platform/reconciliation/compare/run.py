@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from ecommerce_platform.reconciliation.compare.clickhouse_side import ClickHouseTable
 from ecommerce_platform.reconciliation.compare.config import Comparison
-from ecommerce_platform.reconciliation.compare.sides import ROWS_AT_ONCE, ClickHouseTable, SnowflakeTable, Totals
+from ecommerce_platform.reconciliation.compare.sides import ROWS_AT_ONCE, Totals
+from ecommerce_platform.reconciliation.compare.snowflake_side import SnowflakeTable
 from ecommerce_platform.reconciliation.compare.verdicts import RowFinding, judge_rows
 from ecommerce_platform.reconciliation.locate import Limits, Located, locate
 from ecommerce_platform.reconciliation.model import ReconciliationError
@@ -71,6 +73,7 @@ def compare(
 ) -> Compared:
     """Compare the two tables. Raises ReconciliationError when one cannot be read, or has rows without a key."""
     comparison, started = clickhouse.comparison, now()
+    snowflake = replace(snowflake, uuids=clickhouse.uuids)
     totals = (clickhouse.totals(), snowflake.totals())
     for side, found in zip(("ClickHouse", "Snowflake"), totals, strict=True):
         if found.without_key:
@@ -78,6 +81,9 @@ def compare(
                 f"{comparison.name}: {found.without_key} rows of the {side} table have a null in their key "
                 f"({', '.join(comparison.key)}); expected none. Leave them out with {side.lower()}.where, or name another key"
             )
+    # Distances between keys of more than 64 bits would overflow; their hashes never do.
+    by_hash = not all(found.searchable_by_key for found in totals)
+    clickhouse, snowflake = replace(clickhouse, by_hash=by_hash), replace(snowflake, by_hash=by_hash)
     limits = comparison.limits
     located = locate(clickhouse, snowflake, None, Limits(limits.candidates, limits.rows, limits.seconds), clock)
     columns = {name: column for name, column in comparison.columns.items() if name not in comparison.key}

@@ -100,9 +100,16 @@ def agree(left: Value, right: Value, column: ComparedColumn) -> bool:
     if isinstance(left, datetime) and isinstance(right, datetime):
         return abs(left - right) <= timedelta(seconds=float(column.tolerance))
     if isinstance(left, int | Decimal) and isinstance(right, int | Decimal) and not isinstance(left, bool):
+        if not (_finite(left) and _finite(right)):
+            return False
         apart = abs(Decimal(left) - Decimal(right))
         return apart <= column.tolerance or apart <= abs(Decimal(right)) * column.relative
     return False
+
+
+def _finite(value: int | Decimal) -> bool:
+    """Whether it is a number: floats can be none (NaN) or infinite, and no arithmetic is done with those."""
+    return isinstance(value, int) or value.is_finite()
 
 
 def _reason(left: Mapping[str, Value], right: Mapping[str, Value]) -> RowReason:
@@ -111,7 +118,10 @@ def _reason(left: Mapping[str, Value], right: Mapping[str, Value]) -> RowReason:
         shifts = {a - b for a, b in pairs if isinstance(a, datetime) and isinstance(b, datetime)}
         if len(shifts) == 1 and abs(shift := shifts.pop()) <= _WIDEST_OFFSET and shift % _HOUR == timedelta(0):
             return RowReason.TIME_SHIFT_WHOLE_HOURS
-    if all(isinstance(a, Decimal) and isinstance(b, Decimal) and abs(a - b) <= _A_CENT for a, b in pairs):
+    if all(
+        isinstance(a, Decimal) and isinstance(b, Decimal) and _finite(a) and _finite(b) and abs(a - b) <= _A_CENT
+        for a, b in pairs
+    ):
         return RowReason.ROUNDING
     if all((a is None) != (b is None) for a, b in pairs):
         return RowReason.NULL_ON_ONE_SIDE

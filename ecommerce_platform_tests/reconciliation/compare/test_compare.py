@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.reconciliation.command import compare_tables
+from ecommerce_platform.reconciliation.compare.clickhouse_side import ClickHouseTable
 from ecommerce_platform.reconciliation.compare.config import Comparison
 from ecommerce_platform.reconciliation.compare.results import as_json, result_rows
 from ecommerce_platform.reconciliation.compare.run import Compared, compare
-from ecommerce_platform.reconciliation.compare.sides import ClickHouseTable, SnowflakeTable
+from ecommerce_platform.reconciliation.compare.snowflake_side import SnowflakeTable
 from ecommerce_platform.reconciliation.compare.verdicts import RowReason
 from ecommerce_platform.reconciliation.model import ReconciliationError
 from ecommerce_platform.settings import Settings
