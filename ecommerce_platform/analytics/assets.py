@@ -5,6 +5,7 @@ What belongs here: declaration, which days are published, metadata. What does no
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import dagster as dg
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
@@ -49,7 +50,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         seconds = round(time.monotonic() - started, 3)
         waiting = [day.isoformat() for day in partition_days(context) if day not in published.days]
         if waiting:
-            context.log.warning(f"not among the days that all four tables have published: {', '.join(waiting)}")
+            context.log.warning(f"not among the days that all tables have published: {', '.join(waiting)}")
         for name in wanted:
             yield dg.MaterializeResult(
                 asset_key=analytics_key(name), metadata=_metadata(written[name], published, seconds)
@@ -59,15 +60,13 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
 
 def published_input(settings: Settings) -> PublishedInput:
-    """What the lakehouse has published, each table's ledger and snapshot from one state of its metadata; no days while one
-    of the tables does not exist.
+    """What the lakehouse has published, each table's ledger and snapshot from one state of its metadata; no days that need a
+    table which does not exist.
     """
-    try:
-        tables = {
-            name: load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{name}") for name in SOURCE_TABLES
-        }
-    except (NoSuchTableError, NoSuchNamespaceError):
-        return PublishedInput(days=(), contents={}, snapshots={})
+    tables = {}
+    for name in SOURCE_TABLES:
+        with suppress(NoSuchTableError, NoSuchNamespaceError):
+            tables[name] = load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{name}")
     ledgers = {table: read_table_ledger(table, iceberg).published for table, iceberg in tables.items()}
     snapshots = {table: iceberg.current_snapshot() for table, iceberg in tables.items()}
     return PublishedInput(

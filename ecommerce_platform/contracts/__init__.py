@@ -14,7 +14,7 @@ from ecommerce_platform.contracts.model import (
     LogicalType,
     QualityRule,
 )
-from ecommerce_platform.contracts.reader import load_contract, load_contracts
+from ecommerce_platform.contracts.reader import load_contract, load_contracts, tables_of_day
 
 __all__ = [
     "CDC_COLUMNS",
@@ -27,4 +27,5 @@ __all__ = [
     "QualityRule",
     "load_contract",
     "load_contracts",
+    "tables_of_day",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 #: The four tables of PostgreSQL, in the order in which they depend on each other.
@@ -146,6 +147,9 @@ _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 class Contract:
     """A source table: its columns in order, key, clustering and business rules.
 
+    `first_day` is the landing day from which on the table counts, where it joined later than the others: earlier days are
+    complete without it.
+
     `extra` are columns that landing files brought and the contract does not name; no contract file has any.
     """
 
@@ -157,6 +161,7 @@ class Contract:
     version: str = "1.0.0"
     source: str = field(default="", compare=False)
     extra: tuple[Column, ...] = ()
+    first_day: date | None = None
 
     def __post_init__(self) -> None:
         for name in (self.table, *(column.name for column in (*self.columns, *self.extra))):
@@ -168,6 +173,10 @@ class Contract:
             raise ContractError(
                 f"{self.source}: expected one column with primaryKey: true, found {len(self.key_columns)}"
             )
+
+    def counts_on(self, day: date) -> bool:
+        """Whether a landing day lacks something without this table."""
+        return self.first_day is None or day >= self.first_day
 
     @property
     def key_columns(self) -> tuple[Column, ...]:

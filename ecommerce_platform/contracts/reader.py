@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def _load_all(directory: Path) -> Mapping[str, Contract]:
     return {table: load_contract(directory / f"{table}.odcs.yaml") for table in SOURCE_TABLES}
 
 
+def tables_of_day(day: date, contracts: Mapping[str, Contract] | None = None) -> tuple[str, ...]:
+    """The source tables that a landing day needs before anything may join them: all but those that joined later."""
+    contracts = contracts or load_contracts()
+    return tuple(table for table, contract in contracts.items() if contract.counts_on(day))
+
+
 def load_contract(path: Path) -> Contract:
     """One contract. Raises ContractError naming the file and what is wrong in it."""
     if not path.exists():
@@ -63,6 +70,7 @@ def load_contract(path: Path) -> Contract:
         quality=tuple(rule for item in properties for rule in _quality(path.name, item)),
         version=standard.version or "1.0.0",
         source=path.name,
+        first_day=_first_day(path.name, schema),
     )
 
 
@@ -105,3 +113,16 @@ def _cluster_by(file: str, schema: SchemaObject) -> str:
         if custom.property == "snowflakeClusterBy":
             return str(custom.value)
     raise ContractError(f"{file}: schema {schema.name} lacks the custom property snowflakeClusterBy")
+
+
+def _first_day(file: str, schema: SchemaObject) -> date | None:
+    for custom in schema.customProperties or []:
+        if custom.property == "firstDay":
+            try:
+                return date.fromisoformat(str(custom.value))
+            except ValueError as error:
+                raise ContractError(
+                    f"{file}: schema {schema.name} has firstDay {custom.value!r}; expected the landing day from which on the "
+                    "table counts, as YYYY-MM-DD"
+                ) from error
+    return None

@@ -22,7 +22,7 @@ from typing import Any
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
 from ecommerce_platform.lakehouse.errors import LakehouseError
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
@@ -209,11 +209,11 @@ def refused_days(settings: Settings) -> dict[str, dict[date, RefusedDay]]:
 
 
 def complete_days(settings: Settings) -> tuple[date, ...]:
-    """The days that all four tables have published, in order: what may be joined downstream."""
+    """The days that all tables have published which the day needs, in order: what may be joined downstream."""
     return complete(published_days(settings))
 
 
 def complete(published: Mapping[str, Mapping[date, DayRecord]]) -> tuple[date, ...]:
     """Pure part of `complete_days`."""
-    sets = [set(published.get(table, {})) for table in SOURCE_TABLES]
-    return tuple(sorted(set.intersection(*sets)))
+    days = {day for of_table in published.values() for day in of_table}
+    return tuple(sorted(day for day in days if all(day in published.get(table, {}) for table in tables_of_day(day))))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
 from ecommerce_platform.settings import Settings
 
 
@@ -60,7 +61,7 @@ def _landing(settings: Settings) -> str:
     from ecommerce_platform.landing.files import list_days
 
     days = {table: list_days(settings.landing_uri, table, settings.s3) for table in SOURCE_TABLES}
-    missing = [table for table, found in days.items() if not found]
+    missing = [table for table in tables_of_day(datetime.now(UTC).date()) if not days[table]]
     if missing:
         raise FileNotFoundError(
             f"{settings.landing_uri} has no days for {', '.join(missing)}: expected <table>/date=YYYY-MM-DD/*.parquet; "

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
 from ecommerce_platform.warehouse.connection import (
     WarehouseError,
     execute,
@@ -45,11 +45,11 @@ class Memory:
 
     @property
     def complete_days(self) -> tuple[date, ...]:
-        """Days that all source tables have loaded."""
+        """Days that all source tables have loaded which the day needs."""
         tables: dict[date, set[str]] = {}
         for table, day, _ in self.loaded:
             tables.setdefault(day, set()).add(table)
-        return tuple(sorted(day for day, names in tables.items() if names >= set(SOURCE_TABLES)))
+        return tuple(sorted(day for day, names in tables.items() if names >= set(tables_of_day(day))))
 
     @property
     def pending_days(self) -> tuple[date, ...]:

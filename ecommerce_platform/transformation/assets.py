@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.applied import Memory, full_refresh_reason, mark_applied, read_memory
@@ -162,7 +162,7 @@ class _Step:
         batches = {(table, day): batch for table, day, batch in memory.loaded}
         by_day: dict[date, dict[str, str]] = {}
         for day in self.days:
-            missing = [table for table in SOURCE_TABLES if (table, day) not in batches]
+            missing = [table for table in tables_of_day(day) if (table, day) not in batches]
             if missing:
                 self.context.log.warning(f"{day} waits: nothing is loaded for {', '.join(missing)}")
             state = f"waits for {', '.join(missing)}" if missing else "applied"

@@ -30,7 +30,7 @@ _LEDGER_COLUMNS = (
 
 def render_sources(contracts: Mapping[str, Contract]) -> str:
     """The whole file: RAW tables, what later loads replaced there, and the load ledger; then Spark's copies."""
-    raw = [_table(name, contracts[name].description, contracts[name].raw_columns) for name in SOURCE_TABLES]
+    raw = [_raw_table(contracts[name]) for name in SOURCE_TABLES]
     superseded = [
         _table(
             f"superseded_{name}",
@@ -59,6 +59,13 @@ def render_sources(contracts: Mapping[str, Contract]) -> str:
         ],
     }
     return _HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _raw_table(contract: Contract) -> dict[str, object]:
+    described = _table(contract.table, contract.description, contract.raw_columns)
+    if contract.first_day:
+        described["config"] = {"meta": {"first_day": contract.first_day.isoformat()}}
+    return described
 
 
 def _table(name: str, description: str, columns: Iterable[Column]) -> dict[str, object]:

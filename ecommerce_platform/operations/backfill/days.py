@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
 from ecommerce_platform.lakehouse.ledger import TableLedger, read_ledger
 from ecommerce_platform.landing.files import LandingFile, list_table
 from ecommerce_platform.settings import Settings
@@ -84,25 +84,23 @@ def states(ledgers: Ledgers, days: Sequence[date]) -> tuple[DayState, ...]:
 
 
 def _state(ledgers: Ledgers, day: date) -> DayState:
-    files = {table: ledgers.landed.get(table, {}).get(day, ()) for table in SOURCE_TABLES}
+    files = {table: ledgers.landed.get(table, {}).get(day, ()) for table in tables_of_day(day)}
     refused = {
         table: ledger.refused[day].reason for table, ledger in sorted(ledgers.lake.items()) if day in ledger.refused
     }
-    landed = [table for table in SOURCE_TABLES if files[table]]
+    landed = [table for table in files if files[table]]
     return DayState(
         day,
         Stage.REFUSED if refused else _stage(ledgers, day, files),
         sum(len(found) for found in files.values()),
         sum(file.size for found in files.values() for file in found),
-        tuple(table for table in SOURCE_TABLES if landed and table not in landed),
+        tuple(table for table in files if landed and table not in landed),
         refused,
     )
 
 
 def _stage(ledgers: Ledgers, day: date, files: Mapping[str, tuple[LandingFile, ...]]) -> Stage:
-    records = {
-        table: ledgers.lake[table].published.get(day) if table in ledgers.lake else None for table in SOURCE_TABLES
-    }
+    records = {table: ledgers.lake[table].published.get(day) if table in ledgers.lake else None for table in files}
     if any(record is None for record in records.values()):
         return Stage.NEW if any(files.values()) else Stage.EMPTY
     for table, record in records.items():

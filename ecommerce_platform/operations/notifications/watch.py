@@ -257,7 +257,7 @@ def day_due(now: datetime, hour: int) -> date:
 
 def missing_tables(settings: Settings, day: date) -> tuple[str, ...]:
     """The source tables of which the marts do not hold `day`: what STAGING.APPLIED_DAYS says."""
-    from ecommerce_platform.contracts import SOURCE_TABLES
+    from ecommerce_platform.contracts import tables_of_day
     from ecommerce_platform.warehouse.connection import connect
     from ecommerce_platform.warehouse.ddl import APPLIED_DAYS
     from ecommerce_platform.warehouse.presence import rows_or_none
@@ -267,7 +267,7 @@ def missing_tables(settings: Settings, day: date) -> tuple[str, ...]:
         # None: nothing has ever been loaded.
         rows = rows_or_none(connection, settings, APPLIED_DAYS, sql, (day,)) or []
     applied = {str(row[0]) for row in rows}
-    return tuple(table for table in SOURCE_TABLES if table not in applied)
+    return tuple(table for table in tables_of_day(day) if table not in applied)
 
 
 def _notification(

@@ -5,8 +5,8 @@
     )
 }}
 
--- The landing days that this run applies, frozen at its start: a load that commits while dbt runs belongs to the next. Who
--- froze them is written right afterwards, so that the model's text is the same for every run.
+-- The landing days that this run applies, frozen at its start: a load that commits while dbt runs belongs to the next.
+-- Who froze them is written right afterwards, so that the model's text is the same for every run.
 with ledger as (
     select
         load_ledger.table_name,
@@ -19,7 +19,7 @@ complete_days as (
     select ledger.date
     from ledger
     group by ledger.date
-    having count(distinct ledger.table_name) = {{ source_tables() | length }}
+    having {{ has_every_table('ledger') }}
 ),
 
 applied as (
