@@ -46,8 +46,11 @@ class OrderVersions:
     """The versions of one load.
 
     Columns out (`batches`): those of the contract, `__op` (INSERT, UPDATE, DELETE, READ), `__source_lsn` (unsigned, 0 when
-    missing), `__source_ts_ms` (UTC), `is_deleted` (0 or 1). One row for a key and log sequence number: of a tied pair the one
-    with the later `__ts_ms`, then the later file name and row.
+    missing), `__source_ts_ms` (UTC), `is_deleted` (0 or 1). One row for a key and log sequence number: of a tied pair the
+    snapshot row that has none of its own, then the one with the later `__ts_ms`, then the later file name and row.
+
+    A snapshot row without a number gets the highest of its key whose `__ts_ms` is not after its own, of what this load brings
+    (docs/definitions.md, "effective LSN"): the table keeps no `__ts_ms`, so its place after events of earlier loads is unknown.
     """
 
     def __init__(self, contract: Contract, files: Sequence[Path], skip_unreadable: bool = False) -> None:
@@ -60,6 +63,7 @@ class OrderVersions:
         self._create()
         for position, file in enumerate(files):
             self._read(position, file)
+        self._place_snapshot_rows()
 
     def close(self) -> None:
         self._duck.close()
@@ -81,13 +85,13 @@ class OrderVersions:
         names = [_quoted(name) for name in (self._contract.key, _LSN, *self._contract.text_columns)]
         self._duck.register("known", known.rows)
         self._duck.execute(
-            f"INSERT INTO versions ({', '.join(names)}, file, row) SELECT {', '.join(names)}, -1, 0 FROM known"
+            f"INSERT INTO versions ({', '.join(names)}, file, row, placed) SELECT {', '.join(names)}, -1, 0, false FROM known"
         )
         filled = ", ".join(self._filled(name) for name in self._contract.text_columns)
         self._duck.execute(
             f"CREATE OR REPLACE TABLE versions AS SELECT * REPLACE ({filled}) FROM versions "
-            f"WINDOW earlier AS (PARTITION BY {_quoted(self._contract.key)} ORDER BY {_LSN}, {_TS} NULLS FIRST, file, row "
-            "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+            f"WINDOW earlier AS (PARTITION BY {_quoted(self._contract.key)} ORDER BY {_LSN}, placed, "
+            f"{_TS} NULLS FIRST, file, row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
         )
         self._duck.execute("DELETE FROM versions WHERE file < 0")
 
@@ -97,7 +101,8 @@ class OrderVersions:
         key = _quoted(self._contract.key)
         result = self._duck.sql(
             f"SELECT {names}, {_OP}, {_LSN}, {_SOURCE_TS}, (__op = 'DELETE')::UTINYINT AS is_deleted FROM versions "
-            f"QUALIFY row_number() OVER (PARTITION BY {key}, {_LSN} ORDER BY {_TS} DESC NULLS LAST, file DESC, row DESC) = 1"
+            f"QUALIFY row_number() OVER (PARTITION BY {key}, {_LSN} "
+            f"ORDER BY placed DESC, {_TS} DESC NULLS LAST, file DESC, row DESC) = 1"
         )
         for batch in result.to_arrow_reader(_BATCH_ROWS):
             if batch.num_rows:
@@ -114,7 +119,19 @@ class OrderVersions:
         columns = [f"{_quoted(column.name)} {column.duckdb_type}" for column in self._contract.columns]
         self._duck.execute(
             f"CREATE TABLE versions ({', '.join(columns)}, {_OP} VARCHAR, {_LSN} UBIGINT, {_TS} TIMESTAMP, "
-            f"{_SOURCE_TS} TIMESTAMP_MS, file INTEGER, row BIGINT)"
+            f"{_SOURCE_TS} TIMESTAMP_MS, file INTEGER, row BIGINT, placed BOOLEAN DEFAULT false)"
+        )
+
+    def _place_snapshot_rows(self) -> None:
+        """Give snapshot rows without a number the one that they stand right after; `placed` marks them."""
+        without = f"__op = 'READ' AND {_LSN} = 0 AND {_TS} IS NOT NULL"
+        if not self._scalar(f"SELECT count(*) FROM versions WHERE {without}"):
+            return
+        self._duck.execute(
+            f"CREATE OR REPLACE TABLE versions AS SELECT * REPLACE ({without} AS placed, "
+            f"CASE WHEN {without} THEN max({_LSN}) OVER seen_by_then ELSE {_LSN} END AS {_LSN}) FROM versions "
+            f"WINDOW seen_by_then AS (PARTITION BY {_quoted(self._contract.key)} ORDER BY {_TS} NULLS LAST "
+            "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
         )
 
     def _read(self, position: int, file: Path) -> None:

@@ -40,6 +40,10 @@ MART = "marts.daily_business_metrics"
 _APPLIED = "select date, batch_id from staging.applied_days where lower(table_name) = 'orders'"
 _EVENT_COLUMNS = ("__op", "__ts_ms", "__source_ts_ms", "__source_lsn", "__source_file", "__source_row")
 
+#: Where an event stands among those of its order (docs/definitions.md, "effective LSN").
+_EFFECTIVE_LSN = """coalesce(events.__source_lsn, max(events.__source_lsn) over (
+    partition by events.{key} order by events.__ts_ms range between unbounded preceding and current row))"""
+
 
 @dataclass(frozen=True)
 class BatchOrders:
@@ -178,7 +182,8 @@ class BatchOrders:
         return {int(order_id): int(checksum) for order_id, checksum in self.rows(sql)}
 
     def versions(self, ids: Iterable[int], history: Mapping[int, Sequence[BatchEvent]]) -> dict[int, OrderVersion]:
-        """What the batch layer shows of each of these orders, with the LSN and time of the last event in their `history`."""
+        """What the batch layer shows of each of these orders, with the effective LSN and the time of the last event in their
+        `history`."""
         key, wanted = self.contract.key, sorted(set(ids))
         last = {order_id: history[order_id][-1] for order_id in wanted if order_id in history}
         shown: dict[int, dict[str, Value]] = {}
@@ -192,7 +197,7 @@ class BatchOrders:
             event = last.get(order_id)
             versions[order_id] = OrderVersion(
                 order_id,
-                event.lsn if event else None,
+                event.effective_lsn if event else None,
                 event.event_time if event else None,
                 shown.get(order_id),
                 deleted=order_id not in shown and event is not None and event.deletes,
@@ -207,27 +212,29 @@ class BatchOrders:
         for chunk in chunks(ids):
             sql = f"""
                 {self._events(*names, *_EVENT_COLUMNS, condition=key_condition(key, chunk))}
-                select events.{key}, events.__op, events.__source_lsn, events.__source_ts_ms, events.date,
-                       events.__source_file, events.__source_row, events.batch_id, ledger.iceberg_snapshot_id, {read}
-                from events
+                select events.{key}, events.__op, events.__source_lsn, events.effective_lsn, events.__source_ts_ms,
+                       events.date, events.__source_file, events.__source_row, events.batch_id,
+                       ledger.iceberg_snapshot_id, {read}
+                from (select events.*, {_EFFECTIVE_LSN.format(key=key)} as effective_lsn from events) as events
                 left join raw.load_ledger as ledger
                     on lower(ledger.table_name) = 'orders' and ledger.date = events.date and ledger.batch_id = events.batch_id
-                order by events.{key}, events.__source_lsn nulls first, events.__ts_ms, events.date,
-                         events.__source_file, events.__source_row
+                order by events.{key}, events.effective_lsn nulls first, iff(events.__source_lsn is null, 1, 0),
+                         events.__ts_ms, events.date, events.__source_file, events.__source_row
             """
-            for order_id, op, lsn, seen, day, file, row, batch_id, snapshot, *values in self.rows(sql):
+            for order_id, op, lsn, effective, seen, day, file, row, batch_id, snapshot, *values in self.rows(sql):
                 found.setdefault(int(order_id), []).append(
                     BatchEvent(
                         int(order_id),
                         op,
-                        None if lsn is None else int(lsn),
+                        _integer(lsn),
                         _utc(seen),
                         dict(zip(names, map(_value, values), strict=True)),
                         day,
                         file,
                         int(row),
                         batch_id,
-                        None if snapshot is None else int(snapshot),
+                        _integer(snapshot),
+                        _integer(effective),
                     )
                 )
         return found
@@ -261,6 +268,10 @@ def _utc(value: datetime | None) -> datetime | None:
     if value is None:
         return None
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _integer(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _value(value: Any) -> Value:

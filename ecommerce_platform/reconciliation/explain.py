@@ -145,7 +145,9 @@ def stale_event(
 ) -> BatchEvent | None:
     """The earlier event of the order that the speed layer still shows, when it shows one: its LSN and differing values."""
     for event in history[:-1]:
-        if event.deletes or speed.values is None or (event.lsn or 0) != (speed.lsn or 0):
+        # A snapshot row without an LSN is kept with the one that it stands after, or with 0.
+        known_by = (event.lsn or 0, event.effective_lsn or 0)
+        if event.deletes or speed.values is None or (speed.lsn or 0) not in known_by:
             continue
         if all(event.values.get(name) == speed.values.get(name) for name in columns):
             return event

@@ -73,6 +73,7 @@ class Status(StrEnum):
 class OrderVersion:
     """What one layer says of an order.
 
+    `lsn` is the effective one (docs/definitions.md): a snapshot row without an LSN has that of the event it stands after.
     `values` are the business columns without the key; None when the layer shows no such order. `deleted` tells a known
     deletion from plain absence. `rivals` are other contents that the speed layer holds at the same, newest LSN.
     """
@@ -91,7 +92,10 @@ class OrderVersion:
 
 @dataclass(frozen=True)
 class BatchEvent:
-    """One change event of an order that the batch layer has applied, with where it came from."""
+    """One change event of an order that the batch layer has applied, with where it came from.
+
+    `lsn` is the event's own; `effective_lsn` the one by which it stands among the order's events (docs/definitions.md).
+    """
 
     order_id: int
     op: str
@@ -103,6 +107,7 @@ class BatchEvent:
     source_row: int
     batch_id: str
     snapshot_id: int | None = None
+    effective_lsn: int | None = None
 
     @property
     def deletes(self) -> bool:

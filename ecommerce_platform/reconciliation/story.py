@@ -73,15 +73,22 @@ def _event_lines(story: OrderStory) -> list[str]:
             if not event.deletes and (before is None or before.deletes or before.values.get(name) != value)
         ]
         lines.append(
-            f"{plain(event.event_time)}  {event.op:<6}  LSN {event.lsn}  {', '.join(changed) or '(no column changed)'}"
+            f"{plain(event.event_time)}  {event.op:<6}  {_lsn(event)}  {', '.join(changed) or '(no column changed)'}"
             if not event.deletes
-            else f"{plain(event.event_time)}  {event.op:<6}  LSN {event.lsn}"
+            else f"{plain(event.event_time)}  {event.op:<6}  {_lsn(event)}"
         )
         lines.append(
             f"    from {event.source_file} row {event.source_row}, snapshot {event.snapshot_id}, load {event.batch_id}"
         )
         before = event
     return lines
+
+
+def _lsn(event: BatchEvent) -> str:
+    """The event's LSN, or, of a snapshot row that has none, the one that it stands after."""
+    if event.lsn is not None:
+        return f"LSN {event.lsn}"
+    return "no LSN" if event.effective_lsn is None else f"no LSN, after {event.effective_lsn}"
 
 
 def _version_line(version: OrderVersion, personal: frozenset[str]) -> str:

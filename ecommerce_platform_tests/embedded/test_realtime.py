@@ -136,7 +136,7 @@ def test_the_latest_version_wins_deletes_hide_and_missing_numbers_are_lowest(tab
         {"id": 2, "__source_lsn": 102, "__op": "DELETE", "status": None, "total_amount": None, "created_at": None},
         {"id": 3, "__source_lsn": None, "__op": "READ", "status": "read"},
         {"id": 4, "__source_lsn": None, "__op": "r", "status": "read"},
-        {"id": 4, "__source_lsn": 5, "__op": "u", "status": "updated"},
+        {"id": 4, "__source_lsn": 5, "__op": "u", "status": "updated", "__ts_ms": _MILLIS + 1},
     )
     assert _load(table, path) == 7
     assert _current(table, "id, status, __source_lsn") == [(1, "shipped", 102), (3, "read", 0), (4, "updated", 5)]
@@ -173,6 +173,43 @@ def test_of_tied_versions_the_later_file_wins(table: Client, write: Write, tmp_p
     write({"status": "earlier"}, name="tied/date=2026-01-01/z.parquet")
     _load(table, tmp_path / "tied")
     assert _current(table, "status") == [("later",)]
+
+
+def test_a_snapshot_row_without_number_stands_after_what_the_load_had_seen_of_its_order(
+    table: Client, write: Write
+) -> None:
+    def read(order: int, seen: int, amount: str) -> dict[str, Any]:
+        return {"id": order, "__op": "r", "__source_lsn": None, "__ts_ms": _MILLIS + seen, "total_amount": amount}
+
+    path = write(
+        # Repaired by an incremental snapshot; of two the later.
+        {"id": 1, "__source_lsn": 100},
+        read(1, 10, "30.00"),
+        read(1, 5, "20.00"),
+        # An equal time counts as seen; a later change of the stream wins.
+        {"id": 2, "__source_lsn": 100},
+        read(2, 0, "20.00"),
+        {"id": 3, "__source_lsn": 100},
+        read(3, 10, "20.00"),
+        {"id": 3, "__source_lsn": 101, "__ts_ms": _MILLIS + 11, "status": _UNCHANGED, "total_amount": "40.00"},
+        # The initial snapshot is lowest, and the only thing there is of an order.
+        read(4, -10, "20.00"),
+        {"id": 4, "__source_lsn": 100},
+        read(5, 0, "20.00"),
+        # The row exists although it was deleted.
+        {"id": 6, "__op": "d", "__source_lsn": 100, "total_amount": None},
+        read(6, 10, "20.00"),
+    )
+    for _ in range(2):
+        _load(table, path)
+        assert _current(table, "id, total_amount, status, __source_lsn, is_deleted") == [
+            (1, Decimal("30.00"), "pending", 100, 0),
+            (2, Decimal("20.00"), "pending", 100, 0),
+            (3, Decimal("40.00"), "pending", 101, 0),
+            (4, Decimal("10.50"), "pending", 100, 0),
+            (5, Decimal("20.00"), "pending", 0, 0),
+            (6, Decimal("20.00"), "pending", 100, 0),
+        ]
 
 
 def test_unchanged_text_is_carried_from_the_load_and_from_the_table(table: Client, write: Write) -> None:

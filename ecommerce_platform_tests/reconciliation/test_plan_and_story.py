@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -22,6 +23,12 @@ REMEDIES = {
     "another amount at the same LSN": ([ORDER], [ORDER.but(amount=None)], Action.RELOAD_SPEED, DAY),
     "a deletion that the speed layer lacks": ([ORDER, ORDER.deleted()], [ORDER], Action.RELOAD_SPEED, NEXT_DAY),
     "a change that the batch layer lacks": ([ORDER], [ORDER, ORDER.then("delivered")], Action.MATERIALIZE, NEXT_DAY),
+    "a repair by an incremental snapshot that the speed layer lacks": (
+        [ORDER, ORDER.read_again(amount=Decimal(20))],
+        [ORDER],
+        Action.RELOAD_SPEED,
+        NEXT_DAY,
+    ),
     "an order that the batch layer lacks": ([], [ORDER], Action.MATERIALIZE, DAY),
 }
 

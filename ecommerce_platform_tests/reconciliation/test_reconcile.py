@@ -180,6 +180,27 @@ DIFFERING = {
         "99.00",
         "10.00",
     ),
+    "a repair by an incremental snapshot that the speed layer lacks": (
+        [ORDER, ORDER.read_again(amount=Decimal(20))],
+        [ORDER],
+        Reason.AMOUNT,
+        "10.00",
+        "20.00",
+    ),
+    "a version below the LSN that a snapshot row stands after is no lag": (
+        [ORDER, ORDER.read_again(amount=Decimal(20))],
+        [ORDER.but(lsn=50, at=NOON + timedelta(days=30))],
+        Reason.AMOUNT,
+        "10.00",
+        "20.00",
+    ),
+    "a version above the LSN that a snapshot row stands after is lag": (
+        [ORDER, ORDER.read_again(amount=Decimal(20))],
+        [ORDER.but(lsn=101, amount=Decimal(30), at=NOON + timedelta(days=30))],
+        Reason.LAG,
+        "30.00",
+        "20.00",
+    ),
     "a newer version before the cut-off is no lag": (
         [ORDER],
         [ORDER, ORDER.then("delivered")],
@@ -403,6 +424,19 @@ def test_a_finding_names_the_landing_file_the_snapshot_and_the_load(two: TwoLaye
     day = DAY + timedelta(days=1)
     assert (origin.lsn, origin.source_file, origin.source_row) == (201, f"date={day}/part-0.parquet", 1)
     assert (origin.snapshot_id, origin.batch_id) == (7000 + day.day, f"orders-{day}-1")
+
+
+def test_a_snapshot_row_without_lsn_stands_after_what_had_been_seen_of_its_order(two: TwoLayers) -> None:
+    read, later = ORDER.read_again(amount=Decimal(20)), ORDER.then("delivered", 3, lsn=90)
+    two.batch(later, read, ORDER, LAST)
+    layers = open_layers(SpeedTable(two.client, "orders_realtime"), Store(two.connection), ReconciliationSettings())
+    (history,) = layers.batch.history([ORDER.id]).values()
+    assert [(event.op, event.lsn, event.effective_lsn) for event in history] == [
+        ("UPDATE", 90, 90),
+        ("INSERT", 100, 100),
+        ("READ", None, 100),
+    ]
+    assert layers.batch.versions([ORDER.id], {ORDER.id: history})[ORDER.id].lsn == 100
 
 
 def test_a_discrepancy_is_suspected_then_confirmed_then_healed(two: TwoLayers) -> None:

@@ -50,10 +50,10 @@ _SPEED_COLUMNS = (*_STATE, "__op", "__source_lsn", "__source_ts_ms", "is_deleted
 
 @dataclass(frozen=True)
 class Event:
-    """One change of an order; as a speed version the same, without the landing."""
+    """One change of an order; as a speed version the same, without the landing. A snapshot row may lack the LSN."""
 
     id: int
-    lsn: int
+    lsn: int | None
     status: str | None = "shipped"
     amount: Decimal | None = Decimal("10.00")
     user: int | None = 1
@@ -70,8 +70,12 @@ class Event:
     def then(self, status: str, days: int = 1, **changes: Any) -> Event:
         """The order's next event, some days later."""
         at = self.at + timedelta(days=days)
-        values = {"status": status, "lsn": self.lsn + 1, "at": at, "updated": at, "op": "UPDATE"}
+        values = {"status": status, "lsn": (self.lsn or 0) + 1, "at": at, "updated": at, "op": "UPDATE"}
         return replace(self, **(values | {"day": self.day + timedelta(days=days)} | changes))
+
+    def read_again(self, days: int = 1, **changes: Any) -> Event:
+        """The order as an incremental snapshot has it, some days later."""
+        return self.then("shipped", days, **({"lsn": None, "op": "READ", "updated": self.updated} | changes))
 
     def deleted(self, days: int = 1, **changes: Any) -> Event:
         """The order's deletion: key and metadata, nulls elsewhere, but for `created` which the writers leave out."""
@@ -139,8 +143,9 @@ class TwoLayers:
         )
         self._insert("raw.orders", names, [_raw_row(event, row) for row, event in enumerate(events)])
         state: dict[int, Event] = {}
-        for event in sorted((event for event in events if event.day in applied_days), key=lambda event: event.lsn):
-            state[event.id] = event
+        # A snapshot row without LSN was taken after all that is given of its order.
+        by_lsn = sorted(events, key=lambda event: (event.lsn is None, event.lsn or 0))
+        state |= {event.id: event for event in by_lsn if event.day in applied_days}
         self.show([event for event in state.values() if event.op != "DELETE"])
 
     def build_begins(self, days: Iterable[date]) -> None:
@@ -183,7 +188,7 @@ class TwoLayers:
         if not versions:
             return
         rows = [
-            [*(_state_row(version, empty=version.op == "DELETE", aware=True)), version.op, version.lsn, version.at,
+            [*(_state_row(version, empty=version.op == "DELETE", aware=True)), version.op, version.lsn or 0, version.at,
              int(version.op == "DELETE")]
             for version in versions
         ]  # fmt: skip
