@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings
+from ecommerce_platform.spark.shared_catalogs import sql_catalog
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -206,7 +207,10 @@ def pyiceberg_s3_options(s3: S3Settings) -> dict[str, str]:
 
 
 def pyiceberg_catalog(settings: Settings) -> Catalog:
-    """The catalog for PyIceberg, the same one that Spark has. Raises CatalogError for `hadoop`, which PyIceberg lacks."""
+    """The catalog for PyIceberg, the same one that Spark has; a SQL catalog is one for the process (shared_catalogs.py).
+
+    Raises CatalogError for `hadoop`, which PyIceberg lacks.
+    """
     from pyiceberg.catalog import load_catalog
 
     lake = settings.lakehouse
@@ -217,9 +221,10 @@ def pyiceberg_catalog(settings: Settings) -> Catalog:
         )
     prepare_catalog(settings)
     options = {"type": lake.catalog_type, "warehouse": warehouse_uri(settings)}
+    s3_options = pyiceberg_s3_options(settings.s3) if needs_s3(settings) else {}
     if lake.catalog_type == "sql":
-        options["uri"] = sqlalchemy_uri(lake)
-    elif lake.catalog_type == "glue":
+        return sql_catalog(lake.catalog_name, options | {"uri": sqlalchemy_uri(lake)} | s3_options)
+    if lake.catalog_type == "glue":
         options |= {"glue.region": settings.s3.region}
         if lake.catalog_uri:
             options["glue.endpoint"] = lake.catalog_uri
@@ -228,9 +233,7 @@ def pyiceberg_catalog(settings: Settings) -> Catalog:
             options["glue.secret-access-key"] = settings.s3.secret_access_key.get_secret_value()
     else:
         options |= {"uri": _required_uri(lake), **_rest_credential(lake)}
-    if needs_s3(settings):
-        options |= pyiceberg_s3_options(settings.s3)
-    return load_catalog(lake.catalog_name, **options)
+    return load_catalog(lake.catalog_name, **options, **s3_options)
 
 
 def load_iceberg_table(settings: Settings, identifier: str) -> Table:
