@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from ecommerce_platform.commands.compare import compare
+from ecommerce_platform.commands.front import Front, options
 from ecommerce_platform.commands.ingest import ingest
 from ecommerce_platform.commands.lakehouse import contract_app, quarantine_app
 from ecommerce_platform.commands.operations import backfill_app, doctor, metrics
@@ -23,6 +24,8 @@ from ecommerce_platform.commands.upkeep import upkeep
 from ecommerce_platform.commands.warehouse import rebuild, restatements
 
 app = typer.Typer(
+    cls=Front,
+    callback=options,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

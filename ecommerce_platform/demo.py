@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ecommerce_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
+    from dagster import DagsterEvent, DagsterInstance
 
     from ecommerce_platform.embedded.realtime import LoadedVersions
     from ecommerce_platform.embedded.sample_shop import SampleReport
@@ -33,6 +33,7 @@ class RunOutcome:
     success: bool
     failed_checks: tuple[str, ...]
     failed_steps: tuple[str, ...]
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 def realtime_dir(settings: Settings) -> Path:
@@ -137,8 +138,16 @@ def materialize_range(settings: Settings, first: date, last: date, say: Say) -> 
             for item in result.get_asset_check_evaluations()
             if not item.passed and item.severity is dg.AssetCheckSeverity.ERROR
         }
-        steps = {event.step_key or "run" for event in result.all_events if event.is_step_failure}
-    return RunOutcome(result.success, tuple(sorted(checks)), tuple(sorted(steps)))
+        reasons = {event.step_key or "run": _reason(event) for event in result.all_events if event.is_step_failure}
+    return RunOutcome(result.success, tuple(sorted(checks)), tuple(sorted(reasons)), reasons)
+
+
+def _reason(event: DagsterEvent) -> str:
+    """Why a step failed, in one line: the first cause's words."""
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return " ".join(error.message.split())[:1500] if error is not None else "its process is gone"
 
 
 @contextmanager
@@ -188,6 +197,14 @@ def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, s
     last = settings.start_date + timedelta(days=days - 1)
     with _step(f"3/4 batch layer, {settings.start_date} to {last} in one run", say):
         outcome = materialize_range(settings, settings.start_date, last, say)
+    broken = [step for step in outcome.failed_steps if not step.startswith("reconciliation__")]
+    if broken:
+        for step in broken:
+            say(f"error: {step} failed: {outcome.reasons.get(step, '')}")
+        say(
+            "`ecommerce-platform doctor` says what to mend; the run with its traceback is in DAGSTER_HOME (`make dev` shows it)"
+        )
+        return 1
     with _step("4/4 what came out", say):
         for line in summary(settings, outcome, report):
             say(line)
