@@ -25,6 +25,7 @@ from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
 from ecommerce_platform.lakehouse import publish as publishing
 from ecommerce_platform.lakehouse import quarantine
 from ecommerce_platform.lakehouse.audit import count_days, partition_day
+from ecommerce_platform.lakehouse.backoff import Backoff
 from ecommerce_platform.lakehouse.errors import LakehouseError, PublishConflictError
 from ecommerce_platform.lakehouse.ledger import DayRecord, TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, open_catalog, quarantine_identifier
@@ -128,6 +129,7 @@ def _compact(job: Upkeep, catalog: Catalog, contract: Contract, due: Mapping[dat
         days = list(group)
         for start in range(0, len(days), _DAYS_A_COMMIT):
             chunk = days[start : start + _DAYS_A_COMMIT]
+            backoff = Backoff()
             for attempt in range(1, _ATTEMPTS + 1):
                 branch = publishing.audit_branch(job.run_id, len(done) * _ATTEMPTS + attempt)
                 try:
@@ -137,6 +139,7 @@ def _compact(job: Upkeep, catalog: Catalog, contract: Contract, due: Mapping[dat
                     publishing.drop_branch(
                         catalog, catalog.load_table(event_identifier(job.settings, contract.table)), branch
                     )
+                    backoff.pause()
             else:
                 return done, f"main moved during each of {_ATTEMPTS} attempts; the next upkeep tries again"
     return done, ""

@@ -29,6 +29,7 @@ from pyiceberg.table.update import (
     TableUpdate,
 )
 
+from ecommerce_platform.lakehouse.backoff import Backoff
 from ecommerce_platform.lakehouse.errors import PublishConflictError
 from ecommerce_platform.lakehouse.ledger import (
     DayRecord,
@@ -42,8 +43,6 @@ from ecommerce_platform.lakehouse.ledger import (
 
 AUDIT_BRANCH = "audit_"
 REFUSED_BRANCH = "refused_"
-
-_ATTEMPTS = 20
 
 _Change = tuple[tuple[TableRequirement, ...], tuple[TableUpdate, ...]]
 
@@ -231,11 +230,12 @@ def _point(branch: str, snapshot_id: int) -> SetSnapshotRefUpdate:
 
 
 def _commit(catalog: Catalog, table: Table, change: Callable[[Table], _Change]) -> None:
-    """Commits what `change` asks of the table's present state; asks again when another writer was faster.
+    """Commits what `change` asks of the table's present state; asks again, after a pause, when another writer was faster.
 
     After an answer that got lost, `change` sees on the new state whether the commit went through: it must ask for nothing then.
     """
-    for attempt in range(_ATTEMPTS):
+    backoff = Backoff()
+    while True:
         current = catalog.load_table(table.name())
         requirements, updates = change(current)
         if not updates:
@@ -244,5 +244,5 @@ def _commit(catalog: Catalog, table: Table, change: Callable[[Table], _Change]) 
             catalog.commit_table(current, (AssertTableUUID(uuid=current.metadata.table_uuid), *requirements), updates)
             return
         except (CommitFailedException, CommitStateUnknownException):
-            if attempt == _ATTEMPTS - 1:
+            if not backoff.pause():
                 raise

@@ -27,6 +27,7 @@ from ecommerce_platform.contracts import SOURCE_TABLES, Contract
 from ecommerce_platform.lakehouse import publish as publishing
 from ecommerce_platform.lakehouse import quarantine
 from ecommerce_platform.lakehouse.audit import count_days, may_be_overruled
+from ecommerce_platform.lakehouse.backoff import Backoff
 from ecommerce_platform.lakehouse.errors import OverruleError, PublishConflictError
 from ecommerce_platform.lakehouse.inspection import quarantined_of
 from ecommerce_platform.lakehouse.ledger import (
@@ -170,6 +171,7 @@ def publish_refused(settings: Settings, contract: Contract, day: date, decision:
         raise OverruleError("publishing a refused day needs a reason: it is recorded with the day")
     catalog = open_catalog(settings)
     seen: RefusedDay | None = None
+    backoff = Backoff()
     for attempt in range(1, _ATTEMPTS + 1):
         table = catalog.load_table(event_identifier(settings, contract.table))
         ledger = read_table_ledger(contract.table, table)
@@ -187,11 +189,13 @@ def publish_refused(settings: Settings, contract: Contract, day: date, decision:
             record = _publish_once(settings, contract, catalog, table, item, audited, branch, decision)
         except PublishConflictError:
             publishing.drop_branch(catalog, table, branch)
+            if not backoff.pause():
+                break
             continue
         _forget(catalog, settings, contract, [done.content_id] if done else [], record.content_id)
         return record
     raise OverruleError(
-        f"table {contract.table}: main moved during each of {_ATTEMPTS} attempts to publish {day}; expected one quiet "
+        f"table {contract.table}: main moved during each of {attempt} attempts to publish {day}; expected one quiet "
         "moment: look for runs of this table, then try again"
     )
 

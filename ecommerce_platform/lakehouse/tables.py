@@ -30,6 +30,7 @@ from pyiceberg.types import (
 from sqlalchemy.exc import DBAPIError
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType
+from ecommerce_platform.lakehouse.backoff import Backoff
 from ecommerce_platform.lakehouse.errors import TableEvolutionError
 from ecommerce_platform.lakehouse.evolution import EXTRA_COMMENT, merged
 from ecommerce_platform.settings import Settings
@@ -69,7 +70,6 @@ _ICEBERG_TYPES: dict[LogicalType, IcebergType] = {
     LogicalType.BOOLEAN: BooleanType(),
 }
 _CREATED = {"ecommerce.created-by": "ecommerce-platform"}
-_ATTEMPTS = 5
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -143,7 +143,8 @@ def _extra(table: Table, field: NestedField) -> Column:
 
 def add_extra_columns(catalog: Catalog, table: Table, contract: Contract, extra: Sequence[Column]) -> Table:
     """Adds columns that landing files bring, and widens those that they bring wider. Whoever else does so at once agrees."""
-    for attempt in range(_ATTEMPTS):
+    backoff = Backoff()
+    while True:
         present = {column.name: column for column in with_extra_columns(contract, table).extra}
         changes = [
             (column, column.name not in present)
@@ -160,10 +161,9 @@ def add_extra_columns(catalog: Catalog, table: Table, contract: Contract, extra:
                     else:
                         update.update_column(column.name, iceberg_type(column))
         except (CommitFailedException, ValueError):  # the latter: another process has added the column
-            if attempt == _ATTEMPTS - 1:
+            if not backoff.pause():
                 raise
         table = catalog.load_table(table.name())
-    return table
 
 
 def _ensure(catalog: Catalog, identifier: str, columns: tuple[Column, ...], partition_by: tuple[str, ...]) -> Table:
@@ -210,7 +210,8 @@ def _first_snapshot(table: Table) -> None:
 
 def _evolve(catalog: Catalog, table: Table, contract: Contract) -> Table:
     """Adds nullable columns and widens types; refuses everything else by name."""
-    for attempt in range(_ATTEMPTS):
+    backoff = Backoff()
+    while True:
         changes = _changes(table, contract)
         if not changes:
             return table
@@ -224,10 +225,9 @@ def _evolve(catalog: Catalog, table: Table, contract: Contract) -> Table:
                         # The comment goes with it: the column may be one that was not in the contract until now.
                         update.update_column(column.name, iceberg_type(column), doc=column.description or column.name)
         except CommitFailedException:
-            if attempt == _ATTEMPTS - 1:
+            if not backoff.pause():
                 raise
         table = catalog.load_table(table.name())
-    return table
 
 
 def _changes(table: Table, contract: Contract) -> list[tuple[Column, bool, str]]:
