@@ -191,6 +191,12 @@ class MartsSettings(Section):
 
     month_closes_after_days: int = Field(5, ge=0)
     """Days after a month's end on which its books close: what changes later is a late change."""
+    years_before_start: int = Field(10, ge=0, le=1000)
+    """Business dates from so many years before `ECOMMERCE_START_DATE` have rows in the marts by date. A change computes
+    everything again."""
+    years_after_last_day: int = Field(1, ge=0, le=1000)
+    """Business dates up to so many years after the last applied day have rows in the marts by date. A change computes
+    everything again."""
 
 
 class ReconciliationSettings(Section):

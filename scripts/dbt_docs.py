@@ -15,10 +15,9 @@ from pathlib import Path
 from dbt.cli.main import dbtRunner
 
 from ecommerce_platform.embedded.servers import down
-from ecommerce_platform.metrics import dbt_vars
 from ecommerce_platform.settings import ClickHouseSettings, Settings, SnowflakeSettings, load_settings
 from ecommerce_platform.transformation.profile import environment, profile_environment, restatement_environment
-from ecommerce_platform.transformation.project import load_parsed, target_path
+from ecommerce_platform.transformation.project import load_parsed, project_vars, target_path
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
 from ecommerce_platform.warehouse.schema import initialise_account
 
@@ -40,7 +39,7 @@ def build(settings: Settings) -> str:
         outcome = dbtRunner(manifest=load_parsed(settings)).invoke(
             [
                 *("--quiet", "--log-level-file", "none", "docs", "generate", "--static"),
-                *("--vars", json.dumps(dbt_vars(settings.business), sort_keys=True)),
+                *("--vars", json.dumps(project_vars(settings), sort_keys=True)),
                 *("--project-dir", project, "--profiles-dir", project),
                 *("--target-path", str(target), "--log-path", str(target)),
             ]

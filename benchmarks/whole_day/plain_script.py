@@ -25,6 +25,7 @@ from benchmarks.bare_load import put_and_copy
 from ecommerce_platform.analytics.compute import NEEDED, Frames
 from ecommerce_platform.analytics.state import latest_state
 from ecommerce_platform.analytics.tables import TABLES
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import SOURCE_TABLES, Column, Contract, LogicalType, load_contracts
 from ecommerce_platform.landing.files import landed_bytes
 from ecommerce_platform.reconciliation.clickhouse import connect as clickhouse
@@ -55,7 +56,7 @@ def run(settings: Settings, day: date) -> Mapping[str, float]:
         for contract in load_contracts().values():
             to_iceberg(spark, settings, contract, day)
     with stages.timed("analytics"):
-        to_analytics(spark, settings)
+        to_analytics(spark, settings, day)
     with connect(settings) as connection:
         with stages.timed("load"):
             to_snowflake(settings, connection, day)
@@ -90,13 +91,13 @@ def _typed(column: Column) -> SparkColumn:
     return F.col(column.name).cast(column.spark_type)
 
 
-def to_analytics(spark: SparkSession, settings: Settings) -> None:
+def to_analytics(spark: SparkSession, settings: Settings, day: date) -> None:
     """The three analytics tables."""
     states: dict[str, DataFrame] = {}
     for table, names in NEEDED.items():
         events = spark.table(_name(settings, settings.lakehouse.namespace, table))
         states[table] = latest_state(events, load_contracts()[table], names)
-    with Frames(states) as frames:
+    with Frames(states, BusinessSpan.of(settings).dates(day)) as frames:
         for table in TABLES:
             target = _name(settings, settings.lakehouse.analytics_namespace, table)
             frames.result(table).writeTo(target).using("iceberg").create()

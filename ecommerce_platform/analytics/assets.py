@@ -12,6 +12,7 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
 from ecommerce_platform.analytics.compute import PublishedInput, refresh
 from ecommerce_platform.analytics.tables import TABLES, AnalyticsTable, WrittenTable, identifier
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.lakehouse.ledger import complete, read_table_ledger
 from ecommerce_platform.partitions import daily_partitions, partition_days
@@ -73,6 +74,7 @@ def published_input(settings: Settings) -> PublishedInput:
         days=complete(ledgers),
         contents={(table, day): record.content_id for table, days in ledgers.items() for day, record in days.items()},
         snapshots={table: snapshot.snapshot_id for table, snapshot in snapshots.items() if snapshot},
+        span=BusinessSpan.of(settings),
     )
 
 

@@ -18,7 +18,7 @@ from pyspark import StorageLevel, inheritable_thread_target
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform import metrics
+from ecommerce_platform import business_span, metrics
 from ecommerce_platform.analytics import customers, daily, event_order, exact, key_changes, products, purchases, state
 from ecommerce_platform.analytics.tables import (
     APPLIED_DAYS,
@@ -34,6 +34,7 @@ from ecommerce_platform.analytics.tables import (
     replace,
     spark_name,
 )
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import ensure_namespaces
@@ -55,6 +56,7 @@ _CODE: tuple[ModuleType, ...] = (
     purchases,
     state,
     metrics,
+    business_span,
 )
 
 
@@ -63,12 +65,14 @@ class PublishedInput:
     """What the lakehouse has published: the days that all four tables have, the content of each, and the snapshot of each
     table that holds them.
 
-    `contents` maps table and day to the id of the day's content; `snapshots` maps each table to its snapshot.
+    `contents` maps table and day to the id of the day's content; `snapshots` maps each table to its snapshot. `span` tells
+    which business dates have rows.
     """
 
     days: tuple[date, ...]
     contents: Mapping[tuple[str, date], str]
     snapshots: Mapping[str, int]
+    span: BusinessSpan
 
     @property
     def as_of(self) -> date | None:
@@ -76,10 +80,13 @@ class PublishedInput:
 
     @property
     def basis(self) -> str:
-        """A digest of all that the result depends on: the days, their contents, and the code of the transformations."""
+        """A digest of all that the result depends on: the days, their contents, the span of business dates, and the code of
+        the transformations.
+        """
         digest = hashlib.sha256()
         for module in _CODE:
             digest.update(inspect.getsource(module).encode())
+        digest.update(f"{self.span}\n".encode())
         for day in self.days:
             for table in NEEDED:
                 digest.update(f"{table}\t{day}\t{self.contents.get((table, day), '')}\n".encode())
@@ -116,7 +123,10 @@ def refresh(
         return replace(spark, settings, TABLES[name], frames.result(name), properties)
 
     # Side by side: one table's planning and commit leave the cores to the others' rows. What they share is computed once.
-    with Frames(states) as frames, ThreadPoolExecutor(len(missing), thread_name_prefix="analytics") as pool:
+    with (
+        Frames(states, published.span.dates(published.as_of)) as frames,
+        ThreadPoolExecutor(len(missing), thread_name_prefix="analytics") as pool,
+    ):
         running = {name: pool.submit(inheritable_thread_target(spark)(write), name) for name in missing}
     return done | {name: future.result() for name, future in running.items()}
 
@@ -144,11 +154,14 @@ def read_events(
 
 
 class Frames:
-    """The frames that several results share, kept in memory while the tables are written."""
+    """The frames that several results share, kept in memory while the tables are written. `span`: the first and the last
+    business date that has rows.
+    """
 
-    def __init__(self, states: Mapping[str, DataFrame]) -> None:
+    def __init__(self, states: Mapping[str, DataFrame], span: tuple[date, date]) -> None:
         self._users = states["users"].persist(StorageLevel.MEMORY_AND_DISK)
-        self._orders = purchases.with_business_date(states["orders"]).persist(StorageLevel.MEMORY_AND_DISK)
+        dated = purchases.with_business_date(states["orders"], *span)
+        self._orders = dated.persist(StorageLevel.MEMORY_AND_DISK)
         self._purchases = purchases.purchases_of(self._orders)
         items = purchases.purchased_items(self._purchases, states["order_items"])
         self._items = items.persist(StorageLevel.MEMORY_AND_DISK)

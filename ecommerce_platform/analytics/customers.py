@@ -12,7 +12,7 @@ from ecommerce_platform.analytics.exact import count, hundredths, money, quotien
 
 
 def calculate_customer_metrics(users: DataFrame, purchases: DataFrame, items: DataFrame) -> DataFrame:
-    """Purchases of each user of the latest state.
+    """Purchases of each user of the latest state; those without a business date count, and give no date.
 
     In: users (id, email, first_name, last_name), purchases (user_id, total_amount, business_date), items as of
     `purchased_items`. Out: id, email, first_name, last_name, total_orders, total_spent decimal(18,2), avg_order_value

@@ -26,7 +26,8 @@ _SUMS = ("total_revenue", "revenue_from_new_customers")
 
 
 def calculate_daily_business_metrics(users: DataFrame, orders: DataFrame, items: DataFrame) -> DataFrame:
-    """The shop's day in numbers; days without orders between the first and the last are rows of zeros.
+    """The shop's day in numbers; days without orders between the first and the last are rows of zeros. Orders without a
+    business date are left out.
 
     In: users (id, created_at), orders (id, user_id, status, total_amount, business_date), items as of `purchased_items`.
     Out: the columns of the mart `daily_business_metrics`, without its audit stamp.

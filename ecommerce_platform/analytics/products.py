@@ -12,7 +12,8 @@ from ecommerce_platform.analytics.exact import count, hundredths, money, quotien
 
 
 def calculate_product_analytics(items: DataFrame) -> DataFrame:
-    """Sales of each product by business date; products that the latest state does not know are included.
+    """Sales of each product by business date; products that the latest state does not know are included, orders without a
+    business date are not.
 
     In: items as of `purchased_items`. Out: date, product_id, units_sold, total_revenue decimal(18,2), avg_selling_price
     decimal(10,2), unique_customers, total_orders.

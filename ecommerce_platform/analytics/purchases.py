@@ -5,15 +5,20 @@ What belongs here: those frames. What does not: what is counted over them.
 
 from __future__ import annotations
 
+from datetime import date
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.metrics import REVENUE_STATUSES, in_statuses
 
 
-def with_business_date(orders: DataFrame) -> DataFrame:
-    """Orders of the latest state with `business_date`, the UTC date of `created_at`."""
-    return orders.withColumn("business_date", F.to_date("created_at"))
+def with_business_date(orders: DataFrame, first: date, last: date) -> DataFrame:
+    """Orders of the latest state with `business_date`, the UTC date of `created_at`; null outside the span from `first` to
+    `last`, so that such an order is counted, and has no row by date.
+    """
+    created = F.to_date("created_at")
+    return orders.withColumn("business_date", F.when(created.between(F.lit(first), F.lit(last)), created))
 
 
 def is_purchase() -> str:

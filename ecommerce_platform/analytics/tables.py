@@ -72,15 +72,15 @@ TABLES: Mapping[str, AnalyticsTable] = {
                 ("total_orders", _COUNT, "Purchases."),
                 ("total_spent", _MONEY, "Sum of their amounts."),
                 ("avg_order_value", _MEAN, "total_spent / total_orders; 0 without purchases."),
-                ("first_order_date", "date", "Business date of the first purchase."),
-                ("last_order_date", "date", "Business date of the last purchase."),
+                ("first_order_date", "date", "Earliest business date in the span of a purchase."),
+                ("last_order_date", "date", "Latest business date in the span of a purchase."),
                 ("unique_products_purchased", _COUNT, "Distinct products among the items of purchases."),
                 ("total_items_purchased", _COUNT, "Sum of quantity over the items of purchases."),
             ),
         ),
         AnalyticsTable(
             PRODUCT_ANALYTICS,
-            "One row for each product and business date on which purchases contain it.",
+            "One row for each product and business date in the span on which purchases contain it.",
             _columns(
                 ("date", "date", "Business date of the purchases."),
                 ("product_id", _COUNT, "Key of the product, known or not."),
@@ -93,7 +93,7 @@ TABLES: Mapping[str, AnalyticsTable] = {
         ),
         AnalyticsTable(
             DAILY_BUSINESS_METRICS,
-            "One row for each date from the first to the last business date.",
+            "One row for each date from the first to the last business date in the span.",
             _columns(
                 ("date", "date", "Business date."),
                 ("new_customers", _COUNT, "Active customers who registered on that date."),

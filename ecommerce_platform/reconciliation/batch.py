@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 ORDERS = "staging.orders_enhanced"
 USERS = "staging.users_enhanced"
 MART = "marts.daily_business_metrics"
+_IN_SPAN = "has_date_in_span"
 
 _APPLIED = "select date, batch_id from staging.applied_days where lower(table_name) = 'orders'"
 _EVENT_COLUMNS = ("__op", "__ts_ms", "__source_ts_ms", "__source_lsn", "__source_file", "__source_row")
@@ -130,6 +131,14 @@ class BatchOrders:
             day: MetricValues(**dict(zip(RECONCILED_METRICS, map(_decimal, figures), strict=True)))
             for day, *figures in self.rows(sql)
         }
+
+    def dates_outside_the_span(self, dates: Sequence[date]) -> set[date]:
+        """Those of `dates` for which the mart has no row by definition: the orders' dates are outside the span."""
+        if _IN_SPAN not in self.column_names():
+            return set()
+        condition = date_condition("to_date(created_at)", dates)
+        found = self.rows(f"select distinct to_date(created_at) from {ORDERS} where not {_IN_SPAN} and {condition}")
+        return {day for (day,) in found}
 
     def key_bounds(self, dates: Sequence[date] | None) -> KeyRange | None:
         """Smallest and largest key of the orders of `dates`; None when there are none."""

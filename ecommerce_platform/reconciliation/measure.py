@@ -48,7 +48,8 @@ def measure(speed: SpeedOrders, batch: BatchOrders, dates: Sequence[date], cut_o
     """Metrics of `dates` in both layers, without the orders that lag.
 
     The figures over all customers are the mart's, less what the lagging orders contribute: a mart that disagrees with the
-    orders beneath it must show, too. The tiers' figures are computed from the orders, with the batch layer's tiers.
+    orders beneath it must show, too. On dates outside the span, which have no row there, they are the orders' own. The tiers'
+    figures are computed from the orders, with the batch layer's tiers.
     """
     if not dates:
         return Measurement(cut_off, (), {}, {})
@@ -66,11 +67,12 @@ def measure(speed: SpeedOrders, batch: BatchOrders, dates: Sequence[date], cut_o
     whole = metric_values(in_batch, tier_of)
     in_batch.add(taken)
     compared = metric_values(in_batch, tier_of)
+    by_mart = sorted(set(dates) - batch.dates_outside_the_span(dates))
     return Measurement(
         cut_off=cut_off,
         dates=tuple(dates),
         speed=metric_values(in_speed, tier_of),
-        batch=compared | _mart_figures(batch.mart(dates), whole, compared, dates),
+        batch=compared | _mart_figures(batch.mart(dates), whole, compared, by_mart),
         lagging=dict(lagging),
     )
 

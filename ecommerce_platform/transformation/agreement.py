@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.warehouse.connection import fetch_all, quoted
 from ecommerce_platform.warehouse.ddl import APPLIED_DAYS, SPARK_LOADS, spark_table
 from ecommerce_platform.warehouse.spark_columns import SPARK_BUSINESS_COLUMNS
@@ -63,9 +64,9 @@ class Agreement:
         return self.only_in_dbt == 0 and self.only_in_spark == 0
 
 
-def compare(connection: SnowflakeConnection, comparison: Comparison) -> Agreement:
+def compare(connection: SnowflakeConnection, comparison: Comparison, span: BusinessSpan) -> Agreement:
     """The difference of the two tables as multisets of rows, over the columns that Spark computes."""
-    by_dbt, by_spark = _basis_of_dbt(connection), _basis_of_spark(connection, comparison.spark_name)
+    by_dbt, by_spark = _basis_of_dbt(connection, span), _basis_of_spark(connection, comparison.spark_name)
     if by_spark is None or by_dbt != by_spark:
         return Agreement(compared=False, message=_why_not(by_dbt, by_spark))
     columns = ", ".join(quoted(column.name) for column in SPARK_BUSINESS_COLUMNS[comparison.spark_name])
@@ -91,7 +92,7 @@ def _difference(connection: SnowflakeConnection, columns: str, left: str, right:
     return (int(rows[0][0]) if rows else 0, [", ".join(map(str, row[1:])) for row in rows])
 
 
-def _basis_of_dbt(connection: SnowflakeConnection) -> Basis:
+def _basis_of_dbt(connection: SnowflakeConnection, span: BusinessSpan) -> Basis:
     # Imported here: the room of Spark brings Spark's libraries with it.
     from ecommerce_platform.analytics.compute import PublishedInput
 
@@ -99,7 +100,7 @@ def _basis_of_dbt(connection: SnowflakeConnection) -> Basis:
     # A batch is named after the table, the day and the content that was published.
     contents = {(table, day): batch.removeprefix(f"{table}-{day}-") for table, day, batch in rows}
     days = tuple(sorted({day for _, day in contents}))
-    return Basis(len(days), days[-1] if days else None, PublishedInput(days, contents, {}).basis)
+    return Basis(len(days), days[-1] if days else None, PublishedInput(days, contents, {}, span).basis)
 
 
 def _basis_of_spark(connection: SnowflakeConnection, name: str) -> Basis | None:

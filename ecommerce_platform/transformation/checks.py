@@ -6,6 +6,7 @@ changed. What does not: dbt's own tests (they come with the models), their SQL (
 
 import dagster as dg
 
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.agreement import COMPARISONS, Comparison, compare
 from ecommerce_platform.transformation.restatements import restatements, told
@@ -14,10 +15,13 @@ from ecommerce_platform.warehouse.resource import WarehouseResource
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """One check a Spark table, on the model that computes the same; and one on the daily figures of closed months."""
-    return [*(_agreement_check(comparison) for comparison in COMPARISONS), _closed_months_check()]
+    return [
+        *(_agreement_check(comparison, BusinessSpan.of(settings)) for comparison in COMPARISONS),
+        _closed_months_check(),
+    ]
 
 
-def _agreement_check(comparison: Comparison) -> dg.AssetChecksDefinition:
+def _agreement_check(comparison: Comparison, span: BusinessSpan) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=dg.AssetKey(list(comparison.asset)),
         name="agrees_with_spark",
@@ -27,7 +31,7 @@ def _agreement_check(comparison: Comparison) -> dg.AssetChecksDefinition:
     )
     def agrees_with_spark(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         with warehouse.connection() as connection:
-            outcome = compare(connection, comparison)
+            outcome = compare(connection, comparison, span)
         return dg.AssetCheckResult(
             passed=outcome.passed,
             description=outcome.message,

@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.metrics import dbt_vars
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.profile import environment
@@ -41,6 +42,11 @@ def target_path(settings: Settings) -> Path:
     return settings.dbt.target_path or settings.dbt.project_dir / "target"
 
 
+def project_vars(settings: Settings) -> dict[str, object]:
+    """The variables that the platform hands to dbt: definitions, thresholds and the span of business dates."""
+    return dbt_vars(settings.business) | BusinessSpan.of(settings).dbt_vars()
+
+
 def project_digest(project_dir: Path, database: str) -> str:
     """Digest of all that a parse reads: the project's files, the versions of dbt, and the database that it names tables in."""
     files = [project_dir / "dbt_project.yml", project_dir / "profiles.yml"]
@@ -56,7 +62,7 @@ def definition_digest(settings: Settings) -> str:
     """
     project_dir = settings.dbt.project_dir
     files = [path for folder in ("models", "macros") for path in (project_dir / folder).rglob("*.sql")]
-    return _digest(project_dir, files, [json.dumps(dbt_vars(settings.business), sort_keys=True)])
+    return _digest(project_dir, files, [json.dumps(project_vars(settings), sort_keys=True)])
 
 
 def _digest(project_dir: Path, files: Iterable[Path], more: Iterable[str]) -> str:

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecommerce_platform.metrics import dbt_vars
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.profile import (
     environment,
@@ -27,7 +26,7 @@ from ecommerce_platform.transformation.profile import (
     profile_environment,
     restatement_environment,
 )
-from ecommerce_platform.transformation.project import load_parsed, target_path
+from ecommerce_platform.transformation.project import load_parsed, project_vars, target_path
 from ecommerce_platform.warehouse.lease import Lease
 
 #: Everything but the unit tests, which test the SQL and not the data: they run in `make test`.
@@ -82,7 +81,7 @@ def build_arguments(request: DbtRequest, settings: Settings, target: Path) -> li
         arguments += ["--indirect-selection", "empty"]
     return [
         *arguments,
-        *("--vars", json.dumps(dbt_vars(settings.business), sort_keys=True)),
+        *("--vars", json.dumps(project_vars(settings), sort_keys=True)),
         *("--project-dir", project_dir, "--profiles-dir", project_dir),
         *("--target-path", str(target), "--log-path", str(target)),
     ]

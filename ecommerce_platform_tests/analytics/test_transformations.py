@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -9,7 +9,8 @@ from pyspark.sql import DataFrame, SparkSession
 from ecommerce_platform.analytics.customers import calculate_customer_metrics
 from ecommerce_platform.analytics.daily import calculate_daily_business_metrics
 from ecommerce_platform.analytics.products import calculate_product_analytics
-from ecommerce_platform.analytics.purchases import purchased_items, purchases_of, with_business_date
+from ecommerce_platform.analytics.purchases import purchased_items, purchases_of
+from ecommerce_platform.analytics.purchases import with_business_date as with_business_date_in
 from ecommerce_platform.analytics.tables import (
     CUSTOMER_METRICS,
     DAILY_BUSINESS_METRICS,
@@ -19,6 +20,11 @@ from ecommerce_platform.analytics.tables import (
 from ecommerce_platform_tests.analytics.rows import as_dicts, at, items_frame, orders_frame, users_frame
 
 Frames = tuple[DataFrame, DataFrame, DataFrame]
+SPAN = (date(2016, 1, 1), date(2027, 1, 5))
+
+
+def with_business_date(orders: DataFrame) -> DataFrame:
+    return with_business_date_in(orders, *SPAN)
 
 
 @pytest.fixture
@@ -193,3 +199,26 @@ def test_a_shop_without_orders_has_customers_and_no_days(spark: SparkSession) ->
     assert len(as_dicts(calculate_customer_metrics(users, purchases_of(orders), items), "id")) == 1
     assert as_dicts(calculate_product_analytics(items), "date") == []
     assert as_dicts(calculate_daily_business_metrics(users, orders, items), "date") == []
+
+
+def test_orders_outside_the_span_are_counted_and_have_no_row_by_date(spark: SparkSession) -> None:
+    users = users_frame(spark, (1, "a@shop.example", "Ada", "A", at(1)))
+    moments = ((1, 1, 1), (2015, 12, 31), (2016, 1, 1), (2027, 1, 5), (2027, 1, 6), (9999, 12, 31))
+    orders = with_business_date(
+        orders_frame(
+            spark,
+            *((key, 1, "shipped", "10.00", datetime(*ymd, 23, tzinfo=UTC)) for key, ymd in enumerate(moments, start=1)),
+        )
+    )
+    items = purchased_items(
+        purchases_of(orders), items_frame(spark, *((key, key, 100, 1, "10.00") for key in range(1, 7)))
+    )
+    (customer,) = as_dicts(calculate_customer_metrics(users, purchases_of(orders), items), "id")
+    assert (customer["total_orders"], customer["total_spent"]) == (6, Decimal("60.00"))
+    assert (customer["total_items_purchased"], customer["unique_products_purchased"]) == (6, 1)
+    assert (customer["first_order_date"], customer["last_order_date"]) == SPAN
+    assert [row["date"] for row in as_dicts(calculate_product_analytics(items), "date")] == list(SPAN)
+    daily = as_dicts(calculate_daily_business_metrics(users, orders, items), "date")
+    assert (daily[0]["date"], daily[-1]["date"], len(daily)) == (*SPAN, (SPAN[1] - SPAN[0]).days + 1)
+    assert sum(row["total_orders"] for row in daily) == 2
+    assert sum(row["total_items_sold"] for row in daily) == 2

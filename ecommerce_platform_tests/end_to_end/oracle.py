@@ -59,6 +59,9 @@ class Thresholds:
     active_days: int = 90
     at_risk_days: int = 180
     recent_days: int = 30
+    start_date: date = date(2026, 1, 1)
+    years_before_start: int = 10
+    years_after_last_day: int = 1
     max_quarantined_share: Decimal = Decimal("0.01")
 
     def variables(self) -> dict[str, int]:
@@ -76,6 +79,8 @@ class Thresholds:
             "active_days": self.active_days,
             "at_risk_days": self.at_risk_days,
             "recent_days": self.recent_days,
+            "years_before_start": self.years_before_start,
+            "years_after_last_day": self.years_after_last_day,
         }
 
 
@@ -111,6 +116,7 @@ def compute(decoded: Landing, thresholds: Thresholds) -> dict[str, pa.Table]:
     with duckdb.connect() as database:
         database.execute("set timezone = 'UTC'")
         database.execute(f"set variable as_of = date '{max(decoded.applied)}'")
+        database.execute(f"set variable start_date = date '{thresholds.start_date}'")
         for name, value in thresholds.variables().items():
             database.execute(f"set variable {name} = {int(value)}")
         for table in COLUMNS:

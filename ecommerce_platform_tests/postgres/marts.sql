@@ -2,8 +2,12 @@
 -- day, catalog prices) is not here. Written from docs/definitions.md. The as-of day is the parameter `as_of`.
 
 -- name: parts
+-- Dates from ten years before the start date to one after the as-of day have rows; an order outside them has no day.
+create function pg_temp.day_of(created timestamp) returns date language sql stable as
+'select case when created::date between date ''2016-01-01'' and current_setting(''shop.as_of'')::date + interval ''1 year'' then created::date end';
+
 create temporary view purchases as
-select id, user_id, created_at::date as day, coalesce(total_amount, 0) as amount
+select id, user_id, pg_temp.day_of(created_at) as day, coalesce(total_amount, 0) as amount
 from orders
 where status in ('processing', 'shipped', 'delivered');
 
@@ -14,7 +18,7 @@ from order_items as i
 inner join purchases as p on p.id = i.order_id;
 
 create temporary view business_dates as
-select generate_series(min(created_at::date), max(created_at::date), '1 day')::date as day
+select generate_series(min(pg_temp.day_of(created_at)), max(pg_temp.day_of(created_at)), '1 day')::date as day
 from orders;
 
 create function pg_temp.quotient(dividend numeric, divisor numeric, places int) returns numeric language sql immutable as
@@ -65,7 +69,8 @@ left join item as i on i.day = f.day;
 
 -- name: customer_analytics
 with spend as (
-    select user_id, count(*) as purchases, sum(amount) as spent, min(day) as first_day, max(day) as last_day
+    select user_id, count(*) as purchases, sum(amount) as spent, min(day) as first_day, max(day) as last_day,
+        count(day) as dated, sum(amount) filter (where day is not null) as dated_spent
     from purchases
     group by user_id
 ),
@@ -92,12 +97,12 @@ select u.id as customer_id, u.email,
     first_day as first_order_date, last_day as last_order_date,
     coalesce(purchases, 0) as total_orders, coalesce(spent, 0) as total_spent,
     pg_temp.quotient(spent, purchases, 2) as avg_order_value,
-    case when purchases >= 2 then round((last_day - first_day)::numeric / (purchases - 1), 1) end as avg_days_between_orders,
+    case when dated >= 2 then round((last_day - first_day)::numeric / (dated - 1), 1) end as avg_days_between_orders,
     category as favorite_category, coalesce(items, 0) as total_items_purchased,
     pg_temp.tier(coalesce(spent, 0)) as customer_tier,
     coalesce(last_day > %(as_of)s::date - 90, false) as is_active,
     coalesce(%(as_of)s::date - last_day >= 180, false) as is_at_risk,
-    coalesce(round(spent * 365 / greatest(1, %(as_of)s::date - first_day + 1), 2), 0) as predicted_ltv
+    coalesce(round(dated_spent * 365 / greatest(1, %(as_of)s::date - first_day + 1), 2), 0) as predicted_ltv
 from users as u
 left join spend as s on s.user_id = u.id
 left join bought as b on b.user_id = u.id
@@ -107,7 +112,7 @@ left join favourite as f on f.user_id = u.id;
 with day_of_product as (
     select day, product_id, sum(quantity) as units, sum(amount) as revenue, count(distinct user_id) as buyers
     from sold
-    where product_id is not null
+    where product_id is not null and day is not null
     group by day, product_id
 ),
 

@@ -77,6 +77,7 @@ def marts(connection: Connection, as_of: date) -> dict[str, list[Row]]:
     statements = dict(zip(sections[1::2], sections[2::2], strict=True))
     with connection.cursor() as cursor:
         cursor.execute("discard temp")
+        cursor.execute("select set_config('shop.as_of', %s, false)", [as_of.isoformat()])
         cursor.execute(statements["parts"])
     return {mart: rows(connection, statements[mart], {"as_of": as_of}) for mart in MARTS}
 

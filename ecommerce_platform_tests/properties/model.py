@@ -138,7 +138,11 @@ def daily_business_metrics(changes: list[Change]) -> list[Row]:
     items = state(changes, "order_items").values()
     if not orders:
         return []
-    dates = sorted(order["created_at"].date() for order in orders.values())
+    as_of = max(change.landed for change in changes)
+    in_span = (date(2016, 1, 1), as_of.replace(year=as_of.year + 1))
+    dates = sorted(day for order in orders.values() if in_span[0] <= (day := order["created_at"].date()) <= in_span[1])
+    if not dates:
+        return []
     rows = []
     for offset in range((dates[-1] - dates[0]).days + 1):
         day = dates[0] + timedelta(days=offset)

@@ -22,6 +22,8 @@ MOMENTS = (
     "2026-01-02 12:00:00",
     "2026-01-03 23:59:59",
 )
+#: In and outside the span of business dates: the third alone has a row by date.
+FAR_MOMENTS = ("0001-01-01 00:00:00", "2015-12-31 23:59:59", "2026-03-01 00:00:00", "9999-12-31 23:59:59")
 MONEY = ("0.00", "0.01", "9.99", "10.00", "250.00", "1999.99", "-3.00", None)
 TEXTS = {"email", "first_name", "name", "description", "category", "status", "shipping_address"}
 FILES = ("part-00000.parquet", "part-00001.parquet", "late-00000.parquet")
@@ -81,7 +83,8 @@ def values(random: Random, table: str, first_id: int) -> dict[str, Any]:
             "unit_price": random.choice(MONEY),
         },
     }
-    return by_table[table] | {"created_at": random.choice(MOMENTS)}
+    created = random.choice(FAR_MOMENTS if random.random() < 0.1 else MOMENTS)
+    return by_table[table] | {"created_at": created}
 
 
 def change_key(random: Random, history: History, first_id: int) -> None:

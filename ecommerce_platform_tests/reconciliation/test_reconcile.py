@@ -485,3 +485,17 @@ def test_limits_give_a_sound_partial_verdict(two: TwoLayers) -> None:
 def test_a_batch_layer_without_applied_days_is_a_clear_error(two: TwoLayers) -> None:
     with pytest.raises(ReconciliationError, match="has applied no day"):
         run(two)
+
+
+@pytest.mark.parametrize("year", [1, 1900, 2299, 9999])
+def test_a_date_outside_the_span_is_compared_without_the_mart(two: TwoLayers, year: int) -> None:
+    far = ORDER.but(created=datetime(year, 6, 1, tzinfo=UTC))
+    two.both(far, LAST)
+    found = run(two)
+    assert far.created.date() in found.scope.dates
+    assert set(statuses(found, far.created.date()).values()) == {Status.OK}
+    # An order that the speed layer lacks shows all the same.
+    two.both(far.but(id=2), far.but(id=3), LAST)
+    two.client.command("alter table orders_realtime delete where id = 3 settings mutations_sync = 1")
+    again = run(two, run_id="run-2")
+    assert reasons(again) == {1: Reason.MISSING_IN_BATCH, 3: Reason.MISSING_IN_SPEED}

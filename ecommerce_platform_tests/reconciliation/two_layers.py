@@ -25,11 +25,14 @@ from ecommerce_platform.warehouse.connection import execute
 DAY = date(2026, 1, 5)
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 REVENUE = ("processing", "shipped", "delivered")
+#: Business dates that have rows in the marts: of a start date of 2026 and a last day of 2027, thereabouts.
+SPAN = (date(2016, 1, 1), date(2028, 12, 31))
 
 _STAGING = """
 create table if not exists staging.orders_enhanced (
     id NUMBER, user_id NUMBER, status STRING, total_amount NUMBER(10,2), shipping_address STRING,
-    created_at TIMESTAMP_NTZ, updated_at TIMESTAMP_NTZ, order_size_category STRING, processed_at TIMESTAMP_NTZ);
+    created_at TIMESTAMP_NTZ, updated_at TIMESTAMP_NTZ, order_size_category STRING,
+    has_date_in_span BOOLEAN, processed_at TIMESTAMP_NTZ);
 create table if not exists staging.base_landing_days (
     table_name STRING, date DATE, batch_id STRING, is_pending BOOLEAN);
 create table if not exists staging.users_enhanced (id NUMBER, customer_tier STRING);
@@ -168,13 +171,16 @@ class TwoLayers:
         execute(self.connection, "delete from staging.orders_enhanced")
         execute(self.connection, "delete from staging.users_enhanced")
         execute(self.connection, "delete from marts.daily_business_metrics")
-        self._insert("staging.orders_enhanced", _STATE, [_state_row(event) for event in orders])
+        rows = [[*_state_row(event), SPAN[0] <= event.created.date() <= SPAN[1]] for event in orders]
+        self._insert("staging.orders_enhanced", (*_STATE, "has_date_in_span"), rows)
         self._insert("staging.users_enhanced", ("id", "customer_tier"), list(self.tiers.items()))
         by_day: dict[date, list[Event]] = defaultdict(list)
         for order in orders:
             by_day[order.created.date()].append(order)
         mart = []
         for day, of_day in by_day.items():
+            if not SPAN[0] <= day <= SPAN[1]:
+                continue
             purchases = [order for order in of_day if order.status in REVENUE]
             revenue = sum((order.amount or Decimal(0) for order in purchases), Decimal(0))
             average = (revenue / len(purchases)).quantize(Decimal("0.01"), ROUND_HALF_UP) if purchases else Decimal(0)

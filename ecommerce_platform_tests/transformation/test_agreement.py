@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ecommerce_platform.business_span import BusinessSpan
+from ecommerce_platform.settings import load_settings
 from ecommerce_platform.transformation.agreement import COMPARISONS, compare
 from ecommerce_platform.warehouse.connection import execute
 from ecommerce_platform.warehouse.ddl import names_of, spark_table
@@ -13,6 +15,9 @@ from ecommerce_platform_tests.transformation.raw_events import item, load_day, o
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
+
+
+SPAN = BusinessSpan.of(load_settings())
 
 
 def copy_to_spark(connection: SnowflakeConnection, basis: str) -> None:
@@ -45,19 +50,19 @@ def test_equal_different_and_not_comparable_are_told_apart(
     )
     transform()
     execute(connection, "delete from STAGING.SPARK_LOADS")
-    assert {compare(connection, comparison).compared for comparison in COMPARISONS} == {False}
+    assert {compare(connection, comparison, SPAN).compared for comparison in COMPARISONS} == {False}
 
     day = date(2026, 1, 1)
     loaded = fetch_all(connection, "select table_name, batch_id from RAW.LOAD_LEDGER")
     contents = {(table, day): batch.rsplit("-", 1)[1] for table, batch in loaded}
-    copy_to_spark(connection, PublishedInput((day,), contents, {}).basis)
-    equal = [compare(connection, comparison) for comparison in COMPARISONS]
+    copy_to_spark(connection, PublishedInput((day,), contents, {}, SPAN).basis)
+    equal = [compare(connection, comparison, SPAN) for comparison in COMPARISONS]
     assert {(outcome.compared, outcome.passed) for outcome in equal} == {(True, True)}
 
     execute(connection, "update STAGING.SPARK_CUSTOMER_METRICS set total_spent = total_spent + 0.01")
-    different = compare(connection, COMPARISONS[0])
+    different = compare(connection, COMPARISONS[0], SPAN)
     assert (different.passed, different.only_in_dbt, different.only_in_spark) == (False, 1, 1)
     assert any("20.01" in example for example in different.examples)
 
     copy_to_spark(connection, "computed from something else")
-    assert not compare(connection, COMPARISONS[0]).compared
+    assert not compare(connection, COMPARISONS[0], SPAN).compared

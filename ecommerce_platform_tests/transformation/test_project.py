@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
-from ecommerce_platform.metrics import dbt_vars
-from ecommerce_platform.settings import PROJECT_DIR, BusinessSettings, Settings, load_settings
+from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.lineage import LineageReader
 from ecommerce_platform.transformation.project import (
     DbtProjectError,
@@ -18,6 +17,7 @@ from ecommerce_platform.transformation.project import (
     load_manifest,
     prepare_manifest,
     project_digest,
+    project_vars,
     target_path,
 )
 from ecommerce_platform.transformation.runner import DbtRequest, build_arguments, dbt_run
@@ -34,7 +34,7 @@ def test_the_sources_are_those_of_the_contracts() -> None:
 
 def test_the_projects_defaults_are_those_of_the_settings() -> None:
     project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
-    assert project["vars"] == dbt_vars(BusinessSettings())
+    assert project["vars"] == project_vars(load_settings())
 
 
 def test_the_source_tables_are_those_of_the_contracts() -> None:

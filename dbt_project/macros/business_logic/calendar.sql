@@ -1,6 +1,6 @@
 {#-
-    Every date from the first to the last business date of the orders in `relation` (column business_date).
-    Written without recursion; reaches over 2,700 years, so that a mistyped century still gets its rows.
+    Every date from the first to the last business date in the span of the orders in `relation` (column business_date).
+    Written without recursion; its million days are more than the widest span that the settings allow.
 -#}
 {% macro calendar(relation) -%}
     select cast(dateadd('day', thousands.n * 1000 + ones.n, span.first_date) as date) as date
@@ -17,6 +17,7 @@
             min(orders.business_date) as first_date,
             max(orders.business_date) as last_date
         from {{ relation }} as orders
+        where {{ is_in_span('orders.business_date') }}
     ) as span
     where thousands.n * 1000 + ones.n <= datediff('day', span.first_date, span.last_date)
 {%- endmacro %}

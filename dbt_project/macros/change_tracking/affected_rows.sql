@@ -64,11 +64,12 @@
     date >= (
         select min(affected.date)
         from ({{ affected_dates(include_users=false) }}) as affected
+        where {{ is_in_span('affected.date') }}
     )
 {%- endmacro %}
 
 
-{#- The affected dates, and what lies outside the first and last business date. -#}
+{#- The affected dates, and what lies outside the first and last business date in the span. -#}
 {% macro affected_rows_of_mart_daily_business_metrics() -%}
     date in (
         select affected.date
@@ -76,8 +77,16 @@
         where affected.date is not null
     )
     or date not between
-    (select coalesce(min(orders.business_date), to_date('9999-12-31')) from {{ ref('base_orders') }} as orders)
-    and (select coalesce(max(orders.business_date), to_date('0001-01-01')) from {{ ref('base_orders') }} as orders)
+    (
+        select coalesce(min(orders.business_date), to_date('9999-12-31'))
+        from {{ ref('base_orders') }} as orders
+        where {{ is_in_span('orders.business_date') }}
+    )
+    and (
+        select coalesce(max(orders.business_date), to_date('0001-01-01'))
+        from {{ ref('base_orders') }} as orders
+        where {{ is_in_span('orders.business_date') }}
+    )
 {%- endmacro %}
 
 

@@ -34,6 +34,25 @@
 {%- endmacro %}
 
 
+{#-
+    Condition: a business date lies in the span that the figures by date cover (docs/definitions.md); null does not. The last
+    date moves with the as-of day, and never backwards without a full refresh.
+-#}
+{% macro is_in_span(business_date, day=none) -%}
+    coalesce(
+        {{ business_date }} >= to_date('{{ var("first_business_date") }}')
+        and {{ business_date }} <= {{ last_business_date(day or as_of_day()) }},
+        false
+    )
+{%- endmacro %}
+
+
+{#- The last date of the span on an as-of day. -#}
+{% macro last_business_date(day) -%}
+    cast(dateadd('year', {{ var('years_after_last_day') }}, {{ day }}) as date)
+{%- endmacro %}
+
+
 {#- Audit stamp of a row, UTC; the one value that differs between two runs over the same days. -#}
 {% macro audit_stamp() -%}
     cast(sysdate() as timestamp_ntz)

@@ -39,6 +39,8 @@ spending as (
         coalesce(sum(purchases.total_amount), 0) as total_spent,
         min(purchases.date) as first_order_date,
         max(purchases.date) as last_order_date,
+        count(purchases.date) as orders_in_span,
+        coalesce(sum(iff(purchases.date is not null, purchases.total_amount, null)), 0) as spent_in_span,
         sum(purchases.total_items) as total_items_purchased
     from purchases
     group by purchases.user_id
@@ -65,7 +67,9 @@ select
     spending.first_order_date,
     spending.last_order_date,
     coalesce(variety.unique_products_purchased, 0) as unique_products_purchased,
-    cast(coalesce(spending.total_items_purchased, 0) as number(38, 0)) as total_items_purchased
+    cast(coalesce(spending.total_items_purchased, 0) as number(38, 0)) as total_items_purchased,
+    coalesce(spending.orders_in_span, 0) as orders_in_span,
+    cast(coalesce(spending.spent_in_span, 0) as number(18, 2)) as spent_in_span
 from users
 left join spending
     on users.id = spending.user_id

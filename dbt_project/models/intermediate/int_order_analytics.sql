@@ -7,11 +7,12 @@
 
 -- depends_on: {{ ref('base_changed_keys') }}
 -- One row an order, with its items folded in: nothing downstream sums an order's amount across a join to its items.
+-- An order outside the span of business dates has no date here, and so no part in what is by date.
 with orders as (
     select
         orders_enhanced.id as order_id,
         orders_enhanced.user_id,
-        to_date(orders_enhanced.created_at) as date,
+        iff(orders_enhanced.has_date_in_span, to_date(orders_enhanced.created_at), null) as date,
         orders_enhanced.status,
         orders_enhanced.total_amount
     from {{ ref('stg_orders_enhanced') }} as orders_enhanced

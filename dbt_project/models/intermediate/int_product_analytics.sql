@@ -6,6 +6,7 @@
 ) }}
 
 -- depends_on: {{ ref('base_changed_keys') }}
+-- depends_on: {{ ref('base_landing_days') }}
 -- depends_on: {{ ref('base_orders') }}
 with sales as (
     select
@@ -20,6 +21,7 @@ with sales as (
         on order_analytics.order_id = order_items.order_id
     where
         order_analytics.is_revenue
+        and order_analytics.date is not null
         and order_items.product_id is not null
 ),
 

@@ -19,6 +19,8 @@ with customers as (
         metrics.total_spent,
         metrics.avg_order_value,
         metrics.total_items_purchased,
+        metrics.orders_in_span,
+        metrics.spent_in_span,
         {{ as_of_day() }} as as_of_day
     from {{ ref('stg_users_enhanced') }} as users
     inner join {{ ref('int_customer_metrics') }} as metrics
@@ -64,7 +66,7 @@ select
     customers.total_spent,
     customers.avg_order_value,
     {{ exact_ratio(
-        "datediff('day', customers.first_order_date, customers.last_order_date)", 'customers.total_orders - 1', 1, 7
+        "datediff('day', customers.first_order_date, customers.last_order_date)", 'customers.orders_in_span - 1', 1, 7
     ) }} as avg_days_between_orders,
     favorites.favorite_category,
     customers.total_items_purchased,
@@ -76,7 +78,7 @@ select
         datediff('day', customers.last_order_date, customers.as_of_day) >= {{ var('at_risk_days') }}, false
     ) as is_at_risk,
     {{ ratio_or_zero(
-        'customers.total_spent * 365',
+        'customers.spent_in_span * 365',
         "greatest(1, datediff('day', customers.first_order_date, customers.as_of_day) + 1)", 2, 18
     ) }} as predicted_ltv,
     {{ audit_stamp() }} as last_updated

@@ -28,7 +28,9 @@ purchase_days as (
         count(*) as orders,
         coalesce(sum(order_analytics.total_amount), 0) as revenue
     from {{ ref('int_order_analytics') }} as order_analytics
-    where order_analytics.is_revenue
+    where
+        order_analytics.is_revenue
+        and order_analytics.date is not null
     group by
         order_analytics.user_id,
         order_analytics.date

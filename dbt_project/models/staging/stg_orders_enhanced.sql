@@ -55,6 +55,7 @@ select
         and users.id is not null
     ) as is_valid_order,
     {{ is_not_blank('orders.shipping_address') }} as has_shipping_address,
+    {{ is_in_span('orders.business_date') }} as has_date_in_span,
     {{ audit_stamp() }} as processed_at
 from orders
 left join first_purchases

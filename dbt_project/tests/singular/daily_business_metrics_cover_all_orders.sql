@@ -1,4 +1,4 @@
--- No order is lost or counted twice on the way to the mart, and no revenue.
+-- No order of a date in the span is lost or counted twice on the way to the mart, and no revenue.
 {{ config(meta={'dagster': {'ref': {'name': 'mart_daily_business_metrics'}}}) }}
 with mart as (
     select
@@ -14,6 +14,7 @@ source_orders as (
             sum(iff({{ status_in('orders.status', 'revenue_statuses') }}, orders.total_amount, null)), 0
         ) as revenue
     from {{ ref('base_orders') }} as orders
+    where {{ is_in_span('orders.business_date') }}
 )
 
 select

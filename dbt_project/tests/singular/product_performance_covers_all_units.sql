@@ -1,4 +1,4 @@
--- The units of all products and days are the units of all purchases' lines that name a product.
+-- The units of all products and days are the units of all lines that name a product, of purchases in the span.
 {{ config(meta={'dagster': {'ref': {'name': 'mart_product_performance'}}}) }}
 with mart as (
     select coalesce(sum(performance.units_sold), 0) as units
@@ -11,7 +11,8 @@ lines as (
     inner join {{ ref('base_orders') }} as orders
         on items.order_id = orders.id
     where
-        {{ status_in('orders.status', 'revenue_statuses') }}
+        {{ is_in_span('orders.business_date') }}
+        and {{ status_in('orders.status', 'revenue_statuses') }}
         and items.product_id is not null
 )
 

@@ -3,16 +3,22 @@
 create table business_dates as
 select unnest(generate_series(min(business_date), max(business_date), interval 1 day))::date as date
 from orders
+where within_span(business_date)
 having count(*) > 0;
+
+-- What the tables by date know of purchases and their lines.
+create table dated_purchases as from purchases where within_span(business_date);
+create table dated_sold as from sold where within_span(business_date);
 
 create table intermediate_int_order_analytics as
 select
-    o.id as order_id, o.user_id, o.business_date as date, o.status, o.total_amount,
+    o.id as order_id, o.user_id, case when within_span(o.business_date) then o.business_date end as date, o.status, o.total_amount,
     o.is_purchase as is_revenue,
     coalesce(o.status in ('shipped', 'delivered'), false) as is_completed,
     coalesce(o.status = 'cancelled', false) as is_cancelled,
     exists (
-        select 1 from users as u where u.id = o.user_id and u.created_at::date = o.business_date
+        select 1 from users as u
+        where u.id = o.user_id and u.created_at::date = o.business_date and within_span(o.business_date)
     ) as is_new_customer,
     (select count(*) from order_items as i where i.order_id = o.id) as item_count,
     (select coalesce(sum(i.quantity), 0) from order_items as i where i.order_id = o.id) as total_items,
@@ -40,7 +46,7 @@ with figure as (
 
 item_figure as (
     select business_date as date, sum(quantity) as items, count(distinct product_id) as products
-    from sold
+    from dated_sold
     group by business_date
 )
 
@@ -76,7 +82,7 @@ with member as (
         count(p.order_id) filter (where p.business_date < d.date) as purchases_before
     from business_dates as d
     inner join users as u on u.created_at::date <= d.date
-    left join purchases as p on p.user_id = u.id and p.business_date <= d.date
+    left join dated_purchases as p on p.user_id = u.id and p.business_date <= d.date
     group by all
 ),
 
@@ -116,7 +122,7 @@ create table product_day as
 select
     business_date as date, product_id, sum(quantity) as units, sum(cents) as cents,
     count(distinct user_id) as buyers, count(distinct order_id) as orders
-from sold
+from dated_sold
 where product_id is not null
 group by business_date, product_id;
 
@@ -148,11 +154,11 @@ known as (
                 r.product_id = d.product_id and r.date <= d.date and r.date > d.date - getvariable('recent_days')
         ) as recent_units,
         (
-            select count(distinct s.user_id) from sold as s
+            select count(distinct s.user_id) from dated_sold as s
             where
                 s.product_id = d.product_id and s.business_date = d.date
                 and exists (
-                    select 1 from sold as e
+                    select 1 from dated_sold as e
                     where
                         e.product_id = s.product_id and e.user_id = s.user_id and e.business_date < s.business_date
                 )
@@ -195,8 +201,10 @@ select
     u.id,
     count(p.order_id) as purchases,
     coalesce(sum(p.cents), 0) as spent,
-    min(p.business_date) as first_date,
-    max(p.business_date) as last_date
+    min(p.business_date) filter (where within_span(p.business_date)) as first_date,
+    max(p.business_date) filter (where within_span(p.business_date)) as last_date,
+    count(p.order_id) filter (where within_span(p.business_date)) as dated_purchases,
+    coalesce(sum(p.cents) filter (where within_span(p.business_date)), 0) as dated_spent
 from users as u
 left join purchases as p on p.user_id = u.id
 group by u.id;
@@ -210,7 +218,9 @@ select
     f.first_date as first_order_date,
     f.last_date as last_order_date,
     (select count(distinct s.product_id) from sold as s where s.user_id = u.id) as unique_products_purchased,
-    (select coalesce(sum(s.quantity), 0) from sold as s where s.user_id = u.id) as total_items_purchased
+    (select coalesce(sum(s.quantity), 0) from sold as s where s.user_id = u.id) as total_items_purchased,
+    f.dated_purchases as orders_in_span,
+    per_hundred(f.dated_spent) as spent_in_span
 from users as u
 inner join customer_figure as f on f.id = u.id;
 
@@ -239,7 +249,8 @@ select
     per_hundred(f.spent) as total_spent,
     average_money(f.spent, f.purchases) as avg_order_value,
     case
-        when f.purchases >= 2 then per_ten(rounded((f.last_date - f.first_date) * 10, f.purchases - 1))
+        when f.dated_purchases >= 2
+            then per_ten(rounded((f.last_date - f.first_date) * 10, f.dated_purchases - 1))
     end as avg_days_between_orders,
     c.category as favorite_category,
     m.total_items_purchased,
@@ -248,8 +259,8 @@ select
     coalesce(getvariable('as_of')::date - f.last_date >= getvariable('at_risk_days'), false) as is_at_risk,
     per_hundred(
         case
-            when f.purchases = 0 then 0
-            else rounded(f.spent * 365, greatest(1, getvariable('as_of')::date - f.first_date + 1))
+            when f.dated_purchases = 0 then 0
+            else rounded(f.dated_spent * 365, greatest(1, getvariable('as_of')::date - f.first_date + 1))
         end
     ) as predicted_ltv
 from staging_users_enhanced as u

@@ -1,5 +1,9 @@
 -- The four staging tables. `staging` prefixes stand for the schema.
 
+create macro within_span(day) as
+    day >= getvariable('start_date')::date - to_years(getvariable('years_before_start'))
+    and day <= getvariable('as_of')::date + to_years(getvariable('years_after_last_day'));
+
 create table staging_users_enhanced as
 select
     u.id, u.email, u.first_name, u.last_name,
@@ -82,7 +86,8 @@ select
     coalesce(o.total_amount >= 0, false)
     and coalesce(o.status in ('pending', 'processing', 'shipped', 'delivered', 'cancelled'), false)
     and exists (select 1 from users as u where u.id = o.user_id) as is_valid_order,
-    not is_blank(o.shipping_address) as has_shipping_address
+    not is_blank(o.shipping_address) as has_shipping_address,
+    within_span(o.business_date) as has_date_in_span
 from orders as o
 left join delivered as d on d.id = o.id;
 

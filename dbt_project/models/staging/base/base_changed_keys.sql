@@ -21,10 +21,20 @@ with touched as (
         '{{ table }}' as entity,
         superseded.id
     from {{ source('raw', 'superseded_' ~ table) }} as superseded
-    {% if not loop.last %}
     union
-    {% endif %}
     {% endfor %}
+
+    -- The span of business dates ends later than it did for the last run: orders may have come into it.
+    select
+        'orders' as entity,
+        raw_events.id
+    from {{ source('raw', 'orders') }} as raw_events
+    where
+        to_date(raw_events.created_at) > {{ last_business_date('(
+            select max(applied_days.date)
+            from ' ~ applied_days() ~ ' as applied_days
+        )') }}
+        and {{ is_in_span('to_date(raw_events.created_at)') }}
 ),
 
 -- A text that a key change left out comes from the old key's history, so the new key's row can change with events of
