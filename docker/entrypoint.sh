@@ -6,9 +6,9 @@ set -euo pipefail
 # The dbt manifest was parsed when the image was built; it lies in the image, and dbt writes beside it.
 prepare_work() {
   local target=${ECOMMERCE_DBT__TARGET_PATH:-}
-  if [ -n "$target" ] && [ ! -e "$target/manifest.json" ] && [ -d /opt/platform/dbt-target ]; then
+  if [ -n "$target" ] && [ ! -e "$target/parsed" ] && [ -d /opt/platform/dbt-target ]; then
     mkdir -p "$target"
-    cp /opt/platform/dbt-target/* "$target"/
+    cp -r /opt/platform/dbt-target/* "$target"/
   fi
 }
 

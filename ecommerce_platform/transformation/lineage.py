@@ -17,6 +17,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.qualify import qualify
 
+from ecommerce_platform.transformation.files import write_whole
+
 DIALECT = "snowflake"
 
 #: Model's unique id → column → parents as (unique id, column).
@@ -33,8 +35,7 @@ def kept_lineage(folder: Path, digest: str) -> Lineage | None:
 
 
 def keep_lineage(folder: Path, digest: str, found: Lineage) -> None:
-    path = folder / "lineage.json"
-    path.write_text(json.dumps({"digest": digest, "models": found}), encoding="utf-8")
+    write_whole(folder / "lineage.json", json.dumps({"digest": digest, "models": found}))
 
 
 class LineageReader:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
@@ -23,12 +25,15 @@ from ecommerce_platform.metrics import dbt_vars
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.profile import environment
 from ecommerce_platform.transformation.sources import refresh_sources
+from ecommerce_platform.transformation.statements import statement_tokens
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 _FOLDERS = ("models", "macros", "tests", "docs")
-_DIGEST_FILE = "manifest.digest"
+_KEPT = "parsed"
+#: So many contents are kept: enough for every installation of a checkout while its files change now and then.
+_MOST_KEPT = 16
 _MANIFEST_FILE = "manifest.json"
 _PARSED_FILE = "partial_parse.msgpack"
 
@@ -52,25 +57,25 @@ def project_digest(project_dir: Path, database: str) -> str:
     files = [project_dir / "dbt_project.yml", project_dir / "profiles.yml"]
     for folder in _FOLDERS:
         files += [path for path in (project_dir / folder).rglob("*") if path.is_file()]
-    return _digest(project_dir, files, [version("dbt-core"), version("dbt-snowflake"), database])
-
-
-def definition_digest(settings: Settings) -> str:
-    """Digest of all that decides a row's values: the models, the macros and the settings that they use.
-
-    When it changes, what incremental models hold was computed by other rules, and everything is computed again.
-    """
-    project_dir = settings.dbt.project_dir
-    files = [path for folder in ("models", "macros") for path in (project_dir / folder).rglob("*.sql")]
-    return _digest(project_dir, files, [json.dumps(project_vars(settings), sort_keys=True)])
-
-
-def _digest(project_dir: Path, files: Iterable[Path], more: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(str(path.relative_to(project_dir)).encode() + b"\0" + path.read_bytes() + b"\0")
-    for text in more:
+    for text in (version("dbt-core"), version("dbt-snowflake"), database):
         digest.update(text.encode() + b"\0")
+    return digest.hexdigest()[:32]
+
+
+def definition_digest(settings: Settings) -> str:
+    """Digest of all that decides a row's values: the statements of models and macros, and the settings that they use.
+
+    When it changes, what incremental models hold was computed by other rules, and everything is computed again. Comments and
+    layout are left out: they change no statement.
+    """
+    project_dir = settings.dbt.project_dir
+    digest = hashlib.sha256(json.dumps(project_vars(settings), sort_keys=True).encode())
+    for path in sorted(path for folder in ("models", "macros") for path in (project_dir / folder).rglob("*.sql")):
+        tokens = statement_tokens(path.read_text(encoding="utf-8"))
+        digest.update(json.dumps([str(path.relative_to(project_dir)), tokens]).encode())
     return digest.hexdigest()[:32]
 
 
@@ -86,26 +91,31 @@ def prepare_manifest(settings: Settings) -> Path:
         )
     database = settings.snowflake.database
     refresh_sources(project_dir)
-    digest = project_digest(project_dir, database)
-    if not _fits(target, digest):
+    # A folder for each content and database, which appears complete and is never written again: installations that share a
+    # checkout, and processes before and after a change of a file, read their own.
+    kept = target / _KEPT / project_digest(project_dir, database)
+    if not kept.is_dir():
         with exclusive(target / ".parse.lock"):
             # Another process may have parsed while this one waited.
-            if not _fits(target, digest):
-                _parse(project_dir, target, database)
-                (target / _DIGEST_FILE).write_text(digest, encoding="utf-8")
-    return target / _MANIFEST_FILE
+            if not kept.is_dir():
+                _keep_parsed(project_dir, kept, database)
+    return kept / _MANIFEST_FILE
 
 
-def _fits(target: Path, digest: str) -> bool:
-    kept = target / _DIGEST_FILE
-    files = (target / _MANIFEST_FILE, target / _PARSED_FILE)
-    return all(path.exists() for path in (kept, *files)) and kept.read_text(encoding="utf-8") == digest
+def _keep_parsed(project_dir: Path, kept: Path, database: str) -> None:
+    """Parses into a folder beside `kept`, which takes its name when it is complete; removes the oldest of many."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".parsing-", dir=kept.parent) as folder:
+        _parse(project_dir, Path(folder) / "target", database)
+        (Path(folder) / "target").rename(kept)
+    folders = [path for path in kept.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    for old in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)[_MOST_KEPT:]:
+        shutil.rmtree(old)
 
 
 def _parse(project_dir: Path, target: Path, database: str) -> None:
     from dbt.cli.main import dbtRunner
 
-    (target / _DIGEST_FILE).unlink(missing_ok=True)
     # A leftover of another version of the files is no shortcut: parse from nothing.
     arguments = ["--quiet", "--no-partial-parse", "--log-level-file", "none"]
     folders = [

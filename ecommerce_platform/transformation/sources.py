@@ -14,6 +14,7 @@ import yaml
 
 from ecommerce_platform.contracts import SOURCE_TABLES, Column, Contract, LogicalType, load_contracts
 from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform.transformation.files import write_whole
 
 SOURCES_FILE = Path("models") / "staging" / "_staging__sources.yml"
 SPARK_TABLES = ("customer_metrics", "product_analytics", "daily_business_metrics")
@@ -84,7 +85,7 @@ def refresh_sources(project_dir: Path) -> bool:
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text)
     return True
 
 
