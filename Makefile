@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 # What has a command of its own is in none of the others.
 EVERYDAY := not soak and not mutation and not kubernetes and not snowflake
 # A Dagster home that exists; a new one sends no telemetry and asks for no address.
-DAGSTER_HOME_READY = mkdir -p $(DAGSTER_HOME) && { [ -e $(DAGSTER_HOME)/dagster.yaml ] || cp ecommerce_platform/operations/dagster.yaml $(DAGSTER_HOME)/dagster.yaml; }
+DAGSTER_HOME_READY = mkdir -p $(DAGSTER_HOME) && { [ -e $(DAGSTER_HOME)/dagster.yaml ] || { cp ecommerce_platform/operations/dagster.yaml $(DAGSTER_HOME)/.dagster.yaml.$$$$ && mv -n $(DAGSTER_HOME)/.dagster.yaml.$$$$ $(DAGSTER_HOME)/dagster.yaml; rm -f $(DAGSTER_HOME)/.dagster.yaml.$$$$; }; }
 
 .PHONY: help
 help:  ## This list

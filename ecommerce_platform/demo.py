@@ -118,10 +118,11 @@ def materialize_range(settings: Settings, first: date, last: date, say: Say) -> 
     from dagster._core.utils import make_new_run_id
 
     from ecommerce_platform.definitions import build_definitions
+    from ecommerce_platform.operations.first_use import open_instance
 
     job = build_definitions(settings).resolve_job_def("daily_batch")
     run_id = make_new_run_id()
-    with dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral() as instance:
+    with open_instance() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral() as instance:
         with _steps_named(instance, run_id, say):
             result = job.execute_in_process(
                 instance=instance,

@@ -34,17 +34,17 @@ def metrics(
     interval: Annotated[float, typer.Option(help="Seconds between readings of Dagster's log.", min=0.2)] = 15.0,
 ) -> None:
     """Serve `/metrics` for Prometheus from Dagster's event log and the platform's tables."""
-    import dagster as dg
 
     from ecommerce_platform.definitions import build_definitions
     from ecommerce_platform.operations.exporter.known import known
     from ecommerce_platform.operations.exporter.server import Exporter
     from ecommerce_platform.operations.exporter.tables import read_platform
+    from ecommerce_platform.operations.first_use import open_instance
 
     settings = settings_or_exit()
     # The stand-in costs nothing to ask; a real warehouse is kept awake by every question.
     between = interval if settings.snowflake_is_embedded else settings.operations.tables_interval_seconds
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         declared = known(settings, build_definitions(settings))
         exporter = Exporter(instance, lambda: read_platform(settings), declared, interval, between, say)
         server, thread = exporter.serve(host, port)
@@ -69,18 +69,17 @@ def doctor() -> None:
 def _backfills() -> Iterator[Backfills]:
     import os
 
-    import dagster as dg
-
     from ecommerce_platform.definitions import build_definitions
     from ecommerce_platform.landing.files import LandingError
     from ecommerce_platform.operations.backfill.launch import BackfillError, Backfills
+    from ecommerce_platform.operations.first_use import open_instance
 
     settings = settings_or_exit()
     if not os.environ.get("DAGSTER_HOME"):
         say("error: DAGSTER_HOME is not set; backfills and their runs are kept there")
         raise typer.Exit(2)
     try:
-        with dg.DagsterInstance.get() as instance:
+        with open_instance() as instance:
             yield Backfills(settings, instance, build_definitions(settings))
     except (BackfillError, LandingError) as error:
         say(f"error: {error}")

@@ -19,7 +19,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dagster import DagsterEventType, EventLogEntry, Field, StringSource
@@ -31,6 +30,8 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData, serialize_value
 from sqlalchemy import Connection, create_engine, insert
 from sqlalchemy.pool import NullPool
+
+from ecommerce_platform.operations.first_use import one_at_a_time, storage_folder
 
 if TYPE_CHECKING:
     from dagster._config import UserConfigSchema
@@ -102,7 +103,9 @@ class BatchingSqliteEventLogStorage(Batching, SqliteEventLogStorage):
         # keeping. No connection is kept: another process may remove a run's file.
         self._engine = lru_cache(maxsize=16)(_engine)
         self._known_tables: set[str] = set()
-        super().__init__(base_dir, inst_data)
+        # The index is made on first use, by one process.
+        with one_at_a_time(base_dir):
+            super().__init__(base_dir, inst_data)
         # The run's database is written while the index is open.
         self._db_lock = threading.RLock()  # type: ignore[assignment]
 
@@ -114,14 +117,9 @@ class BatchingSqliteEventLogStorage(Batching, SqliteEventLogStorage):
     def from_config_value(  # type: ignore[override]  # base_dir may be left out
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
     ) -> Self:
-        folder, home = config_value.get("base_dir"), os.environ.get("DAGSTER_HOME")
-        if not folder and not home:
-            raise ValueError(
-                "dagster.yaml, event_log_storage: nothing says where the events are; set DAGSTER_HOME to the folder of that "
-                "dagster.yaml, or name a folder as config, base_dir"
-            )
+        folder = storage_folder("event_log_storage", config_value, "history", "runs")
         collect_batches()
-        return cls(folder or str(Path(home or "") / "history" / "runs"), inst_data)
+        return cls(folder, inst_data)
 
     def store_run_shard(self, rows: Sequence[Mapping[str, Any]]) -> None:
         for run_id in {row["run_id"] for row in rows}:

@@ -1,0 +1,66 @@
+"""Processes that open a new DAGSTER_HOME at once: one makes it, all can use it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecommerce_platform.operations import jobs
+
+INSTANCE = Path(jobs.__file__).parent / "dagster.yaml"
+#: Children of one process that has imported everything: they reach the barrier together, and open the home together.
+AT_ONCE = """
+import multiprocessing, os, sys
+import dagster as dg
+from ecommerce_platform.operations.first_use import open_instance
+from ecommerce_platform.operations.event_log import BatchingSqliteEventLogStorage
+
+def use(barrier, opener):
+    barrier.wait()
+    with opener() as instance:
+        instance.get_runs_count()
+        instance.all_asset_keys()
+        instance.all_instigator_state()
+
+def at_once(home, opener, number=6):
+    os.environ["DAGSTER_HOME"] = home
+    fork = multiprocessing.get_context("fork")
+    barrier = fork.Barrier(number)
+    processes = [fork.Process(target=use, args=(barrier, opener)) for _ in range(number)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return sum(process.exitcode != 0 for process in processes)
+
+opener = {"dagster": dg.DagsterInstance.get, "platform": open_instance}[sys.argv[1]]
+sys.exit(sum(at_once(home, opener) for home in sys.argv[2:]))
+"""
+
+
+def failed_at_once(opener: str, homes: list[Path]) -> tuple[int, str]:
+    ended = subprocess.run(
+        [sys.executable, "-c", AT_ONCE, opener, *map(str, homes)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"DAGSTER_DISABLE_TELEMETRY": "yes"},
+        check=False,
+    )
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize("opener", ["dagster", "platform"])
+def test_six_first_runs_at_once_on_a_new_home_all_succeed(tmp_path: Path, opener: str) -> None:
+    homes = [tmp_path / f"home-{number}" for number in range(4)]
+    for home in homes:
+        home.mkdir()
+        if opener == "dagster":  # `dagster asset materialize`, the daemon, the web server: the storages alone see to it
+            shutil.copy(INSTANCE, home / "dagster.yaml")
+    failed, errors = failed_at_once(opener, homes)
+    assert failed == 0, errors[-3000:]
