@@ -7,7 +7,6 @@ and the transformations themselves.
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform import business_span, metrics
 from ecommerce_platform.analytics import customers, daily, event_order, exact, key_changes, products, purchases, state
+from ecommerce_platform.analytics.code import code_digest
 from ecommerce_platform.analytics.tables import (
     APPLIED_DAYS,
     AS_OF,
@@ -84,8 +84,7 @@ class PublishedInput:
         the transformations.
         """
         digest = hashlib.sha256()
-        for module in _CODE:
-            digest.update(inspect.getsource(module).encode())
+        digest.update(code_digest(_CODE).encode())
         digest.update(f"{self.span}\n".encode())
         for day in self.days:
             for table in NEEDED:
