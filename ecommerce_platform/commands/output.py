@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 import typer
 
 from ecommerce_platform.settings import Settings, SettingsError, load_settings
+
+_GAP = "  "
+_NARROWEST = 8
 
 
 class ListFormat(StrEnum):
@@ -47,11 +54,38 @@ def print_rows(rows: Iterable[Any], output: ListFormat, empty: str) -> None:
     if not records:
         say(empty)
         return
+    # Piped, a row is one line, whatever its length: other programs read it.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in table_lines(records, width):
+        typer.echo(line)
+
+
+def table_lines(records: Sequence[Mapping[str, object]], width: int | None) -> list[str]:
+    """The records under a header, in aligned columns; in lines of `width` at most, where the widest columns are wrapped.
+
+    A table of so many columns that each would get less than eight characters is as wide as it must be.
+    """
     header = list(records[0])
     cells = [header, *([_cell(record[name]) for name in header] for record in records)]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(header))]
-    for line in cells:
-        typer.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    widths = [max(1, *(len(line[index]) for line in cells)) for index in range(len(header))]
+    if width is not None:
+        widths = _narrowed(widths, width - len(_GAP) * (len(header) - 1))
+    lines = []
+    for row in cells:
+        parts = [textwrap.wrap(text, size) or [""] for text, size in zip(row, widths, strict=True)]
+        for texts in zip_longest(*parts, fillvalue=""):
+            line = _GAP.join(text.ljust(size) for text, size in zip(texts, widths, strict=True))
+            lines.append(line.rstrip())
+    return lines
+
+
+def _narrowed(widths: list[int], room: int) -> list[int]:
+    """The widths, the widest of them made smaller until all fit into `room`, or are `_NARROWEST`."""
+    narrowed = list(widths)
+    while sum(narrowed) > room and max(narrowed) > _NARROWEST:
+        widest = narrowed.index(max(narrowed))
+        narrowed[widest] -= 1
+    return narrowed
 
 
 def _cell(value: object) -> str:
