@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -18,6 +22,7 @@ from ecommerce_platform.operations.notifications.outbox import (
     RejectedError,
     UnavailableError,
 )
+from ecommerce_platform.operations.notifications.receivers import post as send_post
 from ecommerce_platform.operations.notifications.sensor import State, build_sensor, tick
 from ecommerce_platform.operations.notifications.watch import Position, day_due, read_news
 from ecommerce_platform.settings import NotificationSettings, Settings, load_settings
@@ -89,7 +94,7 @@ def test_a_failed_run_is_told_with_its_error_and_links(office: Office, post: Rec
     assert body["kind"] == "run_failed"
     assert body["severity"] == "critical"
     assert "2026-01-01" in body["title"]
-    assert "the <price> is no number" in body["text"]
+    assert body["text"] == "• marts/daily: ValueError"
     urls = {link["label"]: link["url"] for link in body["links"]}
     assert urls["Run in Dagster"] == f"https://dagster.example/runs/{body['facts']['run_id']}"
     assert urls["Runbook"] == "docs/runbook.md#batchjobfailure"
@@ -206,6 +211,55 @@ def test_a_slow_receiver_costs_one_timeout_a_tick_and_nothing_is_lost(office: Of
     office.now += 60
     office.tick()
     assert {body["facts"]["days"] for body in post.bodies} == {"2026-01-01", "2026-01-02"}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_and_delivers_nothing(office: Office, post: Receiver, status: int) -> None:
+    with receiver() as stranger:
+        post.answer, post.location = status, stranger.url
+        office.run(fails=True)
+        (remark,) = office.tick()
+        assert f"it redirects ({status})" in remark
+        assert stranger.attempts == 0
+        assert stranger.url not in remark
+    assert office.waiting == 1
+    post.answer = 200
+    office.now += 60
+    office.tick()
+    assert (office.waiting, len(post.bodies)) == (0, 1)
+
+
+def test_headers_that_drip_cost_the_time_limit_and_no_more() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        enough = threading.Event()
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not enough.wait(0.1):
+                    connection.sendall(b"X-Drip: drip\r\n")
+
+        threading.Thread(target=drip, daemon=True).start()
+        started = time.monotonic()
+        with pytest.raises(UnavailableError, match=r"no answer within 0\.5 s"):
+            send_post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, 0.5)
+        assert time.monotonic() - started < 5
+        enough.set()
+
+
+@pytest.mark.parametrize("url", ["http://alerts.example/hook", "http://127.evil.example/hook", "http://10.0.0.7/hook"])
+def test_a_token_goes_over_https_only(url: str) -> None:
+    with pytest.raises(UnavailableError, match="https:// only"):
+        send_post(url, b"{}", {"Authorization": "Bearer token"}, 1, secret=True)
+
+
+def test_the_text_of_an_error_stays_in_the_run(office: Office, post: Receiver) -> None:
+    office.run(fails=True)
+    office.tick()
+    (body,) = post.bodies
+    assert "ValueError" in body["text"]
+    assert "is no number" not in json.dumps(body)
 
 
 def test_one_dead_receiver_does_not_keep_another_from_its_messages(office: Office, post: Receiver) -> None:

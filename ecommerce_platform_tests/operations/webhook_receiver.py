@@ -17,6 +17,7 @@ class Receiver:
 
     port: int = 0
     answer: int = 200
+    location: str = ""
     hold: threading.Event = field(default_factory=threading.Event)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -49,6 +50,8 @@ def receiver(known: Receiver | None = None) -> Iterator[Receiver]:
                 found.headers.append(dict(self.headers))
             try:
                 self.send_response(found.answer)
+                if found.location:
+                    self.send_header("Location", found.location)
                 self.end_headers()
             except OSError:
                 pass
