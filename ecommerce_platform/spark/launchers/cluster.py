@@ -129,13 +129,14 @@ class Cluster:
         )
 
     def log_stream(self, pod: str) -> urllib3.BaseHTTPResponse | None:
-        """The pod's log from its start, going on while the pod runs."""
+        """The pod's log, each line after its time, going on while the pod runs: from its start, or from its last rotation."""
         answer: urllib3.BaseHTTPResponse | None = self._call(
             f"read the log of {pod}",
             self._core.read_namespaced_pod_log,
             pod,
             self._namespace,
             follow=True,
+            timestamps=True,
             _preload_content=False,
             _request_timeout=(5, 60),
         )

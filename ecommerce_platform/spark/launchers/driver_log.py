@@ -19,12 +19,17 @@ _AGAIN_SECONDS = 1.0
 
 
 class DriverLog:
-    """Follows a pod's log in a thread and writes it to this process's standard output, each byte once."""
+    """Follows a pod's log in a thread and writes it to this process's standard output, each line once.
+
+    A line is known by its time, not by its place: after a rotation of the log a new request begins with another file, in which
+    places count from zero.
+    """
 
     def __init__(self, cluster: Cluster, pod: str) -> None:
         self._cluster = cluster
         self._pod = pod
-        self._written = 0
+        #: The time of the last line written, and how many lines of just that time were.
+        self._last = ("", 0)
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="driver-log", daemon=True)
@@ -51,19 +56,33 @@ class DriverLog:
         stream = self._cluster.log_stream(self._pod)
         if stream is None:
             return
-        position, rest = 0, b""
+        rest, at, of_this_time = b"", "", 0
         try:
             for chunk in stream.stream(8192):
-                fresh = chunk[max(0, self._written - position) :]
-                position += len(chunk)
-                if not fresh:
-                    continue
-                self._written += len(fresh)
-                sys.stdout.write(fresh.decode(errors="replace"))
-                sys.stdout.flush()
-                *lines, rest = (rest + fresh).split(b"\n")
-                self._tail.extend(line.decode(errors="replace") for line in lines if line.strip())
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    at, of_this_time = self._take(line, at, of_this_time)
         finally:
-            if rest.strip():
-                self._tail.append(rest.decode(errors="replace"))
             stream.close()
+        if rest:  # what breaks off in the middle of a line is asked for again; a log may end without a line break
+            self._take(rest, at, of_this_time)
+
+    def _take(self, line: bytes, before: str, of_that_time: int) -> tuple[str, int]:
+        """Writes the line unless it was written; its time, and how many lines of that time this stream has had."""
+        stamp, _, text = line.partition(b" ")
+        at = _sortable(stamp.decode(errors="replace"))
+        number = of_that_time + 1 if at == before else 1
+        if (at, number) > self._last:
+            self._last = (at, number)
+            shown = text.decode(errors="replace")
+            sys.stdout.write(f"{shown}\n")
+            sys.stdout.flush()
+            if shown.strip():
+                self._tail.append(shown)
+        return at, number
+
+
+def _sortable(stamp: str) -> str:
+    """A time of RFC 3339 with all nine digits of its second: the cluster leaves out zeros at the end."""
+    seconds, _, fraction = stamp.rstrip("Z").partition(".")
+    return f"{seconds}.{fraction:0<9}"
