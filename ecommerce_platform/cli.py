@@ -124,6 +124,9 @@ def warehouse_init() -> None:
 def sql(
     statement: Annotated[str, typer.Argument(help="One SQL statement, in Snowflake's dialect.")],
     output: Annotated[OutputFormat, typer.Option("--format", help="How the result is printed.")] = OutputFormat.TABLE,
+    for_spreadsheets: Annotated[
+        bool, typer.Option(help="In CSV, an apostrophe before each text that a spreadsheet would take for a formula.")
+    ] = False,
 ) -> None:
     """Query the warehouse of the current profile; only the result goes to stdout."""
     settings = settings_or_exit()
@@ -139,7 +142,7 @@ def sql(
     except Error as error:
         say(f"error: {error.msg}")
         raise typer.Exit(1) from None
-    sys.stdout.write(format_result(result, output.value))
+    sys.stdout.write(format_result(result, output.value, for_spreadsheets))
 
 
 @local_app.command("up")

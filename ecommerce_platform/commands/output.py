@@ -15,6 +15,7 @@ from typing import Any
 
 import typer
 
+from ecommerce_platform.safe_text import visible
 from ecommerce_platform.settings import Settings, SettingsError, load_settings
 
 _GAP = "  "
@@ -90,6 +91,6 @@ def _narrowed(widths: list[int], room: int) -> list[int]:
 
 def _cell(value: object) -> str:
     if isinstance(value, list | tuple):
-        shown = [str(item) for item in value]
+        shown = [visible(str(item)) for item in value]
         return ", ".join(shown) if len(shown) <= 3 else f"{shown[0]} … {shown[-1]} ({len(shown)})"
-    return "" if value is None else str(value)
+    return "" if value is None else visible(str(value))

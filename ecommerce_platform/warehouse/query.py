@@ -15,6 +15,8 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
+from ecommerce_platform.safe_text import no_formula, visible
+
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
@@ -37,17 +39,18 @@ def run_sql(connection: SnowflakeConnection, statement: str, parameters: Sequenc
     return QueryResult(columns, tuple(tuple(row) for row in cursor.fetchall()))
 
 
-def format_result(result: QueryResult, output: str = "table") -> str:
+def format_result(result: QueryResult, output: str = "table", for_spreadsheets: bool = False) -> str:
     """The result as text, ending with a newline. Raises ValueError for an unknown format.
 
     json: an array of objects; decimals are strings, timestamps ISO 8601 without offset (UTC), dates YYYY-MM-DD.
-    csv: a header and one line a row; a null is an empty field, an empty text is "".
+    csv: a header and one line a row; a null is an empty field, an empty text is "". `for_spreadsheets` puts an apostrophe before
+    a text that a spreadsheet would take for a formula. table: characters that a terminal would obey are shown as escapes.
     """
     if output == "json":
         objects = [dict(zip(result.columns, map(_json_value, row), strict=True)) for row in result.rows]
         return json.dumps(objects, indent=2, ensure_ascii=False) + "\n"
     if output == "csv":
-        return _csv(result)
+        return _csv(result, for_spreadsheets)
     if output == "table":
         return _table(result)
     raise ValueError(f"format {output!r} is unknown; expected table, json or csv")
@@ -79,7 +82,7 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _csv(result: QueryResult) -> str:
+def _csv(result: QueryResult, for_spreadsheets: bool = False) -> str:
     text = io.StringIO()
     # QUOTE_NOTNULL would tell a null from an empty text, and comes with Python 3.12: quote what is text instead.
     csv.writer(text, lineterminator="\n").writerow(result.columns)
@@ -87,6 +90,8 @@ def _csv(result: QueryResult) -> str:
         fields = []
         for value in row:
             field = "" if value is None else _text(value)
+            if for_spreadsheets and isinstance(value, str):
+                field = no_formula(field)
             needs_quotes = value == "" or any(character in field for character in ',"\n\r')
             fields.append('"' + field.replace('"', '""') + '"' if needs_quotes else field)
         text.write(",".join(fields) + "\n")
@@ -94,7 +99,7 @@ def _csv(result: QueryResult) -> str:
 
 
 def _table(result: QueryResult) -> str:
-    cells = [["NULL" if value is None else _text(value) for value in row] for row in result.rows]
+    cells = [["NULL" if value is None else visible(_text(value)) for value in row] for row in result.rows]
     widths = [
         max(len(name), *(len(row[position]) for row in cells)) if cells else len(name)
         for position, name in enumerate(result.columns)

@@ -82,3 +82,18 @@ def test_a_query_gives_lower_case_names_exact_decimals_and_parameters(connection
     assert result.columns == ("id", "amount", "Mixed", "note", "at", "nothing")
     at = datetime(2026, 1, 1, 10, 0, 0, 123456, tzinfo=UTC).replace(tzinfo=None)
     assert result.rows == ((1, Decimal("0.10"), 2, "it's 100 %", at, None),)
+
+
+def test_what_a_terminal_would_obey_is_shown_as_its_escape() -> None:
+    result = QueryResult(("note",), (("\x1b[2Jgone\u202e\r\n",),))
+    assert format_result(result, "table").splitlines()[2] == "\\x1b[2Jgone\\u202e\\r\\n"
+
+
+def test_for_a_spreadsheet_no_text_is_a_formula_and_numbers_stay() -> None:
+    result = QueryResult(("note", "change"), (("=cmd|' /C calc'!A0", -1), ("@sum", 2), ("plain", 3)))
+    assert format_result(result, "csv", for_spreadsheets=True).splitlines()[1:] == [
+        "'=cmd|' /C calc'!A0,-1",
+        "'@sum,2",
+        "plain,3",
+    ]
+    assert format_result(result, "csv").splitlines()[1].startswith("=cmd")
