@@ -22,6 +22,7 @@ from ecommerce_platform.lakehouse.decode import (
     event_columns,
     relevant_columns,
     schema_problem,
+    storage_problem,
     unknown_columns,
 )
 from ecommerce_platform.lakehouse.errors import DayRefusedError
@@ -162,7 +163,7 @@ def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingF
             footer = read_footer(stream)
             size = stream.size()
     except UnreadableFileError as error:
-        return f"{where}: {error}; expected a whole Parquet file: write it again, then materialize the day again"
+        return f"{where}: {error}; expected {error.expected}, then materialize the day again"
     except OSError as error:
         if storage_is_away(error):
             # No verdict on the file: its day is not refused for it.
@@ -172,9 +173,12 @@ def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingF
             ) from error
         return f"{where}: it cannot be opened: {str(error).splitlines()[0]}; expected a readable Parquet file"
     # A file without rows brings nothing that could be of a wrong type: empty frames are often written with no types at all.
-    problem = schema_problem(contract, footer) or unknown_problem(contract, footer, mode) if footer.rows else None
-    if problem:
+    if not footer.rows:
+        return ArrivedFile(file.path, file.uri, size, file.version, digest, footer)
+    if problem := schema_problem(contract, footer) or unknown_problem(contract, footer, mode):
         return f"{where}: {problem}; correct the file, or the contract {contract.source}"
+    if problem := storage_problem(contract, footer, mode):
+        return f"{where}: {problem}, then materialize the day again"
     return ArrivedFile(file.path, file.uri, size, file.version, digest, footer)
 
 

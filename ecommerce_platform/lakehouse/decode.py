@@ -41,6 +41,16 @@ OPERATIONS = {
 _PLAIN_PLACE = re.compile(r"date=\d{4}-\d{2}-\d{2}/[A-Za-z0-9._=-]+$")
 _FEW_FILES = 8
 
+#: The decimals by which others are read; the first that holds all values of a form is taken.
+_DECIMALS = ((18, 4), (38, 2), (38, 10), (38, 18), (38, 28), (38, 0))
+
+#: On a local disk Hadoop holds a file against `.name.crc` beside it, which is stale when another program replaced the file. For
+#: these reads alone it gets a file system that does not; Parquet and the content id have checksums of their own.
+_WITHOUT_CHECKSUMS = {
+    "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+    "fs.file.impl.disable.cache": "true",
+}
+
 _RAW = "_raw_"
 _FILE, _ROW, _DATE = "__source_file", "__source_row", "date"
 
@@ -72,15 +82,39 @@ def event_columns(contract: Contract) -> tuple[Column, ...]:
 
 
 def relevant_columns(contract: Contract, footer: Footer, extra: Iterable[str] = ()) -> tuple[PhysicalColumn, ...]:
-    """The file's columns to read: those that the contract names, in its order, and of the others those in `extra`.
+    """The file's columns to read: those that the contract names, in its order, and of the others those in `extra`; each in the
+    form in which it is read (`read_form`). A column of null type is absent.
 
     An extra column is read under its name in lower case, however the file spells it.
     """
-    by_name = {column.name: column for column in footer.columns}
-    known = tuple(by_name[column.name] for column in (*contract.columns, *CDC_COLUMNS) if column.name in by_name)
+    by_name = {column.name: column for column in footer.columns if column.kind is not PhysicalKind.NULL}
+    known = tuple(
+        read_form(column, by_name[column.name])
+        for column in (*contract.columns, *CDC_COLUMNS)
+        if column.name in by_name
+    )
     taken = {column.name for column in known}
-    lower = {column.name.lower(): column for column in footer.columns if column.name not in taken}
+    lower = {column.name.lower(): column for column in by_name.values() if column.name not in taken}
     return known + tuple(replace(lower[name], name=name) for name in sorted(extra) if name in lower)
+
+
+def read_form(column: Column, physical: PhysicalColumn) -> PhysicalColumn:
+    """The form in which a file's column is read: one of few, so that files of many forms do not need a plan each.
+
+    It follows from the file and the contract alone, never from other files. Spark reads a decimal as any other that holds all
+    its values, and an int as a bigint.
+    """
+    numeric = column.type in (LogicalType.BIGINT, LogicalType.INT)
+    if physical.kind is PhysicalKind.INT and numeric:
+        return replace(physical, kind=PhysicalKind.BIGINT, detail="")
+    if physical.kind is PhysicalKind.BIGINT and numeric:
+        return replace(physical, detail="")
+    if physical.kind is PhysicalKind.DECIMAL and (numeric or column.type is LogicalType.DECIMAL):
+        own = [(column.precision or 0, column.scale or 0)] if column.type is LogicalType.DECIMAL else []
+        for precision, scale in (*own, *_DECIMALS):
+            if scale >= physical.scale and precision - scale >= physical.precision - physical.scale:
+                return replace(physical, precision=precision, scale=scale)
+    return physical
 
 
 def unknown_columns(contract: Contract, footer: Footer) -> tuple[str, ...]:
@@ -89,13 +123,22 @@ def unknown_columns(contract: Contract, footer: Footer) -> tuple[str, ...]:
     return tuple(sorted(column.name for column in footer.columns if column.name not in known))
 
 
+def storage_problem(contract: Contract, footer: Footer, unknown: str) -> str | None:
+    """Why the values of a column that is read cannot be read by Spark (its codec or encoding), or None."""
+    known = {column.name for column in event_columns(contract)}
+    for name, obstacle in footer.obstacles.items():
+        if name in known or unknown == "add":
+            return f"column {name} {obstacle}"
+    return None
+
+
 def schema_problem(contract: Contract, footer: Footer) -> str | None:
     """Why no row of this file can be decoded, or None. Names column, found and expected."""
     lower = [column.name.lower() for column in footer.columns]
     by_name = {column.name: column for column in footer.columns}
     for column in event_columns(contract):
         if lower.count(column.name) > 1:
-            return f"column {column.name} is there more than once, in different cases; expected it once"
+            return f"column {column.name} is present more than once, perhaps in different cases; expected it once"
         physical = by_name.get(column.name)
         if physical is None and column.name in lower:
             spelled = next(item.name for item in footer.columns if item.name.lower() == column.name)
@@ -123,7 +166,8 @@ def read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> Dat
     physical = {column.name: column for column in group.columns if column.kind is not PhysicalKind.NULL}
     schema = ", ".join(f"`{name}` {column.spark_type}" for name, column in physical.items())
     # File names may hold characters that Spark would take for a pattern.
-    files = spark.read.option("__globPaths__", "false").schema(schema or "`__none` int").parquet(*group.uris)
+    reader = spark.read.option("__globPaths__", "false").options(**_WITHOUT_CHECKSUMS)
+    files = reader.schema(schema or "`__none` int").parquet(*group.uris)
     columns = event_columns(contract)
     rows = files.select(
         *(_raw_column(column, physical).alias(f"{_RAW}{column.name}") for column in columns),

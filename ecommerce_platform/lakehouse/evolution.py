@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ecommerce_platform.contracts import CDC_COLUMNS, PROVENANCE_COLUMNS, Column, Contract, LogicalType
-from ecommerce_platform.contracts.model import LOAD_COLUMNS
+from ecommerce_platform.contracts.model import DATE_COLUMN, LOAD_COLUMNS
 from ecommerce_platform.lakehouse.decode import unknown_columns
 from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, PhysicalKind
@@ -23,7 +23,7 @@ EXTRA_COMMENT = "Found in landing files; the contract does not name it."
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _RESERVED = frozenset(
-    {column.name for column in (*CDC_COLUMNS, *PROVENANCE_COLUMNS, *LOAD_COLUMNS)}
+    {column.name for column in (*CDC_COLUMNS, *PROVENANCE_COLUMNS, *LOAD_COLUMNS, DATE_COLUMN)}
     | {"_metadata", "_path", "_bucket", "_duplicate", "_unfit", "_part"}
 )
 _RESERVED_BEGINNING = "_raw_"
@@ -35,6 +35,7 @@ _TYPES = {
     PhysicalKind.TEXT: LogicalType.TEXT,
     PhysicalKind.TIMESTAMP_UTC: LogicalType.TIMESTAMP,
     PhysicalKind.TIMESTAMP_NAIVE: LogicalType.TIMESTAMP,
+    PhysicalKind.TIMESTAMP_MILLIS: LogicalType.TIMESTAMP,
     PhysicalKind.TIMESTAMP_NANOS: LogicalType.TIMESTAMP,
     PhysicalKind.INT96: LogicalType.TIMESTAMP,
     PhysicalKind.DATE: LogicalType.DATE,
@@ -80,7 +81,7 @@ def unknown_problem(contract: Contract, footer: Footer, mode: str) -> str | None
         if name.lower() in _RESERVED or name.lower().startswith(_RESERVED_BEGINNING):
             return f"column {name!r} has a name that the platform uses itself; expected another: rename it, {_SWITCH}"
         if lower.count(name.lower()) > 1:
-            return f"column {name!r} is there more than once, in different cases; expected it once"
+            return f"column {name!r} is present more than once, perhaps in different cases; expected it once"
         if physical.kind is not PhysicalKind.NULL and extra_column(physical) is None:
             return (
                 f"column {name!r} is {physical} and not in the contract; expected {_SUPPORTED} of a column that is to be "

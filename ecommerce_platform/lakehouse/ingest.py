@@ -51,14 +51,14 @@ from ecommerce_platform.lakehouse.tables import (
     open_catalog,
     with_extra_columns,
 )
-from ecommerce_platform.lakehouse.write import (
+from ecommerce_platform.lakehouse.unreadable import (
+    PLANNING_ERRORS,
     SPARK_ERRORS,
-    Written,
     cause_of,
-    decode_days,
-    unreadable_day,
-    write_events,
+    is_of_the_machine,
+    unreadable_files,
 )
+from ecommerce_platform.lakehouse.write import Written, decode_days, write_events
 from ecommerce_platform.settings import Settings
 
 #: How often a table's days are written again because `main` or the files moved meanwhile.
@@ -114,7 +114,7 @@ def ingest_table(job: Ingest, contract: Contract, days: Sequence[date]) -> Table
     """All the days of one table, which is there already."""
     started = time.monotonic()
     state = _Progress(job, contract, open_catalog(job.settings), list(days))
-    for _ in range(MAX_CONFLICTS + len(days)):
+    for _ in range(MAX_CONFLICTS + 2 * len(days)):
         if state.attempt():
             break
     else:
@@ -132,6 +132,9 @@ class _Progress:
     def __init__(self, job: Ingest, contract: Contract, catalog: Catalog, days: list[date]) -> None:
         self.job, self.contract, self.catalog, self.days = job, contract, catalog, days
         self.attempts = 0
+        #: Whether days are written each by itself, because together they failed and no file is to blame.
+        self.one_by_one = False
+        self.failed_alone: dict[date, Exception] = {}
         self.refused: dict[date, RefusedDay] = {}
         self.published: dict[date, DayRecord] = {}
         self.arrivals = Arrivals({}, {})
@@ -151,16 +154,22 @@ class _Progress:
         for day, refusal in self.arrivals.refused.items():
             self.refused.setdefault(day, self._refusal(day, refusal.reason))
         table = self.catalog.load_table(self.identifier)
-        self.ledger = ledger = read_table_ledger(self.contract.table, table)
-        self.before = self.before or ledger
+        self.ledger = read_table_ledger(self.contract.table, table)
+        self.before = self.before or self.ledger
         todo = [
             arrival
             for day, arrival in self.arrivals.days.items()
-            if day not in self.refused and (self.job.force or not _is_published(ledger, arrival))
+            if day not in self.refused and (self.job.force or not _is_published(self.ledger, arrival))
         ]
+        if self.one_by_one:
+            todo = [item for item in todo if item.day not in self.published and item.day not in self.failed_alone][:1]
         if not todo:
+            self._refuse_failed_alone()
             return True
-        if not any(arrival.rows or _published_rows(ledger, arrival.day) for arrival in todo):
+        return self._attempt(table, todo) and not self.one_by_one
+
+    def _attempt(self, table: Table, todo: list[DayArrival]) -> bool:
+        if not any(arrival.rows or _published_rows(self.ledger, arrival.day) for arrival in todo):
             return self._publish_empty(table, todo)
         todo = self._take_extra_columns(table, todo)
         return self._write_audit_publish(self.catalog.load_table(self.identifier), todo) if todo else True
@@ -200,15 +209,12 @@ class _Progress:
             audits = self._write(branch, todo)
         except PublishConflictError:
             return False
-        except SPARK_ERRORS as error:
+        except (*SPARK_ERRORS, *PLANNING_ERRORS) as error:
             if branch not in self.catalog.load_table(self.identifier).metadata.refs:
                 return False  # another publication has dropped it under the job's feet
             publishing.drop_branch(self.catalog, table, branch)
-            unreadable = unreadable_day(error, todo)
-            if unreadable is None:
+            if not self._files_moved(todo) and not self._refuse_unreadable(todo, error):
                 raise
-            if not self._files_moved(todo):
-                self._refuse_unreadable(*unreadable, error)
             return False
         if self._files_moved(todo):
             publishing.drop_branch(self.catalog, table, branch)
@@ -307,12 +313,35 @@ class _Progress:
         listed = list_landing(self.job.settings, self.contract.table, [arrival.day for arrival in todo])
         return any(listing_of(listed[arrival.day]) != arrival.listing for arrival in todo)
 
-    def _refuse_unreadable(self, day: date, file: str, error: Exception) -> None:
-        reason = (
-            f"{self.contract.table}/{file}: its footer is whole, but its data cannot be read: {cause_of(error)}; expected "
-            "a whole Parquet file: write it again, then materialize the day again"
-        )
-        self.refused[day] = self._refusal(day, reason, self.arrivals.days[day].content_id)
+    def _refuse_unreadable(self, todo: list[DayArrival], error: Exception) -> bool:
+        """Refuses every day that made the writing job fail; False when none did.
+
+        Each file is read by itself. Where none of them fails so, the days are written one by one, and one that fails alone,
+        while others go through, is refused with the cause.
+        """
+        if is_of_the_machine(error):
+            return False
+        bad = unreadable_files(self.job.session(), self.decoded, todo)
+        for day, reasons in bad.items():
+            self.refused[day] = self._refusal(day, "; ".join(reasons), self.arrivals.days[day].content_id)
+        if bad:
+            return True
+        if len(todo) > 1:
+            self.one_by_one = True
+        elif self.one_by_one:
+            self.failed_alone[todo[0].day] = error
+        return self.one_by_one
+
+    def _refuse_failed_alone(self) -> None:
+        """Refuses the days that failed alone while others went through; where none did, the days are not to blame."""
+        for day, error in self.failed_alone.items():
+            if not self.published:
+                raise error
+            reason = (
+                f"{self.contract.table}, {day}: it cannot be written, while other days can: {cause_of(error)}; expected a "
+                "day that can: compare its files with those of another day, then materialize the day again"
+            )
+            self.refused[day] = self._refusal(day, reason, self.arrivals.days[day].content_id)
 
     def record_refusals(self) -> None:
         """Writes refusals that are not in the ledger yet, and lifts those whose files are again what is published."""

@@ -7,7 +7,8 @@ not: what the values mean (values.py) and which files are there (landing).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import pyarrow as pa
@@ -18,6 +19,25 @@ from ecommerce_platform.object_store import storage_is_away
 _DECIMAL = re.compile(r"Decimal\(precision=(\d+), scale=(-?\d+)\)")
 _INTEGER = re.compile(r"Int\(bitWidth=(\d+), isSigned=(true|false)\)")
 _TEXT_ANNOTATIONS = ("String", "Enum", "JSON")
+#: Where a file's footer is encrypted it ends with this instead of PAR1.
+_ENCRYPTED = b"PARE"
+#: Codecs as PyArrow names them, of which Spark brings the implementation.
+_CODECS = frozenset({"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW"})
+READABLE_CODECS = "snappy, zstd, gzip, lz4 or none"
+_ENCODINGS = frozenset(
+    {
+        "PLAIN",
+        "PLAIN_DICTIONARY",
+        "RLE_DICTIONARY",
+        "RLE",
+        "BIT_PACKED",
+        "DELTA_BINARY_PACKED",
+        "DELTA_LENGTH_BYTE_ARRAY",
+        "DELTA_BYTE_ARRAY",
+    }
+)
+#: Spark, Iceberg and Snowflake end here; Arrow goes on to 76 digits.
+_WIDEST_DECIMAL = 38
 
 
 class PhysicalKind(StrEnum):
@@ -31,6 +51,7 @@ class PhysicalKind(StrEnum):
     BINARY = "binary"
     TIMESTAMP_UTC = "timestamp, adjusted to UTC"
     TIMESTAMP_NAIVE = "timestamp without zone"
+    TIMESTAMP_MILLIS = "timestamp in milliseconds"
     TIMESTAMP_NANOS = "timestamp in nanoseconds"
     INT96 = "int96 timestamp"
     DATE = "date"
@@ -49,6 +70,8 @@ _SPARK = {
     PhysicalKind.BINARY: "binary",
     PhysicalKind.TIMESTAMP_UTC: "timestamp",
     PhysicalKind.TIMESTAMP_NAIVE: "timestamp_ntz",
+    # Spark multiplies milliseconds by 1000 while it reads, and one value beyond its range fails the file; a number never does.
+    PhysicalKind.TIMESTAMP_MILLIS: "bigint",
     # Spark has no nanoseconds; it reads the number (spark.sql.legacy.parquet.nanosAsLong).
     PhysicalKind.TIMESTAMP_NANOS: "bigint",
     PhysicalKind.INT96: "timestamp",
@@ -80,35 +103,63 @@ class PhysicalColumn:
 
 @dataclass(frozen=True)
 class Footer:
-    """What a file's footer tells: its top-level columns and the number of rows."""
+    """What a file's footer tells: its top-level columns, the number of rows, and by column why its values cannot be read: a
+    codec or an encoding that Spark lacks.
+    """
 
     columns: tuple[PhysicalColumn, ...]
     rows: int
+    obstacles: Mapping[str, str] = field(default_factory=dict)
 
 
 class UnreadableFileError(ValueError):
-    """The file is no Parquet file, or is cut off; the message says what was found."""
+    """The file is no Parquet file, is cut off, or encrypted; the message says what is there, `expected` what should be."""
+
+    def __init__(self, message: str, expected: str = "a whole Parquet file: write it again") -> None:
+        super().__init__(message)
+        self.expected = expected
 
 
 def read_footer(file: pa.NativeFile) -> Footer:
     """The footer of an open file. Raises UnreadableFileError, and OSError when the storage is away."""
     if file.size() == 0:
         raise UnreadableFileError("it is empty (0 bytes)")
+    if file.read_at(len(_ENCRYPTED), file.size() - len(_ENCRYPTED)) == _ENCRYPTED:
+        raise UnreadableFileError("its footer is encrypted, which is not read here", "Parquet without encryption")
     try:
         metadata = pq.read_metadata(file)
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and storage_is_away(error):
             raise
         raise UnreadableFileError(f"its footer cannot be read: {str(error).splitlines()[0]}") from error
-    columns: dict[str, PhysicalColumn] = {}
+    columns: list[PhysicalColumn] = []
     for index in range(metadata.num_columns):
         column = metadata.schema.column(index)
-        top_level = column.path.split(".")[0]
-        if top_level != column.path or column.max_repetition_level > 0:
-            columns[top_level] = PhysicalColumn(top_level, PhysicalKind.OTHER, detail="nested")
+        # The path of a nested column is longer than its name; a dot alone may belong to the name.
+        if column.name != column.path or column.max_repetition_level > 0:
+            nested = PhysicalColumn(column.path.split(".")[0], PhysicalKind.OTHER, detail="nested")
+            if nested not in columns:
+                columns.append(nested)
         else:
-            columns[top_level] = _column(column)
-    return Footer(tuple(columns.values()), metadata.num_rows)
+            columns.append(_column(column))
+    return Footer(tuple(columns), metadata.num_rows, _obstacles(metadata))
+
+
+def _obstacles(metadata: pq.FileMetaData) -> dict[str, str]:
+    obstacles: dict[str, str] = {}
+    for group in range(metadata.num_row_groups):
+        chunks = metadata.row_group(group)
+        for index in range(chunks.num_columns):
+            chunk = chunks.column(index)
+            if chunk.compression not in _CODECS:
+                obstacles[chunk.path_in_schema] = (
+                    f"is compressed by {chunk.compression.lower()}, which is not read here; write {READABLE_CODECS}"
+                )
+            elif unread := sorted(set(chunk.encodings) - _ENCODINGS):
+                obstacles[chunk.path_in_schema] = (
+                    f"is encoded as {', '.join(unread)}, which is not read here; write plain, dictionary or delta encoding"
+                )
+    return obstacles
 
 
 def _column(column: pq.ColumnSchema) -> PhysicalColumn:
@@ -116,7 +167,10 @@ def _column(column: pq.ColumnSchema) -> PhysicalColumn:
     detail = f"{physical} ({logical})" if logical != "None" else physical
     decimal = _DECIMAL.match(logical)
     if decimal:
-        return PhysicalColumn(name, PhysicalKind.DECIMAL, int(decimal[1]), int(decimal[2]))
+        precision, scale = int(decimal[1]), int(decimal[2])
+        if 0 <= scale <= precision <= _WIDEST_DECIMAL:
+            return PhysicalColumn(name, PhysicalKind.DECIMAL, precision, scale)
+        return PhysicalColumn(name, PhysicalKind.OTHER, detail=f"decimal({precision},{scale})")
     kind = PhysicalKind.OTHER
     if logical == "Null":
         kind = PhysicalKind.NULL
@@ -146,6 +200,8 @@ def _column(column: pq.ColumnSchema) -> PhysicalColumn:
 def _timestamp_kind(logical: str) -> PhysicalKind:
     if "timeUnit=nanoseconds" in logical:
         return PhysicalKind.TIMESTAMP_NANOS
+    if "timeUnit=milliseconds" in logical:
+        return PhysicalKind.TIMESTAMP_MILLIS
     utc = "isAdjustedToUTC=true" in logical
     return PhysicalKind.TIMESTAMP_UTC if utc else PhysicalKind.TIMESTAMP_NAIVE
 

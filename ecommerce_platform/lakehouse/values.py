@@ -31,6 +31,7 @@ _MILLISECONDS_BELOW = 10**14
 _MICROSECONDS_BELOW = 10**17
 #: The years that every engine downstream can hold: 0001 to 9999.
 _FIRST_MILLISECOND, _LAST_MILLISECOND = -62135596800000, 253402300799999
+_FIRST_DAY, _LAST_DAY = -719162, 2932896
 _FIRST_MICROSECOND, _LAST_MICROSECOND = _FIRST_MILLISECOND * 1000, _LAST_MILLISECOND * 1000 + 999
 
 _ISO_TIMESTAMP = r"^\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}([.]\d{1,9})?( ?(Z|z|UTC|[+-]\d{2}(:?\d{2})?))?)?\s*$"
@@ -73,7 +74,7 @@ def _whole_number(raw: SparkColumn, column: Column, physical: PhysicalColumn) ->
 
 def _whole_from_decimal(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
     whole = raw.try_cast(column.spark_type)
-    return F.when(whole.cast("decimal(38,10)") == raw.cast("decimal(38,10)"), whole) if physical.scale > 0 else whole
+    return F.when(whole.try_cast(f"decimal(38,{physical.scale})") == raw, whole) if physical.scale > 0 else whole
 
 
 def _whole_from_text(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
@@ -165,8 +166,12 @@ def _in_range(value: SparkColumn) -> SparkColumn:
     )
 
 
+def _date(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
+    return F.when(F.unix_date(raw).between(_FIRST_DAY, _LAST_DAY), raw)
+
+
 def _date_from_days(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    return F.when(raw.between(-719162, 2932896), F.date_from_unix_date(raw.cast("int")))
+    return F.when(raw.between(_FIRST_DAY, _LAST_DAY), F.date_from_unix_date(raw.cast("int")))
 
 
 def _date_from_text(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
@@ -199,13 +204,14 @@ _FORMS: dict[LogicalType, dict[PhysicalKind, _Decoder]] = {
     LogicalType.TIMESTAMP: {
         PhysicalKind.TIMESTAMP_UTC: _timestamp,
         PhysicalKind.TIMESTAMP_NAIVE: _timestamp,
+        PhysicalKind.TIMESTAMP_MILLIS: _from_milliseconds,
         PhysicalKind.TIMESTAMP_NANOS: _from_nanoseconds,
         PhysicalKind.INT96: _timestamp,
         PhysicalKind.BIGINT: _from_epoch,
         PhysicalKind.TEXT: _timestamp_from_text,
     },
     LogicalType.DATE: {
-        PhysicalKind.DATE: _as_it_is,
+        PhysicalKind.DATE: _date,
         PhysicalKind.INT: _date_from_days,
         PhysicalKind.TEXT: _date_from_text,
     },

@@ -17,10 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 from typing import Any
-from urllib.parse import unquote
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
@@ -32,9 +29,6 @@ from ecommerce_platform.lakehouse.duplicates import mark_duplicates
 from ecommerce_platform.lakehouse.quarantine import may_hand_over, unfit_row
 from ecommerce_platform.lakehouse.tables import event_identifier
 from ecommerce_platform.settings import Settings
-
-#: What Spark raises when a job fails: translated where PySpark knows the error, else as it comes from the JVM.
-SPARK_ERRORS = (PySparkException, Py4JJavaError)
 
 #: Duplicates are counted in a counter a day; a commit of more days would compile too many of them.
 DAYS_PER_PART = 400
@@ -116,8 +110,8 @@ def write_events(
 ) -> Written:
     """Replaces these days on the branch; a day without rows becomes empty there. `reached` is told each commit.
 
-    One commit, unless a day has more rows than the setting `rows_per_part`. Raises one of SPARK_ERRORS when a file cannot be
-    read after all.
+    One commit, unless a day has more rows than the setting `rows_per_part`. Raises what Spark raises when a file
+    cannot be read after all.
     """
     table = f"`{settings.lakehouse.catalog_name}`.{event_identifier(settings, contract.table)}"
     branch_table = f"{table}.branch_{branch}"
@@ -189,23 +183,3 @@ def _without_unfit(
         fit.append(passed.where(~F.col("_unfit")).select(*names))
         observations.append(observation)
     return observations, reduce(DataFrame.unionByName, fit)
-
-
-def unreadable_day(error: Exception, arrivals: Sequence[DayArrival]) -> tuple[date, str] | None:
-    """The day and file whose reading made the job fail, when Spark's message names one of the files."""
-    text = unquote(str(error))
-    named = [
-        (arrival.day, file.path)
-        for arrival in arrivals
-        for file in arrival.files
-        if f"/{arrival.table}/{file.path}" in text
-    ]
-    # Of two names that begin alike, the longer one is meant.
-    return max(named, key=lambda item: len(item[1]), default=None)
-
-
-def cause_of(error: Exception) -> str:
-    """The line of Spark's message that says why: the innermost cause."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    return (causes or [line for line in lines if line] or ["no message"])[-1 if causes else 0][:300]

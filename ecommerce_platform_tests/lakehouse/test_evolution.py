@@ -73,7 +73,7 @@ def test_an_unknown_column_is_kept_in_the_type_that_the_file_has_or_not_at_all(
         ([found("batch_id")], "column 'batch_id' has a name that the platform uses itself"),
         ([found("__Source_File")], "has a name that the platform uses itself"),
         ([found("_raw_id")], "has a name that the platform uses itself"),
-        ([found("coupon"), found("Coupon")], "column 'coupon' is there more than once, in different cases"),
+        ([found("coupon"), found("Coupon")], "column 'coupon' is present more than once"),
         ([found("address", PhysicalKind.OTHER)], "column 'address' is nested and not in the contract"),
         (
             [found("weight", PhysicalKind.DOUBLE)],

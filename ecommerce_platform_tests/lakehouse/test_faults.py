@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from ecommerce_platform.lakehouse import publish as publishing
 from ecommerce_platform.lakehouse.tables import open_catalog
-from ecommerce_platform.lakehouse.write import SPARK_ERRORS
+from ecommerce_platform.lakehouse.unreadable import SPARK_ERRORS
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, counts, order
 
 _HERE = "ecommerce_platform_tests.lakehouse."

@@ -73,7 +73,7 @@ def test_a_nullable_column_may_be_missing(column: str) -> None:
 
 def test_a_column_twice_in_different_cases_is_refused_since_spark_could_not_tell_them_apart() -> None:
     table = ORDER_SCHEMA.empty_table().append_column("ID", pa.array([], pa.int64()))
-    assert "column id is there more than once" in str(schema_problem(ORDERS, footer_of(table)))
+    assert "column id is present more than once" in str(schema_problem(ORDERS, footer_of(table)))
 
 
 def test_columns_unknown_to_the_contract_are_named_and_the_folders_date_wins() -> None:

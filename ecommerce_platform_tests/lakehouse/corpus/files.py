@@ -135,7 +135,7 @@ FILES: tuple[FileKind, ...] = (
     FileKind(
         "a column twice, in two cases",
         parquet(GOOD.append_column("Status", pa.array(["x"]))),
-        "column status is there more than once, in different cases",
+        "column status is present more than once",
     ),
     extra(
         "note",
