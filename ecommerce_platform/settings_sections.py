@@ -119,6 +119,8 @@ class SnowflakeSettings(Section):
     """How long a request may go unanswered, tries included."""
     lock_timeout_seconds: int = Field(600, ge=1)
     """How long a load waits for another's lock."""
+    stage_retention_hours: float = Field(24, gt=0)
+    """Upkeep removes staged files of loads that were killed once they are older."""
     lease_seconds: float = Field(60, ge=1)
     """A build of the models, or a reconciliation, that is not heard of for so long has lost its turn to the next."""
 

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 from uuid import uuid4
 
 import typer
 
-from ecommerce_platform.commands.output import ListFormat, print_rows, settings_or_exit
+from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
 
 
 def upkeep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     output: Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")] = ListFormat.TABLE,
 ) -> None:
-    """Compact days of small files, expire snapshots that nothing names, remove orphaned files; safe beside runs."""
+    """Compact days of small files, expire snapshots, remove orphaned files and what killed loads left; safe beside runs."""
     from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
     from ecommerce_platform.operations.upkeep import named_by_loads
     from ecommerce_platform.spark.session import build_session
     from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.upkeep import clean_up
 
     settings = settings_or_exit()
-    with connect(settings) as connection:
+    run_id = f"upkeep-{uuid4()}"
+    opener = partial(connect, settings, run_id)
+    with opener() as connection:
         named = named_by_loads(connection)
-    job = Upkeep(
-        settings, lambda: build_session(settings), f"upkeep-{uuid4()}", datetime.now(UTC), named, dry_run=dry_run
-    )
+        for line in clean_up(settings, connection, opener, run_id, dry_run):
+            say(line)
+    job = Upkeep(settings, lambda: build_session(settings), run_id, datetime.now(UTC), named, dry_run=dry_run)
     reports = [
         {**asdict(report), "days_compacted": [str(day) for day in report.days_compacted]} for report in maintain(job)
     ]

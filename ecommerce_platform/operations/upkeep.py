@@ -22,6 +22,7 @@ from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.connection import fetch_all
 from ecommerce_platform.warehouse.resource import WarehouseResource
 from ecommerce_platform.warehouse.schema import ensure_current
+from ecommerce_platform.warehouse.upkeep import clean_up
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -51,15 +52,18 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
     def upkeep_iceberg_tables(
         context: dg.OpExecutionContext, spark: SparkResource, spark_steps: SparkSteps, warehouse: WarehouseResource
     ) -> None:
-        with warehouse.connection(context.run.run_id) as connection:
+        dry_run, run_id = bool(context.op_config["dry_run"]), context.run.run_id
+        with warehouse.connection(run_id) as connection:
             named = named_by_loads(connection)
+            for line in clean_up(settings, connection, warehouse.opener(run_id), run_id, dry_run):
+                context.log.info(line)
         job = Upkeep(
             settings,
             lambda: spark.spark_session,
             context.run.run_id,
             datetime.now(UTC),
             named,
-            bool(context.op_config["dry_run"]),
+            dry_run,
         )
         reports = maintain(job)
         for report in reports:

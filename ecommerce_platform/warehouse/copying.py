@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import Column
@@ -24,14 +25,21 @@ def copy_to_loading_table(
 ) -> str:
     """Name of a new temporary table that holds the files' rows. It ends with the session at the latest.
 
-    The name, and the stage path of the same name, are new each time: no earlier attempt's files can be read again.
+    The name, and the stage path of the same name, are new each time: no earlier attempt's files can be read again. The staged
+    files are removed whatever comes of it; those of a process that was killed go with upkeep (upkeep.py).
     """
     loading = f"loading_{table}_{uuid.uuid4().hex[:12]}"
     execute(connection, load_sql.create_loading_table(loading, columns))
-    for number, group in enumerate(groups):
-        stage_path = f"{loading}/{number}"
-        execute(connection, load_sql.put(group.paths[0].parent, stage_path))
-        execute(connection, load_sql.copy(loading, columns, group.columns, stage_path))
+    try:
+        for number, group in enumerate(groups):
+            stage_path = f"{loading}/{number}"
+            execute(connection, load_sql.put(group.paths[0].parent, stage_path))
+            execute(connection, load_sql.copy(loading, columns, group.columns, stage_path))
+    except Exception:
+        # COPY removes what it has read; a load that fails has files left, and this session may be gone.
+        with suppress(Exception):
+            execute(connection, load_sql.remove_staged(loading))
+        raise
     return loading
 
 

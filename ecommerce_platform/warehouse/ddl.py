@@ -20,7 +20,7 @@ LOAD_LEDGER = "RAW.LOAD_LEDGER"
 LOAD_LOCK = "RAW.LOAD_LOCK"
 LEASES = "RAW.LEASES"
 #: Work that one process at a time may do; a row of RAW.LEASES each.
-LEASED_WORK = ("models", "reconciliation")
+LEASED_WORK = ("models", "reconciliation", "batch_size")
 PLATFORM_VERSION = "RAW.PLATFORM_VERSION"
 APPLIED_DAYS = "STAGING.APPLIED_DAYS"
 SPARK_LOADS = "STAGING.SPARK_LOADS"

@@ -40,8 +40,8 @@ from ecommerce_platform.warehouse.ddl import LEASED_WORK, LEASES
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
-#: Building the dbt models (dbt_project/macros/build_lease.sql names the same row), and reconciling.
-MODELS, RECONCILIATION = LEASED_WORK
+#: Building the dbt models (dbt_project/macros/build_lease.sql names the same row), reconciling, a larger warehouse for a batch.
+MODELS, RECONCILIATION, BATCH_SIZE = LEASED_WORK
 
 _log = logging.getLogger(__name__)
 #: A holder renews its lease so many times before it would expire.

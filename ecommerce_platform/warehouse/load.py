@@ -20,9 +20,8 @@ holds is taken off STAGING.APPLIED_DAYS, so that the models compute again what m
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.lakehouse.ledger import DayRecord
 from ecommerce_platform.lakehouse.tables import with_extra_columns
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse import ddl, load_sql
+from ecommerce_platform.warehouse import load_sql
 from ecommerce_platform.warehouse.checksum import NO_ROWS, Content
 from ecommerce_platform.warehouse.conditions import as_parameter
 from ecommerce_platform.warehouse.connection import (
@@ -55,6 +54,7 @@ from ecommerce_platform.warehouse.lake_files import (
 )
 from ecommerce_platform.warehouse.load_ledger import LedgerRow, batch_id, ledger_rows
 from ecommerce_platform.warehouse.schema import ensure_current, ensure_raw_columns
+from ecommerce_platform.warehouse.sizing import batch_sized
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -121,7 +121,10 @@ def load_tables(
     contracts = contracts or load_contracts()
     with open_connection() as connection:
         ensure_current(connection, contracts)
-        with _batch_sized(connection, settings, len(days)), ThreadPoolExecutor(max_workers=len(tables) or 1) as pool:
+        with (
+            batch_sized(settings, connection, open_connection, len(days), run_id),
+            ThreadPoolExecutor(max_workers=len(tables) or 1) as pool,
+        ):
             running = {
                 table: pool.submit(load_table, settings, open_connection, contracts[table], days, run_id)
                 for table in tables
@@ -132,20 +135,6 @@ def load_tables(
         told = "; ".join(f"{table}: {type(error).__name__}: {error}" for table, error in failed.items())
         raise WarehouseError(f"raw load failed for {told}") from next(iter(failed.values()))
     return {table: future.result() for table, future in running.items()}
-
-
-@contextmanager
-def _batch_sized(connection: SnowflakeConnection, settings: Settings, days: int) -> Iterator[None]:
-    """The warehouse at its batch size while more than one day is loaded, as the design document has it."""
-    snowflake = settings.snowflake
-    if days < 2 or snowflake.batch_warehouse_size == snowflake.warehouse_size:
-        yield
-        return
-    execute(connection, ddl.resize_warehouse(snowflake, snowflake.batch_warehouse_size))
-    try:
-        yield
-    finally:
-        execute(connection, ddl.resize_warehouse(snowflake, snowflake.warehouse_size))
 
 
 def load_table(

@@ -46,6 +46,16 @@ def copy(name: str, columns: Sequence[Column], present: Sequence[str], stage_pat
     )
 
 
+def list_stage() -> str:
+    """All staged files: name, size, md5, last_modified."""
+    return f"list @{ddl.LOAD_STAGE}"
+
+
+def remove_staged(stage_path: str) -> str:
+    """Removes the files under a path of the stage; none is no error."""
+    return f"remove {ddl.literal(f'@{ddl.LOAD_STAGE}/{stage_path}/')}"
+
+
 def _from_parquet(column: Column, present: Sequence[str]) -> str:
     kind = "number(38, 0)" if column.snowflake_type == "NUMBER" else column.snowflake_type.lower()
     if column.name not in present:

@@ -32,6 +32,9 @@ class WatchedConnection:
     def close(self) -> None:
         self._real.close()
 
+    def is_closed(self) -> bool:
+        return self._real.is_closed()
+
     def __enter__(self) -> WatchedConnection:
         return self
 
