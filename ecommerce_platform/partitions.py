@@ -7,7 +7,7 @@ published or applied (the ledgers of lakehouse and warehouse tell, never Dagster
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -22,6 +22,12 @@ def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
     `end_offset=1` shows today's partition while the day runs; a day is applied as often as its folder grows.
     """
     return dg.DailyPartitionsDefinition(start_date=settings.start_date.isoformat(), timezone="UTC", end_offset=1)
+
+
+def last_partition(settings: Settings) -> date:
+    """The last day that has a partition, today; the day before the start date while there is none."""
+    key = daily_partitions(settings).get_last_partition_key()
+    return date.fromisoformat(key) if key else settings.start_date - timedelta(days=1)
 
 
 def partition_days(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> tuple[date, ...]:

@@ -45,6 +45,12 @@ class LandingSettings(Section):
 
     max_quarantined_share: Decimal = Field(Decimal("0.01"), ge=0, le=1)
     """A day with a larger share of its rows in quarantine is not published."""
+    ignore: tuple[str, ...] = ()
+    """Patterns of file names, or of paths below a table's folder, that are no landing files and refuse no day, such as
+    `["*.csv", "date=*/reports/*"]`. Hidden and unfinished files are left alone without it."""
+    retention_days: int | None = Field(None, ge=1)
+    """How long landing keeps its files, counted in days back from a table's highest published day. A day older than that may
+    have no files: what is published of it stays. When empty, landing keeps every day."""
 
 
 class LakehouseSettings(Section):

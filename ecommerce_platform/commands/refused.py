@@ -85,12 +85,19 @@ def refused_publish(
     table: Table,
     day: Day,
     reason: Annotated[str, typer.Option(help="Why it is right to publish; recorded with the day.")],
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Give up the published events that the day's files no longer have.")
+    ] = False,
 ) -> None:
-    """Publish a refused day exactly as it was audited; who, when and why are recorded with it."""
+    """Publish a refused day exactly as it was audited; who, when and why are recorded with it.
+
+    A day that is refused because published events are gone is published, without them, with --withdraw only.
+    """
     from ecommerce_platform.lakehouse.errors import LakehouseError
     from ecommerce_platform.lakehouse.refused import Decision, publish_refused
 
-    decision = Decision(reason, getpass.getuser(), datetime.now(UTC).isoformat(timespec="seconds"), f"hand-{uuid4()}")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    decision = Decision(reason, getpass.getuser(), now, f"hand-{uuid4()}", withdraw=withdraw)
     try:
         record = publish_refused(settings_or_exit(), _contract(table), day.date(), decision)
     except LakehouseError as error:

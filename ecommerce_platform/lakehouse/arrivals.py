@@ -27,6 +27,7 @@ from ecommerce_platform.lakehouse.decode import (
 )
 from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.lakehouse.evolution import extra_columns, unknown_problem
+from ecommerce_platform.lakehouse.magic import HEAD_BYTES, not_parquet
 from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, UnreadableFileError, read_footer
 from ecommerce_platform.landing.files import LandingError, LandingFile, list_table
 from ecommerce_platform.object_store import arrow_s3, storage_is_away
@@ -94,7 +95,7 @@ class Arrivals:
 
 def list_landing(settings: Settings, table: str, days: Sequence[date]) -> dict[date, tuple[LandingFile, ...]]:
     """The files of each of the days, in the order of their names; by one listing."""
-    listed = list_table(settings.landing_uri, table, settings.s3, min(days), max(days)).days
+    listed = list_table(settings.landing_uri, table, settings.s3, min(days), max(days), settings.landing.ignore).days
     return {day: listed.get(day, ()) for day in days}
 
 
@@ -158,6 +159,12 @@ def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingF
     where = f"{contract.table}/{file.path}"
     try:
         with source.open_input_file(file.uri.removeprefix("s3://")) as stream:
+            if other := not_parquet(stream.read(HEAD_BYTES)):
+                return (
+                    f"{where}: its footer cannot be read: the file is {other}; expected Parquet, which begins with PAR1: "
+                    "write it as Parquet, take it out of the day's folder, or list its name under ECOMMERCE_LANDING__IGNORE"
+                )
+            stream.seek(0)
             # S3 tells a digest of the content; from a disk it is computed, and Spark finds the file in memory then.
             digest = file.version if is_s3(file.uri) else _digest(stream)
             footer = read_footer(stream)
@@ -192,12 +199,15 @@ def _digest(stream: pa.NativeFile) -> str:
 def file_groups(contract: Contract, arrivals: Sequence[DayArrival]) -> list[FileGroup]:
     """The files with rows, grouped by equal physical columns, in a stable order."""
     groups: dict[tuple[PhysicalColumn, ...], list[str]] = {}
+    root = ""
     for arrival in arrivals:
         for file in arrival.files:
             if file.footer.rows:
                 columns = relevant_columns(contract, file.footer, (column.name for column in arrival.extra))
-                groups.setdefault(columns, []).append(_spark_uri(file.uri))
-    return [FileGroup(columns, tuple(uris)) for columns, uris in groups.items()]
+                uri = _spark_uri(file.uri)
+                root = uri.removesuffix(file.path)
+                groups.setdefault(columns, []).append(uri)
+    return [FileGroup(columns, tuple(uris), root) for columns, uris in groups.items()]
 
 
 def _spark_uri(uri: str) -> str:

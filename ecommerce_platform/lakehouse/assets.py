@@ -6,7 +6,7 @@ The step does not fail because days were refused: the good days go on, the refus
 metadata, and in the check `all_days_published`, which fails the run in the end (checks.py).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -16,7 +16,8 @@ from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
 from ecommerce_platform.lakehouse.ingest import Ingest, TableResult, ingest
 from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
 from ecommerce_platform.landing.files import landed_bytes
-from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
+from ecommerce_platform.landing.unread import unread
+from ecommerce_platform.partitions import add_days_metadata, daily_partitions, last_partition, partition_days
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
@@ -47,9 +48,10 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.MaterializeResult]:
         selected = [table for table in SOURCE_TABLES if event_key(table) in context.selected_asset_keys]
         days = partition_days(context)
+        last = last_partition(settings)
 
         def to_read() -> int:
-            return landed_bytes(settings.landing_uri, selected, days[0], days[-1], settings.s3)
+            return landed_bytes(settings.landing_uri, selected, days[0], days[-1], settings.s3, settings.landing.ignore)
 
         job = Ingest(settings, lambda: spark.session_for(to_read), context.run.run_id)
         for table, result in ingest(job, days, selected).items():
@@ -62,9 +64,12 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             add_days_metadata(context, [key], by_day)
             for refused in result.refused.values():
                 context.log.error(f"{key.to_user_string()} {refused.day} is not published: {refused.reason}")
+            not_read = unread(settings, table, last)
+            for line in not_read:
+                context.log.warning(f"{key.to_user_string()}: {line}")
             for day, warning in result.warnings.items():
                 context.log.warning(f"{key.to_user_string()} {day}: {warning}")
-            yield dg.MaterializeResult(asset_key=key, metadata=table_metadata(result, contracts[table]))
+            yield dg.MaterializeResult(asset_key=key, metadata=table_metadata(result, contracts[table], not_read))
 
     return [change_events]
 
@@ -105,10 +110,11 @@ def _column_schema(contract: Contract) -> dg.TableSchema:
     )
 
 
-def table_metadata(result: TableResult, contract: Contract) -> Mapping[str, Any]:
-    """What the step as a whole did for the table."""
+def table_metadata(result: TableResult, contract: Contract, not_read: Sequence[str] = ()) -> Mapping[str, Any]:
+    """What the step as a whole did for the table; `not_read` is what lies in its landing folder and no run reads."""
     records = result.records.values()
-    return {
+    unread_entries = {"landing_not_read": list(not_read)} if not_read else {}
+    return unread_entries | {
         "dagster/row_count": sum(record.published for record in records),
         "dagster/column_schema": _column_schema(contract),
         "days_published_now": len(result.published),
@@ -141,10 +147,14 @@ def day_metadata(result: TableResult, day: date) -> dict[str, Any]:
         }
     if record and record.override:
         override = record.override
+        if override.withdrawn:
+            metadata["events_withdrawn_by_hand"] = override.withdrawn
         metadata |= {
             "published_by_hand": f"{override.reason} ({override.by}, {override.at})",
             "refused_before": override.refusal,
         }
+    if day in result.retained:
+        metadata["landing_files"] = "none: past ECOMMERCE_LANDING__RETENTION_DAYS; what is published stays"
     if refused:
         # What is published of the day, if anything, is the last good state: the numbers above are of that.
         metadata |= {"state": "refused", "reason": refused.reason, "refused_branch": refused.branch or "none"}

@@ -17,6 +17,7 @@ from pyiceberg.table import Table
 from pyiceberg.typedef import Record
 
 from ecommerce_platform.contracts import Contract
+from ecommerce_platform.lakehouse.absence import Gone, absence_reason
 from ecommerce_platform.lakehouse.arrivals import DayArrival
 from ecommerce_platform.lakehouse.ledger import AuditedCounts, DayRecord
 from ecommerce_platform.lakehouse.write import Written
@@ -32,7 +33,7 @@ class DayAudit:
     """What is known of one written day of one table. Counts are rows.
 
     `landed` comes from the files' footers, `published` and `quarantined` from Iceberg's manifests, `duplicates` from the writing
-    job: four counts by three routes.
+    job: four counts by three routes. `gone` are published events that the day's files no longer have.
     """
 
     table: str
@@ -45,6 +46,7 @@ class DayAudit:
     null_metadata: int = 0
     files: int = 0
     bytes: int = 0
+    gone: Gone | None = None
 
     @property
     def quarantined_share(self) -> Decimal:
@@ -69,17 +71,20 @@ def verdict(audit: DayAudit, max_quarantined_share: Decimal) -> str | None:
             f"{where}: {audit.null_metadata} written rows lack __op, __ts_ms or __source_ts_ms; expected none; report this "
             "with the day's files"
         )
+    reasons = [absence_reason(audit.table, audit.day, audit.gone)] if audit.gone else []
     if audit.quarantined_share > max_quarantined_share:
-        return (
+        reasons.append(
             f"{where}: {audit.quarantined} of {audit.landed} rows ({audit.quarantined_share:.2%}) cannot be read as events; "
             f"expected at most {max_quarantined_share:.2%} (ECOMMERCE_LANDING__MAX_QUARANTINED_SHARE); see the table "
             f"quarantine.{audit.table} for the rows and their reasons, correct the files, and materialize the day again"
         )
-    return None
+    return "; ".join(reasons) or None
 
 
 def may_be_overruled(audit: DayAudit | AuditedCounts) -> bool:
-    """Whether a person may publish the day nevertheless: too many unreadable rows are a judgement, lost rows never are."""
+    """Whether a person may publish the day nevertheless: too many unreadable rows are a judgement, and so are events that the
+    source withdraws; rows that the platform lost never are.
+    """
     return _conserved(audit) and not audit.null_keys and not audit.null_metadata
 
 
@@ -98,6 +103,7 @@ def audited_counts(audit: DayAudit, arrival: DayArrival) -> AuditedCounts:
         null_metadata=audit.null_metadata,
         files=len(arrival.files),
         bytes=arrival.bytes,
+        gone=audit.gone.events if audit.gone else 0,
     )
 
 
@@ -154,7 +160,11 @@ def partition_day(partition: Record) -> date:
 
 
 def measure(
-    arrival: DayArrival, counted: Mapping[date, PartitionCount], quarantined: Mapping[str, int], written: Written
+    arrival: DayArrival,
+    counted: Mapping[date, PartitionCount],
+    quarantined: Mapping[str, int],
+    written: Written,
+    gone: Gone | None = None,
 ) -> DayAudit:
     """The day's measures put together."""
     count = counted.get(arrival.day, PartitionCount())
@@ -169,4 +179,5 @@ def measure(
         null_metadata=count.null_metadata,
         files=count.files,
         bytes=count.bytes,
+        gone=gone,
     )

@@ -14,7 +14,8 @@ from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.audit import count_days, volume_warning
 from ecommerce_platform.lakehouse.ledger import TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.tables import event_identifier
-from ecommerce_platform.partitions import daily_partitions
+from ecommerce_platform.landing.unread import unread
+from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 
@@ -23,13 +24,16 @@ _CONSERVATION = (
 )
 _SHARE = "The share of rows in quarantine is within the limit."
 _VOLUME = "As many rows landed as on the same weekday of recent weeks, within a factor of two."
+_READ = "Everything in the table's landing folder belongs to a day that some run reads."
 _PUBLISHED = (
     "All days of the run are published with their newest content; if not, the run fails after all else has finished."
 )
 
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """`row_conservation` (blocking), `quarantine_share`, `volume`, and `all_days_published` of each event table."""
+    """`row_conservation` (blocking), `quarantine_share`, `volume`, `landing_is_read`, and `all_days_published` of each event
+    table.
+    """
     return [_audit_checks(settings), _closing_check(settings)]
 
 
@@ -41,6 +45,7 @@ def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
             dg.AssetCheckSpec("row_conservation", asset=event_key(table), blocking=True, description=_CONSERVATION),
             dg.AssetCheckSpec("quarantine_share", asset=event_key(table), description=_SHARE),
             dg.AssetCheckSpec("volume", asset=event_key(table), description=_VOLUME),
+            dg.AssetCheckSpec("landing_is_read", asset=event_key(table), description=_READ),
         )
     ]
 
@@ -51,6 +56,7 @@ def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
             "row_conservation": row_conservation,
             "quarantine_share": quarantine_share,
             "volume": volume,
+            "landing_is_read": landing_is_read,
         }
         for key in sorted(context.selected_asset_check_keys):
             yield checks[key.name](settings, key.asset_key.path[-1], days)
@@ -167,6 +173,18 @@ def volume(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetChec
         check_name="volume",
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"unusual_days": warnings},
+    )
+
+
+def landing_is_read(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
+    """Misnamed folders, stray files, and days without a partition, whatever the run's days are."""
+    lines = unread(settings, table, last_partition(settings))
+    return dg.AssetCheckResult(
+        passed=not lines,
+        asset_key=event_key(table),
+        check_name="landing_is_read",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"not_read": list(lines)},
     )
 
 

@@ -7,12 +7,13 @@ not: single values (values.py), writing (write.py, quarantine.py), duplicates (d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from functools import reduce
 from operator import or_
+from posixpath import normpath
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
@@ -37,8 +38,8 @@ OPERATIONS = {
     "read": "READ",
 }
 
-#: The end of a path in which no character is escaped.
-_PLAIN_PLACE = re.compile(r"date=\d{4}-\d{2}-\d{2}/[A-Za-z0-9._=-]+$")
+#: A path below the table's folder in which no character is escaped.
+_PLAIN_PLACE = re.compile(r"date=\d{4}-\d{2}-\d{2}/[A-Za-z0-9._=/-]+")
 _FEW_FILES = 8
 
 #: The decimals by which others are read; the first that holds all values of a form is taken.
@@ -70,10 +71,13 @@ class QuarantineReason(StrEnum):
 
 @dataclass(frozen=True)
 class FileGroup:
-    """Files with equal physical columns, read together. `uris` are as Spark wants them."""
+    """Files with equal physical columns, read together. `uris` are as Spark wants them; `root` is the table's folder, a slash
+    at its end.
+    """
 
     columns: tuple[PhysicalColumn, ...]
     uris: tuple[str, ...]
+    root: str
 
 
 def event_columns(contract: Contract) -> tuple[Column, ...]:
@@ -174,7 +178,7 @@ def read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> Dat
         F.col("_metadata.file_path").alias("_path"),
         F.col("_metadata.row_index").alias(_ROW),
     )
-    day, file = _place(F.col("_path"), group.uris)
+    day, file = _place(F.col("_path"), group)
     values = {column.name: _decoded(column, physical.get(column.name)) for column in columns}
     values |= _change_times(values)
     return rows.select(
@@ -186,24 +190,35 @@ def read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> Dat
     )
 
 
-def _place(path: SparkColumn, uris: Sequence[str]) -> tuple[SparkColumn, SparkColumn]:
-    """Day and file (`date=YYYY-MM-DD/<name>`) of a row, from its path, which ends with the latter."""
-    # Found by position, because a pattern would cost as much as the decoding.
-    escaped = F.substring_index(path, "/", -1)
-    day = F.substr(path, F.length(path) - F.length(escaped) - 10, F.lit(10))
+def _place(path: SparkColumn, group: FileGroup) -> tuple[SparkColumn, SparkColumn]:
+    """Day and file (`date=YYYY-MM-DD/<name>`, or with folders in between) of a row, from its path below the table's folder."""
+    # Found by position, because a pattern would cost as much as the decoding. No slash is ever escaped.
+    slashes = _slashes(group.root)
+    # Of a local file Spark says `file:/…`, or `file:///…`.
+    short, full = F.substring_index(path, "/", slashes - len("//")), F.substring_index(path, "/", slashes)
+    folder = F.when(F.startswith(path, F.lit("file:")) & ~F.startswith(path, F.lit("file://")), short).otherwise(full)
+    escaped = F.substr(path, F.length(folder) + 2)
     # The path is that of a URI, in which a plus sign is a plus sign.
-    name = F.when(
+    files = F.when(
         F.contains(escaped, F.lit("%")), F.url_decode(F.replace(escaped, F.lit("+"), F.lit("%2B")))
     ).otherwise(escaped)
-    days, files = day.cast("date"), F.concat(F.lit("date="), day, F.lit("/"), name)
-    known = [match[0] for uri in uris if (match := _PLAIN_PLACE.search(uri))]
-    if len(known) == len(uris) <= _FEW_FILES:
-        # Cutting the path of each row takes a quarter of the decoding; comparing its end with a few known ones does not.
-        for place in known:
+    days = F.substr(escaped, F.lit(6), F.lit(10)).cast("date")
+    places = sorted((uri.removeprefix(group.root) for uri in group.uris), key=len)
+    if len(places) <= _FEW_FILES and all(_PLAIN_PLACE.fullmatch(place) for place in places):
+        # Cutting the path of each row takes a quarter of the decoding; comparing its end with a few known ones does not. Of two
+        # that end alike, the longer one is meant, which is compared first.
+        for place in places:
             here = F.endswith(path, F.lit(f"/{place}"))
             days = F.when(here, F.lit(date.fromisoformat(place[5:15]))).otherwise(days)
             files = F.when(here, F.lit(place)).otherwise(files)
     return days, files
+
+
+def _slashes(root: str) -> int:
+    """How many slashes Spark's paths have up to the files below `root`: it leaves out what a path does not need."""
+    _, _, path = root.partition("://")
+    start = "/" if path.startswith("/") else ""
+    return len("//") + f"{normpath(start + path.lstrip('/'))}/".count("/")
 
 
 def _raw_column(column: Column, physical: Mapping[str, PhysicalColumn]) -> SparkColumn:

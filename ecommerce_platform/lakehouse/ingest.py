@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from pyiceberg.catalog import Catalog
@@ -43,6 +43,7 @@ from ecommerce_platform.lakehouse.ledger import (
     TableLedger,
     read_table_ledger,
 )
+from ecommerce_platform.lakehouse.replaced import Replaced
 from ecommerce_platform.lakehouse.tables import (
     add_extra_columns,
     ensure_event_table,
@@ -67,7 +68,9 @@ MAX_CONFLICTS = 5
 
 @dataclass(frozen=True)
 class TableResult:
-    """What became of a table's days. `published` were written now, `unchanged` were published with the same content before."""
+    """What became of a table's days. `published` were written now, `unchanged` were published with the same content before, or
+    are `retained`: published, and so old that landing need not keep their files.
+    """
 
     table: str
     published: Mapping[date, DayRecord]
@@ -77,6 +80,7 @@ class TableResult:
     unknown_columns: Mapping[date, tuple[str, ...]]
     snapshot_id: int
     seconds: float
+    retained: tuple[date, ...] = ()
 
     @property
     def records(self) -> dict[date, DayRecord]:
@@ -142,6 +146,8 @@ class _Progress:
         self.ledger = EMPTY
         #: The contract with the extra columns of the table, by which rows are decoded and written.
         self.decoded = contract
+        #: Days without files that landing may have emptied: what is published of them stays.
+        self.retained: set[date] = set()
 
     @property
     def identifier(self) -> str:
@@ -161,6 +167,12 @@ class _Progress:
             for day, arrival in self.arrivals.days.items()
             if day not in self.refused and (self.job.force or not _is_published(self.ledger, arrival))
         ]
+        replaced = self._replaced()
+        self.retained = {arrival.day for arrival in todo if replaced.is_retained(arrival)}
+        todo = [arrival for arrival in todo if arrival.day not in self.retained]
+        emptied = [arrival for arrival in todo if replaced.is_emptied(arrival)]
+        if emptied:
+            return self._refuse_emptied(replaced, emptied, table)
         if self.one_by_one:
             todo = [item for item in todo if item.day not in self.published and item.day not in self.failed_alone][:1]
         if not todo:
@@ -169,7 +181,7 @@ class _Progress:
         return self._attempt(table, todo) and not self.one_by_one
 
     def _attempt(self, table: Table, todo: list[DayArrival]) -> bool:
-        if not any(arrival.rows or _published_rows(self.ledger, arrival.day) for arrival in todo):
+        if not any(arrival.rows for arrival in todo):
             return self._publish_empty(table, todo)
         todo = self._take_extra_columns(table, todo)
         return self._write_audit_publish(self.catalog.load_table(self.identifier), todo) if todo else True
@@ -189,6 +201,27 @@ class _Progress:
         table = add_extra_columns(self.catalog, table, self.contract, extra)
         self.decoded = with_extra_columns(self.contract, table)
         return taken
+
+    def _replaced(self) -> Replaced:
+        return Replaced(self.job.settings, self.contract, self.ledger)
+
+    def _refuse_emptied(self, replaced: Replaced, days: list[DayArrival], table: Table) -> bool:
+        """Days that have no rows any more and of which events are published: refused with an empty day on their branch."""
+        standing = {arrival.day: replaced.standing_refusal(arrival, table) for arrival in days}
+        self.refused.update({day: old for day, old in standing.items() if old})
+        new = [arrival for arrival in days if not standing[arrival.day]]
+        if not new:
+            return False
+        branch, run_id = publishing.audit_branch(self.job.run_id, self.attempts), self.job.run_id
+        try:
+            on = [arrival.day for arrival in new]
+            snapshot_id, gone = replaced.write_emptied(self.catalog, branch, on, run_id)
+        except PublishConflictError:
+            return False
+        refusals = self._judge({item.day: replace(_empty_audit(item), gone=gone[item.day]) for item in new}, new)
+        publishing.record_refusals(self.catalog, table, refusals, snapshot_id, drop=branch)
+        self.refused.update({refusal.day: refusal for refusal in refusals})
+        return False
 
     def _publish_empty(self, table: Table, todo: list[DayArrival]) -> bool:
         """Days without rows, now and before: the ledger says so, there is nothing to write."""
@@ -244,7 +277,12 @@ class _Progress:
         snapshot_id = publishing.branch_snapshot(table, branch)
         publishing.require_commits(table, snapshot_id, written.commits)
         counted = auditing.count_days(table, snapshot_id, contract, [arrival.day for arrival in todo])
-        return {arrival.day: auditing.measure(arrival, counted, quarantined, written) for arrival in todo}
+        snapshots = (publishing.main_snapshot(table), snapshot_id)
+        gone = self._replaced().gone(self.job.session, contract, todo, snapshots, quarantined)
+        return {
+            arrival.day: auditing.measure(arrival, counted, quarantined, written, gone.get(arrival.day))
+            for arrival in todo
+        }
 
     def _quarantine(self, written: Written, todo: list[DayArrival]) -> dict[str, int]:
         """Writes the rows that are no events; returns what the table then holds of each content."""
@@ -270,7 +308,8 @@ class _Progress:
         for arrival in todo:
             audit = audits[arrival.day]
             reason = verdict(audit, self.job.settings.landing.max_quarantined_share)
-            if reason and not (self._override(arrival) and may_be_overruled(audit)):
+            decided = self._override(arrival) and may_be_overruled(audit) and not audit.gone
+            if reason and not decided:
                 branch = publishing.refused_branch(arrival.day.isoformat(), arrival.content_id)
                 counts = audited_counts(audit, arrival)
                 refusals.append(self._refusal(arrival.day, reason, arrival.content_id, branch, counts))
@@ -286,7 +325,7 @@ class _Progress:
     ) -> bool:
         records = [self._record(arrival, snapshot_id, audits[arrival.day]) for arrival in todo]
         try:
-            publishing.publish(self.catalog, table, snapshot_id, records)
+            publishing.publish(self.catalog, table, snapshot_id, records, seen=self.ledger.refused)
         except PublishConflictError:
             publishing.drop_branch(self.catalog, table, branch)
             return False
@@ -305,6 +344,8 @@ class _Progress:
             for record in (self.before.published.get(day), self.before.refused.get(day))
             if record and record.content_id
         } - {record.content_id for record in records}
+        now = read_table_ledger(self.contract.table, self.catalog.load_table(self.identifier))
+        old = {content for content in old if not now.knows(content)}
         if old:
             quarantine.drop(ensure_quarantine_table(self.catalog, self.job.settings, self.contract), sorted(old))
 
@@ -344,13 +385,16 @@ class _Progress:
             self.refused[day] = self._refusal(day, reason, self.arrivals.days[day].content_id)
 
     def record_refusals(self) -> None:
-        """Writes refusals that are not in the ledger yet, and lifts those whose files are again what is published."""
+        """Writes refusals that are not in the ledger yet, and lifts those that the last attempt saw and whose files are again
+        what is published.
+        """
         table = self.catalog.load_table(self.identifier)
         ledger = read_table_ledger(self.contract.table, table)
         new = [refusal for day, refusal in self.refused.items() if ledger.refused.get(day) != refusal]
         if new:
             publishing.record_refusals(self.catalog, table, new)
-        lifted = [ledger.refused[day] for day in self.days if day in ledger.refused and day not in self.refused]
+        seen = self.ledger.refused
+        lifted = [seen[day] for day in self.days if day in seen and day not in self.refused]
         if lifted:
             publishing.lift_refusals(self.catalog, table, lifted)
 
@@ -359,7 +403,9 @@ class _Progress:
         ledger = read_table_ledger(self.contract.table, table)
         mine = {day: record for day, record in ledger.published.items() if day in self.days}
         warnings = {
-            day: volume_warning(ledger.published, day, arrival.rows) for day, arrival in self.arrivals.days.items()
+            day: volume_warning(ledger.published, day, arrival.rows)
+            for day, arrival in self.arrivals.days.items()
+            if day not in self.retained
         }
         return TableResult(
             table=self.contract.table,
@@ -372,6 +418,7 @@ class _Progress:
             },
             snapshot_id=publishing.main_snapshot(table),
             seconds=seconds,
+            retained=tuple(sorted(self.retained)),
         )
 
     def _record(self, arrival: DayArrival, snapshot_id: int, audit: DayAudit) -> DayRecord:
@@ -402,11 +449,6 @@ class _Progress:
 def _is_published(ledger: TableLedger, arrival: DayArrival) -> bool:
     record = ledger.published.get(arrival.day)
     return record is not None and record.content_id == arrival.content_id
-
-
-def _published_rows(ledger: TableLedger, day: date) -> int:
-    record = ledger.published.get(day)
-    return record.published if record else 0
 
 
 def _empty_audit(arrival: DayArrival) -> DayAudit:

@@ -15,13 +15,17 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.expressions import In
 
 from ecommerce_platform.contracts import Contract
+from ecommerce_platform.lakehouse.absence import Gone, absence_reason
 from ecommerce_platform.lakehouse.arrivals import DayArrival, scan
 from ecommerce_platform.lakehouse.decode import event_columns, schema_problem
 from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.lakehouse.evolution import merged
 from ecommerce_platform.lakehouse.ledger import TableLedger, read_ledger
 from ecommerce_platform.lakehouse.tables import event_identifier, quarantine_identifier, with_extra_columns
+from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import list_days
+from ecommerce_platform.landing.unread import unread
+from ecommerce_platform.partitions import last_partition
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 
@@ -55,8 +59,8 @@ class QuarantinedRow:
 class ContractDifference:
     """How the landing files of a table differ from its contract on some days.
 
-    `kind` is "unknown column" (in files, not in the contract), "missing column" (in the contract, in none of a file), or
-    "refused" (the day cannot be taken; `found` says why).
+    `kind` is "unknown column" (in files, not in the contract), "missing column" (in the contract, in none of a file), "refused"
+    (the day cannot be taken; `found` says why), or "not read" (something in the table's folder that belongs to no partition).
     """
 
     table: str
@@ -92,9 +96,36 @@ def quarantined_of(settings: Settings, table: str, content_id: str) -> list[Quar
 
 def contract_differences(settings: Settings, contract: Contract, days: Sequence[date] = ()) -> list[ContractDifference]:
     """What the landing files of the table have and the contract has not, and the other way round; reads footers only."""
-    wanted = sorted(days or list_days(settings.landing_uri, contract.table, settings.s3))
-    if not wanted:
-        return []
+    wanted = sorted(days or list_days(settings.landing_uri, contract.table, settings.s3, settings.landing.ignore))
+    not_read = [
+        ContractDifference(contract.table, "not read", "", line, (), 0)
+        for line in unread(settings, contract.table, last_partition(settings))
+    ]
+    absent = _absent_days(settings, contract, wanted, days)
+    return not_read + absent + (_differences(settings, contract, wanted) if wanted else [])
+
+
+def _absent_days(
+    settings: Settings, contract: Contract, landed: Sequence[date], days: Sequence[date]
+) -> list[ContractDifference]:
+    """Days of which events are published and no file is left, unless landing need not keep them any more."""
+    published = read_ledger(settings, [contract.table])[contract.table].published
+    listed = (
+        set(list_days(settings.landing_uri, contract.table, settings.s3, settings.landing.ignore))
+        if days
+        else set(landed)
+    )
+    retained = past_retention(published, settings.landing.retention_days)
+    return [
+        ContractDifference(
+            contract.table, "refused", "", absence_reason(contract.table, day, Gone(record.published, 0)), (day,), 0
+        )
+        for day, record in published.items()
+        if record.published and day not in listed and (not days or day in days) and not retained(day)
+    ]
+
+
+def _differences(settings: Settings, contract: Contract, wanted: Sequence[date]) -> list[ContractDifference]:
     arrivals = scan(settings, contract, wanted)
     seen: dict[tuple[str, str, str], list[date]] = {}
     for day, arrival in arrivals.days.items():

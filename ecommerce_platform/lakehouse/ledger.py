@@ -28,7 +28,8 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 
 #: How records are written. A change that an older release would misread raises it, and `_parsed` learns to read both.
-LEDGER_VERSION = 1
+#: Version 2: events that are gone, and their withdrawal.
+LEDGER_VERSION = 2
 VERSION_PROPERTY = "ecommerce.ledger-version"
 _DAYS = "ecommerce.days."
 _REFUSED = "ecommerce.refused."
@@ -36,13 +37,17 @@ _REFUSED = "ecommerce.refused."
 
 @dataclass(frozen=True)
 class Override:
-    """A person's decision to publish a day that the audit had refused; it belongs to the day's content id."""
+    """A person's decision to publish a day that the audit had refused; it belongs to the day's content id.
+
+    `withdrawn` counts the published events that the decision gave up.
+    """
 
     reason: str
     by: str
     at: str
     audited_snapshot_id: int
     refusal: str
+    withdrawn: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,9 @@ class DayRecord:
 
 @dataclass(frozen=True)
 class AuditedCounts:
-    """What the audit measured of a day that it refused; `files` and `bytes` are those that landed."""
+    """What the audit measured of a day that it refused; `files` and `bytes` are those that landed, `gone` counts published
+    events that the day's files lack.
+    """
 
     landed: int
     published: int
@@ -80,6 +87,7 @@ class AuditedCounts:
     null_metadata: int
     files: int
     bytes: int
+    gone: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,11 @@ class TableLedger:
 
     published: Mapping[date, DayRecord]
     refused: Mapping[date, RefusedDay]
+
+    def knows(self, content_id: str) -> bool:
+        """Whether some day has this content, published or refused."""
+        days: tuple[DayRecord | RefusedDay, ...] = (*self.published.values(), *self.refused.values())
+        return any(day.content_id == content_id for day in days)
 
 
 EMPTY = TableLedger({}, {})
@@ -172,6 +185,11 @@ def refused_property(refused: RefusedDay) -> tuple[str, str]:
     return refused_property_name(refused.day), _json(_fields(refused))
 
 
+def refused_properties(refusals: Iterable[RefusedDay]) -> dict[str, str]:
+    """The properties to set so that the refusals are in the ledger."""
+    return {VERSION_PROPERTY: str(LEDGER_VERSION)} | dict(map(refused_property, refusals))
+
+
 def refused_property_name(day: date) -> str:
     return f"{_REFUSED}{day.isoformat()}"
 
@@ -201,6 +219,14 @@ def read_ledger(settings: Settings, tables: Iterable[str] = SOURCE_TABLES) -> di
 def published_days(settings: Settings) -> dict[str, dict[date, DayRecord]]:
     """The published days of each source table."""
     return {table: dict(ledger.published) for table, ledger in read_ledger(settings).items()}
+
+
+def published_events(settings: Settings) -> dict[str, dict[date, int]]:
+    """How many events of each published day each source table has."""
+    return {
+        table: {day: record.published for day, record in days.items()}
+        for table, days in published_days(settings).items()
+    }
 
 
 def refused_days(settings: Settings) -> dict[str, dict[date, RefusedDay]]:

@@ -11,7 +11,8 @@ against, once; a second attempt finds it done, and a competitor finds that `main
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
@@ -37,7 +38,7 @@ from ecommerce_platform.lakehouse.ledger import (
     TableLedger,
     published_properties,
     read_table_ledger,
-    refused_property,
+    refused_properties,
     refused_property_name,
 )
 
@@ -54,7 +55,23 @@ def audit_branch(run_id: str, attempt: int) -> str:
 
 def refused_branch(refused_day: str, content_id: str) -> str:
     """The branch that keeps a refused day; the same content refused again finds its branch again."""
-    return f"{REFUSED_BRANCH}{refused_day.replace('-', '')}_{content_id[:12]}"
+    return f"{_refused_branches(refused_day)}{content_id[:12]}"
+
+
+def _refused_branches(refused_day: str) -> str:
+    """How the names of all branches begin that keep what was refused of a day."""
+    return f"{REFUSED_BRANCH}{refused_day.replace('-', '')}_"
+
+
+def _branches_of(table: Table, days: Iterable[date]) -> list[str]:
+    """The branches that keep what was refused of these days; more than one when two runs refused it at once."""
+    begins = tuple(_refused_branches(day.isoformat()) for day in days)
+    return sorted(name for name in table.metadata.refs if name.startswith(begins)) if begins else []
+
+
+def _unchanged(table: Table, branches: Iterable[str]) -> tuple[TableRequirement, ...]:
+    """That nobody has moved or dropped these branches since the table was looked at."""
+    return tuple(AssertRefSnapshotId(ref=name, snapshot_id=table.metadata.refs[name].snapshot_id) for name in branches)
 
 
 def main_snapshot(table: Table) -> int:
@@ -110,12 +127,14 @@ def publish(
     overruled: RefusedDay | None = None,
     *,
     same_content: bool = False,
+    seen: Mapping[date, RefusedDay] | None = None,
 ) -> None:
     """Makes the audited snapshot the one that readers see, and records its days. Repeating it changes nothing.
 
     `overruled` is the refusal that a person has overruled: it must still stand. With `same_content` the days are only written
-    anew, and refusals of newer content stay. Raises PublishConflictError when the refusal has changed, or when `main` is no
-    longer what the snapshot was written on.
+    anew, and refusals of newer content stay. `seen` are the refusals that stood when the days' files were read. Raises
+    PublishConflictError when the refusal has changed, when another run has refused other content of the days since, or when
+    `main` is no longer what the snapshot was written on.
     """
 
     def change(current: Table) -> _Change:
@@ -134,9 +153,11 @@ def publish(
         if overruled and ledger.refused.get(overruled.day) != overruled:
             raise PublishConflictError(f"table {'.'.join(current.name())}: the refusal of {overruled.day} has changed")
         lifted = [] if same_content else [record.day for record in records if record.day in ledger.refused]
+        _require_seen(current, ledger, [record for record in records if record.day in lifted], seen)
         # Once main moves, no other audit branch can be published any more; and a day's refusal is history.
         stale = [name for name in current.metadata.refs if name.startswith(AUDIT_BRANCH)]
-        stale += [ledger.refused[day].branch for day in lifted if ledger.refused[day].branch in current.metadata.refs]
+        history = _branches_of(current, lifted)
+        stale += history
         updates: list[TableUpdate] = [
             _point(MAIN_BRANCH, snapshot_id),
             *(RemoveSnapshotRefUpdate(ref_name=name) for name in dict.fromkeys(stale)),
@@ -144,14 +165,23 @@ def publish(
         ]
         if lifted:
             updates.append(RemovePropertiesUpdate(removals=[refused_property_name(day) for day in lifted]))
-        unmoved: tuple[TableRequirement, ...] = (AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=head),)
-        if overruled:
-            # Another content that is refused meanwhile drops this branch, and with it the right to publish it.
-            kept = current.metadata.refs[overruled.branch].snapshot_id
-            unmoved += (AssertRefSnapshotId(ref=overruled.branch, snapshot_id=kept),)
-        return unmoved, tuple(updates)
+        # Other content that is refused meanwhile drops a refusal's branch, and with it the right to lift that refusal.
+        return _unchanged(current, [MAIN_BRANCH, *history]), tuple(updates)
 
     _commit(catalog, table, change)
+
+
+def _require_seen(
+    table: Table, ledger: TableLedger, records: Sequence[DayRecord], seen: Mapping[date, RefusedDay] | None
+) -> None:
+    """That the refusals which these records lift are those that were seen, or of the very content that is published."""
+    for record in records if seen is not None else ():
+        standing = ledger.refused[record.day]
+        if standing != (seen or {}).get(record.day) and standing.content_id != record.content_id:
+            raise PublishConflictError(
+                f"table {'.'.join(table.name())}: another run has refused other content of {record.day} meanwhile: "
+                f"{standing.reason}"
+            )
 
 
 def publish_in_place(catalog: Catalog, table: Table, head: int, records: Sequence[DayRecord]) -> None:
@@ -177,16 +207,16 @@ def record_refusals(
     def change(current: Table) -> _Change:
         ledger = read_table_ledger(table.name()[-1], current)
         standing = [item for item in refusals if not _overruled(ledger, item)]
-        old = {ledger.refused[item.day].branch for item in standing if item.day in ledger.refused}
         kept = {item.branch for item in standing if item.branch}
-        gone = [name for name in (*sorted(old - kept), drop) if name in current.metadata.refs]
+        old = [name for name in _branches_of(current, [item.day for item in standing]) if name not in kept]
+        gone = [*old, drop] if drop in current.metadata.refs else old
         updates: list[TableUpdate] = []
         if standing:
-            updates.append(SetPropertiesUpdate(updates=dict(map(refused_property, standing))))
+            updates.append(SetPropertiesUpdate(updates=refused_properties(standing)))
         if snapshot_id is not None:
             updates += [_point(name, snapshot_id) for name in sorted(kept)]
         updates += [RemoveSnapshotRefUpdate(ref_name=name) for name in gone]
-        return (), tuple(updates)
+        return _unchanged(current, old), tuple(updates)
 
     _commit(catalog, table, change)
 
@@ -197,20 +227,27 @@ def _overruled(ledger: TableLedger, refusal: RefusedDay) -> bool:
     return bool(record and record.override and record.content_id == refusal.content_id)
 
 
-def lift_refusals(catalog: Catalog, table: Table, days: Sequence[RefusedDay]) -> None:
-    """Forgets refusals: of days whose files are again what is published, or that a person has dropped."""
+def lift_refusals(catalog: Catalog, table: Table, days: Sequence[RefusedDay]) -> tuple[RefusedDay, ...]:
+    """Forgets refusals: of days whose files are again what is published, or that a person has dropped.
+
+    A refusal is forgotten only while it is the one that was seen: where another run has refused the day again meanwhile, the
+    newer refusal and its branch stay. Returns those that were forgotten.
+    """
+    lifted: list[RefusedDay] = []
 
     def change(current: Table) -> _Change:
         standing = read_table_ledger(table.name()[-1], current).refused
-        names = [refused_property_name(item.day) for item in days if standing.get(item.day) == item]
-        there = [name for name in names if name in current.properties]
-        refs = [item.branch for item in days if item.branch in current.metadata.refs]
-        updates: list[TableUpdate] = [RemoveSnapshotRefUpdate(ref_name=name) for name in dict.fromkeys(refs)]
-        if there:
-            updates.append(RemovePropertiesUpdate(removals=there))
-        return (), tuple(updates)
+        still = [item for item in days if standing.get(item.day) == item]
+        # One that is gone altogether was lifted by an attempt whose answer was lost.
+        lifted[:] = [*still, *(item for item in lifted if item.day not in standing)]
+        branches = _branches_of(current, [item.day for item in still])
+        updates: list[TableUpdate] = [RemoveSnapshotRefUpdate(ref_name=name) for name in branches]
+        if still:
+            updates.append(RemovePropertiesUpdate(removals=[refused_property_name(item.day) for item in still]))
+        return _unchanged(current, branches), tuple(updates)
 
     _commit(catalog, table, change)
+    return tuple(lifted)
 
 
 def _is_published(table: Table, snapshot_id: int) -> bool:

@@ -18,9 +18,7 @@ from datetime import date
 from typing import Any
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.expressions import EqualTo
-from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
 from ecommerce_platform.contracts import SOURCE_TABLES, Contract
@@ -28,6 +26,7 @@ from ecommerce_platform.lakehouse import publish as publishing
 from ecommerce_platform.lakehouse import quarantine
 from ecommerce_platform.lakehouse.audit import count_days, may_be_overruled
 from ecommerce_platform.lakehouse.backoff import Backoff
+from ecommerce_platform.lakehouse.day_files import replace_days
 from ecommerce_platform.lakehouse.errors import OverruleError, PublishConflictError
 from ecommerce_platform.lakehouse.inspection import quarantined_of
 from ecommerce_platform.lakehouse.ledger import (
@@ -48,13 +47,17 @@ SAMPLE_ROWS = 5
 
 @dataclass(frozen=True)
 class Decision:
-    """Who publishes a refused day, why, and when (an audit stamp, ISO 8601, UTC)."""
+    """Who publishes a refused day, why, and when (an audit stamp, ISO 8601, UTC).
+
+    `withdraw` says that published events which the day lacks are to go; nothing else lets them go.
+    """
 
     reason: str
     by: str
     at: str
     run_id: str
     reached: Callable[[str], None] = lambda step: None
+    withdraw: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class DecidedDay:
     published_because: str = ""
     published_by: str = ""
     published_at: str = ""
+    events_gone: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,18 @@ def decided_days(settings: Settings, *, published: bool = False) -> list[Decided
 
 
 def _refused_line(item: RefusedDay) -> DecidedDay:
-    landed, quarantined = (item.audited.landed, item.audited.quarantined) if item.audited else (None, None)
+    audited = item.audited
     return DecidedDay(
-        item.table, item.day, "refused", item.reason, landed, quarantined, item.branch, item.content_id, item.run_id
+        item.table,
+        item.day,
+        "refused",
+        item.reason,
+        audited.landed if audited else None,
+        audited.quarantined if audited else None,
+        item.branch,
+        item.content_id,
+        item.run_id,
+        events_gone=audited.gone if audited else None,
     )
 
 
@@ -117,7 +130,7 @@ def _published_line(record: DayRecord) -> DecidedDay:
     return DecidedDay(
         record.table,
         record.day,
-        "published by hand",
+        "withdrawn by hand" if override.withdrawn else "published by hand",
         override.refusal,
         record.landed,
         record.quarantined,
@@ -127,6 +140,7 @@ def _published_line(record: DayRecord) -> DecidedDay:
         override.reason,
         override.by,
         override.at,
+        override.withdrawn,
     )
 
 
@@ -165,7 +179,7 @@ def publish_refused(settings: Settings, contract: Contract, day: date, decision:
     """Publishes what the audit has refused, exactly as it was audited, on today's `main`. Twice is the same as once.
 
     Raises OverruleError when the day is not refused, nothing was audited, or rows were lost: only a share of unreadable rows
-    above the limit is for a person to judge.
+    above the limit is for a person to judge, and, with `decision.withdraw`, published events that the day's files lack.
     """
     if not decision.reason.strip():
         raise OverruleError("publishing a refused day needs a reason: it is recorded with the day")
@@ -183,7 +197,7 @@ def publish_refused(settings: Settings, contract: Contract, day: date, decision:
             raise OverruleError(
                 f"{item.table} {day}: other content has been refused meanwhile: {item.reason}; look at it, then decide again"
             )
-        seen, audited = item, _publishable(item, table)
+        seen, audited = item, _publishable(item, table, decision)
         branch = publishing.audit_branch(decision.run_id, attempt)
         try:
             record = _publish_once(settings, contract, catalog, table, item, audited, branch, decision)
@@ -206,7 +220,11 @@ def drop_refused(settings: Settings, contract: Contract, day: date) -> RefusedDa
     table = catalog.load_table(event_identifier(settings, contract.table))
     ledger = read_table_ledger(contract.table, table)
     item = _standing(ledger, contract.table, day)
-    publishing.lift_refusals(catalog, table, [item])
+    if not publishing.lift_refusals(catalog, table, [item]):
+        raise OverruleError(
+            f"{item.table} {day}: the refusal has changed meanwhile; look at it with `ecommerce-platform refused show`, then "
+            "decide again"
+        )
     published = ledger.published.get(day)
     _forget(catalog, settings, contract, [item.content_id], published.content_id if published else "")
     return item
@@ -219,7 +237,7 @@ def _standing(ledger: TableLedger, table: str, day: date) -> RefusedDay:
     raise OverruleError(f"{table} {day} is not refused; refused days of {table}: {refused}")
 
 
-def _publishable(item: RefusedDay, table: Table) -> AuditedCounts:
+def _publishable(item: RefusedDay, table: Table, decision: Decision) -> AuditedCounts:
     where = f"{item.table} {item.day}"
     if item.audited is None or item.branch not in table.metadata.refs:
         raise OverruleError(
@@ -229,7 +247,16 @@ def _publishable(item: RefusedDay, table: Table) -> AuditedCounts:
     if not may_be_overruled(item.audited):
         raise OverruleError(
             f"{where}: {item.reason}. That is no matter of judgement: rows would be lost or doubled; expected a day whose only "
-            "fault is its share of unreadable rows: materialize the day again"
+            "fault is its share of unreadable rows, or events that are gone: materialize the day again"
+        )
+    if item.audited.gone and not decision.withdraw:
+        raise OverruleError(
+            f"{where}: {item.reason}. Publishing it gives up {item.audited.gone} published events, which only `--withdraw` does"
+        )
+    if decision.withdraw and not item.audited.gone:
+        raise OverruleError(
+            f"{where}: no published event is gone, so there is nothing to withdraw; the day is refused for another reason: "
+            f"{item.reason}. To publish it nevertheless, leave out `--withdraw`"
         )
     return item.audited
 
@@ -247,7 +274,8 @@ def _publish_once(
     audited_snapshot = table.metadata.refs[item.branch].snapshot_id
     publishing.start_branch(catalog, table, branch)
     decision.reached("branched")
-    snapshot_id = _put_day_on(catalog.load_table(table.name()), branch, item.day, audited_snapshot, decision)
+    properties = {"ecommerce.run-id": decision.run_id, "ecommerce.audited-snapshot-id": str(audited_snapshot)}
+    snapshot_id = replace_days(catalog.load_table(table.name()), branch, [item.day], audited_snapshot, properties)
     decision.reached("written")
     _check_content(settings, contract, catalog, item, audited, snapshot_id)
     record = DayRecord(
@@ -262,39 +290,11 @@ def _publish_once(
         files=audited.files,
         bytes=audited.bytes,
         run_id=decision.run_id,
-        override=Override(decision.reason, decision.by, decision.at, audited_snapshot, item.reason),
+        override=Override(decision.reason, decision.by, decision.at, audited_snapshot, item.reason, audited.gone),
     )
     publishing.publish(catalog, table, snapshot_id, [record], overruled=item)
     decision.reached("published")
     return record
-
-
-def _put_day_on(table: Table, branch: str, day: date, audited_snapshot: int, decision: Decision) -> int:
-    """Replaces the day's files on the branch by those of the audited snapshot; returns the branch's new snapshot."""
-    if branch not in table.metadata.refs:
-        raise PublishConflictError(f"branch {branch} is gone: another publication came first")
-    head = table.metadata.refs[branch].snapshot_id
-    properties = {"ecommerce.run-id": decision.run_id, "ecommerce.audited-snapshot-id": str(audited_snapshot)}
-    try:
-        with table.transaction() as transaction:
-            update = transaction.update_snapshot(snapshot_properties=properties, branch=branch)
-            with update.overwrite() as files:
-                for file in _files_of_day(table, head, day):
-                    files.delete_data_file(file)
-                for file in _files_of_day(table, audited_snapshot, day):
-                    files.append_data_file(file)
-    except (CommitFailedException, ValidationException, ValueError) as error:
-        # Another publication has dropped the branch, or a snapshot on any branch took the sequence number (PyIceberg's
-        # ValueError).
-        raise PublishConflictError(f"branch {branch}: another writer came first: {error}") from error
-    return table.metadata.refs[branch].snapshot_id
-
-
-def _files_of_day(table: Table, snapshot_id: int, day: date) -> list[DataFile]:
-    return [
-        task.file
-        for task in table.scan(row_filter=EqualTo(term="date", value=day), snapshot_id=snapshot_id).plan_files()
-    ]
 
 
 def _check_content(
@@ -314,7 +314,8 @@ def _check_content(
 
 
 def _forget(catalog: Catalog, settings: Settings, contract: Contract, contents: Sequence[str], published: str) -> None:
-    """Drops quarantined rows of content that the day no longer has."""
-    gone = [content for content in contents if content and content != published]
+    """Drops quarantined rows of content that no day has any more: neither published, nor refused meanwhile."""
+    ledger = read_table_ledger(contract.table, catalog.load_table(event_identifier(settings, contract.table)))
+    gone = [content for content in contents if content and content != published and not ledger.knows(content)]
     if gone:
         quarantine.drop(ensure_quarantine_table(catalog, settings, contract), gone)

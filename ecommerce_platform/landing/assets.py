@@ -14,11 +14,13 @@ from dagster._core.events import DagsterEventType
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.landing.changes import data_version
 from ecommerce_platform.landing.files import LandingFile, LandingTable, list_table
-from ecommerce_platform.partitions import daily_partitions
+from ecommerce_platform.landing.unread import unread
+from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.settings import Settings
 
 GROUP = "landing"
 OWNERS = ("team:data-platform",)
+EMPTIED = "its files are gone; what is published of it stays until the events are withdrawn on purpose"
 
 
 def landing_key(table: str) -> dg.AssetKey:
@@ -37,16 +39,17 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @observed
     def observe_landing(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:
-        last = daily_partitions(settings).get_last_partition_key()
+        last = last_partition(settings)
         for key in sorted(context.selected_asset_keys):
-            table = list_table(settings.landing_uri, key.path[-1], settings.s3)
+            name = key.path[-1]
+            table = list_table(settings.landing_uri, name, settings.s3, ignore=settings.landing.ignore)
             known = recorded_versions(context.instance, key)
-            for observation in observations(table, known, settings.start_date, date.fromisoformat(last or "")):
-                context.log_event(observation)
-            if table.ignored:
-                context.log.warning(
-                    f"{key.to_user_string()}: no landing files, ignored: {', '.join(table.ignored[:20])}"
-                )
+            for item in observations(table, known, settings.start_date, last):
+                context.log_event(item)
+                if not table.days.get(date.fromisoformat(item.partition or "")):
+                    context.log.warning(f"{key.to_user_string()} {item.partition}: {EMPTIED}")
+            for line in unread(settings, name, last):
+                context.log.warning(f"{key.to_user_string()}: {line}")
         # Each day has been recorded above; a result of the whole step would be one without a day.
         yield from ()
 
@@ -91,9 +94,10 @@ def observations(table: LandingTable, known: dict[str, str], first: date, last: 
 
 def observation(table: str, day: date, files: tuple[LandingFile, ...]) -> dg.AssetObservation:
     """What Dagster records of one day of a table's landing files."""
+    metadata: dict[str, int | str] = {"files": len(files), "bytes": sum(file.size for file in files)}
     return dg.AssetObservation(
         asset_key=landing_key(table),
         partition=day.isoformat(),
         tags={DATA_VERSION_TAG: data_version(files)},
-        metadata={"files": len(files), "bytes": sum(file.size for file in files)},
+        metadata=metadata if files else {**metadata, "warning": "no files"},
     )

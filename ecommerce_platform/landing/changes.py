@@ -17,7 +17,11 @@ from ecommerce_platform.landing.files import LandingFile, LandingTable
 _DIGEST_BYTES = 6  # eight characters in base64: 2,000 days make a cursor of 16 KB
 _DIGEST_CHARACTERS = 8
 _NO_FILES = "." * _DIGEST_CHARACTERS
-_CURSOR_VERSION = 1
+#: What the cursor remembers of a day whose files are gone: never the digest of files, so that any that come back are a change.
+EMPTIED = "!" * _DIGEST_CHARACTERS
+#: Version 1 had no generation.
+_CURSOR_VERSION = 2
+_READABLE_VERSIONS = (1, 2)
 
 
 def _digest(lines: Iterable[str]) -> str:
@@ -44,49 +48,68 @@ def day_digests(tables: Iterable[LandingTable]) -> dict[date, str]:
 
 @dataclass(frozen=True)
 class Cursor:
-    """What each day looked like when a run was last requested for it."""
+    """What each day looked like when a run was last requested for it, or that its files have gone since (`EMPTIED`).
+
+    `generation` counts the ticks that requested runs. It is in the runs' keys: a day that goes back to files that it had before
+    is another event than the first time, and a tick that is killed and evaluated again is the same.
+    """
 
     digests: Mapping[date, str] = field(default_factory=dict)
+    generation: int = 0
 
     def to_text(self) -> str:
         """Compact: the first day, then eight characters a day without a gap."""
+        header = {"version": _CURSOR_VERSION, "generation": self.generation}
         if not self.digests:
-            return json.dumps({"version": _CURSOR_VERSION})
+            return json.dumps(header)
         first, last = min(self.digests), max(self.digests)
         days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
         text = "".join(self.digests.get(day, _NO_FILES) for day in days)
-        return json.dumps({"version": _CURSOR_VERSION, "first": first.isoformat(), "digests": text})
+        return json.dumps(header | {"first": first.isoformat(), "digests": text})
 
     @classmethod
-    def from_text(cls, text: str | None) -> Cursor:
-        """The cursor of `to_text`. One that cannot be read is empty: days are looked at anew, which is harmless."""
+    def from_text(cls, text: str | None, lost_generation: int = 0) -> Cursor:
+        """The cursor of `to_text`. One that cannot be read is empty and of `lost_generation`: all days are looked at again."""
         try:
             content = json.loads(text or "{}")
-            if content.get("version") != _CURSOR_VERSION or "first" not in content:
-                return cls()
+            if content.get("version") not in _READABLE_VERSIONS:
+                return cls(generation=lost_generation)
+            generation = int(content.get("generation", lost_generation))
+            if "first" not in content:
+                return cls(generation=generation)
             first, digests = date.fromisoformat(content["first"]), str(content["digests"])
         except (ValueError, KeyError, AttributeError, TypeError):
-            return cls()
+            return cls(generation=lost_generation)
         starts = range(0, len(digests), _DIGEST_CHARACTERS)
         parts = (digests[start : start + _DIGEST_CHARACTERS] for start in starts)
         found = {first + timedelta(days=offset): part for offset, part in enumerate(parts)}
-        return cls({day: part for day, part in found.items() if part != _NO_FILES})
+        return cls({day: part for day, part in found.items() if part != _NO_FILES}, generation)
 
     def advanced(self, days: Iterable[date], seen: Mapping[date, str]) -> Cursor:
-        """The cursor after runs were requested for `days`, which then looked as in `seen`."""
+        """The cursor after runs were requested for `days`, which then looked as in `seen`; keys of later runs are others."""
         digests = dict(self.digests)
         for day in days:
             if day in seen:
                 digests[day] = seen[day]
             else:
                 digests.pop(day, None)
-        return Cursor(digests)
+        return Cursor(digests, self.generation + 1)
+
+    def emptied(self, days: Iterable[date], settled: Iterable[date]) -> Cursor:
+        """The cursor that remembers of `days` that their files have gone, and nothing of the days that are `settled`."""
+        digests = {**self.digests, **dict.fromkeys(days, EMPTIED)}
+        forgotten = set(settled)
+        return Cursor({day: digest for day, digest in digests.items() if day not in forgotten}, self.generation)
+
+
+def emptied_days(cursor: Cursor, seen: Mapping[date, str], first: date, last: date) -> tuple[date, ...]:
+    """Days from `first` to `last` that had files and have none in any table now, in order."""
+    return tuple(day for day in sorted(cursor.digests) if first <= day <= last and day not in seen)
 
 
 def changed_days(cursor: Cursor, seen: Mapping[date, str], first: date, last: date) -> tuple[date, ...]:
-    """Days from `first` to `last` that look different from what the cursor remembers, emptied ones included, in order."""
-    days = set(cursor.digests) | set(seen)
-    return tuple(day for day in sorted(days) if first <= day <= last and cursor.digests.get(day) != seen.get(day))
+    """Days from `first` to `last` with files that look different from what the cursor remembers, in order."""
+    return tuple(day for day in sorted(seen) if first <= day <= last and cursor.digests.get(day) != seen[day])
 
 
 @dataclass(frozen=True)
@@ -100,10 +123,12 @@ class DayRange:
     def days(self) -> tuple[date, ...]:
         return tuple(self.first + timedelta(days=offset) for offset in range((self.last - self.first).days + 1))
 
-    def run_key(self, seen: Mapping[date, str]) -> str:
-        """The same for the same days with the same files, so that Dagster never launches the same work twice."""
+    def run_key(self, seen: Mapping[date, str], generation: int = 0) -> str:
+        """The same for the same days with the same files at the same generation of the cursor, so that Dagster never launches
+        one event twice, and never takes a later event for an earlier one: files that come, go and come back are three.
+        """
         content = _digest(f"{day}\t{seen.get(day, _NO_FILES)}" for day in self.days)
-        return f"{self.first}...{self.last}:{content}"
+        return f"{self.first}...{self.last}:{content}:{generation}"
 
 
 def ranges_of(days: Iterable[date], longest: int) -> tuple[DayRange, ...]:

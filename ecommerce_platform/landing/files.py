@@ -1,23 +1,22 @@
 """Lists landing files: one listing a table, however many days it has.
 
-What belongs here: names, sizes and versions of files, on a disk or on S3. What does not: reading them, and what changed since
-the last look (changes.py).
+What belongs here: names, sizes and versions of files, on a disk or on S3. What does not: which names count (names.py), reading
+the files, and what changed since the last look (changes.py).
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.landing.names import is_skipped, is_skipped_folder, parse_day_folder
 from ecommerce_platform.settings import S3Settings
-
-_DAY_FOLDER = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
 
 
 class LandingError(RuntimeError):
@@ -26,10 +25,11 @@ class LandingError(RuntimeError):
 
 @dataclass(frozen=True, order=True)
 class LandingFile:
-    """One Parquet file of a day.
+    """One file of a day, in the day's folder or in a folder below it.
 
-    `path` is relative to the table's landing folder (`date=2026-01-01/part-0.parquet`), `size` is in bytes, `version`
-    changes with the content: S3's ETag, or size and modification time on a disk.
+    `path` is relative to the table's landing folder (`date=2026-01-01/hour=05/part-0.parquet`), `size` is in bytes, `version`
+    changes with the content: S3's ETag, or size, modification and change time on a disk. A folder that cannot be listed stands
+    for the files in it, which nobody can count.
     """
 
     path: str
@@ -40,69 +40,120 @@ class LandingFile:
 
 @dataclass(frozen=True)
 class LandingTable:
-    """The files of one table by day, each day's in the order of their names; and what lies there and is no such file."""
+    """The files of one table by day, each day's in the order of their names.
+
+    Every file below a day's folder counts, whatever its name, unless it is hidden, unfinished, or ignored by a setting.
+    """
 
     table: str
     days: Mapping[date, tuple[LandingFile, ...]]
-    ignored: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class TopLevel:
+    """What lies directly in a table's folder: its sub-folders and files, without hidden, unfinished and ignored ones.
+    `exists` is whether the table has a folder at all.
+    """
+
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+    exists: bool
 
 
 def list_table(
-    landing_uri: str, table: str, s3: S3Settings, first: date | None = None, last: date | None = None
+    landing_uri: str,
+    table: str,
+    s3: S3Settings,
+    first: date | None = None,
+    last: date | None = None,
+    ignore: Sequence[str] = (),
 ) -> LandingTable:
     """The files of `table` on the days from `first` to `last`, by one listing. A table without a folder has no days.
 
-    Raises LandingError when the landing zone itself does not exist or does not answer.
+    `ignore` are patterns of names that are left out (the setting `landing.ignore`). Raises LandingError when the landing zone
+    itself does not exist, does not answer, or has a folder of no table.
     """
     found: dict[date, list[LandingFile]] = {}
-    ignored: list[str] = []
-    for name, entry in _entries(landing_uri, table, s3, first, last):
-        folder, _, file_name = name.partition("/")
-        day = parse_day_folder(folder)
-        if day is None or not is_landing_file(file_name):
-            ignored.append(name)
-        elif (first is None or day >= first) and (last is None or day <= last):
+    for entry in _entries(landing_uri, table, s3, first, last):
+        folder, _, below = entry.path.partition("/")
+        day = parse_day_folder(folder) if below else None
+        inside = day is not None and (first is None or day >= first) and (last is None or day <= last)
+        if day is not None and inside and not is_skipped(entry.path, ignore):
             found.setdefault(day, []).append(entry)
-    days = {day: tuple(sorted(found[day])) for day in sorted(found)}
-    return LandingTable(table, days, tuple(sorted(ignored)))
+    if not found:
+        _require_a_table(landing_uri, s3)
+    return LandingTable(table, {day: tuple(sorted(found[day])) for day in sorted(found)})
 
 
-def list_days(landing_uri: str, table: str, s3: S3Settings) -> tuple[date, ...]:
+def list_days(landing_uri: str, table: str, s3: S3Settings, ignore: Sequence[str] = ()) -> tuple[date, ...]:
     """The days on which the table has files, in order."""
-    return tuple(list_table(landing_uri, table, s3).days)
+    return tuple(list_table(landing_uri, table, s3, ignore=ignore).days)
 
 
-def list_files(landing_uri: str, table: str, day: date, s3: S3Settings) -> tuple[LandingFile, ...]:
+def list_files(
+    landing_uri: str, table: str, day: date, s3: S3Settings, ignore: Sequence[str] = ()
+) -> tuple[LandingFile, ...]:
     """The files of one day, in the order of their names; none for a day without a folder."""
-    return list_table(landing_uri, table, s3, day, day).days.get(day, ())
+    return list_table(landing_uri, table, s3, day, day, ignore).days.get(day, ())
 
 
-def landed_bytes(landing_uri: str, tables: Iterable[str], first: date, last: date, s3: S3Settings) -> int:
+def landed_bytes(
+    landing_uri: str, tables: Iterable[str], first: date, last: date, s3: S3Settings, ignore: Sequence[str] = ()
+) -> int:
     """Size in bytes of the files of these tables on the days from `first` to `last`; one listing a table."""
-    days = (list_table(landing_uri, table, s3, first, last).days.values() for table in tables)
+    days = (list_table(landing_uri, table, s3, first, last, ignore).days.values() for table in tables)
     return sum(file.size for found in days for files in found for file in files)
 
 
-def parse_day_folder(name: str) -> date | None:
-    """The day of a folder `date=YYYY-MM-DD`, None for any other name or a day that the calendar lacks."""
-    found = _DAY_FOLDER.fullmatch(name)
-    try:
-        return date.fromisoformat(found[1]) if found else None
-    except ValueError:
-        return None
+def list_top_level(landing_uri: str, table: str, s3: S3Settings, ignore: Sequence[str] = ()) -> TopLevel:
+    """What lies directly in the table's folder, without looking into its sub-folders. Raises LandingError as `list_table`."""
+    folders, files = _top_level(landing_uri, f"{table}/", s3)
+    seen = bool(folders or files)
+    if not seen:
+        _require_a_table(landing_uri, s3)
+        seen = table in _top_level(landing_uri, "", s3)[0]
+    return TopLevel(
+        tuple(sorted(name for name in folders if not is_skipped_folder(name, ignore))),
+        tuple(sorted(name for name in files if not is_skipped(name, ignore))),
+        seen,
+    )
 
 
-def is_landing_file(name: str) -> bool:
-    """Whether the name is that of a finished Parquet file: directly in the day's folder, not hidden, not temporary."""
-    return name.endswith(".parquet") and not name.startswith(("_", ".")) and "/" not in name
+def _require_a_table(landing_uri: str, s3: S3Settings) -> None:
+    """That the landing zone has the folder of some table: one that has none is not a landing zone where nothing arrived."""
+    folders, files = _top_level(landing_uri, "", s3)
+    if not set(folders) & set(SOURCE_TABLES):
+        held = sorted((*(f"{name}/" for name in folders), *files))
+        more = f" and {len(held) - 10} more" if len(held) > 10 else ""
+        raise LandingError(
+            f"the landing zone {landing_uri} has no folder of any table; it holds {', '.join(held[:10]) or 'nothing'}{more}; "
+            f"expected {', '.join(f'{table}/' for table in SOURCE_TABLES)} with date=YYYY-MM-DD/ below them: point "
+            "ECOMMERCE_LANDING_URI at the folder that holds them"
+        )
 
 
 def _entries(
     landing_uri: str, table: str, s3: S3Settings, first: date | None, last: date | None
-) -> Iterator[tuple[str, LandingFile]]:
-    if landing_uri.startswith(("s3://", "s3a://")):
+) -> Iterator[LandingFile]:
+    if _is_s3(landing_uri):
         return _entries_on_s3(landing_uri, table, s3, first, last)
     return _entries_on_disk(landing_uri, table, first, last)
+
+
+def _top_level(landing_uri: str, below: str, s3: S3Settings) -> tuple[list[str], list[str]]:
+    """Names of the folders and of the files directly in the folder `below` the landing zone ("" is the zone itself)."""
+    if _is_s3(landing_uri):
+        return _top_level_on_s3(landing_uri, below, s3)
+    base = _root(landing_uri) / below
+    if not base.is_dir():
+        return [], []
+    with os.scandir(base) as entries:
+        names = [(entry.name, entry.is_dir()) for entry in entries]
+    return [name for name, is_dir in names if is_dir], [name for name, is_dir in names if not is_dir]
+
+
+def _is_s3(landing_uri: str) -> bool:
+    return landing_uri.startswith(("s3://", "s3a://"))
 
 
 def local_path(landing_uri: str) -> Path:
@@ -110,67 +161,94 @@ def local_path(landing_uri: str) -> Path:
     return Path(unquote(urlsplit(landing_uri).path) if landing_uri.startswith("file:") else landing_uri)
 
 
-def _entries_on_disk(
-    landing_uri: str, table: str, first: date | None, last: date | None
-) -> Iterator[tuple[str, LandingFile]]:
+def _root(landing_uri: str) -> Path:
     root = local_path(landing_uri)
     if not root.is_dir():
         raise LandingError(
             f"the landing zone {root} does not exist; expected a folder with <table>/date=YYYY-MM-DD/*.parquet. "
             "Point ECOMMERCE_LANDING_URI at it, or write the sample shop's files with `ecommerce-platform sample`."
         )
-    base = root / table
+    return root
+
+
+def _entries_on_disk(landing_uri: str, table: str, first: date | None, last: date | None) -> Iterator[LandingFile]:
+    base = _root(landing_uri) / table
     if not base.is_dir():
         return
     # scandir, because it hands out the kind of each entry without asking the disk again.
     with os.scandir(base) as folders:
         for folder in folders:
-            if not folder.is_dir():
-                if not folder.name.startswith("."):
-                    yield folder.name, LandingFile(folder.name, folder.path, 0, "")
-                continue
             day = parse_day_folder(folder.name)
-            if day and ((first and day < first) or (last and day > last)):
-                continue
-            yield from _files_of_folder(folder)
+            if day and not ((first and day < first) or (last and day > last)) and folder.is_dir():
+                yield from _files_below(folder.path, folder.name, frozenset())
 
 
-def _files_of_folder(folder: os.DirEntry[str]) -> Iterator[tuple[str, LandingFile]]:
-    with os.scandir(folder.path) as entries:
-        for entry in entries:
-            name = f"{folder.name}/{entry.name}"
-            try:
-                stat = entry.stat()
-            except FileNotFoundError:  # a temporary file that its writer renamed between the two calls
-                continue
-            yield name, LandingFile(name, entry.path, stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}")
+def _files_below(folder: str, name: str, above: frozenset[tuple[int, int]]) -> Iterator[LandingFile]:
+    """All files below a folder. `above` are the folders around it, by device and number: a link to one of them is a circle."""
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+        here = os.stat(folder)  # noqa: PTH116 - a Path for each of ten thousand folders costs more than the call
+    except FileNotFoundError:  # removed since its own folder was listed
+        return
+    except OSError as error:
+        yield LandingFile(name, folder, 0, f"cannot be listed: {error.strerror}")
+        return
+    number = (here.st_dev, here.st_ino)
+    if number in above:
+        return
+    for entry in entries:
+        path = f"{name}/{entry.name}"
+        if entry.is_dir():
+            yield from _files_below(entry.path, path, above | {number})
+            continue
+        try:
+            stat = entry.stat()
+        except FileNotFoundError:
+            if entry.is_symlink():  # a link to nothing is a file that cannot be read, not an absent one
+                yield LandingFile(path, entry.path, 0, "a link to nothing")
+            continue  # a temporary file that its writer renamed between the two calls
+        # The change time tells a file that was replaced in place, with the size and the modification time of the old one.
+        yield LandingFile(path, entry.path, stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}")
 
 
 def _entries_on_s3(
     landing_uri: str, table: str, s3: S3Settings, first: date | None, last: date | None
-) -> Iterator[tuple[str, LandingFile]]:
+) -> Iterator[LandingFile]:
     bucket, prefix = _split_s3(landing_uri)
     base = f"{prefix}{table}/"
     # Keys come in the order of their bytes, so days are read in order: start before the first, stop after the last.
     start = {"StartAfter": f"{base}date={first.isoformat()}"} if first else {}
     whole_days = f"{base}date={first.isoformat()}/" if first and first == last else base
-    pages = _client(s3).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=whole_days, **start)
-    for item in _objects(pages, landing_uri):
+    for item in _objects(_pages(_client(s3), landing_uri, Bucket=bucket, Prefix=whole_days, **start)):
         name = item["Key"].removeprefix(base)
         day = parse_day_folder(name.partition("/")[0])
         if day and last and day > last:
             return
         if not item["Key"].endswith("/"):
             uri = f"s3://{bucket}/{item['Key']}"
-            yield name, LandingFile(name, uri, int(item["Size"]), str(item["ETag"]).strip('"'))
+            yield LandingFile(name, uri, int(item["Size"]), str(item["ETag"]).strip('"'))
 
 
-def _objects(pages: Iterable[Mapping[str, Any]], landing_uri: str) -> Iterator[Mapping[str, Any]]:
+def _top_level_on_s3(landing_uri: str, below: str, s3: S3Settings) -> tuple[list[str], list[str]]:
+    bucket, prefix = _split_s3(landing_uri)
+    base = f"{prefix}{below}"
+    pages = list(_pages(_client(s3), landing_uri, Bucket=bucket, Prefix=base, Delimiter="/"))
+    folders = [item["Prefix"].removeprefix(base)[:-1] for page in pages for item in page.get("CommonPrefixes", [])]
+    keys = [item["Key"].removeprefix(base) for page in pages for item in page.get("Contents", [])]
+    return [name for name in folders if name], [name for name in keys if name]
+
+
+def _objects(pages: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for page in pages:
+        yield from page.get("Contents", [])
+
+
+def _pages(client: Any, landing_uri: str, **listing: str) -> Iterator[Mapping[str, Any]]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        for page in pages:
-            yield from page.get("Contents", [])
+        yield from client.get_paginator("list_objects_v2").paginate(**listing)
     except (BotoCoreError, ClientError) as error:
         raise LandingError(
             f"the landing zone {landing_uri} cannot be listed: {error}. Check ECOMMERCE_LANDING_URI, "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from ecommerce_platform.lakehouse.ledger import published_events
 from ecommerce_platform.landing.sensor import build_sensor as landing_sensor
 from ecommerce_platform.operations.jobs import daily_batch_job, observe_landing_job
 from ecommerce_platform.operations.notifications.sensor import build_sensor as notification_sensor
@@ -38,7 +39,7 @@ def build_automation(settings: Settings) -> Automation:
             upkeep_schedule(settings, upkeep),
         ),
         sensors=(
-            landing_sensor(settings, daily),
+            landing_sensor(settings, daily, published=lambda: published_events(settings)),
             reconverge_sensor(settings, again),
             retry_sensor(settings, daily),
             notification_sensor(settings),

@@ -59,8 +59,11 @@ def _jars(settings: Settings) -> str:
 
 def _landing(settings: Settings) -> str:
     from ecommerce_platform.landing.files import list_days
+    from ecommerce_platform.landing.unread import unread
+    from ecommerce_platform.partitions import last_partition
 
-    days = {table: list_days(settings.landing_uri, table, settings.s3) for table in SOURCE_TABLES}
+    ignore = settings.landing.ignore
+    days = {table: list_days(settings.landing_uri, table, settings.s3, ignore) for table in SOURCE_TABLES}
     missing = [table for table in tables_of_day(datetime.now(UTC).date()) if not days[table]]
     if missing:
         raise FileNotFoundError(
@@ -68,7 +71,8 @@ def _landing(settings: Settings) -> str:
             "set ECOMMERCE_LANDING_URI, or write a sample with `ecommerce-platform sample`"
         )
     everything = sorted(day for found in days.values() for day in found)
-    return f"{settings.landing_uri}: {everything[0]} to {everything[-1]}"
+    not_read = [line for table in SOURCE_TABLES for line in unread(settings, table, last_partition(settings))]
+    return "; ".join([f"{settings.landing_uri}: {everything[0]} to {everything[-1]}", *not_read])
 
 
 def _catalog(settings: Settings) -> str:

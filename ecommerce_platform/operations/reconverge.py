@@ -6,6 +6,7 @@ and what a reconciliation covers (every reconciliation covers all open days, whi
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -126,17 +127,24 @@ def last_record(instance: dg.DagsterInstance) -> int | None:
 
 
 def run_request(settings: Settings, due: tuple[Slot, ...]) -> dg.RunRequest:
-    """One run for all days that are due. The same slots ask for the same run, however often they are seen."""
+    """One run for all days that are due. The same slots ask for the same run, however often they are seen; a run for other slots
+    has another key, even when the latest of them is the same.
+    """
     latest = due[-1]
     last = daily_partitions(settings).get_last_partition_key()
     day = max(latest.date, settings.start_date)
     if last:
         day = min(day, date.fromisoformat(last))
     return dg.RunRequest(
-        run_key=f"{latest.date}@{latest.at.isoformat()}",
+        run_key=f"{latest.date}@{latest.at.isoformat()}:{_digest(due)}",
         partition_key=day.isoformat(),
         tags={"ecommerce/days_not_converged": str(len(due))},
     )
+
+
+def _digest(due: tuple[Slot, ...]) -> str:
+    slots = "\n".join(f"{slot.date} {slot.at.isoformat()}" for slot in due)
+    return hashlib.sha256(slots.encode()).hexdigest()[:12]
 
 
 def told(found: Agenda) -> str:

@@ -32,6 +32,7 @@ from ecommerce_platform_tests.end_to_end.landing_decode import COLUMNS, METADATA
 from ecommerce_platform_tests.end_to_end.oracle import Thresholds, Truth, compute
 from ecommerce_platform_tests.end_to_end.platform import Platform, assert_spark_agrees, disagreements
 from ecommerce_platform_tests.faults.kill_points import Passages
+from ecommerce_platform_tests.withdrawals import withdraw_absent
 
 DAYS = tuple(day(number) for number in range(1, LAST_DAY + 1))
 PLACE = ("date", "__source_file", "__source_row")
@@ -176,6 +177,11 @@ class Everything(Materializing):
     def prepare(self) -> None:
         """Nothing: each run ingests."""
 
+    def run(self, shop: str, passages: Passages, run_id: str) -> None:
+        super().run(shop, passages, run_id)
+        if withdraw_what_the_other_shop_had(self.settings(shop), passages, run_id):
+            super().run(shop, passages, run_id)
+
     def problems(self, shop: str) -> list[str]:
         return lake_problems(self.settings(shop), self.shops[shop]) + super().problems(shop)
 
@@ -221,6 +227,12 @@ def ingest_shop(settings: Settings, passages: Passages, run_id: str) -> None:
         passages.reached(f"ingest {table} {step}")
 
     ingest(Ingest(settings, lambda: build_session(settings), run_id, reached=reached), DAYS)
+    withdraw_what_the_other_shop_had(settings, passages, run_id)
+
+
+def withdraw_what_the_other_shop_had(settings: Settings, passages: Passages, run_id: str) -> bool:
+    """A shop's files lack events of the other shop, which are published: they are given up. Whether there were any."""
+    return bool(withdraw_absent(settings, run_id, lambda step: passages.reached(f"withdraw {step}")))
 
 
 def load_shop(settings: Settings, run_id: str) -> None:

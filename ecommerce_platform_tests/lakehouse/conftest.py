@@ -13,5 +13,5 @@ from ecommerce_platform_tests.lakehouse.lake import Lake
 
 @pytest.fixture
 def lake(spark: SparkSession, local_settings: Settings) -> Lake:
-    Path(local_settings.landing_uri).mkdir(parents=True)
+    (Path(local_settings.landing_uri) / "orders").mkdir(parents=True)
     return Lake(local_settings, lambda: spark)

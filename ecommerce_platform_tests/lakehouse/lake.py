@@ -14,7 +14,8 @@ from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.lakehouse.ingest import Ingest, TableResult, ingest
-from ecommerce_platform.lakehouse.ledger import TableLedger, read_ledger
+from ecommerce_platform.lakehouse.ledger import DayRecord, TableLedger, read_ledger
+from ecommerce_platform.lakehouse.refused import Decision, publish_refused
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 
@@ -89,6 +90,12 @@ class Lake:
         contracts = dict(load_contracts()) | ({"orders": contract} if contract else {})
         job = Ingest(self.settings, self.session, f"run-{self.runs}", force, self.reached, contracts)
         return ingest(job, days, ["orders"])["orders"]
+
+    def withdraw(self, day: date, reason: str = "the source has withdrawn them") -> DayRecord:
+        """Gives up the published events that a refused day of orders lacks."""
+        self.runs += 1
+        decision = Decision(reason, "ada", "2026-01-05T08:00:00+00:00", f"hand-{self.runs}", withdraw=True)
+        return publish_refused(self.settings, load_contracts()["orders"], day, decision)
 
     @property
     def ledger(self) -> TableLedger:

@@ -25,7 +25,7 @@ ORDERS = load_contracts()["orders"]
 @pytest.fixture
 def lake(local_settings: Settings) -> Lake:
     """A lake without Spark."""
-    Path(local_settings.landing_uri).mkdir(parents=True)
+    (Path(local_settings.landing_uri) / "orders").mkdir(parents=True)
 
     def no_spark() -> None:
         raise AssertionError("what has arrived is seen without Spark")

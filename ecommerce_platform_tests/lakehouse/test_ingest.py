@@ -129,11 +129,13 @@ def test_a_day_is_skipped_until_its_content_changes_and_then_replaced_as_a_whole
 
     lake.path(FIRST).unlink()
     lake.ingest(FIRST)
+    lake.withdraw(FIRST)
     assert sorted(key for (key,) in lake.rows("id")) == [3, 4]
 
     lake.path(FIRST, "late.parquet").unlink()
-    emptied = lake.ingest(FIRST)
-    assert counts(emptied, FIRST) == (0, 0, 0, 0)
+    lake.ingest(FIRST)
+    lake.withdraw(FIRST)
+    assert counts(lake.ingest(FIRST), FIRST) == (0, 0, 0, 0)
     assert lake.rows("id") == [(3,)]
 
 

@@ -135,7 +135,7 @@ def test_a_lost_answer_to_the_commit_publishes_once(catalog: Catalog, orders: Ta
 class LetsAnotherThrough:
     """A catalog in which another publisher commits after our last look and before our commit."""
 
-    def __init__(self, catalog: Catalog, other: Callable[[], None]) -> None:
+    def __init__(self, catalog: Catalog, other: Callable[[], object]) -> None:
         self.catalog, self.other = catalog, other
         self.load_table: Callable[..., Table] = catalog.load_table
 
@@ -176,6 +176,63 @@ def test_a_refused_day_keeps_its_branch_until_the_day_is_published(catalog: Cata
     publishing.publish(catalog, orders, mended, [replace(RECORD, snapshot_id=mended)])
     table = catalog.load_table(orders.name())
     assert (set(table.metadata.refs), read_table_ledger("orders", table).refused) == ({"main"}, {})
+
+
+def refuse(catalog: Catalog, orders: Table, run: str, content: str = "0123456789abcdef", key: int = 1) -> RefusedDay:
+    """A run refuses the first day with this content and keeps what it wrote."""
+    snapshot = write_branch(catalog, orders, f"audit_{run}_1", FIRST, key)
+    branch = publishing.refused_branch(FIRST.isoformat(), content)
+    refusal = RefusedDay("orders", FIRST, "too many unreadable rows", content, branch, run)
+    publishing.record_refusals(catalog, orders, [refusal], snapshot, drop=f"audit_{run}_1")
+    return refusal
+
+
+def kept(catalog: Catalog, orders: Table) -> tuple[dict[date, RefusedDay], set[str]]:
+    table = catalog.load_table(orders.name())
+    return dict(read_table_ledger("orders", table).refused), set(table.metadata.refs) - {"main"}
+
+
+@pytest.mark.parametrize("content", ["0123456789abcdef", "fedcba9876543210"], ids=["the same content", "other content"])
+def test_a_day_that_is_refused_again_before_its_refusal_is_lifted_keeps_the_newer_one(
+    catalog: Catalog, orders: Table, content: str
+) -> None:
+    seen = refuse(catalog, orders, "one")
+    newer = refuse(catalog, orders, "two", content)
+    assert publishing.lift_refusals(catalog, orders, [seen]) == ()
+    assert kept(catalog, orders) == ({FIRST: newer}, {newer.branch})
+    assert publishing.lift_refusals(catalog, orders, [newer]) == (newer,)
+    assert kept(catalog, orders) == ({}, set())
+
+
+@pytest.mark.parametrize("content", ["0123456789abcdef", "fedcba9876543210"], ids=["the same content", "other content"])
+def test_a_day_that_is_refused_again_between_the_look_and_the_lifting_keeps_the_newer_one(
+    catalog: Catalog, orders: Table, content: str
+) -> None:
+    seen = refuse(catalog, orders, "one")
+    racing = LetsAnotherThrough(catalog, lambda: refuse(catalog, orders, "two", content))
+    assert publishing.lift_refusals(racing, orders, [seen]) == ()  # type: ignore[arg-type]
+    refused, branches = kept(catalog, orders)
+    assert refused[FIRST].run_id == "two"
+    assert branches == {refused[FIRST].branch}
+
+
+def test_a_publication_does_not_lift_the_refusal_of_newer_content(catalog: Catalog, orders: Table) -> None:
+    mended = write_branch(catalog, orders, "audit_a_1", FIRST, key=3)
+    newer = refuse(catalog, orders, "two", "fedcba9876543210")
+    record = replace(RECORD, snapshot_id=mended)
+    with pytest.raises(PublishConflictError, match="another run has refused other content of 2026-01-01 meanwhile"):
+        publishing.publish(catalog, orders, mended, [record], seen={})
+    assert kept(catalog, orders)[0] == {FIRST: newer}
+    publishing.publish(catalog, orders, mended, [record], seen={FIRST: newer})
+    assert kept(catalog, orders) == ({}, set())
+
+
+def test_a_branch_that_two_runs_left_of_one_day_goes_with_its_refusal(catalog: Catalog, orders: Table) -> None:
+    refuse(catalog, orders, "one")
+    publishing.start_branch(catalog, orders, publishing.refused_branch(FIRST.isoformat(), "fedcba9876543210"))
+    mended = write_branch(catalog, orders, "audit_c_1", FIRST, key=3)
+    publishing.publish(catalog, orders, mended, [replace(RECORD, snapshot_id=mended)])
+    assert kept(catalog, orders) == ({}, set())
 
 
 def test_records_of_a_month_stay_when_others_of_it_are_written(

@@ -89,7 +89,7 @@ def refuse(lake: Lake, content_id: str, *ids: int, counts: AuditedCounts = COUNT
 @pytest.fixture
 def refused(local_settings: Settings) -> Lake:
     """The first day: one row published, then refused with three, one of which is none. Main has moved since. No Spark."""
-    Path(local_settings.landing_uri).mkdir(parents=True)
+    (Path(local_settings.landing_uri) / "orders").mkdir(parents=True)
 
     def no_spark() -> None:
         raise AssertionError("a decision by hand needs no Spark")

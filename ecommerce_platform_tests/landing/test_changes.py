@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecommerce_platform.landing.changes import (
+    EMPTIED,
     Cursor,
     DayRange,
     changed_days,
     data_version,
     day_digests,
+    emptied_days,
     ranges_of,
 )
 from ecommerce_platform.landing.files import LandingFile, LandingTable
@@ -62,15 +64,26 @@ def test_a_cursor_that_cannot_be_read_is_empty(text: str | None) -> None:
     assert Cursor.from_text(text) == Cursor()
 
 
-def test_new_changed_and_emptied_days_are_changed_and_days_outside_the_partitions_wait() -> None:
+def test_new_and_changed_days_are_changed_emptied_ones_are_emptied_and_days_outside_the_partitions_wait() -> None:
     cursor = Cursor({day(1): "same", day(2): "old", day(3): "gone"})
     seen = {day(1): "same", day(2): "new", day(4): "come", day(9): "tomorrow", DAY - timedelta(days=1): "too early"}
-    assert changed_days(cursor, seen, day(1), day(8)) == (day(2), day(3), day(4))
+    assert changed_days(cursor, seen, day(1), day(8)) == (day(2), day(4))
+    assert emptied_days(cursor, seen, day(1), day(8)) == (day(3),)
+    assert emptied_days(cursor, seen, day(4), day(8)) == ()
 
 
 def test_only_requested_days_move_into_the_cursor() -> None:
     moved = Cursor({day(1): "old", day(2): "old"}).advanced([day(1), day(2)], {day(1): "new", day(3): "new"})
-    assert moved == Cursor({day(1): "new"})
+    assert moved == Cursor({day(1): "new"}, generation=1)
+
+
+def test_the_generation_comes_back_and_one_that_is_lost_is_given() -> None:
+    assert Cursor.from_text(Cursor({}, 7).to_text(), 3).generation == 7
+    assert Cursor.from_text(Cursor({day(1): "abcdefgh"}, 7).to_text()) == Cursor({day(1): "abcdefgh"}, 7)
+    assert Cursor.from_text(None, 3) == Cursor({}, 3)
+    assert Cursor({day(1): "abcdefgh", day(2): "bbbbbbbb"}, 2).emptied([day(1)], [day(2)]) == Cursor(
+        {day(1): EMPTIED}, 2
+    )
 
 
 def test_days_without_a_gap_are_one_range_up_to_its_greatest_length() -> None:
@@ -83,4 +96,5 @@ def test_a_run_key_names_the_days_and_what_they_held() -> None:
     days = DayRange(day(1), day(2))
     assert days.run_key({day(1): "a"}) == days.run_key({day(1): "a"})
     assert days.run_key({day(1): "a"}) != days.run_key({day(1): "b"})
+    assert days.run_key({day(1): "a"}, 1) != days.run_key({day(1): "a"}, 2)
     assert days.run_key({day(1): "a"}).startswith("2026-01-01...2026-01-02:")

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.landing.files import LandingError, landed_bytes, list_days, list_files, list_table
+from ecommerce_platform.landing.files import (
+    LandingError,
+    TopLevel,
+    landed_bytes,
+    list_days,
+    list_files,
+    list_table,
+    list_top_level,
+)
+from ecommerce_platform.landing.unread import unread_lines
 from ecommerce_platform.settings import S3Settings
 from ecommerce_platform_tests.s3_server import s3_bucket
 
@@ -59,10 +68,41 @@ def test_a_days_files_come_by_name_without_hidden_and_temporary_ones(landing: tu
     assert {file.size for file in files} == {len("orders/date=2026-01-02/part-0.parquet")}
 
 
-def test_what_is_no_landing_file_is_named(landing: tuple[str, S3Settings]) -> None:
+def test_what_lies_in_no_days_folder_is_named(landing: tuple[str, S3Settings]) -> None:
     uri, s3 = landing
-    expected = sorted(name.removeprefix("orders/") for name in NO_LANDING_FILES)
-    assert list(list_table(uri, "orders", s3).ignored) == expected
+    assert list_top_level(uri, "orders", s3) == TopLevel(
+        ("date=2026-01-02", "date=2026-01-03", "date=2026-01-10", "date=2026-02-30", "some-day"), ("readme.txt",), True
+    )
+    assert list_top_level(uri, "orders", s3, ["*.txt", "some-day/*"]).files == ()
+    assert "some-day" not in list_top_level(uri, "orders", s3, ["*.txt", "some-day/*"]).folders
+    assert list_top_level(uri, "users", s3) == TopLevel((), (), False)
+
+
+def test_each_thing_that_no_run_reads_is_one_line() -> None:
+    top = TopLevel(
+        ("date=2025-12-31", "date=2026-01-02", "date=2026-01-09", "date=2026_01_05", "dt=2026-01-05"),
+        ("a.parquet",),
+        True,
+    )
+    assert unread_lines("orders", top, date(2026, 1, 1), date(2026, 1, 8)) == (
+        "orders/date=2026_01_05/, orders/dt=2026-01-05/: is not the folder of a day; expected date=YYYY-MM-DD; no run reads it",
+        "orders/a.parquet: lies in no day's folder; expected date=YYYY-MM-DD/ around it; no run reads it",
+        "orders/date=2025-12-31/: lies before the first partition, 2026-01-01 (ECOMMERCE_START_DATE); no run reads it",
+        "orders/date=2026-01-09/: lies after the last partition, 2026-01-08; it is read when its day has come; no run reads it",
+    )
+    (missing,) = unread_lines("users", TopLevel((), (), False), date(2026, 1, 1), date(2026, 1, 8))
+    assert missing.startswith("users/: the table has no folder in the landing zone")
+
+
+def test_a_landing_zone_without_the_folder_of_any_table_is_an_error_that_says_what_it_holds(
+    landing: tuple[str, S3Settings],
+) -> None:
+    uri, s3 = landing
+    wrong = f"{uri}/orders"
+    with pytest.raises(LandingError, match=r"has no folder of any table; it holds .*date=2026-01-02/.*expected users/"):
+        list_table(wrong, "orders", s3)
+    with pytest.raises(LandingError, match="has no folder of any table"):
+        list_top_level(wrong, "orders", s3)
 
 
 def test_a_range_of_days_holds_both_its_ends(landing: tuple[str, S3Settings]) -> None:
@@ -90,6 +130,7 @@ def test_a_file_of_the_same_name_and_size_has_another_version_after_a_change(tmp
     os.utime(path, ns=(1, 1))
     before = list_files(str(tmp_path), "orders", date(2026, 1, 2), NO_S3)
     path.write_bytes(b"two")
+    os.utime(path, ns=(1, 1))  # as `cp -p` does: only the change time tells
     after = list_files(str(tmp_path), "orders", date(2026, 1, 2), NO_S3)
     assert before[0].version != after[0].version
 

@@ -1,3 +1,4 @@
+import json
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -28,7 +29,7 @@ def write(settings: Settings, table: str, day: date, name: str = "part-0.parquet
 class Shop:
     """A code location with one asset behind the landing assets, and the sensor's ticks on it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, published: dict[str, dict[date, int]] | None = None) -> None:
         self.settings = settings
         self.instance = dg.DagsterInstance.ephemeral()
         self.ran: list[tuple[date, ...]] = []
@@ -44,7 +45,7 @@ class Shop:
             self.ran.append(partition_days(context))
 
         job = dg.define_asset_job("daily_batch", selection=[orders], partitions_def=daily_partitions(settings))
-        self.sensor = build_sensor(settings, job)
+        self.sensor = build_sensor(settings, job, published=lambda: published or {})
         self.definitions = dg.Definitions(assets=[*build_assets(settings), orders], jobs=[job], sensors=[self.sensor])
 
     def tick(self) -> tuple[dg.RunRequest, ...]:
@@ -84,13 +85,95 @@ def test_a_late_file_launches_its_day_alone(shop: Shop) -> None:
     assert shop.ran == [(DAY + timedelta(days=1),)]
 
 
-def test_a_file_that_goes_launches_its_day(shop: Shop) -> None:
-    path = write(shop.settings, "orders", DAY)
+def test_a_day_that_loses_some_of_its_files_is_launched(shop: Shop) -> None:
+    write(shop.settings, "orders", DAY)
+    path = write(shop.settings, "users", DAY)
     shop.tick()
     path.unlink()
     (request,) = shop.tick()
     assert request.run_key is not None
     assert request.run_key.startswith("2026-01-01...2026-01-01")
+
+
+def test_a_day_that_only_became_empty_launches_nothing_and_is_warned_of_until_its_files_are_back(shop: Shop) -> None:
+    path = write(shop.settings, "orders", DAY)
+    shop.tick()
+    path.unlink()
+    write(shop.settings, "orders", DAY + timedelta(days=1))
+    (other,) = shop.tick()
+    assert (other.run_key or "").startswith("2026-01-02...2026-01-02")
+    assert ("orders", "2026-01-01") in {(event.asset_key.path[-1], event.partition) for event in shop.events}
+    for _ in range(2):
+        assert shop.tick() == ()
+        assert "all files of 2026-01-01 are gone" in str(shop.skip_message)
+        assert "--withdraw" in str(shop.skip_message)
+    write(shop.settings, "orders", DAY)
+    (back,) = shop.tick()
+    assert (back.run_key or "").startswith("2026-01-01...2026-01-01")
+    assert shop.tick() == ()
+
+
+def every_table(events: dict[date, int]) -> dict[str, dict[date, int]]:
+    return dict.fromkeys(SOURCE_TABLES, events)
+
+
+@pytest.mark.parametrize(
+    ("events", "retention", "warned"),
+    [
+        ({}, None, True),
+        (every_table({DAY: 0}), None, False),
+        (every_table({DAY: 0}) | {"users": {DAY: 3}}, None, True),
+        (every_table({DAY: 3, DAY + timedelta(days=9): 1}), None, True),
+        (every_table({DAY: 3, DAY + timedelta(days=9): 1}), 9, True),
+        (every_table({DAY: 3, DAY + timedelta(days=9): 1}), 8, False),
+    ],
+    ids=["never published", "withdrawn", "a table not withdrawn", "kept", "kept by retention", "past retention"],
+)
+def test_an_emptied_day_is_settled_when_it_is_withdrawn_or_past_retention(
+    local_settings: Settings, events: dict[str, dict[date, int]], retention: int | None, warned: bool
+) -> None:
+    landing = local_settings.landing.model_copy(update={"retention_days": retention})
+    shop = Shop(local_settings.model_copy(update={"landing": landing}), events)
+    path = write(shop.settings, "orders", DAY)
+    shop.tick()
+    path.unlink()
+    for _ in range(2):
+        assert shop.tick() == ()
+        assert ("are gone" in str(shop.skip_message)) is warned
+    write(shop.settings, "orders", DAY)
+    assert len(shop.tick()) == 1
+
+
+def test_a_day_that_goes_back_to_the_files_that_it_had_gets_a_run_of_its_own(shop: Shop) -> None:
+    write(shop.settings, "orders", DAY)
+    (first,) = shop.tick()
+    late = write(shop.settings, "orders", DAY, "late.parquet")
+    (second,) = shop.tick()
+    late.unlink()
+    before = shop.cursor
+    (third,) = shop.tick()
+    assert len({first.run_key, second.run_key, third.run_key}) == 3
+    shop.cursor = before  # a tick that was killed before Dagster kept its cursor
+    assert [request.run_key for request in shop.tick()] == [third.run_key]
+
+
+def test_a_cursor_that_was_lost_does_not_ask_with_a_key_that_a_launched_run_has_spent(shop: Shop) -> None:
+    write(shop.settings, "orders", DAY)
+    (first,) = shop.tick()
+    job = shop.definitions.resolve_job_def("daily_batch")
+    run = shop.instance.create_run_for_job(job, tags={"dagster/sensor_name": "new_landing_files"})
+    shop.instance.report_run_canceled(run)
+    shop.cursor = None
+    (again,) = shop.tick()
+    assert again.run_key != first.run_key
+
+
+def test_a_cursor_of_the_release_before_is_read(shop: Shop) -> None:
+    write(shop.settings, "orders", DAY)
+    shop.tick()
+    kept = json.loads(shop.cursor or "")
+    shop.cursor = json.dumps({"version": 1, "first": kept["first"], "digests": kept["digests"]})
+    assert shop.tick() == ()
 
 
 def test_a_temporary_file_launches_nothing(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 
 import dagster as dg
@@ -60,6 +61,23 @@ def ledgers(*, loaded: bool = True, applied: bool = True, size: int = 100, refus
 )
 def test_the_ledgers_say_how_far_a_day_has_come(found: Ledgers, stage: Stage) -> None:
     assert states(found, [DAY])[0].stage is stage
+
+
+def test_a_day_whose_files_are_gone_is_named_before_it_is_refused_unless_landing_need_not_keep_it() -> None:
+    gone = replace(ledgers(), landed={})
+    (state,) = states(gone, [DAY])
+    assert (state.stage, set(state.absent.values())) == (Stage.CHANGED, {10})
+    (plan_problem, *_) = make_plan([state], [], {}, [], (DAY, DAY), 30).problems
+    assert "its files are gone, and 10 events of it are published: a run refuses the day" in plan_problem.text
+    later = DAY + timedelta(days=9)
+    lake = {
+        table: replace(found, published={**found.published, later: replace(found.published[DAY], day=later)})
+        for table, found in gone.lake.items()
+    }
+    (kept,) = states(replace(gone, lake=lake, retention_days=9), [DAY])
+    assert (kept.stage, len(kept.absent)) == (Stage.CHANGED, 4)
+    (retained,) = states(replace(gone, lake=lake, retention_days=8), [DAY])
+    assert (retained.stage, retained.absent) == (Stage.DONE, {})
 
 
 def test_a_day_loaded_with_older_content_is_not_done() -> None:

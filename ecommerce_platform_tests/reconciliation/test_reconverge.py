@@ -30,7 +30,9 @@ from ecommerce_platform.operations.reconverge import (
     Cursor,
     build_sensor,
     reconcile_again_job,
+    run_request,
 )
+from ecommerce_platform.reconciliation.again import Slot
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.reconciliation.test_reconcile import ALL_DAYS, LAST, ORDER, run
@@ -186,6 +188,13 @@ def test_a_run_that_failed_before_it_wrote_anything_is_asked_for_again_at_the_ne
     keys = [result.run_requests[0].run_key for result in (first, later)]
     assert len(set(keys)) == 2
     assert all(key.startswith(f"{DAY}@") for key in keys)
+
+
+def test_a_run_for_other_days_has_another_key_though_the_latest_of_them_is_the_same(local_settings: Settings) -> None:
+    earlier, latest = (Slot(datetime(2026, 1, 9, hour, tzinfo=UTC), DAY) for hour in (4, 5))
+    keys = [run_request(local_settings, due).run_key for due in ((latest,), (earlier, latest), (earlier, latest))]
+    assert keys[1] == keys[2]
+    assert keys[0] != keys[1]
 
 
 def test_nothing_is_asked_of_snowflake_before_the_next_slot(two: TwoLayers, servers_settings: Settings) -> None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
 from ecommerce_platform.lakehouse.ledger import TableLedger, read_ledger
+from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import LandingFile, list_table
 from ecommerce_platform.settings import Settings
 
@@ -38,6 +39,7 @@ class Ledgers:
     lake: Mapping[str, TableLedger] = field(default_factory=dict)
     loaded: Mapping[tuple[str, date], str] = field(default_factory=dict)
     applied: Mapping[tuple[str, date], str] = field(default_factory=dict)
+    retention_days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class DayState:
     bytes: int
     missing_tables: tuple[str, ...]
     refused: Mapping[str, str]
+    absent: Mapping[str, int] = field(default_factory=dict)
+    """Published events of the tables whose files of the day are all gone: a run refuses the day."""
 
 
 def days_between(first: date, last: date) -> tuple[date, ...]:
@@ -59,9 +63,12 @@ def days_between(first: date, last: date) -> tuple[date, ...]:
 
 def read_ledgers(settings: Settings, first: date, last: date) -> Ledgers:
     """One look. Raises LandingError when the landing zone cannot be listed."""
-    landed = {table: list_table(settings.landing_uri, table, settings.s3, first, last).days for table in SOURCE_TABLES}
+    ignore = settings.landing.ignore
+    landed = {
+        table: list_table(settings.landing_uri, table, settings.s3, first, last, ignore).days for table in SOURCE_TABLES
+    }
     loaded, applied = _batches(settings)
-    return Ledgers(landed, read_ledger(settings), loaded, applied)
+    return Ledgers(landed, read_ledger(settings), loaded, applied, settings.landing.retention_days)
 
 
 def _batches(settings: Settings) -> tuple[dict[tuple[str, date], str], dict[tuple[str, date], str]]:
@@ -96,7 +103,22 @@ def _state(ledgers: Ledgers, day: date) -> DayState:
         sum(file.size for found in files.values() for file in found),
         tuple(table for table in files if landed and table not in landed),
         refused,
+        _absent(ledgers, day, files),
     )
+
+
+def _absent(ledgers: Ledgers, day: date, files: Mapping[str, tuple[LandingFile, ...]]) -> dict[str, int]:
+    published = {
+        table: ledgers.lake[table].published[day].published
+        for table in files
+        if not files[table] and table in ledgers.lake and day in ledgers.lake[table].published
+    }
+    return {table: events for table, events in published.items() if events and not _is_retained(ledgers, table, day)}
+
+
+def _is_retained(ledgers: Ledgers, table: str, day: date) -> bool:
+    """Whether landing need not keep the table's files of the day any more."""
+    return past_retention(ledgers.lake[table].published, ledgers.retention_days)(day)
 
 
 def _stage(ledgers: Ledgers, day: date, files: Mapping[str, tuple[LandingFile, ...]]) -> Stage:
@@ -105,6 +127,8 @@ def _stage(ledgers: Ledgers, day: date, files: Mapping[str, tuple[LandingFile, .
         return Stage.NEW if any(files.values()) else Stage.EMPTY
     for table, record in records.items():
         # By number and size of the files: reading them is the run's work. What this overlooks, the run finds by content.
+        if record and not files[table] and _is_retained(ledgers, table, day):
+            continue  # what is published stays
         if record and (record.files, record.bytes) != (len(files[table]), sum(file.size for file in files[table])):
             return Stage.CHANGED
     batches = {table: f"{table}-{day}-{record.content_id}" for table, record in records.items() if record}

@@ -128,8 +128,18 @@ def _problems(
     for state in states:
         for table, reason in state.refused.items():
             found.append(Problem(False, f"{state.day} {table} is refused and will be again, unless mended: {reason}"))
-        if state.missing_tables:
-            missing = ", ".join(state.missing_tables)
+        for table, events in state.absent.items():
+            if table not in state.refused:
+                found.append(
+                    Problem(
+                        False,
+                        f"{state.day} {table}: its files are gone, and {events} events of it are published: a run refuses the "
+                        "day, until the files are back or the events are withdrawn",
+                    )
+                )
+        missing_tables = [table for table in state.missing_tables if table not in state.absent]
+        if missing_tables:
+            missing = ", ".join(missing_tables)
             found.append(Problem(False, f"{state.day}: no files of {missing}, which count as no changes of theirs"))
     empty = [state.day for state in states if state.stage is Stage.EMPTY]
     if empty:

@@ -157,7 +157,7 @@ def _size(name: str, iceberg: Table) -> IcebergTable:
 
 
 def _days(settings: Settings, table: str, ledger: TableLedger, loaded: set[date]) -> TableDays:
-    landed = list_days(settings.landing_uri, table, settings.s3)
+    landed = list_days(settings.landing_uri, table, settings.s3, settings.landing.ignore)
     return TableDays(
         table,
         max(landed, default=None),

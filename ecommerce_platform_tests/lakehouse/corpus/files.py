@@ -89,6 +89,7 @@ def beside(name: str, content: bytes = b"half written") -> Callable[[Path], obje
 
 def folder_as_file(folder: Path) -> None:
     (folder / "part-0.parquet").mkdir()
+    pq.write_table(GOOD, folder / "part-0.parquet" / "part-0.parquet")
 
 
 HALF = good_bytes()[: len(good_bytes()) // 2]
@@ -101,7 +102,7 @@ FILES: tuple[FileKind, ...] = (
     FileKind("a file of comma-separated values", raw(b"id,status\n1,pending\n" * 20), "its footer cannot be read"),
     FileKind("a JSON file", raw(b'{"id": 1}' * 20), "its footer cannot be read"),
     FileKind("a compressed file", raw(gzip.compress(good_bytes())), "its footer cannot be read"),
-    FileKind("a folder with the name of a file", folder_as_file, "it cannot be opened"),
+    FileKind("a folder with the name of a file", folder_as_file),
     FileKind(
         "damaged pages under a whole footer",
         damaged_pages,
@@ -169,7 +170,7 @@ FILES: tuple[FileKind, ...] = (
     FileKind("a file of a job's own", beside("_part-1.parquet")),
     FileKind("a marker of success", beside("_SUCCESS", b"")),
     FileKind("a file in a folder below", beside("_temporary/part-1.parquet")),
-    FileKind("a file of another kind", beside("part-1.csv")),
+    FileKind("a file of another kind", beside("part-1.csv"), "its footer cannot be read: the file is text"),
     FileKind("a folder without files", lambda folder: None, rows=0),
     FileKind(
         "only rows that are no events",
