@@ -99,8 +99,8 @@ class SpeedOrders:
         """
         return {_date(day): bool(changed) for day, changed in self.table.rows(sql, {"cut_off": _microseconds(cut_off)})}
 
-    def key_bounds(self, dates: Sequence[date] | None) -> KeyRange | None:
-        """A smallest and a largest key between which all orders of `dates` lie; None when there are none.
+    def key_bounds(self, dates: Sequence[date] | None) -> Bucket | None:
+        """Between which keys all orders of `dates` lie, and about how many; None when there are none.
 
         Versions that no merge has dropped yet count, too: they can only widen the bounds, and FINAL would cost a third of the
         search.
@@ -108,15 +108,16 @@ class SpeedOrders:
         key = self._key
         sql = f"select count(), min({key}), max({key}) from {self.table.name} where {self._shown(dates)}"
         count, low, high = self.table.rows(sql)[0]
-        return KeyRange(int(low), int(high)) if count else None
+        return Bucket(count, 0, KeyRange(int(low), int(high))) if count else None
 
     def buckets(
-        self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int
+        self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int, hashed: bool = True
     ) -> dict[int, Bucket]:
         """Count, checksum and key bounds of the orders of `dates` in `ranges`, by (key − origin) div width."""
         key = self._key
+        checksum = f"sum({self._checksum()})" if hashed else "0"
         sql = f"""
-            select intDiv(toInt128({key}) - {origin}, {width}) as bucket, count(), sum({self._checksum()}),
+            select intDiv(toInt128({key}) - {origin}, {width}) as bucket, count(), {checksum},
                    min({key}), max({key})
             from {self.table.name} final
             where {range_condition(key, ranges)} and {self._shown(dates)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecommerce_platform.reconciliation import locate as locating
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange, Limits, cover, locate
+from ecommerce_platform.reconciliation.search_cost import rows_in_a_bucket
 
 
 @dataclass
@@ -21,35 +25,46 @@ class Rows:
 
     content: dict[int, str]
     questions: int = 0
-    fetched: int = 0
-    scanned: list[int] = field(default_factory=list)
+    fetched: list[int] = field(default_factory=list)
+    buckets_answered: list[int] = field(default_factory=list)
+    hashed: int = 0
 
-    def key_bounds(self, dates: Sequence[date] | None) -> KeyRange | None:
-        return KeyRange(min(self.content), max(self.content)) if self.content else None
+    def key_bounds(self, dates: Sequence[date] | None) -> Bucket | None:
+        if not self.content:
+            return None
+        return Bucket(len(self.content), 0, KeyRange(min(self.content), max(self.content)))
 
     def buckets(
-        self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int
+        self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int, hashed: bool = True
     ) -> dict[int, Bucket]:
         self.questions += 1
         found: dict[int, Bucket] = {}
-        for key in self._within(ranges):
+        keys = self._within(ranges)
+        self.hashed += len(keys) if hashed else 0
+        for key in keys:
             number = (key - origin) // width
             old = found.get(number, Bucket(0, 0, KeyRange(key, key)))
-            checksum = (old.checksum + _checksum(key, self.content[key])) % 2**64
+            checksum = (old.checksum + _checksum(key, self.content[key])) % 2**64 if hashed else 0
             keys = KeyRange(min(old.keys.low, key), max(old.keys.high, key))
             found[number] = Bucket(old.count + 1, checksum, keys)
+        self.buckets_answered.append(len(found))
         return found
 
     def row_checksums(self, dates: Sequence[date] | None, ranges: Sequence[KeyRange]) -> dict[int, int]:
         self.questions += 1
         rows = {key: _checksum(key, self.content[key]) for key in self._within(ranges)}
-        self.fetched += len(rows)
+        self.hashed += len(rows)
+        self.fetched.append(len(rows))
         return rows
 
     def _within(self, ranges: Sequence[KeyRange]) -> list[int]:
-        if len(ranges) == 1:
-            return [key for key in self.content if ranges[0].low <= key <= ranges[0].high]
-        return [key for key in self.content if any(span.low <= key <= span.high for span in ranges)]
+        keys = sorted(self.content)
+        return [key for span in ranges for key in keys[bisect_left(keys, span.low) : bisect_right(keys, span.high)]]
+
+    @property
+    def cost(self) -> float:
+        """What the search cost this side, in rows hashed: a row that is moved costs two, a bucket four."""
+        return self.hashed + 2 * sum(self.fetched) + 4 * sum(self.buckets_answered)
 
 
 def _checksum(key: int, content: str) -> int:
@@ -103,6 +118,68 @@ def test_a_limit_gives_a_partial_verdict_that_is_true(
     assert 0 < found.ranges_left <= found.ranges
     assert set(found.keys) < set(range(0, 20_000, 1000))
     assert found.verdict(7).startswith("at least 7 orders differ; ")
+
+
+ORDERS = 300_000
+SCATTERED = {
+    share: sorted(random.Random(7).sample(range(ORDERS), int(ORDERS * share))) for share in (0.0001, 0.01, 0.5)
+}
+CASES = {
+    "none differs": [],
+    "one differs": [123_456],
+    **{f"{share:.2%} differ": keys for share, keys in SCATTERED.items()},
+    "all differ": list(range(ORDERS)),
+    "one day of 90 differs": list(range(100_000, 100_000 + ORDERS // 90)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_search_takes_the_cheaper_way_in_bounded_memory(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locating, "ROWS_IN_A_GROUP", 40_000)
+    monkeypatch.setattr(locating, "ROWS_IN_A_QUERY", 20_000)
+    content = {number * 3 + 11: "same" for number in range(ORDERS)}
+    differing = [number * 3 + 11 for number in CASES[case]]
+    speed, batch = Rows(content), Rows(content | dict.fromkeys(differing, "other"))
+    found = locate(speed, batch, None, Limits(findings=10**6))
+    assert found.keys == tuple(differing)
+    assert found.complete
+    # Never more than the better of two ways: all rows, each hashed and moved; or one round, and the rows of what differs.
+    all_rows = 3 * ORDERS
+    one_round = ORDERS + 4 * locating.FIRST_BUCKETS + 3 * len(differing) * (ORDERS / locating.FIRST_BUCKETS)
+    assert batch.cost <= 1.2 * min(all_rows, one_round)
+    assert max(batch.fetched, default=0) <= 20_000 + ORDERS / locating.FIRST_BUCKETS
+    assert max(batch.buckets_answered) <= max(locating.FIRST_BUCKETS, 40_000 / 4)
+
+
+def test_keys_that_lie_close_together_far_from_others_are_searched_within_the_same_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(locating, "ROWS_IN_A_GROUP", 40_000)
+    monkeypatch.setattr(locating, "ROWS_IN_A_QUERY", 20_000)
+    content = dict.fromkeys([-(2**63), *range(ORDERS), *range(10**12, 10**12 + 3000, 3), 2**63 - 1], "same")
+    differing = sorted([*SCATTERED[0.01], 10**12, 2**63 - 1])
+    speed, batch = Rows(content), Rows(content | dict.fromkeys(differing, "other"))
+    found = locate(speed, batch, None)
+    assert found.keys == tuple(differing)
+    assert max(batch.fetched) <= 20_000 + 2 * 1024
+    assert max(batch.buckets_answered) <= 40_000
+    assert batch.cost <= 8 * ORDERS
+
+
+@pytest.mark.parametrize(("share", "smallest"), [(0.0, 32), (0.0001, 32), (0.01, 8)])
+def test_few_differences_make_large_buckets(share: float, smallest: int) -> None:
+    size = rows_in_a_bucket(share, 40_000)
+    assert size is not None
+    assert size >= smallest
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_many_differences_make_comparing_all_rows_cheaper(share: float) -> None:
+    assert rows_in_a_bucket(share, 40_000) is None
+
+
+def test_more_differing_buckets_than_statements_can_name_are_not_asked_for() -> None:
+    assert rows_in_a_bucket(0.01, 2_000_000) is None
 
 
 @settings(max_examples=60, deadline=None)

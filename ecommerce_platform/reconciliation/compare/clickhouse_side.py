@@ -115,21 +115,17 @@ class ClickHouseTable(Side):
         sums_of = {name: decimal_or_null(value) for name, value in zip(names, found, strict=True)}
         return Totals(count, without, sums_of, range_of(low, high) if count > without else None)
 
-    def key_bounds(self, dates: Sequence[date] | None) -> KeyRange | None:
-        if not self.ranged:
-            return WHOLE
-        key = self._position
-        count, low, high = self.rows(f"select count(), min({key}), max({key}) from {self._source} where {self._where}")[
-            0
-        ]
-        return KeyRange(int(low), int(high)) if count else None
+    def key_bounds(self, dates: Sequence[date] | None) -> Bucket | None:
+        bounds = f"min({self._position}), max({self._position})" if self.ranged else "null, null"
+        count, low, high = self.rows(f"select count(), {bounds} from {self._source} where {self._where}")[0]
+        return Bucket(int(count), 0, range_of(low, high) or WHOLE) if count else None
 
     def buckets(
-        self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int
+        self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int, hashed: bool = True
     ) -> dict[int, Bucket]:
         sql = f"""
             select intDiv(toInt256(row_position) - toInt256('{origin}'), toInt256('{width}')) as bucket, count(),
-                   sum(row_checksum), min(row_position), max(row_position)
+                   {"sum(row_checksum)" if hashed else "0"}, min(row_position), max(row_position)
             from ({self._rows})
             where {range_condition("row_position", ranges)}
             group by bucket

@@ -108,21 +108,19 @@ class SnowflakeTable(Side):
         # COUNT_IF over no rows is 0 in Snowflake, and null in the stand-in.
         return Totals(int(count), int(without or 0), sums_of, range_of(low, high))
 
-    def key_bounds(self, dates: Sequence[date] | None) -> KeyRange | None:
-        if not self.ranged:
-            return WHOLE
-        key = self._position
-        low, high = self.rows(f"select min({key}), max({key}) from {self._source} where {self._where}")[0]
-        return None if low is None else KeyRange(int(low), int(high))
+    def key_bounds(self, dates: Sequence[date] | None) -> Bucket | None:
+        bounds = f"min({self._position}), max({self._position})" if self.ranged else "null, null"
+        count, low, high = self.rows(f"select count(*), {bounds} from {self._source} where {self._where}")[0]
+        return Bucket(int(count), 0, range_of(low, high) or WHOLE) if count else None
 
     def buckets(
-        self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int
+        self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int, hashed: bool = True
     ) -> dict[int, Bucket]:
         # The bucket's first position stands for its number: a quotient of numbers this large would lose digits on the way.
         bucket = snowflake_multiple("row_position", ranges, origin, width)
         sql = f"""
             {self._rows}
-            select {bucket} as bucket, count(*), sum(row_checksum), min(row_position), max(row_position)
+            select {bucket} as bucket, count(*), {"sum(row_checksum)" if hashed else "0"}, min(row_position), max(row_position)
             from hashed
             where {range_condition("row_position", ranges)}
             group by {bucket}

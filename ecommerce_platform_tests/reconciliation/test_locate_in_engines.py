@@ -1,0 +1,44 @@
+"""The search's every way, on the real stand-ins: samples, counts, smaller buckets and rows give the same keys."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from ecommerce_platform.reconciliation import locate
+from ecommerce_platform_tests.reconciliation.compare.test_compare import compared, described, put, row
+from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
+from ecommerce_platform_tests.reconciliation.two_layers import TwoLayers
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits at which some hundred rows are searched as millions are."""
+    for name, value in {"SAMPLE_FROM": 1, "FEW_ROWS": 1, "FEW_ROWS_IN_A_BUCKET": 1, "FEWEST_SAMPLED": 1}.items():
+        monkeypatch.setattr(locate, name, value)
+    for name, value in {"FIRST_BUCKETS": 8, "ROWS_IN_A_GROUP": 100, "ROWS_IN_A_QUERY": 50, "SAMPLED_SLICES": 4}.items():
+        monkeypatch.setattr(locate, name, value)
+    monkeypatch.setattr(locate, "SAMPLED_ROWS", 40)
+
+
+@pytest.mark.parametrize("every", [1, 2, 40, 400])
+def test_orders_that_differ_are_located_by_every_way(
+    two: TwoLayers, every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sample in (locate.SAMPLE_FROM, 10**9):
+        monkeypatch.setattr(locate, "SAMPLE_FROM", sample)
+        two.reset()
+        orders = [ORDER.but(id=number * 3 + 1, lsn=100 + number) for number in range(400)]
+        two.batch(*orders, LAST)
+        two.speed(*(order.but(amount=Decimal(9)) if order.id // 3 % every == 0 else order for order in orders), LAST)
+        assert run(two).located.keys == tuple(order.id for order in orders if order.id // 3 % every == 0)
+
+
+@pytest.mark.parametrize("key", [("id",), ("shop", "id")])
+@pytest.mark.parametrize("every", [1, 40])
+def test_rows_that_differ_are_located_by_every_way(two: TwoLayers, key: tuple[str, ...], every: int) -> None:
+    rows = [row(number) for number in range(300)]
+    put(two, [row(number, note="other") if number % every == 0 else row(number) for number in range(300)], rows)
+    found = compared(two, described(key))
+    assert sorted(item.key[-1] for item in found.findings) == list(range(0, 300, every))
