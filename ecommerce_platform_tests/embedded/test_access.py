@@ -224,6 +224,7 @@ def test_a_get_never_writes(data_dir: Path, clickhouse: Client, statement: str) 
         "attach table far from '{written}' (a Int64) engine = MergeTree order by a",
         "create user intruder",
         "system shutdown",
+        "system stop merges versions; system shutdown",
     ],
 )
 def test_clickhouse_reaches_nothing_beside_its_own_tables(
