@@ -20,6 +20,7 @@ from ecommerce_platform.transformation.project import definition_digest, load_ma
 from ecommerce_platform.transformation.resource import DbtResource
 from ecommerce_platform.transformation.restatements import Restated, restated_by
 from ecommerce_platform.transformation.runner import DbtRequest, DbtRun, DbtRunError
+from ecommerce_platform.transformation.snapshots import MODEL, snapshot_rows_that_disagree
 from ecommerce_platform.transformation.translator import PlatformTranslator, model_key
 from ecommerce_platform.warehouse.connection import fetch_all
 from ecommerce_platform.warehouse.lease import Lease
@@ -125,8 +126,19 @@ class _Step:
             "dagster/row_count": int(counted[0][0]),
             "seconds": round(float(raw["data"].get("execution_time", 0)), 3),
             "materialization": node["config"]["materialized"],
+            **(self._disagreeing(node) if node["name"] == MODEL else {}),
             **(self._restated(node["alias"]) if node["config"]["meta"].get("published") else {}),
         }
+
+    def _disagreeing(self, node: Mapping[str, Any]) -> dict[str, int]:
+        """Counts in the metadata of each day, by table, and their sum over the days of the run."""
+        counted = snapshot_rows_that_disagree(self.connection, node["relation_name"], set(self.days))
+        by_day = {
+            day: {f"snapshot_rows_that_disagree_{table}": rows for table, rows in tables.items()}
+            for day, tables in counted.items()
+        }
+        add_days_metadata(self.context, [model_key(node)], by_day)
+        return {"snapshot_rows_that_disagree": sum(sum(tables.values()) for tables in counted.values())}
 
     def _restated(self, model: str) -> dict[str, int]:
         restated = restated_by(self.connection, self.context.run.run_id).get(model, Restated())

@@ -6,6 +6,7 @@ import random
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from ecommerce_platform.warehouse.connection import fetch_all
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.random_shop import RandomShop
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, load_table_day, order, product, user
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 DAY = "2026-01-0{}"
+SNAPSHOT_CHANGES = "select table_name, date, __source_file, __source_row, id, differs_in from STAGING.BASE_SNAPSHOT_CHANGES order by 1, 2, 3, 4"
 
 
 def assert_equals_full_refresh(connection: SnowflakeConnection, transform: Transform) -> dict[str, list[Row]]:
-    incremental = read_all(connection)
+    incremental, disagreeing = read_all(connection), fetch_all(connection, SNAPSHOT_CHANGES)
     transform(full_refresh=True)
     full = read_all(connection)
+    assert fetch_all(connection, SNAPSHOT_CHANGES) == disagreeing
     for table, rows in full.items():
         assert incremental[table] == rows, table
     return full
@@ -43,6 +46,7 @@ def test_days_in_shuffled_order_twice_and_with_late_files_equal_a_full_refresh(
     shrunk = shop.events(days[2])[::2]
     load_day(connection, days[2], shrunk)
     transform()
+    assert fetch_all(connection, SNAPSHOT_CHANGES) != [], "no snapshot row of this shop disagrees"
     assert_equals_full_refresh(connection, transform)
     assert count(connection, "RAW.SUPERSEDED_ORDERS") == 0
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
+from ecommerce_platform.transformation.snapshots import snapshot_rows_that_disagree
+from ecommerce_platform.warehouse.connection import fetch_all
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import Event, item, load_day, order, product
 from ecommerce_platform_tests.transformation.tables import only, read, read_all
@@ -145,3 +150,59 @@ def test_a_key_change_takes_the_text_of_a_snapshot_before_it_and_not_of_one_afte
     incremental = read_all(connection)
     transform(full_refresh=True)
     assert read_all(connection) == incremental
+
+
+def test_snapshot_rows_that_say_something_else_than_the_stream_are_counted_by_table_and_day(
+    transformation_settings: Settings, connection: SnowflakeConnection, transform: Transform
+) -> None:
+    unchanged = "__debezium_unavailable_value"
+    same: dict[str, Any] = {"created_at": FIRST, "updated_at": FIRST}
+    load_day(
+        connection,
+        FIRST,
+        [
+            # The initial snapshot disagrees with nothing.
+            order(1, None, FIRST, "READ", **same),
+            order(2, 20, FIRST, **same),
+            order(3, 30, FIRST, **same),
+            order(3, 31, "2026-01-01 12:00:00", "UPDATE", **same, shipping_address=unchanged),
+            order(4, 40, FIRST, "DELETE"),
+            item(5, 50, FIRST, **same),
+        ],
+    )
+    transform()
+    load_day(
+        connection,
+        SECOND,
+        [
+            order(1, None, SECOND, "READ", **same, total_amount=Decimal(21)),
+            order(2, None, SECOND, "READ", **same, total_amount=Decimal(21), status="lost"),
+            # What an unchanged text stands for is what the stream holds.
+            order(3, None, SECOND, "READ", **same),
+            order(4, None, SECOND, "READ", **same),
+            item(5, None, SECOND, "READ", **same, quantity=3),
+        ],
+    )
+    transform(mark=False)
+    relation = "STAGING.BASE_SNAPSHOT_CHANGES"
+    assert fetch_all(connection, f"select table_name, id, differs_in from {relation} order by id") == [
+        ("orders", 1, "total_amount"),
+        ("orders", 2, "status, total_amount"),
+        ("orders", 4, "deleted"),
+        ("order_items", 5, "quantity"),
+    ]
+    assert snapshot_rows_that_disagree(connection, relation, {date(2026, 1, 1), date(2026, 1, 2)}) == {
+        date(2026, 1, 2): {"orders": 3, "order_items": 1}
+    }
+    test = "snapshot_rows_agree_with_the_stream"
+    (outcome,) = run_dbt(transformation_settings, DbtRequest(command="test", select=(test,)), "snapshots").values()
+    assert outcome[0] == "warn"
+
+    # A late event that agrees with the snapshot: nothing was lost, it had only not arrived.
+    load_day(connection, THIRD, [order(1, 10, "2026-01-01 12:00:00", "UPDATE", **same, total_amount=Decimal(21))])
+    transform()
+    ids = f"select table_name, id, differs_in from {relation} order by id, table_name"
+    incremental = fetch_all(connection, ids)
+    assert [row[1] for row in incremental] == [2, 4, 5]
+    transform(full_refresh=True)
+    assert fetch_all(connection, ids) == incremental

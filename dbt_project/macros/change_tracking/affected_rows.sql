@@ -22,6 +22,13 @@
 {%- endmacro %}
 
 
+{% macro affected_rows_of_base_snapshot_changes() -%}
+    {%- for table in source_tables() %}
+    {{ 'or ' if not loop.first }}(table_name = '{{ table }}' and id in ({{ changed_ids(table) }}))
+    {%- endfor %}
+{%- endmacro %}
+
+
 {#- An order's row tells of its user and of the user's earlier orders. -#}
 {% macro affected_rows_of_stg_orders_enhanced() -%}
     id in ({{ changed_ids('orders') }})

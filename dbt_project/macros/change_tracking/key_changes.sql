@@ -24,7 +24,7 @@
 
 
 {#- The events of `applied_events`, with the texts of base_moved_texts where a key change left them out. -#}
-{% macro events_with_moved_texts(table, columns) -%}
+{% macro events_with_moved_texts(table, columns, ids=none) -%}
     {%- set texts = text_columns()[table] -%}
     select
         {%- for column in columns %}
@@ -46,7 +46,7 @@
         events.__source_file,
         events.__source_row
     from (
-        {{ applied_events(table, columns) }}
+        {{ applied_events(table, columns, ids=ids) }}
     ) as events
     left join (
         select

@@ -7,7 +7,7 @@
 -- depends_on: {{ ref('base_changed_keys') }}
 -- Latest state of each key of order_items, without deleted keys.
 with events as (
-    {{ applied_events('order_items', ['id', 'order_id', 'product_id', 'quantity', 'unit_price', 'created_at']) }}
+    {{ applied_events('order_items', source_columns()['order_items']) }}
 ),
 
 ranked as (

@@ -7,10 +7,7 @@
 -- depends_on: {{ ref('base_changed_keys') }}
 -- Latest state of each key of orders, without deleted keys.
 with events as (
-    {{ events_with_moved_texts('orders', [
-        'id', 'user_id', 'status', 'total_amount',
-        'shipping_address', 'created_at', 'updated_at'
-    ]) }}
+    {{ events_with_moved_texts('orders', source_columns()['orders']) }}
 ),
 
 ranked as (

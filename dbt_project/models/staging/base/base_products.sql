@@ -7,10 +7,7 @@
 -- depends_on: {{ ref('base_changed_keys') }}
 -- Latest state of each key of products, without deleted keys.
 with events as (
-    {{ events_with_moved_texts('products', [
-        'id', 'name', 'description', 'price', 'stock_quantity',
-        'category', 'created_at', 'updated_at'
-    ]) }}
+    {{ events_with_moved_texts('products', source_columns()['products']) }}
 ),
 
 ranked as (

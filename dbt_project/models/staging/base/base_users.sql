@@ -7,7 +7,7 @@
 -- depends_on: {{ ref('base_changed_keys') }}
 -- Latest state of each key of users, without deleted keys.
 with events as (
-    {{ events_with_moved_texts('users', ['id', 'email', 'first_name', 'last_name', 'created_at', 'updated_at']) }}
+    {{ events_with_moved_texts('users', source_columns()['users']) }}
 ),
 
 ranked as (

@@ -1,0 +1,108 @@
+{#- The columns that a table has in the source: what a snapshot row tells of a key. -#}
+{% macro source_columns() -%}
+    {{ return({
+        'users': ['id', 'email', 'first_name', 'last_name', 'created_at', 'updated_at'],
+        'products': [
+            'id', 'name', 'description', 'price', 'stock_quantity', 'category', 'created_at', 'updated_at'
+        ],
+        'orders': ['id', 'user_id', 'status', 'total_amount', 'shipping_address', 'created_at', 'updated_at'],
+        'order_items': ['id', 'order_id', 'product_id', 'quantity', 'unit_price', 'created_at'],
+    }) }}
+{%- endmacro %}
+
+
+{#-
+    Keys with a snapshot row without an LSN that some event may precede. After an initial snapshot there are none, and the
+    windows over all events of a key are spared.
+-#}
+{% macro keys_read_after_events(table) -%}
+    select events.id
+    from (
+        {{ applied_events(table, ['id'], in_order=false) }}
+    ) as events
+    group by events.id
+    having
+        count_if(events.__source_lsn is null) > 1
+        or min(iff(events.__source_lsn is null, null, events.__ts_ms))
+        <= max(iff(events.__source_lsn is null, events.__ts_ms, null))
+{%- endmacro %}
+
+
+{#-
+    Snapshot rows without an LSN that say something else than the event right before them left: one row each, with the columns
+    that differ, or with `deleted` when the key was gone.
+-#}
+{% macro snapshot_changes_of(table) -%}
+    {%- set columns = source_columns()[table] -%}
+    {%- set texts = text_columns().get(table, []) -%}
+    {%- set compared = columns | reject('equalto', 'id') | list -%}
+    select
+        '{{ table }}' as table_name,
+        compared.id,
+        compared.date,
+        compared.__source_file,
+        compared.__source_row,
+        case
+            when compared.previous_op = 'DELETE' then 'deleted'
+            else substr(
+                {%- for column in compared %}
+                iff(compared.{{ column }}_differs, ', {{ column }}', '')
+                {{- ' ||' if not loop.last }}
+                {%- endfor %},
+                3
+            )
+        end as differs_in
+    from (
+        select
+            states.id,
+            states.date,
+            states.__source_file,
+            states.__source_row,
+            states.__op,
+            states.__source_lsn,
+            {%- for column in compared %}
+            states.{{ column }}_then is distinct from lag(states.{{ column }}_then) over (
+                partition by states.id
+                order by {{ event_order() }}
+            ) as {{ column }}_differs,
+            {%- endfor %}
+            lag(states.__op) over (
+                partition by states.id
+                order by {{ event_order() }}
+            ) as previous_op
+        from (
+            select
+                id,
+                {%- for column in compared %}
+                {{ text_so_far(column) if column in texts else column }} as {{ column }}_then,
+                {%- endfor %}
+                __op,
+                __ts_ms,
+                __source_lsn,
+                __effective_lsn,
+                date,
+                __source_file,
+                __source_row
+            from (
+                {%- if texts %}
+                {{ events_with_moved_texts(table, columns, ids=keys_read_after_events(table)) }}
+                {%- else %}
+                {{ applied_events(table, columns, ids=keys_read_after_events(table)) }}
+                {%- endif %}
+            ) as events
+        ) as states
+    ) as compared
+    where
+        compared.__source_lsn is null
+        and (
+            compared.previous_op = 'DELETE'
+            or (
+                compared.previous_op is not null
+                and (
+                    {%- for column in compared %}
+                    {{ 'or ' if not loop.first }}compared.{{ column }}_differs
+                    {%- endfor %}
+                )
+            )
+        )
+{%- endmacro %}
