@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 DAY = "2026-01-0{}"
-SNAPSHOT_CHANGES = "select table_name, date, __source_file, __source_row, id, differs_in from STAGING.BASE_SNAPSHOT_CHANGES order by 1, 2, 3, 4"
+SNAPSHOT_CHANGES = """
+    select table_name, date, __source_file, __source_row, id, differs_in
+    from STAGING.BASE_SNAPSHOT_CHANGES
+    order by 1, 2, 3, 4
+"""
 
 
 def assert_equals_full_refresh(connection: SnowflakeConnection, transform: Transform) -> dict[str, list[Row]]:
