@@ -100,7 +100,7 @@ def realtime_load(
 ) -> None:
     """Fill `orders_realtime` from Parquet with the columns of the orders contract and the CDC metadata."""
     from ecommerce_platform.demo import load_speed_layer
-    from ecommerce_platform.embedded.realtime import RealtimeLoadError
+    from ecommerce_platform.speed_layer.realtime import RealtimeLoadError
 
     try:
         loaded = load_speed_layer(settings_or_exit(), path, skip_unreadable)

@@ -20,8 +20,8 @@ from ecommerce_platform.settings import Settings
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance
 
-    from ecommerce_platform.embedded.realtime import LoadedVersions
     from ecommerce_platform.embedded.sample_shop import SampleReport
+    from ecommerce_platform.speed_layer.realtime import LoadedVersions
 
 Say = Callable[[str], None]
 
@@ -94,9 +94,9 @@ def load_speed_layer(settings: Settings, path: str | Path, skip_unreadable: bool
     Raises RealtimeLoadError naming file, row, column and what was expected.
     """
     from ecommerce_platform.contracts import load_contracts
-    from ecommerce_platform.embedded.realtime import create_orders_realtime, load_realtime
     from ecommerce_platform.object_store import local_copy
     from ecommerce_platform.reconciliation.clickhouse import connect
+    from ecommerce_platform.speed_layer.realtime import create_orders_realtime, load_realtime
 
     client = connect(settings)
     try:

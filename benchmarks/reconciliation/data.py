@@ -20,9 +20,9 @@ from clickhouse_connect.driver.client import Client
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded.realtime import create_orders_realtime
 from ecommerce_platform.embedded.servers import ensure_clickhouse
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.speed_layer.realtime import create_orders_realtime
 from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.connection import connection_arguments, execute
 

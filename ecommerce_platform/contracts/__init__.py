@@ -11,6 +11,7 @@ from ecommerce_platform.contracts.model import (
     Column,
     Contract,
     ContractError,
+    EpochUnit,
     LogicalType,
     QualityRule,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "Column",
     "Contract",
     "ContractError",
+    "EpochUnit",
     "LogicalType",
     "QualityRule",
     "load_contract",

@@ -30,6 +30,21 @@ class LogicalType(StrEnum):
     BOOLEAN = "boolean"
 
 
+class EpochUnit(StrEnum):
+    """What a whole number counts in a column of times, or of dates: from 1970-01-01T00:00:00Z. From coarse to fine."""
+
+    DAYS = "days"
+    SECONDS = "seconds"
+    MILLISECONDS = "milliseconds"
+    MICROSECONDS = "microseconds"
+    NANOSECONDS = "nanoseconds"
+
+    @property
+    def in_nanoseconds(self) -> int:
+        """How many nanoseconds one of it has."""
+        return {"days": 86_400 * 10**9, "seconds": 10**9, "milliseconds": 10**6, "microseconds": 10**3}.get(self, 1)
+
+
 @dataclass(frozen=True)
 class QualityRule:
     """A business rule that flags a row and never drops it.
@@ -82,7 +97,8 @@ class Column:
     """One column: its name, type, and what the contract says of it.
 
     `required` means: not null in any event that is no DELETE. `precision` and `scale` belong to decimals. `late` means: the
-    table had rows before it had this column, so that a null says no more than its absence.
+    table had rows before it had this column, so that a null says no more than its absence. `epoch_unit` is what whole numbers
+    count in a timestamp or date; None: days in a date, and in a timestamp what each file's values show.
     """
 
     name: str
@@ -95,6 +111,7 @@ class Column:
     personal: bool = False
     references: str | None = None
     late: bool = False
+    epoch_unit: EpochUnit | None = None
 
     @property
     def decimal_arguments(self) -> str:
@@ -150,7 +167,8 @@ class Contract:
     `first_day` is the landing day from which on the table counts, where it joined later than the others: earlier days are
     complete without it.
 
-    `extra` are columns that landing files brought and the contract does not name; no contract file has any.
+    `extra` are columns that landing files brought and the contract does not name; no contract file has any. `ignored` are names
+    of columns that are dropped from landing files, in lower case; one that ends in `*` means all that begin so.
     """
 
     table: str
@@ -162,6 +180,7 @@ class Contract:
     source: str = field(default="", compare=False)
     extra: tuple[Column, ...] = ()
     first_day: date | None = None
+    ignored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (self.table, *(column.name for column in (*self.columns, *self.extra))):
@@ -191,6 +210,17 @@ class Contract:
             if column.name == name:
                 return column
         raise ContractError(f"table {self.table} has no column {name!r}; it has {', '.join(self.column_names)}")
+
+    def ignores(self, name: str) -> bool:
+        """Whether a landing file's column of this name, in any case, is dropped; never one that the platform reads."""
+        lower = name.lower()
+        if any(column.name == lower for column in (*self.columns, *CDC_COLUMNS)):
+            return False
+        if any(column.name == lower for column in PROVENANCE_COLUMNS):
+            return lower in self.ignored  # a beginning does not mean the platform's own names
+        return any(
+            lower.startswith(item.removesuffix("*")) if item.endswith("*") else lower == item for item in self.ignored
+        )
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from ecommerce_platform.contracts.model import (
     Column,
     Contract,
     ContractError,
+    EpochUnit,
     LogicalType,
     QualityRule,
 )
@@ -67,6 +68,7 @@ def load_contract(path: Path) -> Contract:
         description=schema.description or "",
         columns=tuple(_column(path.name, item) for item in properties),
         cluster_by=_cluster_by(path.name, schema),
+        ignored=_ignored(path.name, schema),
         quality=tuple(rule for item in properties for rule in _quality(path.name, item)),
         version=standard.version or "1.0.0",
         source=path.name,
@@ -96,7 +98,26 @@ def _column(file: str, item: SchemaProperty) -> Column:
         scale=int(decimal[2]) if decimal else None,
         personal=item.classification == "personal",
         references=target if isinstance(target, str) else None,
+        epoch_unit=_epoch_unit(file, item, kind),
     )
+
+
+def _epoch_unit(file: str, item: SchemaProperty, kind: LogicalType) -> EpochUnit | None:
+    """What the custom property `epochUnit` says of a timestamp or a date; None without it."""
+    value = next((custom.value for custom in item.customProperties or [] if custom.property == "epochUnit"), None)
+    if value is None:
+        return None
+    known = [unit.value for unit in EpochUnit if kind is LogicalType.DATE or unit is not EpochUnit.DAYS]
+    if kind not in (LogicalType.TIMESTAMP, LogicalType.DATE):
+        raise ContractError(
+            f"{file}: column {item.name} has an epochUnit, {value!r}, and is {kind.value}; expected one only on a timestamp "
+            "or date: take it out"
+        )
+    if value not in known:
+        raise ContractError(
+            f"{file}: column {item.name} has epochUnit {value!r}; expected one of {', '.join(known)}, or none"
+        )
+    return EpochUnit(value)
 
 
 def _quality(file: str, item: SchemaProperty) -> list[QualityRule]:
@@ -106,6 +127,27 @@ def _quality(file: str, item: SchemaProperty) -> list[QualityRule]:
             raise ContractError(f"{file}: a quality rule of column {item.name} lacks a name or an implementation")
         rules.append(QualityRule(quality.name, quality.implementation, str(item.name), quality.description or ""))
     return rules
+
+
+def _ignored(file: str, schema: SchemaObject) -> tuple[str, ...]:
+    """What the custom property `ignoredColumns` lists, in lower case; nothing without it."""
+    names = {item.name for item in schema.properties or []}
+    for custom in schema.customProperties or []:
+        if custom.property != "ignoredColumns":
+            continue
+        if not isinstance(custom.value, list) or not all(isinstance(item, str) and item for item in custom.value):
+            raise ContractError(
+                f"{file}: ignoredColumns is {custom.value!r}; expected a list of column names, each perhaps with * at its end"
+            )
+        both = [item for item in custom.value if item in names]
+        if both:
+            raise ContractError(
+                f"{file}: ignoredColumns lists {both[0]!r}, which is a column of the contract: take out one"
+            )
+        if "*" in custom.value:
+            raise ContractError(f"{file}: ignoredColumns lists '*'; expected a beginning before the *, such as '__*'")
+        return tuple(item.lower() for item in custom.value)
+    return ()
 
 
 def _cluster_by(file: str, schema: SchemaObject) -> str:

@@ -7,6 +7,7 @@ What does not: listing (landing) and decoding (decode.py).
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from ecommerce_platform.lakehouse.decode import (
     storage_problem,
     unknown_columns,
 )
+from ecommerce_platform.lakehouse.epochs import with_epoch_units
 from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.lakehouse.evolution import extra_columns, unknown_problem
 from ecommerce_platform.lakehouse.magic import HEAD_BYTES, not_parquet
@@ -69,6 +71,21 @@ class DayArrival:
     @property
     def bytes(self) -> int:
         return sum(file.size for file in self.files)
+
+    @property
+    def epoch_units(self) -> dict[str, str]:
+        """Of each column of epoch numbers whose unit the files show: the unit, and where files differ, the files of each."""
+        found: dict[str, Counter[str]] = {}
+        for file in self.files:
+            for column in file.footer.columns:
+                if column.unit is not None:
+                    found.setdefault(column.name, Counter())[column.unit.value] += 1
+        return {
+            name: next(iter(units))
+            if len(units) == 1
+            else ", ".join(f"{unit} ({n} files)" for unit, n in sorted(units.items()))
+            for name, units in sorted(found.items())
+        }
 
     @property
     def listing(self) -> tuple[tuple[str, int, str], ...]:
@@ -143,6 +160,7 @@ def content_id(contract: Contract, day: date, files: Sequence[ArrivedFile], extr
     """
     lines = [f"{DECODER_VERSION}", contract.table, day.isoformat()]
     lines += [f"{column.name} {column.spark_type} {column.required}" for column in event_columns(contract)]
+    lines += [f"epoch {column.name} {column.epoch_unit}" for column in contract.columns if column.epoch_unit]
     lines += [f"extra {column.name} {column.spark_type}" for column in extra]
     lines += [f"{file.path} {file.size} {file.digest}" for file in sorted(files, key=lambda file: file.path)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
@@ -169,6 +187,10 @@ def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingF
             digest = file.version if is_s3(file.uri) else _digest(stream)
             footer = read_footer(stream)
             size = stream.size()
+            # A file without rows brings nothing that could be of a wrong type: empty frames are often written with no types.
+            problem = _problem(contract, footer, mode) if footer.rows else None
+            if footer.rows and not problem:
+                footer = with_epoch_units(contract, footer, stream)
     except UnreadableFileError as error:
         return f"{where}: {error}; expected {error.expected}, then materialize the day again"
     except OSError as error:
@@ -179,14 +201,17 @@ def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingF
                 "ECOMMERCE_LANDING_URI, then materialize the day again"
             ) from error
         return f"{where}: it cannot be opened: {str(error).splitlines()[0]}; expected a readable Parquet file"
-    # A file without rows brings nothing that could be of a wrong type: empty frames are often written with no types at all.
-    if not footer.rows:
-        return ArrivedFile(file.path, file.uri, size, file.version, digest, footer)
-    if problem := schema_problem(contract, footer) or unknown_problem(contract, footer, mode):
-        return f"{where}: {problem}; correct the file, or the contract {contract.source}"
-    if problem := storage_problem(contract, footer, mode):
-        return f"{where}: {problem}, then materialize the day again"
+    if problem:
+        return f"{where}: {problem}"
     return ArrivedFile(file.path, file.uri, size, file.version, digest, footer)
+
+
+def _problem(contract: Contract, footer: Footer, mode: str) -> str | None:
+    if problem := schema_problem(contract, footer) or unknown_problem(contract, footer, mode):
+        return f"{problem}; correct the file, or the contract {contract.source}"
+    if problem := storage_problem(contract, footer, mode):
+        return f"{problem}, then materialize the day again"
+    return None
 
 
 def _digest(stream: pa.NativeFile) -> str:

@@ -160,6 +160,8 @@ def day_metadata(result: TableResult, day: date) -> dict[str, Any]:
         metadata |= {"state": "refused", "reason": refused.reason, "refused_branch": refused.branch or "none"}
     if day in result.warnings:
         metadata["volume_warning"] = result.warnings[day]
+    if day in result.epoch_units:
+        metadata["epoch_units"] = "; ".join(f"{name}: {unit}" for name, unit in result.epoch_units[day].items())
     if day in result.unknown_columns:
         metadata["columns_unknown_to_contract"] = ", ".join(result.unknown_columns[day])
     return metadata

@@ -20,23 +20,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from ecommerce_platform.contracts import CDC_COLUMNS, Column, Contract, LogicalType
+from ecommerce_platform.lakehouse.dialects import SPARK
 from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, PhysicalKind
-from ecommerce_platform.lakehouse.values import decoder, expected_forms
+from ecommerce_platform.lakehouse.values import can_become, decoded, expected_forms
 
 #: Part of every content id: a change of the rules is a change of what a day becomes.
 DECODER_VERSION = 2
-
-#: Words and letters of Debezium, in lower case, and what is stored.
-OPERATIONS = {
-    "c": "INSERT",
-    "u": "UPDATE",
-    "d": "DELETE",
-    "r": "READ",
-    "insert": "INSERT",
-    "update": "UPDATE",
-    "delete": "DELETE",
-    "read": "READ",
-}
 
 #: A path below the table's folder in which no character is escaped.
 _PLAIN_PLACE = re.compile(r"date=\d{4}-\d{2}-\d{2}/[A-Za-z0-9._=/-]+")
@@ -122,9 +111,13 @@ def read_form(column: Column, physical: PhysicalColumn) -> PhysicalColumn:
 
 
 def unknown_columns(contract: Contract, footer: Footer) -> tuple[str, ...]:
-    """Columns of the file that the contract does not know; the folder's date wins over a column of that name."""
+    """Columns of the file that the contract neither knows nor ignores; the folder's date wins over a column of that name."""
     known = {column.name for column in event_columns(contract)} | {_DATE}
-    return tuple(sorted(column.name for column in footer.columns if column.name not in known))
+    return tuple(
+        sorted(
+            column.name for column in footer.columns if column.name not in known and not contract.ignores(column.name)
+        )
+    )
 
 
 def storage_problem(contract: Contract, footer: Footer, unknown: str) -> str | None:
@@ -151,7 +144,7 @@ def schema_problem(contract: Contract, footer: Footer) -> str | None:
             if column.required:
                 found = ", ".join(by_name) or "none"
                 return f"column {column.name} is missing; found {found}; expected {column.name} {column.spark_type}"
-        elif decoder(column, physical) is None:
+        elif not can_become(column, physical):
             return (
                 f"column {column.name} is {physical}; expected {column.spark_type}, as one of: {expected_forms(column)}"
             )
@@ -234,16 +227,10 @@ def original_values(contract: Contract) -> SparkColumn:
 def _decoded(column: Column, physical: PhysicalColumn | None) -> SparkColumn:
     if physical is None:
         return F.lit(None).cast(column.spark_type)
-    decode = decoder(column, physical)
-    if decode is None:
+    value = decoded(column, physical, f"`{_RAW}{column.name}`", SPARK)
+    if value is None:
         raise ValueError(f"column {column.name} cannot be decoded from {physical}; ask schema_problem first")
-    value = decode(F.col(f"{_RAW}{column.name}"))
-    if column.name == "__op":
-        word = F.lower(F.trim(value))
-        value = F.lit(None).cast("string")
-        for letter, stored in OPERATIONS.items():
-            value = F.when(word == letter, F.lit(stored)).otherwise(value)
-    return value.cast(column.spark_type)
+    return F.expr(value).cast(column.spark_type)
 
 
 def _change_times(values: Mapping[str, SparkColumn]) -> dict[str, SparkColumn]:
@@ -278,7 +265,7 @@ def _problems(contract: Contract) -> Iterable[tuple[SparkColumn, QuarantineReaso
             lacks = value.isNull() & ~F.col("__op").eqNullSafe("READ")
             yield lacks, QuarantineReason.MISSING_LSN, column
         else:
-            stamp = column.type is LogicalType.TIMESTAMP
+            stamp = column.type in (LogicalType.TIMESTAMP, LogicalType.DATE)
             fits = QuarantineReason.UNREADABLE_TIMESTAMP if stamp else QuarantineReason.VALUE_DOES_NOT_FIT
             yield unreadable, fits, column
             if column.required and not column.primary_key:

@@ -78,6 +78,7 @@ class TableResult:
     refused: Mapping[date, RefusedDay]
     warnings: Mapping[date, str]
     unknown_columns: Mapping[date, tuple[str, ...]]
+    epoch_units: Mapping[date, Mapping[str, str]]
     snapshot_id: int
     seconds: float
     retained: tuple[date, ...] = ()
@@ -415,6 +416,9 @@ class _Progress:
             warnings={day: warning for day, warning in warnings.items() if warning},
             unknown_columns={
                 day: arrival.unknown_columns for day, arrival in self.arrivals.days.items() if arrival.unknown_columns
+            },
+            epoch_units={
+                day: arrival.epoch_units for day, arrival in self.arrivals.days.items() if arrival.epoch_units
             },
             snapshot_id=publishing.main_snapshot(table),
             seconds=seconds,

@@ -59,7 +59,8 @@ class QuarantinedRow:
 class ContractDifference:
     """How the landing files of a table differ from its contract on some days.
 
-    `kind` is "unknown column" (in files, not in the contract), "missing column" (in the contract, in none of a file), "refused"
+    `kind` is "unknown column" (in files, not in the contract), "ignored column" (dropped, as the contract says), "missing column"
+    (in the contract, in none of a file), "epoch unit" (what a timestamp's whole numbers count, as the files show), "refused"
     (the day cannot be taken; `found` says why), or "not read" (something in the table's folder that belongs to no partition).
     """
 
@@ -135,6 +136,12 @@ def _differences(settings: Settings, contract: Contract, wanted: Sequence[date])
                 if name.lower() in columns:
                     told = f"{columns[name.lower()]}; {_becomes(settings, arrival, name)}"
                     seen.setdefault(("unknown column", name, told), []).append(day)
+            for physical in file.footer.columns:
+                if contract.ignores(physical.name):
+                    seen.setdefault(("ignored column", physical.name, f"{physical}; dropped"), []).append(day)
+                if physical.unit is not None:
+                    told = f"{physical.unit.value}, by the file's values; the contract states none"
+                    seen.setdefault(("epoch unit", physical.name, told), []).append(day)
             for column in event_columns(contract):
                 if column.name not in columns:
                     seen.setdefault(("missing column", column.name, "not in the file"), []).append(day)

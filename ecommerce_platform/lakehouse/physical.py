@@ -14,6 +14,7 @@ from enum import StrEnum
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ecommerce_platform.contracts import EpochUnit
 from ecommerce_platform.object_store import storage_is_away
 
 _DECIMAL = re.compile(r"Decimal\(precision=(\d+), scale=(-?\d+)\)")
@@ -82,13 +83,16 @@ _SPARK = {
 
 @dataclass(frozen=True)
 class PhysicalColumn:
-    """A column as it lies in the file. `precision` and `scale` belong to decimals; `name` is as the file spells it."""
+    """A column as it lies in the file. `precision` and `scale` belong to decimals; `name` is as the file spells it; `unit` is
+    what whole numbers count, where the contract has a timestamp and leaves the unit to the file (epochs.py).
+    """
 
     name: str
     kind: PhysicalKind
     precision: int = 0
     scale: int = 0
     detail: str = ""
+    unit: EpochUnit | None = None
 
     @property
     def spark_type(self) -> str:

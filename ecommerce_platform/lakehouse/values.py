@@ -1,13 +1,13 @@
-"""One value: from the form in which it lies in the file to the type of its contract column, as Spark expressions.
+"""One value: from the form in which it lies in the file to the type of its contract column, as SQL of either dialect.
 
-What belongs here: which physical form can become which type, and how. What does not: rows, reasons and quarantine (decode.py).
+What belongs here: which physical form can become which type, and how; once, for Spark and for DuckDB (dialects.py). What does
+not: rows, reasons and quarantine (decode.py), the unit of an epoch column (epochs.py), the forms of a text (iso8601.py).
 
 Rules that the forms leave open:
 
-- `__ts_ms` and `__source_ts_ms` as whole numbers are epoch milliseconds, as Debezium names them.
-- Any other timestamp as a whole number is an epoch whose unit follows from its size: below 10^14 milliseconds, below 10^17
-  microseconds, else nanoseconds. Each of the three covers the years from 1974 to 5138 (Debezium's `connect`, `adaptive` and
-  nano precision), and no value depends on its neighbours.
+- A whole number in a timestamp is an epoch in the unit of its column: milliseconds in `__ts_ms` and `__source_ts_ms`, as Debezium
+  names them; in any other column what the contract states or the file shows. No value is read in a unit of its own.
+- PostgreSQL's infinities, and times outside the years 0001 to 9999, are no times of the platform.
 - A timestamp without a zone is UTC. Nanoseconds are cut to microseconds, which is all that PostgreSQL has.
 - Bytes for a decimal are its unscaled value, big-endian two's complement, with the scale of the contract (Debezium's
   `precise`).
@@ -18,176 +18,215 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pyspark.sql import Column as SparkColumn
-from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
-
-from ecommerce_platform.contracts import Column, LogicalType
+from ecommerce_platform.contracts import CDC_COLUMNS, Column, EpochUnit, LogicalType
+from ecommerce_platform.lakehouse import iso8601
+from ecommerce_platform.lakehouse.dialects import BLANKS, Dialect, literal, trimmed
+from ecommerce_platform.lakehouse.epochs import END_SECOND, FIRST_SECOND, INFINITIES, UNITS, VOTING_SPAN, span, unit_of
 from ecommerce_platform.lakehouse.physical import PhysicalColumn, PhysicalKind
 
-#: CDC timestamps whose unit is in their name.
-MILLISECOND_COLUMNS = ("__ts_ms", "__source_ts_ms")
+#: Words and letters of Debezium, in lower case, and what is stored.
+OPERATIONS = {
+    "c": "INSERT",
+    "u": "UPDATE",
+    "d": "DELETE",
+    "r": "READ",
+    "insert": "INSERT",
+    "update": "UPDATE",
+    "delete": "DELETE",
+    "read": "READ",
+}
 
-_MILLISECONDS_BELOW = 10**14
-_MICROSECONDS_BELOW = 10**17
-#: The years that every engine downstream can hold: 0001 to 9999.
-_FIRST_MILLISECOND, _LAST_MILLISECOND = -62135596800000, 253402300799999
-_FIRST_DAY, _LAST_DAY = -719162, 2932896
-_FIRST_MICROSECOND, _LAST_MICROSECOND = _FIRST_MILLISECOND * 1000, _LAST_MILLISECOND * 1000 + 999
+_AROUND = f"[{BLANKS}]*"
+_WHOLE_NUMBER = f"^{_AROUND}[+-]?[0-9]+{_AROUND}$"
+_SCIENTIFIC = f"^{_AROUND}[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)[eE][+-]?[0-9]+{_AROUND}$"
+#: A timestamp that Spark's own cast reads as the rules do, and faster; the usual form.
+_PLAIN_TIMESTAMP = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?Z?$"
+_FIRST_DAY, _LAST_DAY = FIRST_SECOND // 86_400, END_SECOND // 86_400 - 1
 
-_ISO_TIMESTAMP = r"^\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}([.]\d{1,9})?( ?(Z|z|UTC|[+-]\d{2}(:?\d{2})?))?)?\s*$"
-_ISO_DATE = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
-_WHOLE_NUMBER = r"^\s*[+-]?\d+\s*$"
-_SCIENTIFIC_DECIMAL = r"^\s*[+-]?(\d+([.]\d*)?|[.]\d+)[eE][+-]?\d+\s*$"
-
-_Decoder = Callable[[SparkColumn, Column, PhysicalColumn], SparkColumn]
+#: From the raw value, its column in the contract, its column in the file, and the dialect, to the value.
+_Decoder = Callable[[str, Column, PhysicalColumn, Dialect], str]
 
 
-def decoder(column: Column, physical: PhysicalColumn) -> Callable[[SparkColumn], SparkColumn] | None:
-    """How `physical` becomes `column`: an expression that is null where the value is null or cannot become the type.
+def decoded(column: Column, physical: PhysicalColumn, raw: str, dialect: Dialect) -> str | None:
+    """SQL of the value of `column`, from the SQL `raw` of the value in the file.
 
-    None when this physical form is no form of the column's type at all.
+    It is null where `raw` is null or cannot become the type. None when this physical form is no form of the column's type at all.
     """
     if physical.kind is PhysicalKind.NULL:
-        return lambda _: F.lit(None).cast(column.spark_type)
-    if column.type is LogicalType.TIMESTAMP and column.name in MILLISECOND_COLUMNS:
-        found = {**_FORMS[LogicalType.TIMESTAMP], PhysicalKind.BIGINT: _from_milliseconds}.get(physical.kind)
-    else:
-        found = _FORMS[column.type].get(physical.kind)
-    if found is None:
+        return dialect.null(column)
+    decode = _decoder(column, physical)
+    if decode is None:
         return None
-    decode = found
-    return lambda raw: decode(raw, column, physical)
+    value = decode(raw, column, physical, dialect)
+    return _operation(value) if column.name == "__op" else value
+
+
+def can_become(column: Column, physical: PhysicalColumn) -> bool:
+    """Whether this physical form is a form of the column's type."""
+    return physical.kind is PhysicalKind.NULL or _decoder(column, physical) is not None
 
 
 def expected_forms(column: Column) -> str:
     """The physical forms that the column can be decoded from, for messages."""
-    return ", ".join(kind.value for kind in _FORMS[column.type])
+    return ", ".join(kind.value for kind in PhysicalKind if _decoder(column, PhysicalColumn(column.name, kind)))
 
 
-def _as_it_is(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
+def _decoder(column: Column, physical: PhysicalColumn) -> _Decoder | None:
+    if column in CDC_COLUMNS and column.type is LogicalType.TIMESTAMP and physical.kind is PhysicalKind.INT:
+        return None  # milliseconds since 1970 need more than 32 bits
+    return _FORMS[column.type].get(physical.kind)
+
+
+def _operation(value: str) -> str:
+    cases = " ".join(f"WHEN {literal(word)} THEN {literal(stored)}" for word, stored in OPERATIONS.items())
+    return f"CASE lower({trimmed(value)}) {cases} END"
+
+
+def _as_it_is(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
     return raw
 
 
-def _whole_number(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    return raw.try_cast(column.spark_type)
+def _whole_number(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    return dialect.try_cast(raw, column)
 
 
-def _whole_from_decimal(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    whole = raw.try_cast(column.spark_type)
-    return F.when(whole.try_cast(f"decimal(38,{physical.scale})") == raw, whole) if physical.scale > 0 else whole
+def _whole_from_text(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    text = dialect.text(raw, physical.kind)
+    return _when(dialect.matches(text, _WHOLE_NUMBER), dialect.try_cast(trimmed(text), column))
 
 
-def _whole_from_text(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    return F.when(raw.rlike(_WHOLE_NUMBER), F.trim(raw).try_cast(column.spark_type))
+def _exact(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    """A decimal as it is. A cast rounds a longer fraction silently; a number that does not fit is no number of this column."""
+    fitted = dialect.try_cast(raw, column)
+    same = f"TRY_CAST({fitted} AS DECIMAL(38,{physical.scale})) = {raw}"
+    return _when(same, fitted) if physical.scale > (column.scale or 0) else fitted
 
 
-def _decimal(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    fitted = raw.try_cast(column.spark_type)
-    # Spark rounds a longer fraction silently; money that does not fit is no money of this column.
-    return F.when(fitted == raw, fitted) if physical.scale > (column.scale or 0) else fitted
-
-
-def _decimal_from_text(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    text = F.trim(raw)
+def _decimal_from_text(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    text = dialect.text(raw, physical.kind)
+    number, scale = trimmed(text), column.scale or 0
     # Zeros beyond the scale change nothing, any other digit there would be lost.
-    fraction = rf"[.]\d{{0,{column.scale}}}0*"
-    fits = rf"^[+-]?(\d+({fraction})?|(?=[.]\d){fraction})$"
-    wide = text.try_cast("decimal(38,18)")
-    narrow = text.try_cast(column.spark_type)
-    return F.when(text.rlike(fits), narrow).when(raw.rlike(_SCIENTIFIC_DECIMAL) & (wide == narrow), narrow)
-
-
-def _decimal_from_bytes(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    """Up to eight significant bytes (18 digits and more); `conv` reads them as unsigned, the sign bit mends it."""
-    digits = F.hex(raw)
-    negative = digits.rlike("^[89A-F]")
-    # Sign bytes in front of the last eight say nothing, if they are only that and the sign bit agrees.
-    long = F.length(digits) > 16
-    clean = F.when(~long, True).otherwise(digits.rlike("^(00)+[0-7].{15}$") | digits.rlike("^(FF)+[89A-F].{15}$"))
-    last = F.right(digits, F.lit(16))
-    filled = F.when(negative, F.lpad(last, 16, "F")).otherwise(F.lpad(last, 16, "0"))
-    unsigned = F.conv(filled, 16, 10).cast("decimal(20,0)")
-    unscaled = F.when(negative, unsigned - F.lit("18446744073709551616").cast("decimal(20,0)")).otherwise(unsigned)
-    scale = column.scale or 0
-    text = F.lpad(F.abs(unscaled).cast("decimal(20,0)").cast("string"), 21, "0")
-    whole, fraction = F.substring(text, 1, 21 - scale), F.substring(text, 22 - scale, scale) if scale else F.lit("")
-    number = F.concat(F.when(negative, "-").otherwise(""), whole, F.lit("."), fraction)
-    return F.when(clean & (F.length(digits) > 0), number.try_cast(column.spark_type))
-
-
-def _text_from_bytes(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    return F.when(F.is_valid_utf8(raw.cast("string")), raw.cast("string"))
-
-
-def _valid_text(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    return F.when(F.is_valid_utf8(raw), raw)
-
-
-def _timestamp(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    return _in_range(raw.cast("timestamp"))
-
-
-def _timestamp_from_text(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    return F.when(raw.rlike(_ISO_TIMESTAMP), _in_range(F.trim(raw).try_cast("timestamp")))
-
-
-def _from_milliseconds(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    return F.when(raw.between(_FIRST_MILLISECOND, _LAST_MILLISECOND), F.timestamp_millis(raw))
-
-
-def _from_epoch(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
+    fraction = f"[.][0-9]{{1,{scale}}}0*|[.]0*" if scale else "[.]0*"
+    leading = f"[.][0-9]{{1,{scale}}}0*|[.]0+" if scale else "[.]0+"
+    plain = f"^{_AROUND}[+-]?([0-9]+({fraction})?|{leading}){_AROUND}$"
+    wide = f"TRY_CAST({number} AS DECIMAL(38,18))"
+    narrow = dialect.try_cast(number, column)
     return (
-        F.when(_within(raw, _MILLISECONDS_BELOW), _from_milliseconds(raw, column, physical))
-        .when(_within(raw, _MICROSECONDS_BELOW), _from_microseconds(raw))
-        .otherwise(_from_nanoseconds(raw, column, physical))
+        f"CASE WHEN {dialect.matches(text, plain)} THEN {narrow} "
+        f"WHEN {dialect.matches(text, _SCIENTIFIC)} AND {wide} = {narrow} THEN {narrow} END"
     )
 
 
-def _from_microseconds(raw: SparkColumn) -> SparkColumn:
-    return F.when(raw.between(_FIRST_MICROSECOND, _LAST_MICROSECOND), F.timestamp_micros(raw))
-
-
-def _from_nanoseconds(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    # Downwards also before 1970: `floor` of a decimal is exact, the division of whole numbers would be a double.
-    return F.timestamp_micros(F.floor(raw.cast("decimal(19,0)") * F.lit("0.001").cast("decimal(3,3)")).cast("bigint"))
-
-
-def _within(raw: SparkColumn, limit: int) -> SparkColumn:
-    return (raw > -limit) & (raw < limit)
-
-
-def _in_range(value: SparkColumn) -> SparkColumn:
-    return F.when(
-        value.between(
-            F.timestamp_micros(F.lit(_FIRST_MICROSECOND)),
-            F.timestamp_micros(F.lit(_LAST_MICROSECOND)),
-        ),
-        value,
+def _decimal_from_bytes(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    """Up to eight significant bytes (18 digits and more), read as unsigned; the sign bit mends it."""
+    digits = f"hex({raw})"
+    negative = dialect.matches(digits, "^[89A-F]")
+    # Sign bytes in front of the last eight say nothing, if they are only that and the sign bit agrees.
+    clean = (
+        f"length({digits}) > 0 AND (length({digits}) <= 16 OR {dialect.matches(digits, '^(00)+[0-7].{15}$')} "
+        f"OR {dialect.matches(digits, '^(FF)+[89A-F].{15}$')})"
     )
+    last = f"right({digits}, 16)"
+    filled = f"CASE WHEN {negative} THEN lpad({last}, 16, 'F') ELSE lpad({last}, 16, '0') END"
+    unsigned = dialect.from_hexadecimal(f"({filled})")
+    size = f"abs({unsigned} - CASE WHEN {negative} THEN CAST(18446744073709551616 AS DECIMAL(20,0)) ELSE 0 END)"
+    scale = column.scale or 0
+    text = f"lpad(CAST(CAST({size} AS DECIMAL(20,0)) AS {dialect.text_type}), 40, '0')"
+    fraction = f" || '.' || right({text}, {scale})" if scale else ""
+    number = f"CASE WHEN {negative} THEN '-' ELSE '' END || substr({text}, 1, {40 - scale}){fraction}"
+    return _when(clean, dialect.try_cast(f"({number})", column))
 
 
-def _date(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    return F.when(F.unix_date(raw).between(_FIRST_DAY, _LAST_DAY), raw)
+def _text(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    return dialect.valid_text(raw, physical.kind)
 
 
-def _date_from_days(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    return F.when(raw.between(_FIRST_DAY, _LAST_DAY), F.date_from_unix_date(raw.cast("int")))
+def _timestamp(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    return _from_epoch(dialect.microseconds(raw), EpochUnit.MICROSECONDS, dialect)
 
 
-def _date_from_text(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    return F.when(raw.rlike(_ISO_DATE), F.trim(raw).try_cast("date"))
+def _timestamp_from_milliseconds(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    return _from_epoch(raw, EpochUnit.MILLISECONDS, dialect)
 
 
-def _boolean_from_text(raw: SparkColumn, column: Column, physical: PhysicalColumn) -> SparkColumn:
-    word = F.lower(F.trim(raw))
-    return F.when(word.isin("true", "t"), F.lit(True)).when(word.isin("false", "f"), F.lit(False))
+def _timestamp_from_nanoseconds(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    return _from_epoch(raw, EpochUnit.NANOSECONDS, dialect)
+
+
+def _timestamp_from_text(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    text = dialect.text(raw, physical.kind)
+    read = _from_epoch(iso8601.microseconds(text, dialect), EpochUnit.MICROSECONDS, dialect)
+    plain = dialect.plain_timestamp(text)
+    if plain is None:
+        return read
+    usual = _from_epoch(dialect.microseconds(plain), EpochUnit.MICROSECONDS, dialect)
+    return f"CASE WHEN {dialect.matches(text, _PLAIN_TIMESTAMP)} THEN {usual} ELSE {read} END"
+
+
+def _timestamp_from_number(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    unit = unit_of(column, physical)
+    number = dialect.try_integer(raw)
+    found = physical.unit is not None and column.epoch_unit is None and column not in CDC_COLUMNS
+    # In a unit that the file shows, a value that would speak for another one is no time near 1970: it does not fit.
+    strangers = [span(VOTING_SPAN, other) for other in UNITS if found and other is not unit]
+    return _from_epoch(number, unit, dialect, strangers)
+
+
+def _from_epoch(number: str, unit: EpochUnit, dialect: Dialect, strangers: list[tuple[int, int]] | None = None) -> str:
+    """A timestamp from a 64-bit number of units; null outside the years 0001 to 9999, for infinities, and for strangers."""
+    first, last = span((FIRST_SECOND, END_SECOND), unit)
+    excluded = [item for item in (*INFINITIES, *(strangers or ())) if item[0] <= last and item[1] >= first]
+    fits = [_between(number, (first, last)), *(f"NOT {_between(number, item)}" for item in excluded)]
+    if unit is EpochUnit.NANOSECONDS:
+        # Downwards also before 1970.
+        rest = f"((({number}) % 1000 + 1000) % 1000)"
+        micros = dialect.divide(f"(({number}) - {rest})", 1000)
+    else:
+        micros = f"({number}) * {unit.in_nanoseconds // 1000}"
+    return _when(" AND ".join(fits), dialect.from_microseconds(micros))
+
+
+def _date(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    return _from_days(dialect.physical_days(raw), dialect)
+
+
+def _date_from_number(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    """Days since 1970, or midnights in the unit that the contract states."""
+    unit, number = unit_of(column, physical), dialect.try_integer(raw)
+    if unit is EpochUnit.DAYS:
+        return _from_days(number, dialect)
+    per_day = EpochUnit.DAYS.in_nanoseconds // unit.in_nanoseconds
+    return _when(f"({number}) % {per_day} = 0", _from_days(dialect.divide(number, per_day), dialect))
+
+
+def _date_from_text(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    return _from_days(iso8601.days(dialect.text(raw, physical.kind), dialect), dialect)
+
+
+def _from_days(number: str, dialect: Dialect) -> str:
+    return _when(_between(number, (_FIRST_DAY, _LAST_DAY)), dialect.from_days(number))
+
+
+def _boolean_from_text(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    word = f"lower({trimmed(dialect.text(raw, physical.kind))})"
+    return f"CASE WHEN {word} IN ('true', 't') THEN true WHEN {word} IN ('false', 'f') THEN false END"
+
+
+def _when(condition: str, value: str) -> str:
+    return f"CASE WHEN {condition} THEN {value} END"
+
+
+def _between(number: str, bounds: tuple[int, int]) -> str:
+    first, last = bounds
+    # -2^63 cannot be written as a literal: the sign is an operator on a number that does not fit.
+    return f"({number}) <= {last}" if first <= -(2**63) else f"({number}) BETWEEN {first} AND {last}"
 
 
 _WHOLE: dict[PhysicalKind, _Decoder] = {
     PhysicalKind.BIGINT: _whole_number,
     PhysicalKind.INT: _whole_number,
     PhysicalKind.UNSIGNED_BIGINT: _whole_number,
-    PhysicalKind.DECIMAL: _whole_from_decimal,
+    PhysicalKind.DECIMAL: _exact,
     PhysicalKind.TEXT: _whole_from_text,
 }
 
@@ -195,24 +234,27 @@ _FORMS: dict[LogicalType, dict[PhysicalKind, _Decoder]] = {
     LogicalType.BIGINT: _WHOLE,
     LogicalType.INT: _WHOLE,
     LogicalType.DECIMAL: {
-        PhysicalKind.DECIMAL: _decimal,
-        PhysicalKind.UNSIGNED_BIGINT: _decimal,
+        PhysicalKind.DECIMAL: _exact,
+        PhysicalKind.UNSIGNED_BIGINT: _exact,
         PhysicalKind.TEXT: _decimal_from_text,
         PhysicalKind.BINARY: _decimal_from_bytes,
     },
-    LogicalType.TEXT: {PhysicalKind.TEXT: _valid_text, PhysicalKind.BINARY: _text_from_bytes},
+    LogicalType.TEXT: {PhysicalKind.TEXT: _text, PhysicalKind.BINARY: _text},
     LogicalType.TIMESTAMP: {
         PhysicalKind.TIMESTAMP_UTC: _timestamp,
         PhysicalKind.TIMESTAMP_NAIVE: _timestamp,
-        PhysicalKind.TIMESTAMP_MILLIS: _from_milliseconds,
-        PhysicalKind.TIMESTAMP_NANOS: _from_nanoseconds,
+        PhysicalKind.TIMESTAMP_MILLIS: _timestamp_from_milliseconds,
+        PhysicalKind.TIMESTAMP_NANOS: _timestamp_from_nanoseconds,
         PhysicalKind.INT96: _timestamp,
-        PhysicalKind.BIGINT: _from_epoch,
+        PhysicalKind.BIGINT: _timestamp_from_number,
+        PhysicalKind.INT: _timestamp_from_number,
+        PhysicalKind.UNSIGNED_BIGINT: _timestamp_from_number,
         PhysicalKind.TEXT: _timestamp_from_text,
     },
     LogicalType.DATE: {
         PhysicalKind.DATE: _date,
-        PhysicalKind.INT: _date_from_days,
+        PhysicalKind.INT: _date_from_number,
+        PhysicalKind.BIGINT: _date_from_number,
         PhysicalKind.TEXT: _date_from_text,
     },
     LogicalType.BOOLEAN: {PhysicalKind.BOOLEAN: _as_it_is, PhysicalKind.TEXT: _boolean_from_text},

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.contracts import SOURCE_TABLES, ContractError, LogicalType, load_contract, load_contracts
+from ecommerce_platform.contracts import (
+    SOURCE_TABLES,
+    ContractError,
+    EpochUnit,
+    LogicalType,
+    load_contract,
+    load_contracts,
+)
 from ecommerce_platform.contracts.reader import CONTRACTS_DIR
 
 DOCUMENT_COLUMNS = {
@@ -63,6 +70,19 @@ def test_a_column_added_to_one_file_appears_everywhere(tmp_path: Path) -> None:
         ("primaryKey: true", "primaryKey: false", "expected one column with primaryKey: true, found 0"),
         ("name: user_id", "name: User-Id", "'User-Id' is no usable name"),
         ("snowflakeClusterBy", "clusterBy", "lacks the custom property snowflakeClusterBy"),
+        ('value: ["__*"]', "value: __deleted", r"ignoredColumns is '__deleted'; expected a list of column names"),
+        ('value: ["__*"]', "value: [status]", "ignoredColumns lists 'status', which is a column of the contract"),
+        ('value: ["__*"]', 'value: ["*"]', r"ignoredColumns lists '\*'; expected a beginning"),
+        (
+            "classification: personal",
+            "customProperties: [{property: epochUnit, value: seconds}]",
+            "column shipping_address has an epochUnit, 'seconds', and is text; expected one only on a timestamp or date",
+        ),
+        (
+            "logicalType: timestamp",
+            "customProperties: [{property: epochUnit, value: ms}]\n        logicalType: timestamp",
+            "column created_at has epochUnit 'ms'; expected one of seconds, milliseconds, microseconds, nanoseconds",
+        ),
         ("kind: DataContract", "kindness: DataContract", "is no Open Data Contract Standard document"),
     ],
 )
@@ -74,6 +94,22 @@ def test_a_contract_that_cannot_be_used_is_refused_by_name(
     (tmp_path / "orders.odcs.yaml").write_text(text.replace(found, replacement))
     with pytest.raises(ContractError, match=message):
         load_contract(tmp_path / "orders.odcs.yaml")
+
+
+def test_a_contract_states_the_unit_of_an_epoch_column_and_the_columns_to_drop(tmp_path: Path) -> None:
+    text = (CONTRACTS_DIR / "orders.odcs.yaml").read_text()
+    text = text.replace('["__*"]', '["__*", Internal_Note]')
+    text += "        customProperties: [{property: epochUnit, value: seconds}]\n"
+    (tmp_path / "orders.odcs.yaml").write_text(text)
+    contract = load_contract(tmp_path / "orders.odcs.yaml")
+    assert contract.column("updated_at").epoch_unit is EpochUnit.SECONDS
+    assert contract.column("created_at").epoch_unit is None
+    ignored = ["__deleted", "__TABLE", "internal_note", "INTERNAL_NOTE"]
+    assert [
+        name
+        for name in [*ignored, "__op", "__source_lsn", "__source_file", "note", "internal_notes"]
+        if contract.ignores(name)
+    ] == ignored
 
 
 def test_a_missing_contract_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded.realtime import (
+from ecommerce_platform.speed_layer.realtime import (
     LoadedVersions,
     RealtimeLoadError,
     create_orders_realtime,

@@ -70,8 +70,12 @@ ARROW_TYPES = {
 }
 FIRST_MICROSECOND = -62_135_596_800_000_000  # 0001-01-01
 LAST_MICROSECOND = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999
-MICROSECONDS_FROM = 10**14  # a smaller epoch number is in milliseconds: as microseconds it would be before March 1973
-NANOSECONDS_FROM = 10**17
+PER_SECOND = (1, 10**3, 10**6, 10**9)  # the units of epoch numbers, from coarse to fine
+COMMON_SECONDS = (
+    315_532_800,
+    4_102_444_800,
+)  # 1980 to 2100: under which unit a number lies there shows the column's unit
+INFINITE = 9_223_372_036_800_000_000  # beyond lie PostgreSQL's infinities, as drivers and connectors write them
 
 Event = dict[str, Any]
 
@@ -177,7 +181,35 @@ def read_rows(file: Path, table: str) -> list[Event]:
             columns[name] = plain_values(content.column(name), name, logical)
         else:
             columns[name] = [None] * content.num_rows
+    epochs = [
+        name
+        for name, logical in COLUMNS[table].items()
+        if logical == TIMESTAMP and any(isinstance(value, int) for value in columns[name])
+    ]
+    units = {name: likely_unit(columns[name]) for name in epochs}
+    known = [unit for unit in units.values() if unit]
+    for name in epochs:
+        unit = units[name] or (max(known, key=known.count) if known else 10**6)
+        columns[name] = [as_microseconds(value, unit) if isinstance(value, int) else value for value in columns[name]]
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def units_of(number: int) -> list[int]:
+    """The units, by their number in a second, under which a number lies in the common span: one at most."""
+    first, end = COMMON_SECONDS
+    return [unit for unit in PER_SECOND if first * unit <= number < end * unit]
+
+
+def likely_unit(values: list[Any]) -> int | None:
+    """The unit of the most values of a column; None when none speaks for one."""
+    votes = [unit for value in values if isinstance(value, int) for unit in units_of(value)]
+    return max(PER_SECOND, key=votes.count) if votes else None
+
+
+def as_microseconds(value: int, unit: int) -> tuple[int]:
+    """A 1-tuple, as for Parquet's timestamps; out of all bounds for what is no time of this column."""
+    stranger = any(other != unit for other in units_of(value))
+    return (LAST_MICROSECOND + 1,) if stranger or abs(value) >= INFINITE else (value * 10**6 // unit,)
 
 
 def plain_values(column: pa.ChunkedArray, name: str, logical: str) -> list[Any]:
@@ -258,10 +290,7 @@ def decode_timestamp(value: Any, name: str) -> int:
         since = moment - datetime(1970, 1, 1, tzinfo=UTC)
         micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     elif isinstance(value, int):
-        if name.endswith("_ts_ms") or abs(value) < MICROSECONDS_FROM:
-            micros = value * 1_000
-        else:
-            micros = value if abs(value) < NANOSECONDS_FROM else value // 1_000
+        micros = value * 1_000  # of the metadata alone: read_rows knows the units of the others
     else:
         raise UnfitValue(f"{value!r} is no timestamp")
     if not FIRST_MICROSECOND <= micros <= LAST_MICROSECOND:

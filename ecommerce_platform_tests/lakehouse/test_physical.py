@@ -42,7 +42,7 @@ def orders_with(**columns: pa.Array) -> pa.Table:
         ("id", pa.array([True]), "boolean", "bigint"),
         ("status", pa.array([1]), "bigint", "string"),
         ("status", pa.array([["a"]]), "nested", "string"),
-        ("created_at", pa.array([1767268800], pa.int32()), "int", "timestamp"),
+        ("created_at", pa.array([1.5], pa.float32()), "float", "timestamp"),
         ("created_at", pa.array([time(12)], pa.time64("us")), "Time", "timestamp"),
         ("created_at", pa.array([Decimal("1.0")]), "decimal(2,1)", "timestamp"),
         ("__source_lsn", pa.array([1.0]), "double", "bigint"),

@@ -1,6 +1,7 @@
-{#- A text without surrounding blanks, null when nothing is left. -#}
+{#- A text without surrounding blanks, null when nothing is left. A blank is the space alone, as for Snowflake's TRIM; it is named because
+    the stand-in's engine would trim all of Unicode's spaces. -#}
 {% macro blank_to_null(column) -%}
-    nullif(trim({{ column }}), '')
+    nullif(trim({{ column }}, ' '), '')
 {%- endmacro %}
 
 

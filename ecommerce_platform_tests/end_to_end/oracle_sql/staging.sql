@@ -9,9 +9,9 @@ select
     u.id, u.email, u.first_name, u.last_name,
     case
         when is_blank(u.first_name) and is_blank(u.last_name) then null
-        when is_blank(u.first_name) then trim(u.last_name)
-        when is_blank(u.last_name) then trim(u.first_name)
-        else trim(u.first_name) || ' ' || trim(u.last_name)
+        when is_blank(u.first_name) then trim(u.last_name, ' ')
+        when is_blank(u.last_name) then trim(u.first_name, ' ')
+        else trim(u.first_name, ' ') || ' ' || trim(u.last_name, ' ')
     end as full_name,
     u.created_at, u.updated_at,
     coalesce(

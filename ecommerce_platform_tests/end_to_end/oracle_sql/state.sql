@@ -15,7 +15,7 @@ create macro average(dividend, divisor) as
 create macro average_money(cents, divisor) as
     per_hundred(case when divisor = 0 then 0 else rounded(cents, divisor) end);
 create macro cents(amount) as (amount * 100)::bigint::hugeint;
-create macro is_blank(words) as (words is null or trim(words) = '');
+create macro is_blank(words) as (words is null or trim(words, ' ') = '');
 create macro unchanged() as '__debezium_unavailable_value';
 -- A real value in a wrapper: a null inside is a value, a null wrapper is none.
 create macro real_value(op, words) as

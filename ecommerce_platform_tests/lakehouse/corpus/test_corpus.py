@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,9 +16,11 @@ from ecommerce_platform.lakehouse.decode import QuarantineReason
 from ecommerce_platform.lakehouse.ledger import DayRecord
 from ecommerce_platform.settings import LandingSettings, load_settings
 from ecommerce_platform.spark.session import build_session
+from ecommerce_platform.speed_layer.order_versions import OrderVersions
 from ecommerce_platform_tests.lakehouse.corpus.files import FILES, FileKind
 from ecommerce_platform_tests.lakehouse.corpus.rows import (
     CONTRACT,
+    OPTIONS,
     ROWS,
     SCHEMAS,
     Duplicate,
@@ -37,6 +40,7 @@ DAYS = {kind.name: ROWS_DAY + timedelta(days=number) for number, kind in enumera
 class Read:
     """What the one ingestion made of the corpus."""
 
+    landing: Path
     records: dict[date, DayRecord]
     refused: dict[date, str]
     published: dict[tuple[str, int], dict[str, Any]]
@@ -52,7 +56,7 @@ def read(spark_application: None, tmp_path_factory: pytest.TempPathFactory) -> R
     lake = Lake(settings, lambda: build_session(settings))
     Path(settings.landing_uri).mkdir(parents=True)
     for file in SCHEMAS:
-        pq.write_table(content_of(file), lake.path(ROWS_DAY, f"{file}.parquet"))
+        pq.write_table(content_of(file), lake.path(ROWS_DAY, f"{file}.parquet"), **OPTIONS.get(file, {}))
     for kind in FILES:
         kind.write(lake.path(DAYS[kind.name]).parent)
     # A day that is refused only after it was written makes the run write the others once more: such days go by themselves.
@@ -65,6 +69,7 @@ def read(spark_application: None, tmp_path_factory: pytest.TempPathFactory) -> R
     rows = [dict(zip(names, row, strict=True)) for row in lake.rows(*names)]
     kept = lake.quarantined("source_file", "source_row", "reason", "column_name", "original_values")
     return Read(
+        Path(settings.landing_uri),
         records,
         refused,
         {(row["__source_file"], row["__source_row"]): row for row in rows},
@@ -131,4 +136,36 @@ def test_the_corpus_has_at_least_sixty_kinds_of_different_names() -> None:
     assert len(names) == len(set(names))
     assert sum(1 for kind in ROWS if isinstance(kind.outcome, Quarantined)) >= 40
     assert sum(1 for kind in FILES if kind.refused) >= 35
-    assert len(names) >= 110
+    assert len(names) >= 200
+
+
+@pytest.mark.parametrize("file", SCHEMAS)
+def test_the_speed_layers_loader_reads_each_file_as_spark_does(read: Read, file: str) -> None:
+    path = f"date={ROWS_DAY}/{file}.parquet"
+    versions = OrderVersions(CONTRACT, [read.landing / "orders" / path], skip_unreadable=True)
+    try:
+        loaded = [row for batch in versions.batches() for row in batch.to_pylist()]
+        skipped = versions.skipped
+    finally:
+        versions.close()
+    names = [*CONTRACT.column_names, "__op", "__source_ts_ms"]
+    published = [row for (name, _), row in read.published.items() if name == path]
+    assert {(row["id"], row["__source_lsn"]): [as_utc(row[name]) for name in names] for row in loaded} == {
+        (row["id"], row["__source_lsn"] or 0): [as_utc(row[name]) for name in names] for row in published
+    }
+    assert skipped == sum(1 for name, _ in read.quarantined if name == path)
+
+
+def as_utc(value: Any) -> Any:
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)) if isinstance(value, datetime) else value
+
+
+_FORMS_TABLE = re.compile(r"^\| .+ \| .+ \| .+ \| `(.+)` \|$", re.MULTILINE)
+
+
+def test_every_form_of_the_docs_table_is_in_the_corpus() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "change-events.md").read_text(encoding="utf-8")
+    section = page.split("## Physical forms", 1)[1].split("\n## ", 1)[0]
+    listed = _FORMS_TABLE.findall(section)
+    assert len(listed) >= 40
+    assert set(listed) <= {kind.name for kind in (*ROWS, *FILES)}

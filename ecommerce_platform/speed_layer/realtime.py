@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ecommerce_platform.contracts import Contract, load_contracts
-from ecommerce_platform.embedded.order_versions import KnownTexts, OrderVersions, RealtimeLoadError
+from ecommerce_platform.speed_layer.order_versions import KnownTexts, OrderVersions, RealtimeLoadError
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
