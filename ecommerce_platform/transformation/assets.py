@@ -15,6 +15,7 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.applied import Memory, full_refresh_reason, mark_applied, read_memory
 from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.dagster_dbt_alone import DbtCoreCliEventMessage, dbt_assets
+from ecommerce_platform.transformation.failing_rows import FailedTest
 from ecommerce_platform.transformation.lineage import LineageReader, keep_lineage, kept_lineage
 from ecommerce_platform.transformation.project import definition_digest, load_manifest, target_path
 from ecommerce_platform.transformation.resource import DbtResource
@@ -104,6 +105,8 @@ class _Step:
 
     def _hand_on(self, run: DbtRun) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
         for raw in run.events:
+            if failed := run.failed_tests.get(raw["data"]["node_info"]["unique_id"]):
+                (self.context.log.warning if failed.warns else self.context.log.error)(failed.line())
             message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
             for event in message.to_default_asset_events(
                 self.manifest, dagster_dbt_translator=self.translator, context=self.context
@@ -112,7 +115,9 @@ class _Step:
                     unique_id = raw["data"]["node_info"]["unique_id"]
                     more = self._metadata(unique_id, raw, run)
                     yield dg.Output(None, output_name=event.output_name, metadata={**event.metadata, **more})
-                elif isinstance(event, dg.AssetCheckResult | dg.AssetObservation):
+                elif isinstance(event, dg.AssetCheckResult):
+                    yield _with_rows(event, failed) if failed else event
+                elif isinstance(event, dg.AssetObservation):
                     yield event
 
     def _metadata(self, unique_id: str, raw: Mapping[str, Any], run: DbtRun) -> dict[str, Any]:
@@ -181,6 +186,17 @@ class _Step:
             loads = {f"batch_{table}": batches[table, day] for table in SOURCE_TABLES if (table, day) in batches}
             by_day[day] = {"day": state, **loads}
         add_days_metadata(self.context, self.context.selected_asset_keys, by_day)
+
+
+def _with_rows(event: dg.AssetCheckResult, failed: FailedTest) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=event.passed,
+        asset_key=event.asset_key,
+        check_name=event.check_name,
+        severity=event.severity,
+        description=failed.finding(),
+        metadata={**event.metadata, "failing_rows": dg.MetadataValue.md(failed.markdown())},
+    )
 
 
 def _is_model(node: Mapping[str, Any]) -> bool:

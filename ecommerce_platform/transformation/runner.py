@@ -13,13 +13,14 @@ import json
 import queue
 import shutil
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.transformation.failing_rows import FailedTest, FailingRows
 from ecommerce_platform.transformation.profile import (
     environment,
     lease_environment,
@@ -65,6 +66,8 @@ class DbtRun:
     target: Path
     events: Generator[dict[str, Any], None, None] = field(init=False)
     node_results: dict[str, tuple[str, float]] = field(default_factory=dict)
+    #: Tests that failed or warned, by unique id, each from the moment its event is handed on.
+    failed_tests: dict[str, FailedTest] = field(default_factory=dict)
 
 
 def build_arguments(request: DbtRequest, settings: Settings, target: Path) -> list[str]:
@@ -101,7 +104,7 @@ def dbt_run(settings: Settings, request: DbtRequest, run_id: str, lease: Lease |
     }
     with _IN_PROCESS, environment(variables):
         run = DbtRun(target)
-        run.events = _events(settings, request, run)
+        run.events = _events(settings, request, run, run_id)
         try:
             yield run
         finally:
@@ -119,11 +122,12 @@ def run_dbt(
         return run.node_results
 
 
-def _events(settings: Settings, request: DbtRequest, run: DbtRun) -> Generator[dict[str, Any], None, None]:
+def _events(settings: Settings, request: DbtRequest, run: DbtRun, run_id: str) -> Generator[dict[str, Any], None, None]:
     """dbt's result events as dictionaries, while dbt works in a thread of its own."""
     from dbt.cli.main import dbtRunner
     from google.protobuf.json_format import MessageToDict
 
+    manifest = load_parsed(settings)
     happened: queue.Queue[dict[str, Any] | None] = queue.Queue()
     outcome: dict[str, Any] = {}
 
@@ -133,7 +137,7 @@ def _events(settings: Settings, request: DbtRequest, run: DbtRun) -> Generator[d
 
     def work() -> None:
         try:
-            runner = dbtRunner(manifest=load_parsed(settings), callbacks=[listen])
+            runner = dbtRunner(manifest=manifest, callbacks=[listen])
             outcome["result"] = runner.invoke(build_arguments(request, settings, run.target))
         except BaseException as error:  # noqa: BLE001 - handed to the reader's thread, which raises it
             outcome["error"] = error
@@ -143,14 +147,23 @@ def _events(settings: Settings, request: DbtRequest, run: DbtRun) -> Generator[d
     thread = threading.Thread(target=work, name="dbt", daemon=True)
     thread.start()
     try:
-        while (event := happened.get()) is not None:
-            yield event
+        with FailingRows(settings, manifest, run_id) as failing:
+            while (event := happened.get()) is not None:
+                _note_failed(event, run, failing)
+                yield event
     finally:
         # Also when the reader gives up: dbt must have ended before its environment and its files go.
         thread.join()
     if "error" in outcome:
         raise outcome["error"]
     _conclude(outcome["result"], run)
+
+
+def _note_failed(event: Mapping[str, Any], run: DbtRun, failing: FailingRows) -> None:
+    data = event["data"]
+    if event["info"]["name"] == "LogTestResult" and data["status"] in ("fail", "warn"):
+        unique_id = data["node_info"]["unique_id"]
+        run.failed_tests[unique_id] = failing.of(unique_id, data["status"], int(data.get("num_failures", 0)))
 
 
 def _conclude(outcome: Any, run: DbtRun) -> None:
@@ -165,10 +178,15 @@ def _conclude(outcome: Any, run: DbtRun) -> None:
     if outcome.exception is not None:
         raise DbtRunError(f"dbt could not run: {outcome.exception}") from outcome.exception
     bad = [item for item in results if str(item.status) in ("error", "fail", "runtime error")]
-    told = "; ".join(f"{item.node.name}: {_first_lines(item.message)}" for item in bad)
+    told = "; ".join(f"{item.node.name}: {_message(item, run)}" for item in bad)
     raise DbtRunError(
         f"dbt failed in {len(bad)} of {len(results)} nodes: {told}", tuple(item.node.name for item in bad)
     )
+
+
+def _message(item: Any, run: DbtRun) -> str:
+    failed = run.failed_tests.get(item.node.unique_id)
+    return failed.finding() if failed else _first_lines(item.message)
 
 
 def _first_lines(message: str | None) -> str:

@@ -42,12 +42,14 @@ def run_sql(connection: SnowflakeConnection, statement: str, parameters: Sequenc
 def format_result(result: QueryResult, output: str = "table", for_spreadsheets: bool = False) -> str:
     """The result as text, ending with a newline. Raises ValueError for an unknown format.
 
-    json: an array of objects; decimals are strings, timestamps ISO 8601 without offset (UTC), dates YYYY-MM-DD.
+    json: an array of objects; decimals are strings, timestamps ISO 8601 without offset (UTC), dates YYYY-MM-DD. The second column
+    of a name is `name_2`, because an object has each name once; table and csv repeat the name.
     csv: a header and one line a row; a null is an empty field, an empty text is "". `for_spreadsheets` puts an apostrophe before
     a text that a spreadsheet would take for a formula. table: characters that a terminal would obey are shown as escapes.
     """
     if output == "json":
-        objects = [dict(zip(result.columns, map(_json_value, row), strict=True)) for row in result.rows]
+        keys = _distinct(result.columns)
+        objects = [dict(zip(keys, map(_json_value, row), strict=True)) for row in result.rows]
         return json.dumps(objects, indent=2, ensure_ascii=False) + "\n"
     if output == "csv":
         return _csv(result, for_spreadsheets)
@@ -60,15 +62,27 @@ def _shown_name(name: str) -> str:
     return name.lower() if name == name.upper() else name
 
 
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """The names, each once: those that come again are numbered from 2, past any name that is there."""
+    names: dict[str, None] = {}
+    for column in columns:
+        name, number = column, 2
+        while name in names or (name != column and name in columns):
+            name, number = f"{column}_{number}", number + 1
+        names[name] = None
+    return list(names)
+
+
 def _json_value(value: object) -> object:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
-    return _text(value)
+    return value_text(value)
 
 
-def _text(value: object) -> str:
+def value_text(value: object) -> str:
+    """A value as every format but JSON shows it; see `format_result`."""
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
@@ -85,11 +99,12 @@ def _text(value: object) -> str:
 def _csv(result: QueryResult, for_spreadsheets: bool = False) -> str:
     text = io.StringIO()
     # QUOTE_NOTNULL would tell a null from an empty text, and comes with Python 3.12: quote what is text instead.
-    csv.writer(text, lineterminator="\n").writerow(result.columns)
+    heads = [no_formula(name) if for_spreadsheets else name for name in result.columns]
+    csv.writer(text, lineterminator="\n").writerow(heads)
     for row in result.rows:
         fields = []
         for value in row:
-            field = "" if value is None else _text(value)
+            field = "" if value is None else value_text(value)
             if for_spreadsheets and isinstance(value, str):
                 field = no_formula(field)
             needs_quotes = value == "" or any(character in field for character in ',"\n\r')
@@ -99,10 +114,11 @@ def _csv(result: QueryResult, for_spreadsheets: bool = False) -> str:
 
 
 def _table(result: QueryResult) -> str:
-    cells = [["NULL" if value is None else visible(_text(value)) for value in row] for row in result.rows]
+    cells = [["NULL" if value is None else visible(value_text(value)) for value in row] for row in result.rows]
+    heads = [visible(name) for name in result.columns]
     widths = [
         max(len(name), *(len(row[position]) for row in cells)) if cells else len(name)
-        for position, name in enumerate(result.columns)
+        for position, name in enumerate(heads)
     ]
     numeric = [
         any(isinstance(row[position], int | float | Decimal) for row in result.rows)
@@ -116,5 +132,5 @@ def _table(result: QueryResult) -> str:
         )
         return "  ".join(aligned).rstrip()
 
-    lines = [line(result.columns), "  ".join("-" * width for width in widths), *map(line, cells)]
+    lines = [line(heads), "  ".join("-" * width for width in widths), *map(line, cells)]
     return "\n".join(lines) + "\n"

@@ -97,3 +97,16 @@ def test_for_a_spreadsheet_no_text_is_a_formula_and_numbers_stay() -> None:
         "plain,3",
     ]
     assert format_result(result, "csv").splitlines()[1].startswith("=cmd")
+
+
+def test_every_column_of_a_name_is_in_every_format() -> None:
+    result = QueryResult(("id", "id", "id_2", "id"), ((1, 2, 3, 4),))
+    assert json.loads(format_result(result, "json")) == [{"id": 1, "id_3": 2, "id_2": 3, "id_4": 4}]
+    assert format_result(result, "csv") == "id,id,id_2,id\n1,2,3,4\n"
+    assert format_result(result, "table").splitlines()[0] == "id  id  id_2  id"
+
+
+def test_heads_are_as_harmless_as_what_is_below_them() -> None:
+    result = QueryResult(("a\x1b[2J", "=cmd"), ((1, 2),))
+    assert format_result(result, "table").splitlines()[0] == "a\\x1b[2J  =cmd"
+    assert format_result(result, "csv", for_spreadsheets=True).splitlines()[0] == "a\x1b[2J,'=cmd"
