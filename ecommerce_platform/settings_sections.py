@@ -184,7 +184,7 @@ class BusinessSettings(Section):
     """Amount from which an order is large."""
     top_percent: int = 20
     """Share of products, in percent, that are popular or top performers."""
-    assumed_cost_ratio: Decimal = Decimal("0.6")
+    assumed_cost_ratio: Decimal = Field(Decimal("0.6"), ge=0, le=Decimal("9.9999"), decimal_places=4)
     """Cost of a product as a share of its catalog price: the source has no cost."""
     active_days: int = 90
     """Customers who bought in so many days are active."""

@@ -58,6 +58,13 @@ def test_a_value_that_cannot_be_used_names_its_variable(monkeypatch: pytest.Monk
         load_settings()
 
 
+@pytest.mark.parametrize("ratio", ["-0.1", "10", "0.60001"])
+def test_a_cost_ratio_that_its_column_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch, ratio: str) -> None:
+    monkeypatch.setenv("ECOMMERCE_BUSINESS__ASSUMED_COST_RATIO", ratio)
+    with pytest.raises(SettingsError, match="ASSUMED_COST_RATIO"):
+        load_settings()
+
+
 def test_a_whole_production_profile_starts(production: pytest.MonkeyPatch) -> None:
     assert not load_settings().snowflake_is_embedded
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.exact import count, hundredths, money, quotient
+from ecommerce_platform.analytics.exact import MONEY_DIGITS, count, hundredths, money, quotient
 
 
 def calculate_customer_metrics(users: DataFrame, purchases: DataFrame, items: DataFrame) -> DataFrame:
     """Purchases of each user of the latest state; those without a business date count, and give no date.
 
     In: users (id, email, first_name, last_name), purchases (user_id, total_amount, business_date), items as of
-    `purchased_items`. Out: id, email, first_name, last_name, total_orders, total_spent decimal(18,2), avg_order_value
-    decimal(10,2), first_order_date, last_order_date, unique_products_purchased, total_items_purchased.
+    `purchased_items`. Out: id, email, first_name, last_name, total_orders, total_spent decimal(38,2), avg_order_value
+    decimal(38,2), first_order_date, last_order_date, unique_products_purchased, total_items_purchased.
     """
     # Orders and items are summed apart: joined first, an order's amount would count once for each of its items.
     of_orders = purchases.groupBy(F.col("user_id").alias("id")).agg(
@@ -43,7 +43,7 @@ def calculate_customer_metrics(users: DataFrame, purchases: DataFrame, items: Da
         "last_name",
         orders.alias("total_orders"),
         spent.alias("total_spent"),
-        quotient(spent, orders, 10, 2, numerator_scale=2).alias("avg_order_value"),
+        quotient(spent, orders, MONEY_DIGITS, 2, numerator_scale=2).alias("avg_order_value"),
         "first_order_date",
         "last_order_date",
         count(F.col("unique_products_purchased")).alias("unique_products_purchased"),

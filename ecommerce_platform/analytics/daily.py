@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.exact import count, hundredths, money, quotient
+from ecommerce_platform.analytics.exact import MONEY_DIGITS, count, hundredths, money, quotient
 from ecommerce_platform.analytics.purchases import is_purchase
 from ecommerce_platform.metrics import CANCELLED, COMPLETED_STATUSES, in_statuses
 
@@ -89,13 +89,13 @@ def _with_quotients(days: DataFrame) -> DataFrame:
         "total_orders",
         "completed_orders",
         "cancelled_orders",
-        quotient(revenue, purchases, 10, 2, numerator_scale=2).alias("avg_order_value"),
+        quotient(revenue, purchases, MONEY_DIGITS, 2, numerator_scale=2).alias("avg_order_value"),
         "total_revenue",
         "revenue_from_new_customers",
-        (revenue - revenue_from_new).cast("decimal(18,2)").alias("revenue_from_returning_customers"),
+        (revenue - revenue_from_new).cast(f"decimal({MONEY_DIGITS},2)").alias("revenue_from_returning_customers"),
         "total_items_sold",
         "unique_products_sold",
         quotient(new, active, 5, 4).alias("customer_acquisition_rate"),
         quotient(F.col("completed_orders"), orders, 5, 4).alias("order_completion_rate"),
-        quotient(F.col("total_items_sold"), purchases, 18, 2).alias("average_items_per_order"),
+        quotient(F.col("total_items_sold"), purchases, MONEY_DIGITS, 2).alias("average_items_per_order"),
     )

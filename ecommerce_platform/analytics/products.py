@@ -8,18 +8,19 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.exact import count, hundredths, money, quotient
+from ecommerce_platform.analytics.exact import MONEY_DIGITS, count, hundredths, money, quotient
 
 
 def calculate_product_analytics(items: DataFrame) -> DataFrame:
     """Sales of each product by business date; products that the latest state does not know are included, orders without a
     business date are not.
 
-    In: items as of `purchased_items`. Out: date, product_id, units_sold, total_revenue decimal(18,2), avg_selling_price
-    decimal(10,2), unique_customers, total_orders.
+    In: items as of `purchased_items`. Out: date, product_id, units_sold, total_revenue decimal(38,2), avg_selling_price
+    decimal(38,2), unique_customers, total_orders.
     """
     product_day = (F.col("business_date").alias("date"), "product_id")
-    revenue = F.col("quantity") * hundredths(F.col("unit_price"))
+    # The widest line has more hundredths than a bigint holds.
+    revenue = F.col("quantity").cast("decimal(19,0)") * hundredths(F.col("unit_price")).cast("decimal(19,0)")
     # Distinct orders and distinct buyers by plain sums over ever coarser groups: an order has one buyer. One shuffle serves
     # all three, where two distinct counts at once would multiply the rows first.
     sold = (
@@ -44,7 +45,7 @@ def calculate_product_analytics(items: DataFrame) -> DataFrame:
         "product_id",
         units.alias("units_sold"),
         total.alias("total_revenue"),
-        quotient(total, units, 10, 2, numerator_scale=2).alias("avg_selling_price"),
+        quotient(total, units, MONEY_DIGITS, 2, numerator_scale=2).alias("avg_selling_price"),
         "unique_customers",
         "total_orders",
     )

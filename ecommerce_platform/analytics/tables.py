@@ -12,6 +12,7 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
+from ecommerce_platform.analytics.exact import MONEY_DIGITS
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 
@@ -51,7 +52,8 @@ class AnalyticsTable:
         return tuple(column.name for column in self.columns)
 
 
-_MONEY, _MEAN, _RATIO, _COUNT = "decimal(18,2)", "decimal(10,2)", "decimal(5,4)", "bigint"
+#: Sums, products and averages: any row that a contract accepts fits.
+_MONEY, _RATIO, _COUNT = f"decimal({MONEY_DIGITS},2)", "decimal(5,4)", "bigint"
 
 
 def _columns(*columns: tuple[str, str, str]) -> tuple[AnalyticsColumn, ...]:
@@ -71,7 +73,7 @@ TABLES: Mapping[str, AnalyticsTable] = {
                 ("last_name", "string", "Latest known last name."),
                 ("total_orders", _COUNT, "Purchases."),
                 ("total_spent", _MONEY, "Sum of their amounts."),
-                ("avg_order_value", _MEAN, "total_spent / total_orders; 0 without purchases."),
+                ("avg_order_value", _MONEY, "total_spent / total_orders; 0 without purchases."),
                 ("first_order_date", "date", "Earliest business date in the span of a purchase."),
                 ("last_order_date", "date", "Latest business date in the span of a purchase."),
                 ("unique_products_purchased", _COUNT, "Distinct products among the items of purchases."),
@@ -86,7 +88,7 @@ TABLES: Mapping[str, AnalyticsTable] = {
                 ("product_id", _COUNT, "Key of the product, known or not."),
                 ("units_sold", _COUNT, "Sum of quantity."),
                 ("total_revenue", _MONEY, "Sum of quantity × unit_price."),
-                ("avg_selling_price", _MEAN, "total_revenue / units_sold; 0 when no unit was sold."),
+                ("avg_selling_price", _MONEY, "total_revenue / units_sold; 0 when no unit was sold."),
                 ("unique_customers", _COUNT, "Distinct buyers."),
                 ("total_orders", _COUNT, "Distinct purchases."),
             ),
@@ -102,7 +104,7 @@ TABLES: Mapping[str, AnalyticsTable] = {
                 ("total_orders", _COUNT, "Orders of any status."),
                 ("completed_orders", _COUNT, "Shipped or delivered orders."),
                 ("cancelled_orders", _COUNT, "Cancelled orders."),
-                ("avg_order_value", _MEAN, "total_revenue / purchases; 0 without purchases."),
+                ("avg_order_value", _MONEY, "total_revenue / purchases; 0 without purchases."),
                 ("total_revenue", _MONEY, "Sum of the amounts of purchases."),
                 ("revenue_from_new_customers", _MONEY, "Of customers who registered on that date."),
                 ("revenue_from_returning_customers", _MONEY, "Of all others."),
@@ -110,7 +112,7 @@ TABLES: Mapping[str, AnalyticsTable] = {
                 ("unique_products_sold", _COUNT, "Distinct products among them."),
                 ("customer_acquisition_rate", _RATIO, "new / active customers; 0 without any."),
                 ("order_completion_rate", _RATIO, "completed / total orders; 0 without any."),
-                ("average_items_per_order", "decimal(18,2)", "total_items_sold / purchases; 0 without any."),
+                ("average_items_per_order", _MONEY, "total_items_sold / purchases; 0 without any."),
             ),
         ),
     )

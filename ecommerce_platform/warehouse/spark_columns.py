@@ -15,11 +15,7 @@ def _number(name: str) -> Column:
 
 
 def _money(name: str) -> Column:
-    return Column(name, LogicalType.DECIMAL, precision=18, scale=2)
-
-
-def _average(name: str) -> Column:
-    return Column(name, LogicalType.DECIMAL, precision=10, scale=2)
+    return Column(name, LogicalType.DECIMAL, precision=38, scale=2)
 
 
 def _decimal(name: str, precision: int, scale: int) -> Column:
@@ -43,7 +39,7 @@ SPARK_BUSINESS_COLUMNS: Mapping[str, tuple[Column, ...]] = {
         _text("last_name"),
         _number("total_orders"),
         _money("total_spent"),
-        _average("avg_order_value"),
+        _money("avg_order_value"),
         _date("first_order_date"),
         _date("last_order_date"),
         _number("unique_products_purchased"),
@@ -54,7 +50,7 @@ SPARK_BUSINESS_COLUMNS: Mapping[str, tuple[Column, ...]] = {
         _number("product_id"),
         _number("units_sold"),
         _money("total_revenue"),
-        _average("avg_selling_price"),
+        _money("avg_selling_price"),
         _number("unique_customers"),
         _number("total_orders"),
     ),
@@ -66,7 +62,7 @@ SPARK_BUSINESS_COLUMNS: Mapping[str, tuple[Column, ...]] = {
         _number("total_orders"),
         _number("completed_orders"),
         _number("cancelled_orders"),
-        _average("avg_order_value"),
+        _money("avg_order_value"),
         _money("total_revenue"),
         _money("revenue_from_new_customers"),
         _money("revenue_from_returning_customers"),

@@ -15,12 +15,16 @@ def test_a_column_that_an_earlier_release_made_narrower_is_widened(
     table = TABLES[DAILY_BUSINESS_METRICS]
     name = spark_name(local_settings, local_settings.lakehouse.analytics_namespace, table.name)
     ensure_namespaces(spark, local_settings)
-    narrow = {"average_items_per_order": "decimal(5,2)"}
+    narrow = {
+        "average_items_per_order": "decimal(5,2)",
+        "avg_order_value": "decimal(10,2)",
+        "total_revenue": "decimal(18,2)",
+    }
     columns = ", ".join(f"`{column.name}` {narrow.get(column.name, column.type)}" for column in table.columns)
     spark.sql(f"create table {name} ({columns}) using iceberg")
-    spark.sql(f"insert into {name} (date, average_items_per_order) values (date '2026-01-01', 12.34)")
+    spark.sql(f"insert into {name} (date, {', '.join(narrow)}) values (date '2026-01-01', 12.34, 1.50, -0.01)")
     ensure_table(spark, local_settings, table)
     assert [(field.name, field.dataType.simpleString()) for field in spark.table(name).schema.fields] == [
         (column.name, column.type) for column in table.columns
     ]
-    assert [str(row[0]) for row in spark.table(name).select("average_items_per_order").collect()] == ["12.34"]
+    assert [tuple(map(str, row)) for row in spark.table(name).select(*narrow).collect()] == [("12.34", "1.50", "-0.01")]

@@ -30,7 +30,7 @@ def land(landing: Path, number: int, item: dict[str, object], notes: list[str] |
     if number == 1:
         history.insert("users", 1, id=1)
         history.insert("products", 1, id=1)
-    # What no mart counts as bought: marts keep money as NUMBER(10,2), which the widened price would not fit.
+    # What no mart counts as bought: this is about columns, not about figures.
     history.insert("orders", number, id=number, status="cancelled", lsn=5000 + number)
     history.insert("order_items", number, id=number, order_id=number, lsn=6000 + number, **item)
     write_landing(landing, history.changes)

@@ -115,5 +115,5 @@ def test_a_lost_answer_to_commit_leaves_one_copy(settings: Settings, connection:
 def test_a_decimal_of_another_scale_is_refused_instead_of_rounded(settings: Settings, opener: Opener) -> None:
     write(settings, [row(1, "2.5000")], price_scale=4)
 
-    with pytest.raises(WarehouseError, match=r"column total_revenue .*expected decimal\(18,2\)"):
+    with pytest.raises(WarehouseError, match=r"column total_revenue .*expected decimal\(38,2\)"):
         load_spark_tables(settings, opener, [TABLE], RUN)

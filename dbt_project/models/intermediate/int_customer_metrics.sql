@@ -62,14 +62,14 @@ select
     users.first_name,
     users.last_name,
     coalesce(spending.total_orders, 0) as total_orders,
-    cast(coalesce(spending.total_spent, 0) as number(18, 2)) as total_spent,
-    {{ ratio_or_zero('spending.total_spent', 'spending.total_orders', 2, 10) }} as avg_order_value,
+    cast(coalesce(spending.total_spent, 0) as number(38, 2)) as total_spent,
+    {{ ratio_or_zero('spending.total_spent', 'spending.total_orders', 2, 38) }} as avg_order_value,
     spending.first_order_date,
     spending.last_order_date,
     coalesce(variety.unique_products_purchased, 0) as unique_products_purchased,
     cast(coalesce(spending.total_items_purchased, 0) as number(38, 0)) as total_items_purchased,
     coalesce(spending.orders_in_span, 0) as orders_in_span,
-    cast(coalesce(spending.spent_in_span, 0) as number(18, 2)) as spent_in_span
+    cast(coalesce(spending.spent_in_span, 0) as number(38, 2)) as spent_in_span
 from users
 left join spending
     on users.id = spending.user_id

@@ -61,7 +61,7 @@ select
     coalesce(to_date(users.created_at) = affected_orders.date, false) as is_new_customer,
     coalesce(items.item_count, 0) as item_count,
     cast(coalesce(items.total_items, 0) as number(38, 0)) as total_items,
-    cast(coalesce(items.items_total, 0) as number(18, 2)) as items_total
+    cast(coalesce(items.items_total, 0) as number(38, 2)) as items_total
 from affected_orders
 left join {{ ref('stg_users_enhanced') }} as users
     on affected_orders.user_id = users.id

@@ -81,8 +81,8 @@ select
     product_days.date,
     product_days.product_id,
     cast(product_days.units_sold as number(38, 0)) as units_sold,
-    cast(product_days.total_revenue as number(18, 2)) as total_revenue,
-    {{ ratio_or_zero('product_days.total_revenue', 'product_days.units_sold', 2, 10) }} as avg_selling_price,
+    cast(product_days.total_revenue as number(38, 2)) as total_revenue,
+    {{ ratio_or_zero('product_days.total_revenue', 'product_days.units_sold', 2, 38) }} as avg_selling_price,
     product_days.unique_customers,
     product_days.total_orders,
     product_days.unique_customers - coalesce(new_buyers.buyers, 0) as repeat_customers

@@ -79,7 +79,7 @@ select
     ) as is_at_risk,
     {{ ratio_or_zero(
         'customers.spent_in_span * 365',
-        "greatest(1, datediff('day', customers.first_order_date, customers.as_of_day) + 1)", 2, 18
+        "greatest(1, datediff('day', customers.first_order_date, customers.as_of_day) + 1)", 2, 38
     ) }} as predicted_ltv,
     {{ audit_stamp() }} as last_updated
 from customers

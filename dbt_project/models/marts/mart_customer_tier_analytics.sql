@@ -236,11 +236,11 @@ select
     cast(daily.new_customers as number(38, 0)) as new_customers,
     cast(daily.active_customers as number(38, 0)) as active_customers,
     cast(daily.total_orders as number(38, 0)) as total_orders,
-    {{ ratio_or_zero('daily.total_orders', 'daily.active_customers', 2, 18) }} as avg_orders_per_customer,
-    {{ ratio_or_zero('daily.total_revenue', 'daily.total_orders', 2, 10) }} as avg_order_value,
-    cast(daily.total_revenue as number(18, 2)) as total_revenue,
+    {{ ratio_or_zero('daily.total_orders', 'daily.active_customers', 2, 38) }} as avg_orders_per_customer,
+    {{ ratio_or_zero('daily.total_revenue', 'daily.total_orders', 2, 38) }} as avg_order_value,
+    cast(daily.total_revenue as number(38, 2)) as total_revenue,
     {{ ratio_or_zero('daily.repeat_customers', 'daily.active_customers', 4, 5) }} as repeat_purchase_rate,
     {{ exact_ratio('daily.interval_days', 'daily.intervals', 1, 7) }} as avg_days_between_orders,
-    {{ ratio_or_zero('daily.spent', 'daily.members', 2, 18) }} as customer_lifetime_value,
+    {{ ratio_or_zero('daily.spent', 'daily.members', 2, 38) }} as customer_lifetime_value,
     {{ audit_stamp() }} as created_at
 from daily

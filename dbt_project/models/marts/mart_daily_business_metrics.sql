@@ -81,18 +81,18 @@ select
     cast(coalesce(daily_orders.total_orders, 0) as number(38, 0)) as total_orders,
     cast(coalesce(daily_orders.completed_orders, 0) as number(38, 0)) as completed_orders,
     cast(coalesce(daily_orders.cancelled_orders, 0) as number(38, 0)) as cancelled_orders,
-    {{ ratio_or_zero('daily_orders.total_revenue', 'daily_orders.purchases', 2, 10) }} as avg_order_value,
-    cast(coalesce(daily_orders.total_revenue, 0) as number(18, 2)) as total_revenue,
-    cast(coalesce(daily_orders.revenue_from_new_customers, 0) as number(18, 2)) as revenue_from_new_customers,
+    {{ ratio_or_zero('daily_orders.total_revenue', 'daily_orders.purchases', 2, 38) }} as avg_order_value,
+    cast(coalesce(daily_orders.total_revenue, 0) as number(38, 2)) as total_revenue,
+    cast(coalesce(daily_orders.revenue_from_new_customers, 0) as number(38, 2)) as revenue_from_new_customers,
     cast(
-        coalesce(daily_orders.total_revenue - daily_orders.revenue_from_new_customers, 0) as number(18, 2)
+        coalesce(daily_orders.total_revenue - daily_orders.revenue_from_new_customers, 0) as number(38, 2)
     ) as revenue_from_returning_customers,
     cast(coalesce(daily_orders.total_items_sold, 0) as number(38, 0)) as total_items_sold,
     cast(coalesce(daily_products.unique_products_sold, 0) as number(38, 0)) as unique_products_sold,
     {{ ratio_or_zero('daily_orders.new_customers', 'daily_orders.total_active_customers', 4, 5) }}
         as customer_acquisition_rate,
     {{ ratio_or_zero('daily_orders.completed_orders', 'daily_orders.total_orders', 4, 5) }} as order_completion_rate,
-    {{ ratio_or_zero('daily_orders.total_items_sold', 'daily_orders.purchases', 2, 18) }} as average_items_per_order,
+    {{ ratio_or_zero('daily_orders.total_items_sold', 'daily_orders.purchases', 2, 38) }} as average_items_per_order,
     {{ audit_stamp() }} as created_at
 from affected_calendar
 left join daily_orders

@@ -53,17 +53,17 @@ select
     priced.product_id,
     priced.quantity,
     priced.unit_price,
-    cast(priced.line_total as number(18, 2)) as line_total,
+    cast(priced.line_total as number(38, 2)) as line_total,
     priced.created_at,
     products.name as product_name,
     products.category as product_category,
-    cast((priced.catalog_price - priced.unit_price) * priced.quantity as number(18, 2)) as discount_amount,
+    cast((priced.catalog_price - priced.unit_price) * priced.quantity as number(38, 2)) as discount_amount,
     cast(
         round(
             priced.line_total
             - priced.quantity * priced.catalog_price * cast('{{ var("assumed_cost_ratio") }}' as number(5, 4)),
             2
-        ) as number(18, 2)
+        ) as number(38, 2)
     ) as margin_amount,
     {{ audit_stamp() }} as processed_at
 from priced

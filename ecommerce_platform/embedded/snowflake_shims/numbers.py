@@ -13,22 +13,48 @@ from fakesnow.transforms import transforms
 from sqlglot import Expr, exp
 
 # Snowflake: a quotient of NUMBERs has the scale max(s1, min(s1 + 6, 12)), rounded half away from zero, and a zero divisor
-# is an error (https://docs.snowflake.com/en/sql-reference/operators-arithmetic#division). DuckDB divides as DOUBLE; fifteen
-# significant digits, which every DOUBLE keeps, give back the decimal that was meant: 2.01 / 2 is 1.005, not 1.00499….
-_MACROS = """
-CREATE OR REPLACE MACRO _fs_global.main.quotient_scale(dividend) AS (
+# is an error (https://docs.snowflake.com/en/sql-reference/operators-arithmetic#division). DuckDB divides as DOUBLE, so the
+# quotient is made of whole numbers here, which lose no digit. A FLOAT that no cast shows is divided as one.
+_MACROS = r"""
+CREATE OR REPLACE MACRO _fs_global.main.scale_of(number) AS
+    coalesce(try_cast(regexp_extract(typeof(number), ',(\d+)', 1) AS INTEGER), 0);
+CREATE OR REPLACE MACRO _fs_global.main.quotient_scale(dividend) AS
+    greatest(least(_fs_global.main.scale_of(dividend) + 6, 12), _fs_global.main.scale_of(dividend));
+CREATE OR REPLACE MACRO _fs_global.main.ten_to(digits) AS CAST('1' || repeat('0', digits) AS HUGEINT);
+CREATE OR REPLACE MACRO _fs_global.main.units(number, scale) AS
     CASE
-        WHEN typeof(dividend) LIKE 'DECIMAL%' THEN
-            least(greatest(regexp_extract(typeof(dividend), ',(\\d+)', 1)::INTEGER + 6,
-                           regexp_extract(typeof(dividend), ',(\\d+)', 1)::INTEGER), 12)
-        ELSE 6
-    END
-);
+        WHEN scale = 0 THEN try_cast(number AS HUGEINT)
+        ELSE try_cast(replace(CAST(number AS VARCHAR), '.', '') AS HUGEINT)
+            * _fs_global.main.ten_to(scale - _fs_global.main.scale_of(number))
+    END;
+CREATE OR REPLACE MACRO _fs_global.main.whole_quotient(dividend, divisor, scale) AS
+    CAST(dividend // divisor AS DECIMAL(38, 12))
+    + CASE
+        WHEN dividend % divisor = 0 THEN CAST(0 AS DECIMAL(38, 12))
+        ELSE CASE WHEN (dividend < 0) = (divisor < 0) THEN 1 ELSE -1 END
+            * CAST(
+                (abs(dividend % divisor) * _fs_global.main.ten_to(scale) * 2 + abs(divisor)) // (abs(divisor) * 2)
+                * _fs_global.main.ten_to(12 - scale)
+                AS DECIMAL(38, 0)
+            ) * CAST(0.000000000001 AS DECIMAL(12, 12))
+    END;
 CREATE OR REPLACE MACRO _fs_global.main.quotient(dividend, divisor) AS (
     CASE
         WHEN divisor = 0 AND dividend IS NOT NULL THEN error('Division by zero')
+        WHEN typeof(dividend) IN ('DOUBLE', 'FLOAT') OR typeof(divisor) IN ('DOUBLE', 'FLOAT')
+        THEN round(
+            CAST(format('{:.15g}', dividend / divisor) AS DECIMAL(38, 12)), _fs_global.main.quotient_scale(dividend)
+        )
         ELSE round(
-            CAST(format('{:.15g}', dividend / divisor) AS DECIMAL(38, 12)),
+            _fs_global.main.whole_quotient(
+                _fs_global.main.units(
+                    dividend, greatest(_fs_global.main.scale_of(dividend), _fs_global.main.scale_of(divisor))
+                ),
+                _fs_global.main.units(
+                    nullif(divisor, 0), greatest(_fs_global.main.scale_of(dividend), _fs_global.main.scale_of(divisor))
+                ),
+                _fs_global.main.quotient_scale(dividend)
+            ),
             _fs_global.main.quotient_scale(dividend)
         )
     END

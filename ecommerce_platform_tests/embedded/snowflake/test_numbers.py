@@ -28,6 +28,11 @@ def amounts(sql: Callable[..., Any]) -> None:
         ("(24690.01::number(18,2) / 2)::number(18,2)", Decimal("12345.01")),
         ("round(31525.795::number(38,12) / 7, 2)", Decimal("4503.69")),  # 4503.685 has no DOUBLE of twelve decimals
         ("round((100::number(38,12)) / 3 / 7, 4)", Decimal("4.7619")),
+        # More digits than a DOUBLE keeps, of both signs, and of a divisor with digits after the point.
+        ("42949672929999999991::number(37,0) / 3", Decimal("14316557643333333330.333333")),
+        ("-42949672929999999991::number(37,0) / 3", Decimal("-14316557643333333330.333333")),
+        ("214748364599999999.99::number(38,2) / -7", Decimal("-30678337799999999.99857143")),
+        ("214748364599999999.99::number(38,2) / 0.03::number(3,2)", Decimal("7158278819999999999.66666667")),
         ("1 / null", None),
         ("null / 0", None),
         ("div0(5, 0)", Decimal(0)),

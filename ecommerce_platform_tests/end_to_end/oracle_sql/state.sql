@@ -5,7 +5,7 @@
 create macro rounded(dividend, divisor) as
     sign(dividend)::hugeint * sign(divisor)::hugeint
     * ((2 * abs(dividend::hugeint) + abs(divisor::hugeint)) // (2 * abs(divisor::hugeint)));
-create macro per_hundred(units) as (units::decimal(30, 0) * 0.01::decimal(3, 2))::decimal(18, 2);
+create macro per_hundred(units) as (units::decimal(38, 0) * 0.01::decimal(3, 2))::decimal(38, 2);
 create macro per_ten(units) as (units::decimal(30, 0) * 0.1::decimal(2, 1))::decimal(18, 1);
 create macro per_ten_thousand(units) as (units::decimal(30, 0) * 0.0001::decimal(5, 4))::decimal(18, 4);
 create macro ratio(dividend, divisor) as
