@@ -61,6 +61,7 @@ def shop(spark_application: None, tmp_path_factory: pytest.TempPathFactory) -> S
         order(5, 11, "d", **GONE),
         order(6, 50, "u", status="newest"),
         order(7, 60, "u", status="streamed"),
+        order(17, 60, "u", status="drifted"),
         order(8, 20, "u", status="shipped", __ts_ms=NOON + 1, __source_ts_ms=NOON + 1),
         order(8, 30, "u", status="delivered", __ts_ms=NOON, __source_ts_ms=NOON),
         order(9, 10, user_id=7, shipping_address="1 Main St"),
@@ -76,7 +77,8 @@ def shop(spark_application: None, tmp_path_factory: pytest.TempPathFactory) -> S
     lake.land(
         SECOND,
         order(6, 40, "u", status="older"),
-        order(7, None, "r", status="snapshot"),
+        order(7, None, "r", status="snapshot", __ts_ms=NOON - 1, __source_ts_ms=NOON - 1),
+        order(17, None, "r", status="snapshot"),
         order(13, 10, status="pending"),
         order(16, 10),
         order(16, 20, "d", **GONE),
@@ -122,8 +124,13 @@ def test_an_older_change_that_arrives_later_does_not_win(shop: Shop) -> None:
     assert shop.state[6]["status"] == "newest"
 
 
-def test_a_snapshot_row_that_arrives_after_the_stream_does_not_win(shop: Shop) -> None:
+def test_an_initial_snapshot_that_arrives_after_the_stream_does_not_win(shop: Shop) -> None:
     assert shop.state[7]["status"] == "streamed"
+
+
+def test_a_snapshot_that_is_taken_after_the_stream_wins(shop: Shop) -> None:
+    """A snapshot row without an LSN is not lowest as such: the state that it repairs would stay wrong."""
+    assert shop.state[17]["status"] == "snapshot"
 
 
 def test_the_log_decides_and_not_the_clock(shop: Shop) -> None:
