@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import CDC_COLUMNS, Column, Contract, EpochUnit, LogicalType
-from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, PhysicalKind, UnreadableFileError
+from ecommerce_platform.lakehouse.physical import TIMESTAMPS, Footer, PhysicalColumn, PhysicalKind, UnreadableFileError
 from ecommerce_platform.object_store import storage_is_away
 
 #: The units that a file can show, from coarse to fine.
@@ -56,13 +56,6 @@ INFINITIES = (
 )
 
 WHOLE_NUMBERS = (PhysicalKind.INT, PhysicalKind.BIGINT, PhysicalKind.UNSIGNED_BIGINT)
-_TIMESTAMPS = (
-    PhysicalKind.TIMESTAMP_UTC,
-    PhysicalKind.TIMESTAMP_NAIVE,
-    PhysicalKind.TIMESTAMP_MILLIS,
-    PhysicalKind.TIMESTAMP_NANOS,
-    PhysicalKind.INT96,
-)
 _SOURCE_TIME = "__source_ts_ms"
 
 _Numbers = npt.NDArray[np.int64]
@@ -209,7 +202,7 @@ def _numbers(file: pq.ParquetFile, name: str, groups: Sequence[int]) -> Iterator
 def _latest_source_time(file: pq.ParquetFile, footer: Footer) -> float | None:
     """The file's latest `__source_ts_ms` between 1980 and 2100, in seconds; None without one, and for text."""
     kind = next((column.kind for column in footer.columns if column.name == _SOURCE_TIME), None)
-    if kind not in (*WHOLE_NUMBERS, *_TIMESTAMPS):
+    if kind not in (*WHOLE_NUMBERS, *TIMESTAMPS):
         return None
     first, last = span(VOTING_SPAN, EpochUnit.MILLISECONDS)
     latest = None

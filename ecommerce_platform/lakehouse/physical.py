@@ -63,6 +63,15 @@ class PhysicalKind(StrEnum):
     OTHER = "other"
 
 
+#: The forms in which Parquet itself says that a number is a time.
+TIMESTAMPS = (
+    PhysicalKind.TIMESTAMP_UTC,
+    PhysicalKind.TIMESTAMP_NAIVE,
+    PhysicalKind.TIMESTAMP_MILLIS,
+    PhysicalKind.TIMESTAMP_NANOS,
+    PhysicalKind.INT96,
+)
+
 _SPARK = {
     PhysicalKind.INT: "int",
     PhysicalKind.BIGINT: "bigint",

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ecommerce_platform.lakehouse.physical import PhysicalColumn, PhysicalKind
+from ecommerce_platform.lakehouse.physical import TIMESTAMPS, PhysicalColumn, PhysicalKind
 
 _BATCH_ROWS = 65_536
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
@@ -27,13 +27,6 @@ _TYPES = {
     PhysicalKind.TEXT: pa.large_binary(),
     PhysicalKind.BINARY: pa.large_binary(),
 }
-_TIMESTAMPS = (
-    PhysicalKind.TIMESTAMP_UTC,
-    PhysicalKind.TIMESTAMP_NAIVE,
-    PhysicalKind.TIMESTAMP_MILLIS,
-    PhysicalKind.TIMESTAMP_NANOS,
-    PhysicalKind.INT96,
-)
 
 
 def landed_rows(file: pa.NativeFile, columns: Sequence[PhysicalColumn]) -> pa.RecordBatchReader:
@@ -55,7 +48,7 @@ def _batches(parquet: pq.ParquetFile, columns: Sequence[PhysicalColumn], schema:
 def _type(column: PhysicalColumn) -> pa.DataType:
     if column.kind is PhysicalKind.DECIMAL:
         return pa.decimal128(column.precision, column.scale)
-    return pa.int64() if column.kind in _TIMESTAMPS else _TYPES[column.kind]
+    return pa.int64() if column.kind in TIMESTAMPS else _TYPES[column.kind]
 
 
 def _as_taken(values: pa.Array, column: PhysicalColumn) -> pa.Array:
@@ -64,7 +57,7 @@ def _as_taken(values: pa.Array, column: PhysicalColumn) -> pa.Array:
         values = values.storage
     if isinstance(values, pa.DictionaryArray):
         values = values.dictionary_decode()
-    if column.kind in _TIMESTAMPS:
+    if column.kind in TIMESTAMPS:
         return _microseconds(values, column)
     if pa.types.is_date64(values.type):
         values = values.cast(pa.date32())
