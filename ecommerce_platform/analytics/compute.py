@@ -7,6 +7,8 @@ and the transformations themselves.
 from __future__ import annotations
 
 import hashlib
+import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from ecommerce_platform.analytics.tables import (
     CUSTOMER_METRICS,
     DAILY_BUSINESS_METRICS,
     PRODUCT_ANALYTICS,
+    PROPERTIES,
     RUN_ID,
     TABLES,
     WrittenTable,
@@ -35,7 +38,7 @@ from ecommerce_platform.analytics.tables import (
     spark_name,
 )
 from ecommerce_platform.business_span import BusinessSpan
-from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import ensure_namespaces
 
@@ -80,16 +83,32 @@ class PublishedInput:
 
     @property
     def basis(self) -> str:
-        """A digest of all that the result depends on: the days, their contents, the span of business dates, and the code of
-        the transformations.
+        """A digest of all that the result depends on: the days, their contents, the span of business dates, and the
+        definition of the tables.
         """
         digest = hashlib.sha256()
-        digest.update(code_digest(_CODE).encode())
+        digest.update(definition_digest(load_contracts()).encode())
         digest.update(f"{self.span}\n".encode())
         for day in self.days:
             for table in NEEDED:
                 digest.update(f"{table}\t{day}\t{self.contents.get((table, day), '')}\n".encode())
         return digest.hexdigest()[:32]
+
+
+def definition_digest(contracts: Mapping[str, Contract]) -> str:
+    """Digest of what computes the tables: the code, without its remarks; the columns and types of the results; the columns and
+    types that are read, as their contracts have them.
+    """
+    written = {name: [(column.name, column.type) for column in table.columns] for name, table in sorted(TABLES.items())}
+    read = {
+        table: [
+            (column.name, column.spark_type, column.late)
+            for column in map(contracts[table].column, (contracts[table].key, *names))
+        ]
+        for table, names in NEEDED.items()
+    }
+    code = code_digest((*_CODE, sys.modules[__name__]))
+    return hashlib.sha256(json.dumps([code, written, PROPERTIES, read]).encode()).hexdigest()
 
 
 def refresh(

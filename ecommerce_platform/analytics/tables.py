@@ -119,7 +119,7 @@ TABLES: Mapping[str, AnalyticsTable] = {
 }
 
 #: As the design document has them for every Iceberg table.
-_PROPERTIES = {
+PROPERTIES = {
     "format-version": "2",
     "write.parquet.compression-codec": "snappy",
     "write.metadata.compression-codec": "gzip",
@@ -181,7 +181,7 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
     columns = ", ".join(
         f"`{column.name}` {column.type} comment {_literal(column.description)}" for column in table.columns
     )
-    properties = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in _PROPERTIES.items())
+    properties = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in PROPERTIES.items())
     spark.sql(
         f"create table if not exists {name} ({columns}) using iceberg comment {_literal(table.description)} "
         f"tblproperties ({properties})"

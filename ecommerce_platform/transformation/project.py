@@ -24,6 +24,7 @@ from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.metrics import dbt_vars
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.profile import environment
+from ecommerce_platform.transformation.properties import effective_properties
 from ecommerce_platform.transformation.sources import refresh_sources
 from ecommerce_platform.transformation.statements import statement_tokens
 
@@ -66,16 +67,19 @@ def project_digest(project_dir: Path, database: str) -> str:
 
 
 def definition_digest(settings: Settings) -> str:
-    """Digest of all that decides a row's values: the statements of models and macros, and the settings that they use.
+    """Digest of all that decides a row's values: the statements of models and macros, their properties and types, the types of
+    the sources, and the settings that they use.
 
-    When it changes, what incremental models hold was computed by other rules, and everything is computed again. Comments and
-    layout are left out: they change no statement.
+    When it changes, what incremental models hold was computed by other rules, and everything is computed again. Comments,
+    descriptions, tests and layout are left out: they change no statement that writes.
     """
     project_dir = settings.dbt.project_dir
     digest = hashlib.sha256(json.dumps(project_vars(settings), sort_keys=True).encode())
     for path in sorted(path for folder in ("models", "macros") for path in (project_dir / folder).rglob("*.sql")):
         tokens = statement_tokens(path.read_text(encoding="utf-8"))
         digest.update(json.dumps([str(path.relative_to(project_dir)), tokens]).encode())
+    for name, properties in effective_properties(project_dir):
+        digest.update(json.dumps([name, properties], sort_keys=True).encode())
     return digest.hexdigest()[:32]
 
 

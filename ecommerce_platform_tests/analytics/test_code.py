@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from ecommerce_platform.analytics.code import code_digest, tree_of
+from ecommerce_platform.analytics import compute, tables
+from ecommerce_platform.analytics.code import _source, code_digest, tree_of
+from ecommerce_platform.contracts import Contract, LogicalType, load_contracts
 
 FUNCTION = 'def a(b: int) -> int:\n    """Twice."""\n    return b * 2\n'
 SAME = {
@@ -47,3 +51,73 @@ def test_a_modules_digest_is_kept_by_a_remark_and_changed_by_a_number(
         digests.append(code_digest((module,)))
         monkeypatch.delitem(__import__("sys").modules, "one_of_the_modules")
     assert digests[0] == digests[1] != digests[2]
+
+
+def with_column(name: str, **changes: object) -> dict[str, Contract]:
+    """The contracts, with one column of the orders changed."""
+    contracts = load_contracts()
+    orders = contracts["orders"]
+    columns = tuple(replace(item, **changes) if item.name == name else item for item in orders.columns)
+    return {**contracts, "orders": replace(orders, columns=columns)}
+
+
+CONTRACTS: dict[str, tuple[Callable[[], dict[str, Contract]], bool]] = {
+    "the type of a column that is read": (lambda: with_column("total_amount", scale=4), True),
+    "another type of a column that is read": (lambda: with_column("status", type=LogicalType.INT), True),
+    "that a column joined later": (lambda: with_column("status", late=True), True),
+    "the description of a column": (lambda: with_column("status", description="Where it is."), False),
+    "whether a column is personal": (lambda: with_column("status", personal=True), False),
+    "the type of a column that nothing here reads": (
+        lambda: with_column("shipping_address", type=LogicalType.INT),
+        False,
+    ),
+    "the description of the table": (
+        lambda: {**load_contracts(), "orders": replace(load_contracts()["orders"], description="All orders.")},
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("contracts", "changes"), CONTRACTS.values(), ids=CONTRACTS)
+def test_the_analytics_definition_follows_the_types_that_are_read(
+    contracts: Callable[[], dict[str, Contract]], changes: bool
+) -> None:
+    before = compute.definition_digest(load_contracts())
+    assert (compute.definition_digest(contracts()) != before) is changes
+
+
+@pytest.mark.parametrize(("change", "changes"), [({"type": "double"}, True), ({"description": "Sold."}, False)])
+def test_the_analytics_definition_follows_the_types_that_are_written(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, str], changes: bool
+) -> None:
+    before = compute.definition_digest(load_contracts())
+    table = tables.TABLES[tables.PRODUCT_ANALYTICS]
+    columns = (*table.columns[:-1], replace(table.columns[-1], **change))
+    monkeypatch.setitem(tables.TABLES, table.name, replace(table, columns=columns))
+    assert (compute.definition_digest(load_contracts()) != before) is changes
+
+
+@pytest.mark.parametrize(
+    ("line", "other", "changes"),
+    [
+        ('("user_id", "status", "total_amount", "created_at")', '("user_id", "status", "created_at")', True),
+        ("version as of", "VERSION AS OF", True),
+        ("    # Side by side", "    # One beside the other", False),
+        ('"""Reads the published days', '"""Takes the published days', False),
+    ],
+)
+def test_the_analytics_definition_follows_what_is_read_and_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, other: str, changes: bool
+) -> None:
+    before = compute.definition_digest(load_contracts())
+    source = Path(compute.__file__).read_text()
+    assert line in source
+    path = tmp_path / "compute.py"
+    path.write_text(source.replace(line, other))
+    monkeypatch.setattr(compute, "__file__", str(path))
+    _source.cache_clear()
+    try:
+        assert (compute.definition_digest(load_contracts()) != before) is changes
+    finally:
+        monkeypatch.undo()
+        _source.cache_clear()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.settings import PROJECT_DIR, load_settings
+from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.project import definition_digest
 from ecommerce_platform.transformation.statements import statement_tokens
 
@@ -68,15 +68,79 @@ def test_every_file_of_the_project_survives_comments_and_no_lost_token(path: Pat
     assert statement_tokens(source + "\n1") == [*tokens, "1"]
 
 
-def test_a_comment_keeps_the_definition_and_a_token_changes_it(tmp_path: Path) -> None:
-    folder = tmp_path / "project"
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a copy of the project."""
+    folder = tmp_path_factory.mktemp("definition") / "project"
     shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("target", "logs"))
-    settings = load_settings(dbt={"project_dir": folder})
-    before = definition_digest(settings)
-    for name in ("models/staging/stg_orders_enhanced.sql", "macros/business_logic/tiers.sql"):
-        path = folder / name
-        source = path.read_text(encoding="utf-8")
-        path.write_text(f"-- a remark of one line\n\n{source}\n{{# and one of Jinja #}}\n")
-        assert definition_digest(settings) == before, name
-    path.write_text(source.replace("'gold'", "'Gold'"))
-    assert definition_digest(settings) != before
+    return load_settings(dbt={"project_dir": folder})
+
+
+ORDERS = "models/staging/stg_orders_enhanced.sql"
+TIERS = "macros/business_logic/tiers.sql"
+YML = "dbt_project.yml"
+MARTS = "models/marts/_marts__models.yml"
+STAGING = "models/staging/_staging__models.yml"
+SOURCES = "models/staging/_staging__sources.yml"
+UNIT_TESTS = "models/marts/_marts__unit_tests.yml"
+
+#: An edit: file, text, its replacement (an empty text is the file's beginning), and whether something else would run.
+EDITS = {
+    "a comment in a model": (ORDERS, "", "-- a remark\n", False),
+    "a comment of Jinja in a macro": (TIERS, "", "{# a remark #}\n", False),
+    "an empty line in a model": (ORDERS, "\n", "\n\n", False),
+    "a value in a macro": (TIERS, "'gold'", "'Gold'", True),
+    "a comment in dbt_project.yml": (YML, "", "# a remark\n", False),
+    "the layout of a list in dbt_project.yml": (YML, "[shipped, delivered]", "\n    - shipped\n    - delivered", False),
+    "a tag": (YML, "+tags: [base]", "+tags: [base, first]", False),
+    "whether descriptions are stored": (YML, "relation: true", "relation: false", False),
+    "how dbt prints": (YML, "use_colors: false", "use_colors: true", False),
+    "the value of a variable": (YML, "tier_gold: '2000'", "tier_gold: '2001'", True),
+    "a variable of an unlucky name": (YML, "vars:\n", "vars:\n  docs: '1'\n", True),
+    "a list of a variable": (YML, "completed_statuses: [shipped, delivered]", "completed_statuses: [delivered]", True),
+    "what runs before a model": (YML, "[rollback, ", "[", True),
+    "a comment in what runs before a model": (YML, "[rollback, ", "['rollback -- always', ", False),
+    "the schema of the marts": (YML, "+schema: MARTS", "+schema: MARTS_2", True),
+    "what a changed schema does": (YML, "+on_schema_change: fail", "+on_schema_change: append_new_columns", True),
+    "whether types are enforced": (YML, "enforced: true", "enforced: false", True),
+    "transient tables": (YML, "+transient: false", "+transient: true", True),
+    "a description": (MARTS, "The other customers of the day.", "All others of the day.", False),
+    "a test": (MARTS, "        data_tests:\n          - unique\n", "", False),
+    "the severity of a test": (MARTS, "severity: error", "severity: warn", False),
+    "the type of a column": (MARTS, "data_type: number(38, 0)", "data_type: number(37, 0)", True),
+    "the spelling of a type": (MARTS, "data_type: number(38, 0)", "data_type: NUMBER(38,0)", False),
+    "a constraint": (MARTS, "        constraints:\n          - type: not_null\n", "", True),
+    "a column": (MARTS, "      - name: new_customers", "      - name: new_buyers", True),
+    "a materialization in properties": (
+        STAGING,
+        "  - name: stg_users_enhanced\n",
+        "  - name: stg_users_enhanced\n    config:\n      materialized: view\n",
+        True,
+    ),
+    "a column's description where types are not enforced": (
+        STAGING,
+        "    columns:\n",
+        "    columns:\n      - name: another\n        description: A remark.\n",
+        False,
+    ),
+    "the type of a source's column, from its contract": (SOURCES, "data_type: timestamp_ntz", "data_type: date", True),
+    "a source's description": (SOURCES, "description: People who", "description: All who", False),
+    "the schema of a source": (SOURCES, "schema: RAW", "schema: RAW_2", True),
+    "a unit test": (UNIT_TESTS, "total_amount: 9.00", "total_amount: 8.00", False),
+}
+
+
+@pytest.mark.parametrize(("file", "text", "replacement", "changes"), EDITS.values(), ids=EDITS)
+def test_the_definition_changes_with_what_runs_and_with_nothing_else(
+    copied: Settings, file: str, text: str, replacement: str, changes: bool
+) -> None:
+    before = definition_digest(copied)
+    path = copied.dbt.project_dir / file
+    source = path.read_text(encoding="utf-8")
+    assert text in source
+    try:
+        path.write_text(source.replace(text, replacement, 1))
+        assert (definition_digest(copied) != before) is changes
+    finally:
+        path.write_text(source)
+    assert definition_digest(copied) == before
