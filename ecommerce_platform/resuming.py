@@ -31,6 +31,8 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor, inprocess_execution_iterator
 from dagster._core.system_config.objects import ResolvedRunConfig
 
+from ecommerce_platform.ending import ending_in_time
+
 #: As if by SIGTERM.
 _INTERRUPTED_EXIT_CODE = 143
 
@@ -78,10 +80,11 @@ class ResumingExecutor(InProcessExecutor):
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """The run's events. A resumed run begins with those of its finished steps."""
         try:
-            if plan_context.resume_from_failure:
-                yield from self._resume(plan_context, execution_plan)
-            else:
-                yield from super().execute(plan_context, execution_plan)
+            with ending_in_time():
+                if plan_context.resume_from_failure:
+                    yield from self._resume(plan_context, execution_plan)
+                else:
+                    yield from super().execute(plan_context, execution_plan)
         except (KeyboardInterrupt, DagsterExecutionInterruptedError):
             _leave_for_the_next_worker(plan_context)
             raise

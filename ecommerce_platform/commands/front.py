@@ -1,5 +1,7 @@
 """The frame of every command: trouble ends in one paragraph on stderr and exit code 1; `--debug` shows the traceback.
 
+A command that is stopped, by ctrl-C or SIGTERM, ends within 20 seconds, in one line and with the exit code of that signal.
+
 What belongs here: catching. What does not: the words (troubles.py), and errors that a command itself expects.
 """
 
@@ -13,6 +15,7 @@ from typer._click.exceptions import ClickException
 from typer.core import TyperGroup
 
 from ecommerce_platform.commands.output import say
+from ecommerce_platform.ending import asked, ending_in_time
 from ecommerce_platform.troubles import paragraph
 
 FAILED = 1
@@ -23,11 +26,15 @@ class Front(TyperGroup):
 
     def invoke(self, ctx: Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with ending_in_time():
+                return super().invoke(ctx)
         except (ClickException, typer.Abort, typer.Exit, BrokenPipeError):
             raise
-        except Exception as error:
-            if ctx.params.get("debug"):
+        except BaseException as error:
+            if (number := asked()) is not None:
+                say(f"stopped by {number.name}: what was finished stays; to go on, run the same command again")
+                raise typer.Exit(128 + number) from None
+            if ctx.params.get("debug") or not isinstance(error, Exception):
                 raise
             say(f"error: {paragraph(error)}")
             raise typer.Exit(FAILED) from None

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -43,14 +43,16 @@ _AROUND = (
     "Permission denied",
     "stopped SparkContext",
     "SparkContext was shut down",
+    "SparkContext is shutting down",
+    "cancelled as part of cancellation",
     "Job aborted due to stage failure: Task not serializable",
 )
 
 
 def is_of_the_machine(error: Exception) -> bool:
     """Whether the trouble lies around the files and says nothing of them."""
-    text = str(error)
-    return any(name in text for name in _AROUND)
+    # A JVM that is gone says nothing of what it was reading.
+    return isinstance(error, Py4JNetworkError) or any(name in str(error) for name in _AROUND)
 
 
 def unreadable_files(

@@ -16,9 +16,11 @@ from pathlib import Path
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from ecommerce_platform.ending import must_end
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import hadoop_s3_options, needs_s3, prepare_catalog, spark_catalog_options
 from ecommerce_platform.spark.class_archive import archive_options
+from ecommerce_platform.spark.interrupts import cancel_jobs, drop_interrupted_connections, end_jvm, own_ctrl_c
 from ecommerce_platform.spark.jars import CORE, S3, default_jars_dir, ensure_jars
 from ecommerce_platform.spark.java import require_java
 
@@ -73,7 +75,10 @@ def build_session(
         context = SparkContext._active_spark_context
         if context is None:
             _sessions.clear()
-            session = _start(settings, app_name, groups, input_bytes)
+            drop_interrupted_connections()
+            must_end(cancel_jobs, end_jvm)
+            with own_ctrl_c():
+                session = _start(settings, app_name, groups, input_bytes)
         elif key in _sessions:
             return _sessions[key]
         else:

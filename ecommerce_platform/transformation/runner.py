@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ecommerce_platform.ending import asked
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.failing_rows import FailedTest, FailingRows
 from ecommerce_platform.transformation.profile import (
@@ -34,6 +35,9 @@ from ecommerce_platform.warehouse.lease import Lease
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "exposure")
 _RESULT_EVENTS = frozenset({"LogModelResult", "LogTestResult"})
 _IN_PROCESS = threading.Lock()
+#: What dbt has for its running statements when this process is asked to end. It begins no further model then: each asks for the
+#: lease, which is given back.
+_LAST_STATEMENTS_SECONDS = 5.0
 
 
 class DbtRunError(RuntimeError):
@@ -153,7 +157,7 @@ def _events(settings: Settings, request: DbtRequest, run: DbtRun, run_id: str) -
                 yield event
     finally:
         # Also when the reader gives up: dbt must have ended before its environment and its files go.
-        thread.join()
+        thread.join(_LAST_STATEMENTS_SECONDS if asked() else None)
     if "error" in outcome:
         raise outcome["error"]
     _conclude(outcome["result"], run)

@@ -42,7 +42,8 @@ from ecommerce_platform.spark.session import application_options, jar_groups
 SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"
 LOG_TAIL_LINES = 20
 _POLL_SECONDS = 0.25
-_GRACE_SECONDS = 20.0
+#: What a process that is asked to end has for it, and its readers then: less than the launcher's own (ending.py).
+_GRACE_SECONDS = 10.0
 
 
 class LocalSubmitLauncher(StepLauncher):

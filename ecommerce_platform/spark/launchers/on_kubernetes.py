@@ -21,6 +21,7 @@ from dagster._core.definitions.step_launcher import StepLauncher
 from dagster._core.errors import raise_execution_interrupts
 from dagster._core.execution.context.system import StepExecutionContext
 
+from ecommerce_platform.ending import asked
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers import remote_main
 from ecommerce_platform.spark.launchers.cluster import Cluster, ClusterAwayError, ClusterRefusedError
@@ -46,6 +47,8 @@ from ecommerce_platform.spark.launchers.watch import Limits, Verdict, judge
 
 _LOG_SECONDS = 15.0
 _CLEAN_UP_SECONDS = 60.0
+#: The same while this process itself is asked to end: an API server that answers late must not cost its pod's last seconds.
+_LAST_CLEAN_UP_SECONDS = 8.0
 _LAST_READS = 5
 
 
@@ -116,7 +119,7 @@ class _Launched:
         """Deletes what the step has on the cluster and in the scratch location; tells when it cannot."""
         if self._scratch is None:
             return  # it never came to a submission
-        deadline = time.monotonic() + _CLEAN_UP_SECONDS
+        deadline = time.monotonic() + (_LAST_CLEAN_UP_SECONDS if asked() else _CLEAN_UP_SECONDS)
         while True:
             try:
                 self._submitter.delete(self.identity.name)

@@ -71,10 +71,18 @@ def main(arguments: list[str]) -> int:
         return NOT_RUN
     if launcher := os.environ.get(LAUNCHER_PID):
         end_with_launcher(int(launcher))
+    from ecommerce_platform.ending import asked, ending_in_time
+
     try:
-        return run_step(arguments[0])
-    except Exception:  # noqa: BLE001 - whatever it is, it belongs on the log, and the exit code must tell
-        traceback.print_exc()
+        with ending_in_time():
+            return run_step(arguments[0])
+    except BaseException as error:
+        if (number := asked()) is not None:
+            print(f"{number.name}: asked to end before the step had", file=sys.stderr)
+        elif isinstance(error, Exception):
+            traceback.print_exc()  # whatever it is, it belongs on the log, and the exit code must tell
+        else:
+            raise
         return NOT_RUN
 
 

@@ -1,0 +1,87 @@
+"""Calls to Spark that a signal interrupts, and the end of this process's Spark from another thread.
+
+What belongs here: what Py4J and PySpark leave out of that. What does not: when a process ends (ending.py).
+
+PySpark is imported only where it is in use already: a process without Spark must not pay for it.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+def drop_interrupted_connections() -> None:
+    """From now on, a call to the JVM that a signal interrupts closes its connection.
+
+    Py4J keeps a connection for each thread. An exception of a signal handler leaves it while the JVM still works on the call; the
+    thread's next call, which may be in a `finally` of PySpark, would wait for the answer to that.
+    """
+    from py4j.clientserver import ClientServerConnection
+
+    send = ClientServerConnection.send_command
+    if getattr(send, "closes_when_interrupted", False):
+        return
+
+    def send_command(self: Any, command: str) -> Any:
+        try:
+            return send(self, command)
+        except Exception:
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+    send_command.closes_when_interrupted = True  # type: ignore[attr-defined]
+    ClientServerConnection.send_command = send_command
+
+
+@contextmanager
+def own_ctrl_c() -> Iterator[None]:
+    """Around the start of Spark: SIGINT stays with whoever has it.
+
+    PySpark's own handler cancels all jobs over the connection that is waiting for one of them, and waits for that.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def cancel_jobs() -> None:
+    """Cancels all jobs of this process's Spark, if it has one. From a thread that makes no other call of Spark."""
+    if (context := _context()) is not None:
+        # A JVM that is gone, or is going, has no jobs.
+        with suppress(Exception):
+            context.cancelAllJobs()
+
+
+def end_jvm(seconds: float) -> None:
+    """Ends the JVM that this process started, if there is one: asked first, killed after `seconds`."""
+    gateway = getattr(_context_class(), "_gateway", None)
+    process: subprocess.Popen[bytes] | None = getattr(gateway, "proc", None)
+    if process is None or process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _context_class() -> Any:
+    return getattr(sys.modules.get("pyspark"), "SparkContext", None)
+
+
+def _context() -> Any:
+    return getattr(_context_class(), "_active_spark_context", None)
