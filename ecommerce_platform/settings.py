@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ecommerce_platform.settings_rules import problems_of_places, problems_of_production
 from ecommerce_platform.settings_sections import (
     PROJECT_DIR,
     BusinessSettings,
@@ -91,8 +92,9 @@ class Settings(BaseSettings):
     landing_uri: str = ""
     """The landing zone: a folder or `s3://bucket/prefix`; `landing` in the data directory when empty."""
     scratch_uri: str = ""
-    """Where steps put files that they hand to one another, a folder or `s3://bucket/prefix`; `scratch` in the data directory
-    when empty. Spark steps on a cluster need one that all pods reach."""
+    """Where steps and their launchers put files for one another, a folder or `s3://bucket/prefix`; `scratch` in the data directory
+    when empty. Spark steps on a cluster need one that all pods reach. A place of its own: not in the landing zone or the
+    warehouse, and in production not in the landing zone's bucket."""
     start_date: date = date(2026, 1, 1)
     """The first day there can be."""
 
@@ -132,6 +134,12 @@ class Settings(BaseSettings):
             object.__setattr__(self, "reconciliation", reports)
         return self
 
+    @model_validator(mode="after")
+    def _keep_places_apart(self) -> Settings:
+        if problems := list(problems_of_places(self)):
+            raise ValueError("; ".join(problems))
+        return self
+
     @property
     def snowflake_is_embedded(self) -> bool:
         """Whether the stand-in on this machine serves Snowflake's protocol."""
@@ -166,6 +174,8 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         problems = "; ".join(
             f"ECOMMERCE_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}"
+            if item["loc"]
+            else str(item["msg"])
             for item in error.errors()
         )
         raise SettingsError(f"settings cannot be used: {problems}") from None
@@ -173,4 +183,6 @@ def load_settings(**overrides: object) -> Settings:
         missing = [name for name, value in settings.required_outside_local().items() if not value]
         if missing:
             raise SettingsError(f"profile production refuses to start without {', '.join(missing)}")
+        if problems := list(problems_of_production(settings)):
+            raise SettingsError(f"profile production refuses to start: {'; '.join(problems)}")
     return settings

@@ -143,6 +143,8 @@ class SparkSettings(Section):
 
     launcher: Literal["local", "local-submit", "kubernetes"] = "local"
     """Where steps run: the Dagster process, a spark-submit process of its own a step, or driver and executor pods."""
+    code_location: str = Field("ecommerce_platform.definitions:defs", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    """Whose steps run elsewhere, as `module:attribute`: the one code that a launched step's process loads its job from."""
     running_seconds: int = Field(6 * 3600, ge=1)
     """How long a step's process may run (`local-submit`)."""
     resources: SparkResources = SparkResources()

@@ -99,3 +99,33 @@ def test_every_setting_says_what_it_means_and_is_on_its_page() -> None:
     assert not [variable for variable, meaning in found.items() if not meaning]
     page = (PROJECT_DIR / "docs" / "reference" / "settings.md").read_text()
     assert not [variable for variable in found if f"`{variable}`" not in page]
+
+
+@pytest.mark.parametrize(
+    ("landing", "warehouse", "scratch", "other"),
+    [
+        ("s3://shop/landing", "s3://shop/lake", "s3://shop/landing/scratch", "LANDING_URI"),
+        ("s3://shop/landing", "s3://shop/lake", "s3://shop/landing", "LANDING_URI"),
+        ("s3://shop/scratch/landing", "s3://shop/lake", "s3://shop/scratch/", "LANDING_URI"),
+        ("s3://shop/landing", "s3://shop/lake", "s3://shop/lake/scratch", "WAREHOUSE"),
+    ],
+)
+def test_scratch_does_not_lie_where_others_write(
+    monkeypatch: pytest.MonkeyPatch, landing: str, warehouse: str, scratch: str, other: str
+) -> None:
+    monkeypatch.setenv("ECOMMERCE_LANDING_URI", landing)
+    monkeypatch.setenv("ECOMMERCE_LAKEHOUSE__WAREHOUSE", warehouse)
+    monkeypatch.setenv("ECOMMERCE_SCRATCH_URI", scratch)
+    with pytest.raises(SettingsError, match=other):
+        load_settings()
+    monkeypatch.setenv("ECOMMERCE_SCRATCH_URI", f"{landing}-scratch")
+    assert load_settings().scratch_uri == f"{landing}-scratch"
+
+
+def test_in_production_scratch_has_a_bucket_of_its_own(production: pytest.MonkeyPatch) -> None:
+    production.setenv("ECOMMERCE_SCRATCH_URI", "s3://shop-landing-scratch")
+    load_settings()
+    production.setenv("ECOMMERCE_LANDING_URI", "s3://shop/landing")
+    production.setenv("ECOMMERCE_SCRATCH_URI", "s3://shop/scratch")
+    with pytest.raises(SettingsError, match="bucket shop of ECOMMERCE_LANDING_URI"):
+        load_settings()

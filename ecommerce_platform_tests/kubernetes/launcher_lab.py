@@ -118,6 +118,7 @@ def launcher_environment(folder: Path, submitter: str = "spark-submit") -> dict[
     of_pods = {
         "PYTHONPATH": str(PROJECT),
         "ECOMMERCE_DATA_DIR": str(data),
+        launched_steps.CODE_LOCATION_SETTING: launched_steps.CODE_LOCATION,
         launched_steps.FOLDER: str(folder),
         # Drivers of a few seconds, on two cores.
         "JAVA_TOOL_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
@@ -140,6 +141,7 @@ def launcher_environment(folder: Path, submitter: str = "spark-submit") -> dict[
         "ECOMMERCE_DATA_DIR": str(data),
         "ECOMMERCE_SPARK__LAUNCHER": "kubernetes",
         "ECOMMERCE_SPARK__JARS_DIR": "/opt/jars",
+        launched_steps.CODE_LOCATION_SETTING: launched_steps.CODE_LOCATION,
         launched_steps.FOLDER: str(folder),
         **resources,
         **{f"ECOMMERCE_SPARK__KUBERNETES__{name}": value for name, value in kubernetes.items()},

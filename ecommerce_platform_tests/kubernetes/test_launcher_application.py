@@ -60,7 +60,7 @@ def create_driver(application: dict[str, Any]) -> None:
     """The driver pod that an operator makes of the object, but for Spark: the step itself is what counts here."""
     settings, spec, metadata = load_settings(), application["spec"], application["metadata"]
     identity = StepIdentity("", "", 1, "", ())
-    pod = pod_template(Submission(identity, spec["arguments"][0], "", settings), "driver")
+    pod = pod_template(Submission(identity, *spec["arguments"], "", settings), "driver")
     driver = spec["driver"]
     pod["metadata"] = {"name": f"{metadata['name']}-driver", "namespace": NAMESPACE, "labels": driver["labels"]}
     pod["spec"]["restartPolicy"] = "Never"
@@ -73,7 +73,7 @@ def create_driver(application: dict[str, Any]) -> None:
 
 def test_an_application_is_taken_as_it_is_and_a_false_one_is_refused(lab: Lab) -> None:
     identity = StepIdentity("0a1b2c3d", "change_events", 1, "2026-01-01", ("iceberg/orders",))
-    body = build_application(Submission(identity, "/scratch", "local:///x.py", load_settings()))
+    body = build_application(Submission(identity, "/scratch", "0" * 64, "local:///x.py", load_settings()))
     kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(body))
     body["spec"]["driver"]["cores"] = "many"
     with pytest.raises(AssertionError, match="cores"):

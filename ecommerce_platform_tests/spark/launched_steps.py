@@ -22,6 +22,9 @@ from ecommerce_platform.spark.resource import SparkResource, build_resources
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
 FOLDER = "ECOMMERCE_TEST_FOLDER"
+#: Where a launched step's process loads these steps from.
+CODE_LOCATION_SETTING = "ECOMMERCE_SPARK__CODE_LOCATION"
+CODE_LOCATION = f"{__name__}:steps_job"
 
 
 def folder() -> Path:
@@ -167,6 +170,12 @@ def steps_job() -> dg.JobDefinition:
         jobs=[dg.define_asset_job("steps", selection="*", executor_def=resuming_executor)],
         resources=build_resources(settings),
     ).resolve_job_def("steps")
+
+
+def strangers_job() -> dg.JobDefinition:
+    """What a stranger would like to have run."""
+    (folder() / "stranger was here").touch()
+    return steps_job()
 
 
 if __name__ == "__main__":

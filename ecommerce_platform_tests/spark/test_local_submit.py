@@ -1,5 +1,6 @@
 """Steps in spark-submit processes of their own: real ones, seen from the run that launched them."""
 
+import json
 import os
 import threading
 import time
@@ -49,6 +50,7 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch
     monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("ECOMMERCE_SPARK__LAUNCHER", "local-submit")
     monkeypatch.setenv("ECOMMERCE_SPARK__MASTER", "local[1]")
+    monkeypatch.setenv(launched_steps.CODE_LOCATION_SETTING, launched_steps.CODE_LOCATION)
     monkeypatch.setenv(launched_steps.FOLDER, str(tmp_path))
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
         yield Launched(tmp_path, instance)
@@ -140,3 +142,35 @@ def test_a_step_over_its_time_limit_is_ended(launched: Launched, monkeypatch: py
     monkeypatch.setenv("ECOMMERCE_SPARK__RUNNING_SECONDS", "20")
     assert "it ran longer than 20 s" in launched.failure("waits")
     until(lambda: is_gone(int((launched.folder / "process").read_text())))
+
+
+def while_launching(folder: Path, act: Callable[[Path], None]) -> threading.Thread:
+    """A stranger with the right to write scratch: acts on a step's folder as soon as its reference is there."""
+
+    def watch() -> None:
+        scratch = folder / "data" / "scratch" / "steps"
+        until(lambda: list(scratch.rglob("step.json")))
+        act(next(scratch.rglob("step.json")).parent)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_whoever_writes_scratch_has_no_code_run_in_the_driver(launched: Launched) -> None:
+    def replace_the_step(step: Path) -> None:
+        document = json.loads((step / "step.json").read_text())
+        if "job" in document:  # a reference that says where its job comes from
+            job = json.loads(document["job"])
+            job["repository"]["pointer"]["fn_name"] = "strangers_job"
+            document["job"] = json.dumps(job)
+        document["run_config"] = {"execution": {}}
+        (step / "step.json").write_text(json.dumps(document))
+
+    stranger = while_launching(launched.folder, replace_the_step)
+    result = launched.run("counts_nothing")
+    stranger.join(60)
+    assert not (launched.folder / "stranger was here").exists(), "a stranger's code ran in the driver"
+    assert not result.success
+    error = result.failure_data_for_node("counts_nothing")
+    assert "is not the step that was launched" in str(error)

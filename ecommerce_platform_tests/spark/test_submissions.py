@@ -38,7 +38,7 @@ def settings(**kubernetes: Any) -> Settings:
 
 
 def submission(chosen: Settings | None = None) -> Submission:
-    return Submission(STEP, "s3://shop/scratch/x", "local:///app/remote_main.py", chosen or settings())
+    return Submission(STEP, "s3://shop/scratch/x", "0" * 64, "local:///app/remote_main.py", chosen or settings())
 
 
 def test_names_and_labels_follow_from_run_step_attempt_and_range() -> None:

@@ -27,8 +27,10 @@ spec:
           import boto3
           from ecommerce_platform.settings import load_settings
           s3 = load_settings().s3
-          boto3.client("s3", endpoint_url=s3.endpoint, region_name=s3.region, aws_access_key_id=s3.access_key_id.get_secret_value(),
-                       aws_secret_access_key=s3.secret_access_key.get_secret_value()).create_bucket(Bucket="ecommerce")
+          client = boto3.client("s3", endpoint_url=s3.endpoint, region_name=s3.region, aws_access_key_id=s3.access_key_id.get_secret_value(),
+                                aws_secret_access_key=s3.secret_access_key.get_secret_value())
+          for bucket in ("ecommerce", "ecommerce-scratch"):
+              client.create_bucket(Bucket=bucket)
           PYTHON
           ecommerce-platform sample --days $days --orders-per-day $orders --no-faults --overwrite
           ecommerce-platform realtime load /tmp/data/realtime

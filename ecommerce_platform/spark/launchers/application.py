@@ -31,7 +31,7 @@ def build_application(submission: Submission) -> dict[str, Any]:
         "imagePullPolicy": kubernetes.image_pull_policy,
         "imagePullSecrets": kubernetes.image_pull_secrets,
         "mainApplicationFile": submission.main_file,
-        "arguments": [submission.scratch_uri],
+        "arguments": submission.arguments,
         "sparkConf": {k: v for k, v in submission.options.items() if not k.startswith(_IN_FIELDS)},
         # Whether a step is tried again is Dagster's decision, which knows what the step had done.
         "restartPolicy": {"type": "Never"},

@@ -56,6 +56,11 @@ class StepIdentity:
         """Its folder in the scratch location, relative to it; each submission has one of its own in there."""
         return f"steps/{self.run_id}/{_slug(self.step)}-{self.attempt}"
 
+    def owns(self, scratch_uri: str, base_uri: str) -> bool:
+        """Whether a folder is one of a submission of this step, in this scratch location."""
+        name = scratch_uri.removeprefix(f"{base_uri}/{self.folder}-")
+        return name != scratch_uri and re.fullmatch(r"[0-9a-f]{8}", name) is not None
+
     def labels(self, instance: str) -> dict[str, str]:
         """Labels of everything that is created for it, in the alphabet of label values."""
         return {
@@ -79,7 +84,8 @@ def identify(context: StepExecutionContext) -> StepIdentity:
     first, last = tags.get(ASSET_PARTITION_RANGE_START_TAG), tags.get(ASSET_PARTITION_RANGE_END_TAG)
     partitions = f"{first}_{last}" if first and last else tags.get(PARTITION_NAME_TAG, "")
     definition = context.job_def.asset_layer.get_assets_def_for_node(context.node_handle)
-    assets = sorted(key.to_user_string() for key in definition.keys) if definition else []
+    keys = {*definition.keys, *(check.asset_key for check in definition.check_keys)} if definition else set()
+    assets = sorted(key.to_user_string() for key in keys)
     return StepIdentity(
         run_id=context.run_id,
         step=context.step.key,

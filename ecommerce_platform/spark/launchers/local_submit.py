@@ -35,7 +35,7 @@ from ecommerce_platform.spark.launchers.ending import ProcessEnd, failure_reason
 from ecommerce_platform.spark.launchers.identity import identify
 from ecommerce_platform.spark.launchers.relay import Relay, StepLaunchError
 from ecommerce_platform.spark.launchers.scratch import STEP_FILE, EventReader, Scratch
-from ecommerce_platform.spark.launchers.step_ref import encode_step
+from ecommerce_platform.spark.launchers.step_ref import digest, encode_step
 from ecommerce_platform.spark.session import application_options, jar_groups
 
 #: For a Java process that ends within seconds: the optimising compiler would cost it more than it gives.
@@ -56,9 +56,10 @@ class LocalSubmitLauncher(StepLauncher):
         """The step's events, as they come. Raises StepLaunchError with the reason when the process did not end well."""
         identity = identify(step_context)
         scratch = Scratch(f"{self._settings.scratch_uri}/{identity.folder}-{uuid.uuid4().hex[:8]}", self._settings.s3)
-        scratch.write(STEP_FILE, encode_step(step_context))
-        relay = Relay(step_context.instance, EventReader(scratch), identity.run_id)
-        child = _Child(submit_command(self._settings, identity.name, scratch.uri))
+        reference = encode_step(step_context, self._settings.spark.code_location)
+        scratch.write(STEP_FILE, reference)
+        relay = Relay(step_context.instance, EventReader(scratch), identity)
+        child = _Child(submit_command(self._settings, identity.name, scratch.uri, digest(reference)))
         step_context.log.info(f"step {identity.step} runs in spark-submit process {child.pid}, as {identity.name}")
         cause = None
         try:
@@ -84,11 +85,11 @@ class LocalSubmitLauncher(StepLauncher):
             return child.wait(_POLL_SECONDS)
 
 
-def submit_command(settings: Settings, name: str, folder_uri: str) -> list[str]:
+def submit_command(settings: Settings, name: str, folder_uri: str, reference_digest: str) -> list[str]:
     """The command line of a step's process; it holds no secret. Raises JarError."""
     jars = ensure_jars(default_jars_dir(settings.spark), jar_groups(settings))
     options = application_options(settings, jars) | {"spark.app.name": name}
-    return [*spark_submit(options), str(Path(remote_main.__file__).resolve()), folder_uri]
+    return [*spark_submit(options), str(Path(remote_main.__file__).resolve()), folder_uri, reference_digest]
 
 
 def spark_submit(options: Mapping[str, str]) -> list[str]:

@@ -39,7 +39,7 @@ from ecommerce_platform.spark.launchers.observe import Observer
 from ecommerce_platform.spark.launchers.pods import Submission, SubmissionError
 from ecommerce_platform.spark.launchers.relay import Relay, StepLaunchError
 from ecommerce_platform.spark.launchers.scratch import STEP_FILE, EventReader, Scratch, ScratchError
-from ecommerce_platform.spark.launchers.step_ref import encode_step
+from ecommerce_platform.spark.launchers.step_ref import digest, encode_step
 from ecommerce_platform.spark.launchers.submit import driver_name
 from ecommerce_platform.spark.launchers.submitters import build_submitter
 from ecommerce_platform.spark.launchers.sweep import sweep_applications
@@ -104,7 +104,7 @@ class _Launched:
         except (ClusterRefusedError, ClusterAwayError, SubmissionError, ScratchError) as error:
             raise StepLaunchError(f"step {self.identity.step} could not be submitted: {error}") from error
         assert self._scratch is not None, "a submitted step has its folder"
-        relay = Relay(self._context.instance, EventReader(self._scratch), self.identity.run_id, found_again)
+        relay = Relay(self._context.instance, EventReader(self._scratch), self.identity, found_again)
         log = DriverLog(self._cluster, driver_name(name))
         verdict = yield from self._watch(relay)
         tail = log.finish(_LOG_SECONDS)
@@ -150,17 +150,23 @@ class _Launched:
         """Whether the step was there already."""
         name = self.identity.name
         found = self._submitter.find(name)
+        base = Scratch(self._settings.scratch_uri, self._settings.s3)
         if found and (uri := found.annotations.get(SCRATCH_ANNOTATION)):
+            if not self.identity.owns(uri, base.uri):
+                raise SubmissionError(
+                    f"{name} is on the cluster already, and its events would lie in {uri}; expected a folder of this step in "
+                    f"{base.uri}. Somebody else made it, or ECOMMERCE_SCRATCH_URI has changed: delete it, then run the step again"
+                )
             self._scratch = Scratch(uri, self._settings.s3)
             self._context.log.info(f"{name} is on the cluster already: watching it again")
             return True
         self._sweep()
-        base = Scratch(self._settings.scratch_uri, self._settings.s3)
         scratch = base.child(f"{self.identity.folder}-{uuid.uuid4().hex[:8]}")
-        scratch.write(STEP_FILE, encode_step(self._context))
+        reference = encode_step(self._context, self._settings.spark.code_location)
+        scratch.write(STEP_FILE, reference)
         self._scratch = scratch  # from here on there may be something to clean up
         main_file = f"local://{Path(remote_main.__file__).resolve()}"
-        self._submitter.submit(Submission(self.identity, scratch.uri, main_file, self._settings))
+        self._submitter.submit(Submission(self.identity, scratch.uri, digest(reference), main_file, self._settings))
         self._context.log.info(
             f"submitted {name} ({self._kubernetes.submitter}) to namespace {self._kubernetes.namespace}; "
             f"its driver pod is {driver_name(name)}"

@@ -32,6 +32,7 @@ class Submission:
 
     identity: StepIdentity
     scratch_uri: str
+    reference_digest: str
     main_file: str
     settings: Settings
 
@@ -46,6 +47,11 @@ class Submission:
     @property
     def options(self) -> dict[str, str]:
         return spark_options(self.settings, self.resources)
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of the step's process (remote_main.py): where its reference lies, and the digest that it must have."""
+        return [self.scratch_uri, self.reference_digest]
 
     @property
     def image(self) -> str:

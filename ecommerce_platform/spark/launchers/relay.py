@@ -1,10 +1,13 @@
 """Brings a launched step's events into the run, while it runs and once each.
 
-What belongs here: which events are stored, which are held back, which of them end the step. What does not: where they come
+What belongs here: which events are taken, which are held back, which of them end the step. What does not: where they come
 from (scratch.py) and whether the process that wrote them ended well (the launchers).
 
 The event that ends a step (success, failure, to be tried again) is held back until the launcher knows how the step's process
 ended: a success that is followed by a crash is none.
+
+Only events of the launched step are taken. An event of another run or step, one that would end the run, or one that speaks of an
+asset that the step does not make was written by somebody else, and fails the step.
 """
 
 from __future__ import annotations
@@ -13,11 +16,16 @@ from collections.abc import Iterator
 
 import dagster as dg
 from dagster import DagsterEvent, DagsterInstance
+from dagster._core.events import MARKER_EVENTS, STEP_EVENTS, DagsterEventType
 
 from ecommerce_platform.spark.launchers.ending import StepReport
-from ecommerce_platform.spark.launchers.scratch import EventReader
+from ecommerce_platform.spark.launchers.identity import StepIdentity
+from ecommerce_platform.spark.launchers.scratch import EventReader, ForeignEventError
 
 _Key = tuple[float, str | None, str | None, str]
+
+#: What a step may say: how it goes on. Not what becomes of its run, or of other assets.
+_OF_A_STEP = STEP_EVENTS | MARKER_EVENTS | {DagsterEventType.STEP_UP_FOR_RETRY}
 
 
 class StepLaunchError(RuntimeError):
@@ -27,12 +35,15 @@ class StepLaunchError(RuntimeError):
 class Relay:
     """The events of one launched step on their way into its run."""
 
-    def __init__(self, instance: DagsterInstance, reader: EventReader, run_id: str, found_again: bool = False) -> None:
+    def __init__(
+        self, instance: DagsterInstance, reader: EventReader, identity: StepIdentity, found_again: bool = False
+    ) -> None:
         self._instance = instance
         self._reader = reader
+        self._identity = identity
         # A launcher that found a running step again reads its events from the start; those that the one before it has
         # stored are not stored twice.
-        self._stored = {_key(entry) for entry in instance.all_logs(run_id)} if found_again else set()
+        self._stored = {_key(entry) for entry in instance.all_logs(identity.run_id)} if found_again else set()
         self._ending: dg.EventLogEntry | None = None
 
     @property
@@ -57,8 +68,13 @@ class Relay:
         return ((error.cause or error).message if error else "").strip()
 
     def forward(self) -> Iterator[DagsterEvent]:
-        """Stores what has come, and yields the step's events. Raises ScratchError."""
+        """Stores what has come, and yields the step's events. Raises ScratchError, or ForeignEventError for one of others."""
         for entry in self._reader.read_new():
+            if reason := foreign(entry, self._identity):
+                raise ForeignEventError(
+                    f"the scratch location of step {self._identity.step} holds an event {reason}; it is not taken: somebody "
+                    "else writes there"
+                )
             if entry.is_dagster_event and _ends_step(entry.get_dagster_event()):
                 self._ending = entry
             else:
@@ -74,6 +90,25 @@ class Relay:
             self._instance.handle_new_event(entry)
         if entry.is_dagster_event:
             yield entry.get_dagster_event()
+
+
+def foreign(entry: dg.EventLogEntry, identity: StepIdentity) -> str:
+    """Why an event cannot come from the launched step; empty when it can."""
+    if entry.run_id != identity.run_id:
+        return f"of run {entry.run_id}"
+    event = entry.dagster_event
+    steps = {entry.step_key} | ({event.step_key} if event else set())
+    if steps != {identity.step}:
+        return f"of step {next((step for step in steps if step != identity.step), None)}"
+    if event is None:
+        return ""
+    if event.event_type not in _OF_A_STEP:
+        return f"of the kind {event.event_type_value}, which no step makes"
+    keys = {event.asset_key} if event.is_step_materialization else set()
+    if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+        keys = {event.asset_check_evaluation_data.asset_key}
+    others = sorted(key.to_user_string() for key in keys if key and key.to_user_string() not in identity.assets)
+    return f"of asset {others[0]}, which the step does not make" if others else ""
 
 
 def _ends_step(event: DagsterEvent) -> bool:

@@ -2,8 +2,10 @@
 
 What belongs here: this one process. What does not: who started it and what they make of its end.
 
-Run by spark-submit as a file, with the step's folder in the scratch location as its argument. It ends with 0 when the step
-said that it succeeded and every event is written, with 1 when the step failed, and with 2 when it could not be run at all.
+Run by spark-submit as a file, with two arguments: the step's folder in the scratch location, and the SHA-256 of the step's
+reference. Whoever can write to scratch cannot write those arguments, so a reference of another digest is not even parsed. It ends
+with 0 when the step said that it succeeded and every event is written, with 1 when the step failed, and with 2 when it could not
+be run at all.
 """
 
 from __future__ import annotations
@@ -23,21 +25,26 @@ LAUNCHER_PID = "ECOMMERCE_STEP_LAUNCHER_PID"
 SUCCEEDED, FAILED, NOT_RUN = 0, 1, 2
 
 
-def run_step(folder_uri: str) -> int:
-    """Runs the step whose reference lies in the folder; the process's exit code."""
+def run_step(folder_uri: str, reference_digest: str) -> int:
+    """Runs the step whose reference lies in the folder and has this digest; the process's exit code."""
     from dagster import DagsterInstance
     from dagster._core.execution.plan.external_step import run_step_from_ref
 
     from ecommerce_platform.settings import load_settings
     from ecommerce_platform.spark.launchers.scratch import STEP_FILE, EventWriter, Scratch
-    from ecommerce_platform.spark.launchers.step_ref import decode_step
+    from ecommerce_platform.spark.launchers.step_ref import ForeignStepError, decode_step
 
-    scratch = Scratch(folder_uri, load_settings().s3)
+    settings = load_settings()
+    scratch = Scratch(folder_uri, settings.s3)
     reference = scratch.read(STEP_FILE)
     if reference is None:
         print(f"there is no {STEP_FILE} in {folder_uri}: launcher and driver see different places", file=sys.stderr)
         return NOT_RUN
-    step = decode_step(reference)
+    try:
+        step = decode_step(reference, reference_digest, settings.spark.code_location)
+    except ForeignStepError as error:
+        print(f"{STEP_FILE} in {folder_uri} is not the step that was launched: {error}", file=sys.stderr)
+        return NOT_RUN
     writer = EventWriter(scratch)
     succeeded = False
     with DagsterInstance.ephemeral() as instance:
@@ -66,8 +73,11 @@ def end_with_launcher(pid: int, interval: float = 1.0) -> None:
 
 def main(arguments: list[str]) -> int:
     """The exit code."""
-    if len(arguments) != 1:
-        print("expected one argument: the step's folder in the scratch location", file=sys.stderr)
+    if len(arguments) != 2:
+        print(
+            "expected two arguments: the step's folder in the scratch location, its reference's SHA-256",
+            file=sys.stderr,
+        )
         return NOT_RUN
     if launcher := os.environ.get(LAUNCHER_PID):
         end_with_launcher(int(launcher))
@@ -75,7 +85,7 @@ def main(arguments: list[str]) -> int:
 
     try:
         with ending_in_time():
-            return run_step(arguments[0])
+            return run_step(*arguments)
     except BaseException as error:
         if (number := asked()) is not None:
             print(f"{number.name}: asked to end before the step had", file=sys.stderr)

@@ -4,7 +4,13 @@ What belongs here: files and their order. What does not: what is done with them 
 
 Events are numbered files that appear whole and never change, so that a reader knows the next one's name and needs no listing:
 `step.json`, `events/00000001.jsonl`, `events/00000002.jsonl`, … A file holds the events that had gathered while the one
-before it was written. Everything is Dagster's own JSON; nothing is unpickled, so whoever can write here cannot run code there.
+before it was written. Everything is Dagster's own JSON; nothing is unpickled.
+
+Whoever can write here cannot choose what code runs: the step's process knows the digest of its reference from its arguments
+(step_ref.py), and events are taken only when they are of the step that was launched (relay.py). They can still disturb: remove or
+replace files, so that the step fails, and write events of this very step, such as a false success, false metadata or a false
+check. The gates that data passes lie in the lake's and the warehouse's ledgers, not in these events. So scratch has a place of
+its own that nothing but Dagster's runs and their drivers may write; the landing zone's writers are others.
 """
 
 from __future__ import annotations
@@ -17,6 +23,8 @@ from pathlib import Path
 import dagster as dg
 import pyarrow.fs as pafs
 from dagster._serdes import deserialize_value, serialize_value
+from dagster_shared.check import CheckError
+from dagster_shared.serdes.errors import DeserializationError
 
 from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.settings import S3Settings
@@ -26,6 +34,10 @@ STEP_FILE = "step.json"
 
 class ScratchError(RuntimeError):
     """The scratch location cannot be written or read; the message names the file and says why."""
+
+
+class ForeignEventError(RuntimeError):
+    """The scratch location holds what the launched step cannot have written; the message names it."""
 
 
 class Scratch:
@@ -137,9 +149,15 @@ class EventReader:
         self._number = 1
 
     def read_new(self) -> Sequence[dg.EventLogEntry]:
-        """The events of the files that have appeared, in order. Raises ScratchError."""
+        """The events of the files that have appeared, in order. Raises ScratchError, or ForeignEventError for no events."""
         entries: list[dg.EventLogEntry] = []
         while (content := self._scratch.read(_event_file(self._number))) is not None:
-            entries += [deserialize_value(line, dg.EventLogEntry) for line in content.decode().split("\n")]
+            try:
+                entries += [deserialize_value(line, dg.EventLogEntry) for line in content.decode().split("\n")]
+            except (ValueError, DeserializationError, CheckError) as error:
+                raise ForeignEventError(
+                    f"{self._scratch.uri}/{_event_file(self._number)} holds something else than a step's events "
+                    f"({type(error).__name__}): somebody else writes to the scratch location"
+                ) from error
             self._number += 1
         return entries

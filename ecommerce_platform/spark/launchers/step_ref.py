@@ -1,47 +1,91 @@
 """A step's reference as JSON: what another process needs to run exactly this step of this run.
 
-What belongs here: writing and reading the reference. What does not: where it is kept (scratch.py).
+What belongs here: writing and reading the reference, its digest, and which job it may name. What does not: where it is kept
+(scratch.py).
+
+The reference lies where others may be able to write, so nothing in it says which code runs. The launcher hands the digest of
+what it wrote to the step's process by another way (its arguments), and that process reads nothing whose digest differs. The job
+comes from the code location of the settings, by its name.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
+from collections.abc import Iterable
 
 from dagster import DagsterRun
-from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.definitions.asset_checks.asset_check_spec import AssetCheckKey
+from dagster._core.definitions.events import AssetKey
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 from dagster._core.definitions.step_launcher import StepRunRef
 from dagster._core.execution.context.system import StepExecutionContext
 from dagster._core.execution.plan.state import KnownExecutionState
 from dagster._core.execution.retries import RetryMode
 from dagster._serdes import deserialize_value, serialize_value
+from dagster_shared.record import copy
 
 
 class StepNotPortableError(RuntimeError):
-    """The step's job exists only in this process, so no other process can load it."""
+    """The step's job is not one that another process can load: it must come from the code location of the settings."""
 
 
-def encode_step(context: StepExecutionContext) -> bytes:
-    """The reference of the step. Raises StepNotPortableError for a job that was not loaded from a module or file."""
+class ForeignStepError(RuntimeError):
+    """The reference is not the one that was launched."""
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 of a reference, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def encode_step(context: StepExecutionContext, code_location: str) -> bytes:
+    """The reference of the step. `code_location` is `module:attribute`.
+
+    Raises StepNotPortableError for a job that does not come from there: the other process would run another one.
+    """
     job = context.job
     if not isinstance(job, ReconstructableJob):
         raise StepNotPortableError(
             f"step {context.step.key} cannot run in another process: its job was made in this one; "
             "load it from a code location (dagster asset materialize -m …), or set ECOMMERCE_SPARK__LAUNCHER=local"
         )
+    pointer = job.repository.pointer
+    origin = f"{pointer.module}:{pointer.fn_name}" if isinstance(pointer, ModuleCodePointer) else pointer.describe()
+    if origin != code_location:
+        raise StepNotPortableError(
+            f"step {context.step.key} cannot run in another process: its job comes from {origin}, and such a process loads "
+            f"{code_location}; set ECOMMERCE_SPARK__CODE_LOCATION=<module>:<attribute> where this runs and where the step "
+            "does, or set ECOMMERCE_SPARK__LAUNCHER=local"
+        )
     document = {
-        "run": serialize_value(context.dagster_run),
-        "job": serialize_value(job),
+        # Where the run's code came from is nothing that its reader may follow.
+        "run": serialize_value(copy(context.dagster_run, job_code_origin=None, remote_job_origin=None)),
+        "job_name": job.job_name,
+        "op_selection": sorted(job.op_selection) if job.op_selection else None,
+        "asset_selection": _written(job.asset_selection),
+        "asset_check_selection": _written(job.asset_check_selection),
         "step_key": context.step.key,
         "retry_mode": context.retry_mode.value,
         "known_state": serialize_value(context.get_known_state()),
         "run_config": context.run_config,
     }
-    return json.dumps(document).encode()
+    return json.dumps(document, sort_keys=True).encode()
 
 
-def decode_step(content: bytes) -> StepRunRef:
-    """The reference that `encode_step` wrote."""
+def decode_step(content: bytes, expected: str, code_location: str) -> StepRunRef:
+    """The step whose reference `encode_step` wrote, as a step of a job of `code_location`.
+
+    Raises ForeignStepError, before anything of it is read, for content whose digest is not `expected`.
+    """
+    if not hmac.compare_digest(digest(content), expected):
+        raise ForeignStepError(
+            f"its digest is {digest(content)}, and the step that was launched has {expected}: somebody else has written it"
+        )
     document = json.loads(content)
+    module, _, attribute = code_location.partition(":")
     run = deserialize_value(document["run"], DagsterRun)
     return StepRunRef(
         run_config=document["run_config"],
@@ -49,6 +93,20 @@ def decode_step(content: bytes) -> StepRunRef:
         run_id=run.run_id,
         retry_mode=RetryMode(document["retry_mode"]),
         step_key=document["step_key"],
-        recon_job=deserialize_value(document["job"], ReconstructableJob),
+        recon_job=ReconstructableJob(
+            repository=ReconstructableRepository.for_module(module, attribute),
+            job_name=document["job_name"],
+            op_selection=document["op_selection"],
+            asset_selection=_read(document["asset_selection"], AssetKey),
+            asset_check_selection=_read(document["asset_check_selection"], AssetCheckKey),
+        ),
         known_state=deserialize_value(document["known_state"], KnownExecutionState),
     )
+
+
+def _written(keys: Iterable[AssetKey | AssetCheckKey] | None) -> list[str] | None:
+    return sorted(serialize_value(key) for key in keys) if keys is not None else None
+
+
+def _read(keys: list[str] | None, kind: type) -> frozenset | None:
+    return frozenset(deserialize_value(key, kind) for key in keys) if keys is not None else None

@@ -83,7 +83,7 @@ class SparkSubmitSubmitter:
     def submit(self, submission: Submission) -> None:
         with tempfile.TemporaryDirectory(prefix="spark-submit-") as folder:
             options = submit_options(submission, write_templates(submission, Path(folder)))
-            command = [*spark_submit(options), submission.main_file, submission.scratch_uri]
+            command = [*spark_submit(options), submission.main_file, *submission.arguments]
             try:
                 answer = subprocess.run(  # noqa: S603 - PySpark's own script, arguments from settings
                     command,

@@ -1,0 +1,124 @@
+"""What somebody who can write the scratch location cannot do: choose what runs, or speak for another run, step or asset."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.events import DagsterEvent, DagsterEventType
+from dagster._core.execution.plan.objects import StepSuccessData
+from dagster._serdes import serialize_value
+
+from ecommerce_platform.settings import S3Settings
+from ecommerce_platform.spark.launchers.identity import StepIdentity
+from ecommerce_platform.spark.launchers.relay import Relay
+from ecommerce_platform.spark.launchers.scratch import EventReader, EventWriter, ForeignEventError, Scratch
+from ecommerce_platform.spark.launchers.step_ref import ForeignStepError, decode_step, digest
+
+RUN, OTHER_RUN = str(uuid.uuid4()), str(uuid.uuid4())
+STEP = StepIdentity(RUN, "change_events", 1, "2026-01-01", ("iceberg/orders",))
+
+
+def entry(
+    kind: DagsterEventType | None = None, run: str = RUN, step: str | None = STEP.step, data: object = None
+) -> dg.EventLogEntry:
+    """An event as the step's process writes it."""
+    event = None
+    if kind:
+        event = DagsterEvent(kind.value, "job", step_key=step, event_specific_data=data, message="")  # type: ignore[arg-type]
+    return dg.EventLogEntry(
+        error_info=None,
+        level=20,
+        user_message="a message",
+        run_id=run,
+        timestamp=1.0,
+        step_key=step,
+        job_name="job",
+        dagster_event=event,
+    )
+
+
+def materialization(asset: str) -> object:
+    from dagster._core.events import StepMaterializationData
+
+    return StepMaterializationData(dg.AssetMaterialization(asset.split("/")))
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as created:
+        yield created
+
+
+def forward(instance: dg.DagsterInstance, folder: Path, *entries: dg.EventLogEntry) -> list[DagsterEvent]:
+    scratch = Scratch(str(folder), S3Settings())
+    writer = EventWriter(scratch)
+    for each in entries:
+        writer.put(each)
+    writer.close()
+    return list(Relay(instance, EventReader(scratch), STEP).forward())
+
+
+def test_events_of_the_launched_step_are_taken(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    own = materialization("iceberg/orders")
+    taken = forward(instance, tmp_path / "s", entry(), entry(DagsterEventType.ASSET_MATERIALIZATION, data=own))
+    assert [event.event_type for event in taken] == [DagsterEventType.ASSET_MATERIALIZATION]
+    assert len(instance.all_logs(RUN)) == 2
+
+
+@pytest.mark.parametrize(
+    ("foreign", "words"),
+    [
+        (entry(run=OTHER_RUN), f"of run {OTHER_RUN}"),
+        (entry(DagsterEventType.STEP_START, run=OTHER_RUN), f"of run {OTHER_RUN}"),
+        (entry(step="dbt_models"), "of step dbt_models"),
+        (entry(step=None), "of step None"),
+        (entry(DagsterEventType.STEP_SUCCESS, step="dbt_models", data=StepSuccessData(1.0)), "of step dbt_models"),
+        (entry(DagsterEventType.RUN_SUCCESS), "of the kind PIPELINE_SUCCESS"),
+        (entry(DagsterEventType.RUN_FAILURE), "of the kind PIPELINE_FAILURE"),
+        (entry(DagsterEventType.RUN_CANCELED), "of the kind PIPELINE_CANCELED"),
+        (
+            entry(DagsterEventType.ASSET_MATERIALIZATION, data=materialization("marts/daily_business_metrics")),
+            "of asset marts/daily_business_metrics",
+        ),
+    ],
+)
+def test_events_of_others_are_not(
+    instance: dg.DagsterInstance, tmp_path: Path, foreign: dg.EventLogEntry, words: str
+) -> None:
+    with pytest.raises(ForeignEventError, match=words):
+        forward(instance, tmp_path / "s", foreign)
+    assert not instance.all_logs(RUN)
+    assert not instance.all_logs(OTHER_RUN)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"no json", b'{"__class__": "DagsterRun"}', b"[1]"])
+def test_what_is_no_event_is_named_by_its_file(tmp_path: Path, content: bytes) -> None:
+    scratch = Scratch(str(tmp_path), S3Settings())
+    scratch.write("events/00000001.jsonl", content)
+    with pytest.raises(ForeignEventError, match=r"events/00000001\.jsonl holds something else"):
+        EventReader(scratch).read_new()
+
+
+def test_a_reference_with_another_digest_is_not_even_parsed() -> None:
+    launched = json.dumps({"run": serialize_value(1)}).encode()
+    with pytest.raises(ForeignStepError, match=digest(launched)):
+        decode_step(b"neither JSON nor anything else", digest(launched), "ecommerce_platform.definitions:defs")
+
+
+@pytest.mark.parametrize(
+    ("uri", "owned"),
+    [
+        (f"s3://own/{STEP.folder}-0123abcd", True),
+        (f"s3://own/{STEP.folder}-0123abcd/../../other", False),
+        (f"s3://elsewhere/{STEP.folder}-0123abcd", False),
+        (f"s3://own/steps/{OTHER_RUN}/change-events-1-0123abcd", False),
+        ("s3://own", False),
+    ],
+)
+def test_a_step_that_is_watched_again_has_its_events_where_it_was_launched(uri: str, owned: bool) -> None:
+    assert STEP.owns(uri, "s3://own") is owned
