@@ -30,7 +30,7 @@ demo: setup  ## The whole batch layer on 14 days of a sample shop, on this machi
 dev: setup  ## Dagster's UI on the same data (stop with ctrl-c)
 	@$(DAGSTER_HOME_READY)
 	@$(PLATFORM) local up
-	@$(BIN)/dagster dev -w workspace.yaml --port $(or $(PORT),3000)
+	@$(BIN)/python -m ecommerce_platform.operations.web.dev -w workspace.yaml --port $(or $(PORT),3000)
 
 .PHONY: down
 down:  ## Stop the embedded servers

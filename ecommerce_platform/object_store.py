@@ -46,7 +46,13 @@ def arrow_s3(s3: S3Settings) -> pafs.S3FileSystem:
             "secret_key": s3.secret_access_key.get_secret_value(),
         }
     return pafs.S3FileSystem(
-        **keys, endpoint_override=s3.endpoint, region=s3.region, force_virtual_addressing=not s3.path_style
+        **keys,
+        endpoint_override=s3.endpoint,
+        region=s3.region,
+        force_virtual_addressing=not s3.path_style,
+        connect_timeout=s3.connect_seconds,
+        request_timeout=s3.answer_seconds,
+        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=3),
     )
 
 

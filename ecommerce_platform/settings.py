@@ -14,11 +14,12 @@ import os
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ecommerce_platform.settings_rules import problems_of_places, problems_of_production
+from ecommerce_platform.settings_rules import problems_of_places, problems_of_production, verified
 from ecommerce_platform.settings_sections import (
     PROJECT_DIR,
     BusinessSettings,
@@ -92,9 +93,12 @@ class Settings(BaseSettings):
     landing_uri: str = ""
     """The landing zone: a folder or `s3://bucket/prefix`; `landing` in the data directory when empty."""
     scratch_uri: str = ""
-    """Where steps and their launchers put files for one another, a folder or `s3://bucket/prefix`; `scratch` in the data directory
-    when empty. Spark steps on a cluster need one that all pods reach. A place of its own: not in the landing zone or the
-    warehouse, and in production not in the landing zone's bucket."""
+    """Where steps and their launchers put files for one another, a folder or `s3://bucket/prefix`; `scratch` in the data
+    directory when empty. Spark steps on a cluster need one that all pods reach. A place of its own: not in the landing zone or
+    the warehouse, and in production not in the landing zone's bucket."""
+    unencrypted: tuple[Literal["catalog", "clickhouse", "s3", "snowflake"], ...] = ()
+    """Systems that production may reach without TLS, or without verifying whom it talks to. Whoever is on the way
+    then reads and changes what goes over."""
     start_date: date = date(2026, 1, 1)
     """The first day there can be."""
 
@@ -128,7 +132,12 @@ class Settings(BaseSettings):
                 or (f"sqlite:///{data / 'catalog.db'}" if lake.catalog_type == "sql" else None),
             }
         )
+        if self.profile is Profile.PRODUCTION and "catalog" not in self.unencrypted:
+            filled = filled.model_copy(update={"catalog_uri": verified(filled.catalog_uri)})
         object.__setattr__(self, "lakehouse", filled)
+        if self.clickhouse.secure is None:
+            secure = self.profile is Profile.PRODUCTION and "clickhouse" not in self.unencrypted
+            object.__setattr__(self, "clickhouse", self.clickhouse.model_copy(update={"secure": secure}))
         if not self.reconciliation.reports_uri:
             reports = self.reconciliation.model_copy(update={"reports_uri": str(data / "reports")})
             object.__setattr__(self, "reconciliation", reports)
@@ -172,13 +181,13 @@ def load_settings(**overrides: object) -> Settings:
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = "; ".join(
+        unusable = "; ".join(
             f"ECOMMERCE_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}"
             if item["loc"]
             else str(item["msg"])
             for item in error.errors()
         )
-        raise SettingsError(f"settings cannot be used: {problems}") from None
+        raise SettingsError(f"settings cannot be used: {unusable}") from None
     if settings.profile is Profile.PRODUCTION:
         missing = [name for name, value in settings.required_outside_local().items() if not value]
         if missing:

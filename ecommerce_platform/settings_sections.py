@@ -36,6 +36,10 @@ class S3Settings(Section):
     """Key; without one, the machine's ambient credentials."""
     secret_access_key: SecretStr | None = None
     """Secret of the key."""
+    connect_seconds: float = Field(10, gt=0)
+    """How long a connection to the store may take to open."""
+    answer_seconds: float = Field(60, gt=0)
+    """How long the store may be silent before a request is tried again, three times in all."""
     path_style: bool = True
     """Whether the bucket is in the path, as most compatible stores want it, or in the host's name."""
 
@@ -66,6 +70,10 @@ class LakehouseSettings(Section):
     """User of the catalog's database, or client id of a REST catalog."""
     catalog_password: SecretStr | None = None
     """Its password or secret."""
+    catalog_connect_seconds: int = Field(15, ge=2)
+    """How long a connection to the catalog's PostgreSQL may take to open, login included."""
+    catalog_answer_seconds: int = Field(120, ge=1)
+    """How long one of its statements may take."""
     warehouse: str | None = None
     """Where the tables' files are: a folder or `s3://bucket/prefix`; in the data directory when empty."""
     namespace: Name = "ecommerce"
@@ -123,6 +131,10 @@ class SnowflakeSettings(Section):
     """How long a login may take, tries of the connector included."""
     network_timeout_seconds: int = Field(600, ge=1)
     """How long a request may go unanswered, tries included."""
+    statement_timeout_seconds: int = Field(4 * 3600, ge=1)
+    """How long a statement may run; Snowflake ends it then (its own default is two days)."""
+    queue_timeout_seconds: int = Field(3600, ge=1)
+    """How long a statement may wait for a place in the warehouse."""
     lock_timeout_seconds: int = Field(600, ge=1)
     """How long a load waits for another's lock."""
     stage_retention_hours: float = Field(24, gt=0)
@@ -144,8 +156,10 @@ class ClickHouseSettings(Section):
     """Password of that user."""
     database: Name = "default"
     """Database with the orders."""
-    secure: bool = False
-    """Whether to use TLS."""
+    secure: bool | None = None
+    """Whether to use TLS; when empty, in production alone. Its certificate is verified."""
+    login_seconds: int = Field(60, ge=1)
+    """How long it may take until the server has answered for the first time."""
     orders_table: TableName = "orders_realtime"
     """Table with the order versions."""
     columns: dict[str, Name] = Field(default_factory=dict)
@@ -259,6 +273,8 @@ class OperationsSettings(Section):
     """Hour of the next day, UTC, from which a day that is not through is late."""
     backfill_days_per_run: int = Field(90, ge=1)
     """Days of one run of a backfill."""
+    ui_hosts: tuple[str, ...] = ()
+    """Names that Dagster's web server answers to, beside those of this machine; a page of another name is refused."""
     tables_interval_seconds: float = Field(600, gt=0)
     """The exporter asks the warehouse after each run, and otherwise only so often: a question keeps Snowflake's meter running."""
 

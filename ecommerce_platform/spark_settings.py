@@ -65,7 +65,10 @@ class KubernetesSettings(Section):
     image_pull_secrets: list[str] = Field(default_factory=list)
     """Secrets that the image is pulled with."""
     driver_service_account: str = "spark"
-    """The driver makes its executors: this account may create pods, services, config maps and claims in the namespace."""
+    """The driver makes its executors: this account may create pods and config maps in the namespace, and claims where
+    `local_dir_storage_class` asks for them."""
+    executor_service_account: str = "default"
+    """Account of the executors, which needs no rights: they get no token of it."""
     api_server: str = "https://kubernetes.default.svc"
     """Address of the cluster's API."""
     kubeconfig: str | None = None
@@ -77,9 +80,11 @@ class KubernetesSettings(Section):
     env_from_config_maps: list[str] = Field(default_factory=list)
     """Config maps whose keys are environment variables of driver and executors."""
     env_from_secrets: list[str] = Field(default_factory=list)
-    """Secrets whose keys are environment variables of driver and executors."""
+    """Secrets whose keys are environment variables of the driver."""
     secret_env: dict[str, str] = Field(default_factory=dict)
-    """Variable to `<secret>:<key>`."""
+    """Variable of the driver to `<secret>:<key>`."""
+    executor_secret_env: dict[str, str] = Field(default_factory=dict)
+    """Variable of the executors to `<secret>:<key>`; none is needed where the lake's keys are settings."""
     env: dict[str, str] = Field(default_factory=dict)
     """Variable to literal value; never a secret."""
 
@@ -113,7 +118,7 @@ class KubernetesSettings(Section):
     api_outage_seconds: int = Field(300, ge=1)
     """How long the API server may be out of reach before the step fails."""
 
-    @field_validator("secret_env")
+    @field_validator("secret_env", "executor_secret_env")
     @classmethod
     def _name_secret_and_key(cls, value: dict[str, str]) -> dict[str, str]:
         for variable, reference in value.items():

@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from ecommerce_platform.settings import PROJECT_DIR, Settings, SettingsError, load_settings
+from ecommerce_platform.spark.catalog import jdbc_uri, sqlalchemy_uri
 
 PRODUCTION = {
     "ECOMMERCE_PROFILE": "production",
@@ -129,3 +130,35 @@ def test_in_production_scratch_has_a_bucket_of_its_own(production: pytest.Monkey
     production.setenv("ECOMMERCE_SCRATCH_URI", "s3://shop/scratch")
     with pytest.raises(SettingsError, match="bucket shop of ECOMMERCE_LANDING_URI"):
         load_settings()
+
+
+PLAIN = [
+    ("clickhouse", "ECOMMERCE_CLICKHOUSE__SECURE", "false"),
+    ("s3", "ECOMMERCE_S3__ENDPOINT", "http://store.example:9000"),
+    ("catalog", "ECOMMERCE_LAKEHOUSE__CATALOG_URI", "postgresql://catalog.example/iceberg?sslmode=require"),
+    ("catalog", "ECOMMERCE_LAKEHOUSE__CATALOG_URI", "postgresql+psycopg2://catalog.example/iceberg?sslmode=disable"),
+    ("catalog", "ECOMMERCE_LAKEHOUSE__CATALOG_URI", "http://rest.example"),
+]
+
+
+@pytest.mark.parametrize(("system", "variable", "value"), PLAIN)
+def test_production_is_encrypted_and_verified_unless_a_setting_says_it_is_not(
+    production: pytest.MonkeyPatch, system: str, variable: str, value: str
+) -> None:
+    production.setenv(variable, value)
+    with pytest.raises(SettingsError, match=rf'ECOMMERCE_UNENCRYPTED=\["{system}"\]'):
+        load_settings()
+    production.setenv("ECOMMERCE_UNENCRYPTED", f'["{system}"]')
+    load_settings()
+
+
+def test_what_says_nothing_of_encryption_is_encrypted_in_production(
+    production: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings()
+    assert settings.clickhouse.secure is True
+    assert settings.lakehouse.catalog_uri == "postgresql://catalog.example/iceberg?sslmode=verify-full"
+    assert "sslrootcert=system" in sqlalchemy_uri(settings.lakehouse)
+    assert "sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory" in jdbc_uri(settings.lakehouse)
+    production.setenv("ECOMMERCE_PROFILE", "local")
+    assert load_settings().clickhouse.secure is False

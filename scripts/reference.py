@@ -1,10 +1,11 @@
-"""Writes docs/reference/ from the code: settings, command line, tables. `--check` says which page is out of date instead.
+"""Writes docs/reference/ and the chart's list of secret settings from the code. `--check` says which is out of date instead.
 
 Run by `make reference`; `make check` runs it with `--check`, so a setting or command without its page does not pass.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -20,10 +21,17 @@ from typer.cli import get_docs_for_click
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.secret_settings import (
+    CREDENTIALS_IN_ADDRESS,
+    REFERENCES,
+    SECRET_KEY_IN_OBJECT,
+    secret_variables,
+)
 from ecommerce_platform.settings import PROJECT_DIR, Settings
 
 PAGES = PROJECT_DIR / "docs" / "reference"
 DBT = PROJECT_DIR / "dbt_project"
+CHART = PROJECT_DIR / "helm" / "ecommerce-platform"
 GENERATED = "<!-- Written by scripts/reference.py from the code: change the code, then `make reference`. -->\n\n"
 SHORT_NAMES = ("profile", "landing_uri", "data_dir", "start_date")
 LAYERS = {"staging": "STAGING", "intermediate": "INTERMEDIATE", "marts": "MARTS"}
@@ -39,6 +47,27 @@ def settings_page() -> str:
         *_sections("", Settings),
     ]
     return GENERATED + "\n".join(lines)
+
+
+def chart_rules() -> str:
+    """What the chart's templates refuse in plain values (templates/_secrets.tpl)."""
+    rules = {
+        "variables": sorted(secret_variables(Settings)),
+        "references": sorted(REFERENCES),
+        "credentials": CREDENTIALS_IN_ADDRESS,
+        "secretKey": SECRET_KEY_IN_OBJECT,
+    }
+    return json.dumps(rules, indent=2) + "\n"
+
+
+def chart_schema() -> str:
+    """The schema of the chart's values, with the settings that are refused in it."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    settings = schema["properties"]["settings"]
+    by_name = {"pattern": "(PASSWORD|SECRET_ACCESS_KEY|PASSPHRASE|TOKEN)$"}
+    settings["propertyNames"]["not"] = {"anyOf": [by_name, {"enum": sorted(secret_variables(Settings))}]}
+    settings["additionalProperties"]["not"] = {"type": "string", "pattern": CREDENTIALS_IN_ADDRESS}
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def _sections(outer: str, model: type[BaseModel]) -> Iterator[str]:
@@ -170,14 +199,21 @@ def _resolved(text: str, blocks: dict[str, str]) -> str:
 PAGE_WRITERS = {"settings.md": settings_page, "command-line.md": command_line_page, "tables.md": tables_page}
 
 
+CHART_WRITERS = {
+    CHART / "files" / "secret-settings.json": chart_rules,
+    CHART / "values.schema.json": chart_schema,
+}
+
+
 def main(check: bool) -> int:
     """Writes the pages, or with `check` names those that differ from the code; returns the exit code."""
     stale = []
-    for name, write in PAGE_WRITERS.items():
-        path, text = PAGES / name, write()
+    written = {PAGES / name: write for name, write in PAGE_WRITERS.items()} | CHART_WRITERS
+    for path, write in written.items():
+        text = write()
         if check:
             if not path.exists() or path.read_text() != text:
-                stale.append(f"docs/reference/{name}")
+                stale.append(str(path.relative_to(PROJECT_DIR)))
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

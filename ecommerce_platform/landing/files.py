@@ -274,5 +274,10 @@ def _client(s3: S3Settings) -> Any:
             "aws_secret_access_key": s3.secret_access_key.get_secret_value(),
         }
     style = "path" if s3.path_style else "auto"
-    config = Config(s3={"addressing_style": style}, connect_timeout=10, read_timeout=30, retries={"max_attempts": 3})
+    config = Config(
+        s3={"addressing_style": style},
+        connect_timeout=s3.connect_seconds,
+        read_timeout=s3.answer_seconds,
+        retries={"max_attempts": 3},
+    )
     return boto3.client("s3", region_name=s3.region, endpoint_url=s3.endpoint, config=config, **keys)

@@ -22,6 +22,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """One finding a system, in the order in which data meets them. Never raises: what went wrong is the finding."""
     probes: list[tuple[str, Callable[[Settings], str]]] = [
+        ("settings", _secrets),
         ("java", _java),
         ("jars", _jars),
         ("landing", _landing),
@@ -40,6 +41,15 @@ def _run(settings: Settings, probes: list[tuple[str, Callable[[Settings], str]]]
         except Exception as error:  # noqa: BLE001 - a doctor reports whatever it meets, of any kind
             text = str(error).strip().splitlines()
             yield Finding(system, False, f"{type(error).__name__}: {text[0] if text else 'no message'}")
+
+
+def _secrets(settings: Settings) -> str:
+    from ecommerce_platform.secret_settings import problems_of_secrets
+    from ecommerce_platform.settings import SettingsError
+
+    if problems := list(problems_of_secrets(settings)):
+        raise SettingsError("; ".join(problems))
+    return f"profile {settings.profile}, no secret in the open"
 
 
 def _java(settings: Settings) -> str:

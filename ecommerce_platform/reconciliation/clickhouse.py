@@ -19,6 +19,7 @@ from ecommerce_platform.contracts import Column, LogicalType
 from ecommerce_platform.reconciliation.clickhouse_types import Comparable, comparable, expected_types
 from ecommerce_platform.reconciliation.model import ReconciliationError
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.time_limits import TimeLimitError, within
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: What the speed layer keeps of each change beside the contract's columns.
@@ -43,22 +44,27 @@ def connect(settings: Settings, run_id: str = "") -> Client:
         endpoint = ensure_clickhouse(settings.data_dir)
         host, port, password = endpoint.host, endpoint.port, endpoint.password
     try:
-        return clickhouse_connect.get_client(
-            host=host,
-            port=port,
-            username=clickhouse.user,
-            password=password,
-            database=clickhouse.database,
-            secure=clickhouse.secure,
-            send_receive_timeout=limits.query_seconds + 30,
-            autogenerate_session_id=False,
-            settings={
-                "log_comment": f"ecommerce-platform reconciliation {run_id}".strip(),
-                "max_execution_time": limits.query_seconds,
-                "max_memory_usage": limits.query_memory_bytes,
-            },
+        return within(
+            clickhouse.login_seconds,
+            lambda: clickhouse_connect.get_client(
+                host=host,
+                port=port,
+                username=clickhouse.user,
+                password=password,
+                database=clickhouse.database,
+                secure=bool(clickhouse.secure),
+                connect_timeout=clickhouse.login_seconds,
+                send_receive_timeout=limits.query_seconds + 30,
+                autogenerate_session_id=False,
+                settings={
+                    "log_comment": f"ecommerce-platform reconciliation {run_id}".strip(),
+                    "max_execution_time": limits.query_seconds,
+                    "max_memory_usage": limits.query_memory_bytes,
+                },
+            ),
+            "clickhouse-login",
         )
-    except ClickHouseError as error:
+    except (ClickHouseError, TimeLimitError) as error:
         raise ReconciliationError(
             f"ClickHouse at {host}:{port} cannot be used: {error}; expected a server that user {clickhouse.user!r} may read. "
             "Check ECOMMERCE_CLICKHOUSE__HOST, __PORT, __USER and __PASSWORD"
@@ -84,10 +90,17 @@ class SpeedTable:
     client: Client
     table: str
     columns: dict[str, str] = field(default_factory=dict)
+    #: How long a query may take in all, its answer included.
+    seconds: float = 660
 
     @classmethod
     def of(cls, client: Client, settings: Settings) -> SpeedTable:
-        return cls(client, settings.clickhouse.orders_table, dict(settings.clickhouse.columns))
+        return cls(
+            client,
+            settings.clickhouse.orders_table,
+            dict(settings.clickhouse.columns),
+            settings.reconciliation.query_seconds + 60,
+        )
 
     @property
     def name(self) -> str:
@@ -137,8 +150,10 @@ class SpeedTable:
     def rows(self, sql: str, parameters: dict[str, Any] | None = None) -> Sequence[Sequence[Any]]:
         """Answer to a query. Raises ReconciliationError with ClickHouse's words."""
         try:
-            return self.client.query(sql, parameters=parameters).result_rows
-        except ClickHouseError as error:
+            return within(
+                self.seconds, lambda: self.client.query(sql, parameters=parameters).result_rows, "clickhouse-query"
+            )
+        except (ClickHouseError, TimeLimitError) as error:
             raise self._unreadable(error) from error
 
     def blocks(self, sql: str, parameters: dict[str, Any] | None = None) -> Iterator[Sequence[Sequence[Any]]]:
@@ -149,7 +164,7 @@ class SpeedTable:
         except ClickHouseError as error:
             raise self._unreadable(error) from error
 
-    def _unreadable(self, error: ClickHouseError) -> ReconciliationError:
+    def _unreadable(self, error: ClickHouseError | TimeLimitError) -> ReconciliationError:
         return ReconciliationError(
             f"ClickHouse table {self.table} could not be read: {error}; expected the columns of the orders contract with "
             "__source_lsn, __source_ts_ms and is_deleted (other names: ECOMMERCE_CLICKHOUSE__COLUMNS)"

@@ -12,19 +12,20 @@ from typing import Any
 from ecommerce_platform.reconciliation.explain import plain
 from ecommerce_platform.reconciliation.model import ALL_TIERS, Discrepancy, MetricVerdict, Reason, State, Status
 from ecommerce_platform.reconciliation.reconcile import Reconciliation
+from ecommerce_platform.safe_text import markdown_cell
 
 ROWS_SHOWN = 50
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; bars in values are escaped, absent values are empty."""
+    """A Markdown table; values show as they are, absent values are empty."""
     lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
     return "\n".join(lines)
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+    return "" if value is None else markdown_cell(str(value).replace("\n", " "))
 
 
 def metrics_markdown(verdicts: Sequence[MetricVerdict], limit: int = ROWS_SHOWN) -> str:

@@ -84,8 +84,18 @@ def jdbc_uri(lake: LakehouseSettings) -> str:
     if database == "sqlite":
         return f"jdbc:sqlite:{_sqlite_file(lake)}?busy_timeout={LOCK_TIMEOUT_SECONDS * 1000}"
     if database in ("postgresql", "postgres"):
-        query = f"?{urlencode(dict(url.query))}" if url.query else ""
-        return f"jdbc:postgresql://{url.host or 'localhost'}:{url.port or 5432}/{url.database or ''}{query}"
+        # The driver's names; what the address says itself wins.
+        limits: dict[str, object] = {
+            "connectTimeout": lake.catalog_connect_seconds,
+            "loginTimeout": lake.catalog_connect_seconds,
+            "socketTimeout": lake.catalog_answer_seconds,
+            "tcpKeepAlive": "true",
+        }
+        given = {name: value for name, value in url.query.items() if (name, value) != ("sslrootcert", "system")}
+        if str(given.get("sslmode", "")).startswith("verify") and "sslrootcert" not in given:
+            limits["sslfactory"] = "org.postgresql.ssl.DefaultJavaSSLFactory"  # the certificates that Java trusts
+        query = urlencode(limits | given)
+        return f"jdbc:postgresql://{url.host or 'localhost'}:{url.port or 5432}/{url.database or ''}?{query}"
     raise CatalogError(
         f"ECOMMERCE_LAKEHOUSE__CATALOG_URI names the database {database!r}; a sql catalog is kept in sqlite or postgresql"
     )
@@ -100,6 +110,18 @@ def sqlalchemy_uri(lake: LakehouseSettings) -> str:
         return f"sqlite:///{_sqlite_file(lake)}?timeout={LOCK_TIMEOUT_SECONDS}"
     given = _with_credentials(lake)
     url = url.set(drivername="postgresql+psycopg2", username=given.get("user"), password=given.get("password"))
+    # libpq's names; what the address says itself wins. A server that is gone is noticed by what it no longer acknowledges.
+    limits = {
+        "connect_timeout": str(lake.catalog_connect_seconds),
+        "options": f"-c statement_timeout={lake.catalog_answer_seconds * 1000}",
+        "keepalives_idle": "30",
+        "keepalives_interval": "10",
+        "keepalives_count": "3",
+        "tcp_user_timeout": str(lake.catalog_answer_seconds * 1000),
+    }
+    if str(url.query.get("sslmode", "")).startswith("verify"):
+        limits["sslrootcert"] = "system"  # the certificates that the machine trusts
+    url = url.set(query=limits | dict(url.query))
     return url.render_as_string(hide_password=False)
 
 
@@ -170,7 +192,13 @@ def _rest_credential(lake: LakehouseSettings) -> dict[str, str]:
 
 
 def _iceberg_s3_options(s3: S3Settings) -> dict[str, str]:
-    options = {"client.region": s3.region, "s3.path-style-access": str(s3.path_style).lower()}
+    options = {
+        "client.region": s3.region,
+        "s3.path-style-access": str(s3.path_style).lower(),
+        "http-client.type": "apache",
+        "http-client.apache.connection-timeout-ms": str(int(s3.connect_seconds * 1000)),
+        "http-client.apache.socket-timeout-ms": str(int(s3.answer_seconds * 1000)),
+    }
     if s3.endpoint:
         options["s3.endpoint"] = s3.endpoint
     if s3.access_key_id and s3.secret_access_key:
@@ -184,6 +212,8 @@ def hadoop_s3_options(s3: S3Settings) -> dict[str, str]:
     options = {
         "fs.s3a.endpoint.region": s3.region,
         "fs.s3a.path.style.access": str(s3.path_style).lower(),
+        "fs.s3a.connection.establish.timeout": f"{int(s3.connect_seconds * 1000)}ms",
+        "fs.s3a.connection.timeout": f"{int(s3.answer_seconds * 1000)}ms",
     }
     if s3.endpoint:
         options["fs.s3a.endpoint"] = s3.endpoint
@@ -197,7 +227,12 @@ def hadoop_s3_options(s3: S3Settings) -> dict[str, str]:
 
 def pyiceberg_s3_options(s3: S3Settings) -> dict[str, str]:
     """PyIceberg's options for files on S3."""
-    options = {"s3.region": s3.region, "s3.force-virtual-addressing": str(not s3.path_style).lower()}
+    options = {
+        "s3.region": s3.region,
+        "s3.force-virtual-addressing": str(not s3.path_style).lower(),
+        "s3.connect-timeout": str(s3.connect_seconds),
+        "s3.request-timeout": str(s3.answer_seconds),
+    }
     if s3.endpoint:
         options["s3.endpoint"] = s3.endpoint
     if s3.access_key_id and s3.secret_access_key:

@@ -139,6 +139,10 @@ def verify(jars_dir: Path, jar: Jar) -> None:
     _stamp_path(path).write_text(json.dumps(_stamp(path, jar)))
 
 
+#: How long one jar may take in all; the largest has 500 MB.
+FETCH_SECONDS = 1800
+
+
 def fetch(jars_dir: Path, jar: Jar) -> None:
     """Downloads one jar with Ivy into `jars_dir`. Raises JarError with what Ivy said."""
     command = [
@@ -151,7 +155,15 @@ def fetch(jars_dir: Path, jar: Jar) -> None:
         *("-retrieve", str(jars_dir / "[artifact]-[revision].[ext]")),
     ]
     print(f"fetching {jar.coordinates} into {jars_dir}", file=sys.stderr, flush=True)
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - pinned names only
+    try:
+        answer = subprocess.run(  # noqa: S603 - pinned names only
+            command, capture_output=True, text=True, check=False, timeout=FETCH_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise JarError(
+            f"{jar.coordinates} was not fetched into {jars_dir} within {FETCH_SECONDS} s. Check the way to your Maven repository "
+            f"(~/.ivy2, ~/.m2, proxy), or put the file there yourself: {jar.file_name} with SHA-256 {jar.sha256}."
+        ) from None
     if answer.returncode != 0 or not (jars_dir / jar.file_name).exists():
         lines = [line.strip() for line in (answer.stdout + answer.stderr).splitlines() if line.strip()]
         said = " | ".join(line for line in lines if "UNRESOLVED" in line or "not found" in line or "rror" in line)

@@ -163,6 +163,8 @@ def application_options(
         options |= {
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
+            # The driver's port is open to every user of the machine.
+            "spark.authenticate": "true",
             # On the class path, the jars are opened where they lie; as spark.jars they would be copied at each start.
             "spark.driver.extraClassPath": os.pathsep.join(str(jar) for jar in jars),
             "spark.sql.shuffle.partitions": str(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp, parse_one
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.safe_text import visible
+from ecommerce_platform.safe_text import markdown_cell, visible
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.connection import WarehouseUnreachable, connect
 from ecommerce_platform.warehouse.query import value_text
@@ -39,7 +39,6 @@ _DBT_NAMES = ("unique_field", "value_field", "from_field")
 _DBT_COUNT, _COUNT = "n_records", "row_count"
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _PLAIN = re.compile(r"[^\s;=\"|]+")
-_MARKDOWN = re.compile(r"([\\`*\[\]<>|~&])")
 
 
 @dataclass(frozen=True)
@@ -214,4 +213,4 @@ def _quoted(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", text)
+    return markdown_cell(text)

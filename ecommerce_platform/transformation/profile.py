@@ -57,7 +57,9 @@ def lease_environment(lease: Lease | None) -> dict[str, str]:
 
 
 def _target(arguments: Mapping[str, object]) -> str:
-    if "host" in arguments:
+    # The profile of the stand-in checks no certificate for revocation. Only the stand-in speaks plain http; an account behind
+    # a host name of its own (a private link) is an account.
+    if arguments.get("protocol") == "http":
         return "local"
     return "account_key_pair" if "private_key_file" in arguments else "account_password"
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecommerce_platform.embedded.servers import ensure_snowflake
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.time_limits import TimeLimitError, within
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -29,6 +30,8 @@ _CONFLICTS = frozenset({625, 629})
 _NO_SUCH_OBJECT = frozenset({2003, 2043})
 #: Snowflake: the session is gone or its token no longer holds, so that a new connection helps.
 _LOST_SESSIONS = frozenset({250002, 290401, 390104, 390111, 390112, 390114, 390318})
+#: The connector tries again until its own limit; this is for the try that is under way then.
+_LOGIN_GRACE_SECONDS = 10
 _BACKOFF_SECONDS = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -67,6 +70,8 @@ def connection_arguments(settings: Settings, run_id: str | None = None, role: st
             "QUERY_TAG": f"ecommerce-platform run={run_id}" if run_id else "ecommerce-platform",
             # A load's transaction is short; one that waits longer than this waits for a dead session.
             "LOCK_TIMEOUT": snowflake.lock_timeout_seconds,
+            "STATEMENT_TIMEOUT_IN_SECONDS": snowflake.statement_timeout_seconds,
+            "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS": snowflake.queue_timeout_seconds,
         },
         "login_timeout": snowflake.login_timeout_seconds,
         "network_timeout": snowflake.network_timeout_seconds,
@@ -116,7 +121,12 @@ def connect(settings: Settings, run_id: str | None = None, role: str | None = No
 
     arguments = connection_arguments(settings, run_id, role)
     with reaching(settings):
-        return snowflake.connector.connect(**arguments)
+        return log_in(settings, lambda: snowflake.connector.connect(**arguments))
+
+
+def log_in(settings: Settings, action: Callable[[], Result]) -> Result:
+    """The result of a login. The connector's own limit holds between two reads only: a login that drips is given up, too."""
+    return within(settings.snowflake.login_timeout_seconds + _LOGIN_GRACE_SECONDS, action, "snowflake-login")
 
 
 @contextmanager
@@ -129,14 +139,14 @@ def reaching(settings: Settings) -> Iterator[None]:
 
     try:
         yield
-    except (errors.OperationalError, errors.InterfaceError) as error:
+    except (errors.OperationalError, errors.InterfaceError, TimeLimitError) as error:
         snowflake = settings.snowflake
         where = "the embedded stand-in" if settings.snowflake_is_embedded else f"account {snowflake.account}"
         if snowflake.host:
             where = f"{snowflake.protocol}://{snowflake.host}:{snowflake.port or ''}".rstrip(":")
         raise WarehouseUnreachable(
             f"no login at Snowflake ({where}) as user {snowflake.user} within {snowflake.login_timeout_seconds} s: "
-            f"{error.msg or error}; look at the network and Snowflake's status, or raise "
+            f"{getattr(error, 'msg', None) or error}; look at the network and Snowflake's status, or raise "
             "ECOMMERCE_SNOWFLAKE__LOGIN_TIMEOUT_SECONDS"
         ) from error
 

@@ -16,7 +16,7 @@ import dagster as dg
 from ecommerce_platform.embedded.server_state import EmbeddedServerError
 from ecommerce_platform.embedded.servers import ensure_snowflake
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.warehouse.connection import Opener, connection_arguments, execute, reaching
+from ecommerce_platform.warehouse.connection import Opener, connection_arguments, execute, log_in, reaching
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -63,7 +63,7 @@ class WarehouseResource(dg.ConfigurableResource[None]):
         )
         manager = library.get_connection()
         with reaching(self.settings):
-            opened = manager.__enter__()
+            opened = log_in(self.settings, manager.__enter__)
         try:
             yield opened
         except BaseException:

@@ -64,6 +64,7 @@ def test_the_lake_is_the_same_wherever_its_steps_run(
     for launcher, job in (("local", lake_job), ("local-submit", launched_lake_job)):
         monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path / launcher))
         monkeypatch.setenv("ECOMMERCE_SPARK__LAUNCHER", launcher)
+        monkeypatch.setenv("ECOMMERCE_SPARK__CODE_LOCATION", f"{__name__}:{job.__name__}")
         with dg.instance_for_test() as instance:
             assert dg.execute_job(dg.reconstructable(job), instance=instance, tags=tags).success
             days = {

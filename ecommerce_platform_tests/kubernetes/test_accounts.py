@@ -45,7 +45,15 @@ RIGHTS = [
     ("run", "create", "rolebindings.rbac.authorization.k8s.io", "w", False),
     ("spark", "create", "pods", "w", True),
     ("spark", "deletecollection", "pods", "w", True),
-    ("spark", "create", "persistentvolumeclaims", "w", True),
+    ("spark", "create", "persistentvolumeclaims", "w", False),
+    ("spark", "create", "services", "w", False),
+    ("spark", "update", "pods", "w", False),
+    ("spark", "create", "pods/exec", "w", False),
+    ("executor", "list", "pods", "w", False),
+    ("executor", "get", "pods", "w", False),
+    ("executor", "create", "pods", "w", False),
+    ("executor", "get", "configmaps", "w", False),
+    ("executor", "get", "secrets", "w", False),
     ("spark", "get", "secrets", "w", False),
     ("spark", "create", "jobs.batch", "w", False),
     ("spark", "list", "pods", "r", False),
@@ -56,7 +64,7 @@ RIGHTS = [
 def test_an_account_may_do_what_it_needs_and_is_refused_the_rest(
     installed: Platform, account: str, verb: str, resource: str, where: str, allowed: bool
 ) -> None:
-    home = installed.workloads if account in ("run", "spark") else installed.namespace
+    home = installed.workloads if account in ("run", "spark", "executor") else installed.namespace
     namespace = installed.workloads if where == "w" else installed.namespace
     user = f"system:serviceaccount:{home}:{installed.release}-{account}"
     kind, _, part = resource.partition("/")
@@ -67,7 +75,7 @@ def test_an_account_may_do_what_it_needs_and_is_refused_the_rest(
 
 @pytest.mark.parametrize("account", ["daemon", "webserver", "run", "spark", "code", "exporter"])
 def test_no_account_may_do_anything_to_the_cluster_itself(installed: Platform, account: str) -> None:
-    home = installed.workloads if account in ("run", "spark") else installed.namespace
+    home = installed.workloads if account in ("run", "spark", "executor") else installed.namespace
     user = f"system:serviceaccount:{home}:{installed.release}-{account}"
     for verb, resource in (
         ("list", "nodes"),

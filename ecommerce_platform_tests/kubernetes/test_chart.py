@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.kubernetes
 
 PROFILES = {"kind": ("kind",), "ci": ("kind", "ci"), "production": ("production",)}
 ON_ONE_MACHINE = PROJECT / "ecommerce_platform/operations/dagster.yaml"
+MARK = "Mb7XqPLANTED"
 GIVEN = ("--set", "image.tag=0123456789ab", "--set", "image.repository=registry.example/ecommerce-platform")
 
 
@@ -93,6 +95,57 @@ def test_every_container_is_held_small(profile: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
+def test_every_pod_fits_the_restricted_profile_and_has_bounded_scratch(profile: str) -> None:
+    for item in _objects(_render(profile)):
+        template = item["spec"].get("template", item).get("spec", {}) if "spec" in item else {}
+        where = f"{item['kind']} {item['metadata']['name']}"
+        for container in [*template.get("containers", []), *template.get("initContainers", [])]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False, where
+            assert template["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, where
+        for volume in template.get("volumes", []):
+            assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"], where
+            assert "hostPath" not in volume, where
+    (tmp,) = [
+        volume
+        for volume in _instance(profile)["run_launcher"]["config"]["run_k8s_config"]["pod_spec_config"]["volumes"]
+        if volume["name"] == "tmp"
+    ]
+    assert tmp["empty_dir"]["size_limit"]
+
+
+def test_in_production_the_database_is_verified() -> None:
+    database = _instance("production")["storage"]["postgres"]["postgres_db"]
+    assert database["params"] == {"sslmode": "verify-full", "sslrootcert": "system"}
+    assert "params" not in _instance("kind")["storage"]["postgres"]["postgres_db"]
+
+
+def test_an_image_may_be_named_by_its_digest() -> None:
+    digest = f"sha256:{'0a' * 32}"
+    text = _render("production", "--set", f"image.digest={digest}")
+    images = {
+        c["image"]
+        for o in _objects(text)
+        if o["kind"] == "Deployment"
+        for c in o["spec"]["template"]["spec"]["containers"]
+    }
+    assert f"registry.example/ecommerce-platform:0123456789ab@{digest}" in images
+
+
+def test_the_web_server_answers_its_own_names_alone() -> None:
+    webserver = next(
+        item
+        for item in _objects(_render("production"))
+        if item["kind"] == "Deployment" and "webserver" in item["metadata"]["name"]
+    )
+    (container,) = webserver["spec"]["template"]["spec"]["containers"]
+    env = {item["name"]: item.get("value", "") for item in container["env"]}
+    hosts = json.loads(env["ECOMMERCE_OPERATIONS__UI_HOSTS"])
+    assert {"shop-webserver", "shop-webserver.ecommerce.svc", "dagster.example"} <= set(hosts)
+    assert "ecommerce_platform.operations.web.server" in container["args"]
+    assert container["livenessProbe"]["httpGet"]["httpHeaders"] == [{"name": "Host", "value": "localhost"}]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
 def test_no_secret_is_made_by_the_chart(profile: str) -> None:
     assert not [item for item in _objects(_render(profile)) if item["kind"] == "Secret"]
 
@@ -110,17 +163,53 @@ def test_the_quota_of_the_kind_profile_is_the_designs() -> None:
         ("kind", ("--set", "image.tag=latest"), "image/tag"),
         ("kind", ("--set", "image.tag="), "image.tag is empty"),
         ("kind", ("--set", "settings.ECOMMERCE_SNOWFLAKE__PASSWORD=x"), "ECOMMERCE_SNOWFLAKE__PASSWORD"),
+        (
+            "kind",
+            ("--set", f"settings.ECOMMERCE_NOTIFICATIONS__SLACK_URL={MARK}"),
+            "ECOMMERCE_NOTIFICATIONS__SLACK_URL",
+        ),
+        ("kind", ("--set", f"settings.ECOMMERCE_S3__ACCESS_KEY_ID={MARK}"), "ECOMMERCE_S3__ACCESS_KEY_ID"),
+        ("kind", ("--set", f"settings.ECOMMERCE_LAKEHOUSE__CATALOG_URI=postgresql://a:{MARK}@b/c"), "CATALOG_URI"),
+        (
+            "kind",
+            ("--set", f"settings.ECOMMERCE_LAKEHOUSE__CATALOG_URI=postgresql://b/c?password={MARK}"),
+            "CATALOG_URI",
+        ),
+        ("kind", ("--set", f"settings.HTTPS_PROXY=http://a:{MARK}@proxy:3128"), "HTTPS_PROXY"),
+        (
+            "kind",
+            (
+                "--set-json",
+                f'settings.ECOMMERCE_SPARK__KUBERNETES__ENV="{{\\"AWS_SECRET_ACCESS_KEY\\": \\"{MARK}\\"}}"',
+            ),
+            "ENV",
+        ),
+        (
+            "kind",
+            ("--set-json", f'settings.ECOMMERCE_SPARK__EXTRA="{{\\"spark.sql.catalog.i.credential\\": \\"{MARK}\\"}}"'),
+            "EXTRA",
+        ),
+        ("kind", ("--set", f"workloads.annotations.proxy=http://a:{MARK}@proxy:3128"), "workloads"),
         ("kind", ("--set", "webservr.replicas=2"), "webservr"),
         ("kind", ("--set", "postgresql.existingSecret="), "postgresql.existingSecret"),
         ("kind", ("--set", "dagster.computeLogs.enabled=true"), "dagster.computeLogs"),
         ("production", ("--set", "oidcProxy.enabled=false"), "no authentication"),
         ("production", ("--set", "standIns.enabled=true"), "standIns.enabled"),
         ("production", ("--set", "postgresql.host="), "postgresql.host"),
+        ("production", ("--set", "postgresql.enabled=true"), "postgresql.tls=false"),
+        ("production", ("--set", "webserver.service.type=NodePort"), "webserver.service.type"),
+        (
+            "production",
+            ("--set", "ingress.enabled=false,oidcProxy.enabled=false,webserver.service.type=NodePort"),
+            "service.type",
+        ),
+        ("production", ("--set", "ingress.tlsSecret="), "ingress.tlsSecret"),
     ],
 )
 def test_what_cannot_work_is_refused_in_words(profile: str, words: tuple[str, ...], message: str) -> None:
-    with pytest.raises(AssertionError, match=re.escape(message)):
+    with pytest.raises(AssertionError, match=re.escape(message)) as refused:
         _render(profile, *words)
+    assert MARK not in re.sub(r"helm template.*", "", str(refused.value)), "the message repeats the secret"
 
 
 def test_the_image_is_smaller_than_two_gigabytes(node: None) -> None:

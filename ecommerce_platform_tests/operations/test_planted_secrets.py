@@ -17,11 +17,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from pydantic import BaseModel, SecretStr
 
 from ecommerce_platform.embedded import servers
 from ecommerce_platform.embedded.access import TOKEN_FILE
 from ecommerce_platform.operations.notifications import sensor
+from ecommerce_platform.secret_settings import secret_variables
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.operations.prometheus import free_port, wait_until
@@ -33,20 +33,9 @@ MARK = "Mb7XqPLANTED"
 DAY = date(2026, 1, 1)
 
 
-def secret_names(model: type[BaseModel] = Settings, prefix: str = "ECOMMERCE") -> Iterator[str]:
-    """The variable of every setting that is a secret; a new one is planted without a word here."""
-    separator = "_" if prefix == "ECOMMERCE" else "__"
-    for name, field in model.model_fields.items():
-        variable = f"{prefix}{separator}{name.upper()}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from secret_names(field.annotation, variable)
-        elif SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ())):
-            yield variable
-
-
 def planted() -> dict[str, str]:
     """A marked value for each of them; where an address is wanted, one in which the mark is the secret part."""
-    values = {name: f"{MARK}-{number}" for number, name in enumerate(secret_names())}
+    values = {name: f"{MARK}-{number}" for number, name in enumerate(secret_variables(Settings))}
     # Both stand-ins ask for the same password, which is planted, too.
     values["ECOMMERCE_CLICKHOUSE__PASSWORD"] = values["ECOMMERCE_SNOWFLAKE__PASSWORD"]
     return {
@@ -179,7 +168,7 @@ def do_everything(found: Installation) -> None:
 
 
 def test_every_secret_setting_is_planted() -> None:
-    names = set(secret_names())
+    names = set(secret_variables(Settings))
     assert {
         "ECOMMERCE_S3__SECRET_ACCESS_KEY",
         "ECOMMERCE_SNOWFLAKE__PASSWORD",

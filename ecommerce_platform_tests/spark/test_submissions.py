@@ -171,6 +171,69 @@ def test_pods_are_as_closed_as_they_can_be() -> None:
     assert security["allowPrivilegeEscalation"] is False
 
 
+SECRET_FILE = {"name": "key", "secret": {"secretName": "snowflake-key"}}
+PROJECTED = {"name": "both", "projected": {"sources": [{"configMap": {"name": "a"}}, {"secret": {"name": "b"}}]}}
+TRUST = {"name": "trust", "configMap": {"name": "certificates"}}
+
+
+def _pods(kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What driver and executor are given: environment, mounts, account; by one way to submit."""
+    mounts = [{"name": name, "mountPath": f"/{name}"} for name in ("key", "both", "trust")]
+    chosen = submission(
+        settings(
+            driver_service_account="driver",
+            executor_service_account="executor",
+            env_from_secrets=["ecommerce-settings"],
+            env_from_config_maps=["settings"],
+            volumes=[SECRET_FILE, PROJECTED, TRUST],
+            volume_mounts=mounts,
+        )
+    )
+    if kind == "spark-submit":
+        driver, executor = ({**pod_template(chosen, role)["spec"]} for role in ("driver", "executor"))
+        return ({**driver, **driver["containers"][0]}, {**executor, **executor["containers"][0]})
+    spec = build_application(chosen)["spec"]
+    template = spec["executor"].pop("template")["spec"]
+    driver = spec["driver"] | {"serviceAccountName": spec["driver"]["serviceAccount"]}
+    return driver, spec["executor"] | {name: template[name] for name in template if name != "containers"}
+
+
+@pytest.mark.parametrize("kind", ["spark-submit", "spark-application"])
+def test_an_executor_has_no_secret_and_no_token_and_the_driver_has_what_it_needs(kind: str) -> None:
+    driver, executor = _pods(kind)
+    assert "secretKeyRef" in json.dumps(driver["env"])
+    assert {"secretRef": {"name": "ecommerce-settings"}} in driver["envFrom"]
+    assert {"key", "both", "trust"} <= {mount["name"] for mount in driver["volumeMounts"]}
+    assert driver["serviceAccountName"] == "driver"
+    assert "secret" not in json.dumps([executor["env"], executor["envFrom"]]).lower()
+    assert executor["envFrom"] == [{"configMapRef": {"name": "settings"}}]
+    mounted = {mount["name"] for mount in executor["volumeMounts"]}
+    assert "trust" in mounted
+    assert mounted.isdisjoint({"key", "both"})
+    assert "secretName" not in json.dumps(executor.get("volumes", []))
+    assert executor["automountServiceAccountToken"] is False
+    assert executor["serviceAccountName"] == "executor"
+
+
+def test_a_secret_for_executors_is_named_on_purpose() -> None:
+    chosen = submission(settings(executor_secret_env={"STORE_KEY": "store:key"}))
+    env = pod_template(chosen, "executor")["spec"]["containers"][0]["env"]
+    assert {"name": "STORE_KEY", "valueFrom": {"secretKeyRef": {"name": "store", "key": "key"}}} in env
+
+
+def test_driver_and_executors_authenticate_and_encrypt_with_a_secret_that_nobody_sends() -> None:
+    for options in (submit_options(submission(), {}), build_application(submission())["spec"]["sparkConf"]):
+        assert options["spark.authenticate"] == "true"
+        assert options["spark.network.crypto.enabled"] == "true"
+        assert options["spark.network.crypto.saslFallback"] == "false"
+        assert "spark.authenticate.secret" not in options
+
+
+def test_every_empty_directory_has_a_size() -> None:
+    volumes = pod_template(submission(), "driver")["spec"]["volumes"]
+    assert all(volume["emptyDir"]["sizeLimit"] for volume in volumes if "emptyDir" in volume)
+
+
 def test_without_an_image_nothing_is_submitted() -> None:
     with pytest.raises(SubmissionError, match="ECOMMERCE_SPARK__KUBERNETES__IMAGE"):
         build_application(submission(settings(image=None)))

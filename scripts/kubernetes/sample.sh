@@ -35,7 +35,7 @@ spec:
           ecommerce-platform sample --days $days --orders-per-day $orders --no-faults --overwrite
           ecommerce-platform realtime load /tmp/data/realtime
       volumeMounts: [{name: tmp, mountPath: /tmp}]
-  volumes: [{name: tmp, emptyDir: {}}]
+  volumes: [{name: tmp, emptyDir: {sizeLimit: 4Gi}}]
 END
 for _ in $(seq 300); do
   phase=$(kubectl -n "$namespace" get pod "$release-sample" -o 'jsonpath={.status.phase}')

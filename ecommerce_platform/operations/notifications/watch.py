@@ -16,6 +16,7 @@ import dagster as dg
 from dagster import DagsterEventType, RunStatusChangeRecordsFilter
 
 from ecommerce_platform.operations.notifications.message import SECTION, Kind, Notification
+from ecommerce_platform.safe_text import visible
 from ecommerce_platform.settings import NotificationSettings, Settings
 
 DISCREPANCY_CHECK = ("reconciliation/order_discrepancies", "confirmed_discrepancies")
@@ -159,11 +160,14 @@ def _failed_check(evaluation: dg.AssetCheckEvaluation) -> list[FailedCheck]:
     if evaluation.passed or evaluation.severity is not dg.AssetCheckSeverity.ERROR or evaluation.blocking is False:
         return []
     orders = evaluation.metadata.get("orders")
+    # A check of dbt names rows of the warehouse in its description; those stay with the check.
+    has_rows = "failing_rows" in evaluation.metadata
+    text = "its rows are with the check" if has_rows else visible(_first_line(evaluation.description or ""))
     return [
         FailedCheck(
             evaluation.asset_key.to_user_string(),
             evaluation.check_name,
-            _first_line(evaluation.description or ""),
+            text,
             str(orders.value) if orders else "",
         )
     ]

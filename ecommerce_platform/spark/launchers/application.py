@@ -77,7 +77,11 @@ def _driver(submission: Submission) -> dict[str, Any]:
 
 def _executor(submission: Submission) -> dict[str, Any]:
     resources = submission.resources
+    kubernetes = submission.kubernetes
+    container = {"name": "spark-kubernetes-executor"}  # the template's schema asks for one; the operator completes it
     return _pod(submission, "executor") | {
+        "serviceAccount": kubernetes.executor_service_account,
+        "template": {"spec": {**pods.account(kubernetes, "executor"), "containers": [container]}},
         "instances": resources.executors,
         "cores": resources.executor_cores,
         "coreRequest": resources.executor_cpu_request,
@@ -92,9 +96,9 @@ def _pod(submission: Submission, role: Role) -> dict[str, Any]:
     return {
         "labels": submission.labels(role),
         "annotations": submission.annotations(),
-        "env": pods.environment(kubernetes),
-        "envFrom": pods.environment_sources(kubernetes),
-        "volumeMounts": pods.volume_mounts(kubernetes),
+        "env": pods.environment(kubernetes, role),
+        "envFrom": pods.environment_sources(kubernetes, role),
+        "volumeMounts": pods.volume_mounts(kubernetes, role),
         "podSecurityContext": pods.pod_security(kubernetes),
         "securityContext": pods.container_security(kubernetes),
         "nodeSelector": kubernetes.node_selector,

@@ -3,7 +3,9 @@
 What belongs here: environment, volumes, security, labels, as Kubernetes writes them. What does not: Spark's options
 (step_resources.py) and the two ways to submit (application.py, submit.py).
 
-A secret's value is never in here: the environment refers to Secrets that exist.
+A secret's value is never in here: the environment refers to Secrets that exist. Those are the driver's. An executor gets none of
+them, neither as variables nor as files, and no token of the cluster: what reading and writing the lake needs reaches its tasks
+from the driver, over Spark's own connections, which are authenticated and encrypted.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ Role = Literal["driver", "executor"]
 
 #: What the image writes to, its root file system being read-only: temporary files, and its working directory.
 _WRITABLE = {"tmp": "/tmp", "work": "/work"}  # noqa: S108 - paths in the pod
+_WRITABLE_SIZE = "4Gi"
+_SECRET_SOURCES = {"secret", "serviceAccountToken"}
 
 
 class SubmissionError(RuntimeError):
@@ -67,25 +71,40 @@ class Submission:
         return self.identity.annotations(self.scratch_uri)
 
 
-def environment(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
-    """The container's `env`: literals that are no secrets, and references to secrets."""
+def environment(kubernetes: KubernetesSettings, role: Role) -> list[dict[str, Any]]:
+    """The container's `env`: literals that are no secrets, and references to secrets (the driver's alone)."""
     literals = {"HOME": "/tmp", **kubernetes.env}  # noqa: S108 - the pod's own emptyDir
     references = []
-    for variable, reference in sorted(kubernetes.secret_env.items()):
+    of_role = kubernetes.secret_env if role == "driver" else kubernetes.executor_secret_env
+    for variable, reference in sorted(of_role.items()):
         secret, _, key = reference.partition(":")
         references.append({"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
     return [*({"name": name, "value": value} for name, value in sorted(literals.items())), *references]
 
 
-def environment_sources(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
+def environment_sources(kubernetes: KubernetesSettings, role: Role) -> list[dict[str, Any]]:
     """The container's `envFrom`."""
     maps = [{"configMapRef": {"name": name}} for name in kubernetes.env_from_config_maps]
-    return [*maps, *({"secretRef": {"name": name}} for name in kubernetes.env_from_secrets)]
+    secrets = kubernetes.env_from_secrets if role == "driver" else ()
+    return [*maps, *({"secretRef": {"name": name}} for name in secrets)]
 
 
-def volumes(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
-    """The pod's volumes."""
-    found = [*({"name": name, "emptyDir": {}} for name in _WRITABLE), *kubernetes.volumes]
+def _withheld(kubernetes: KubernetesSettings, role: Role) -> set[str]:
+    """Names of the volumes that the pod does not get: an executor none that holds a secret."""
+    if role == "driver":
+        return set()
+    return {str(volume["name"]) for volume in kubernetes.volumes if _holds_secret(volume)}
+
+
+def _holds_secret(volume: dict[str, Any]) -> bool:
+    sources = (volume.get("projected") or {}).get("sources") or []
+    return "secret" in volume or any(not source.keys().isdisjoint(_SECRET_SOURCES) for source in sources)
+
+
+def volumes(kubernetes: KubernetesSettings, role: Role = "driver") -> list[dict[str, Any]]:
+    """The pod's volumes; the driver's are all that there are."""
+    given = [volume for volume in kubernetes.volumes if volume["name"] not in _withheld(kubernetes, role)]
+    found = [*({"name": name, "emptyDir": {"sizeLimit": _WRITABLE_SIZE}} for name in _WRITABLE), *given]
     if not kubernetes.local_dir_storage_class:
         found.append({"name": "spark-local-dir-1", "emptyDir": {"sizeLimit": kubernetes.local_dir_size}})
     if kubernetes.checkpoint_claim:
@@ -94,14 +113,22 @@ def volumes(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
     return found
 
 
-def volume_mounts(kubernetes: KubernetesSettings) -> list[dict[str, Any]]:
+def volume_mounts(kubernetes: KubernetesSettings, role: Role) -> list[dict[str, Any]]:
     """Where the container finds them."""
-    found = [*({"name": name, "mountPath": path} for name, path in _WRITABLE.items()), *kubernetes.volume_mounts]
+    given = [mount for mount in kubernetes.volume_mounts if mount["name"] not in _withheld(kubernetes, role)]
+    found = [*({"name": name, "mountPath": path} for name, path in _WRITABLE.items()), *given]
     if not kubernetes.local_dir_storage_class:
         found.append({"name": "spark-local-dir-1", "mountPath": "/var/spark-local"})
     if kubernetes.checkpoint_claim:
         found.append({"name": "spark-checkpoints", "mountPath": CHECKPOINT_PATH})
     return found
+
+
+def account(kubernetes: KubernetesSettings, role: Role) -> dict[str, Any]:
+    """Whose rights the pod has. Executors talk to their driver only; the driver talks to the API server."""
+    if role == "driver":
+        return {"serviceAccountName": kubernetes.driver_service_account}
+    return {"serviceAccountName": kubernetes.executor_service_account, "automountServiceAccountToken": False}
 
 
 def pod_security(kubernetes: KubernetesSettings) -> dict[str, Any]:
@@ -125,19 +152,18 @@ def pod_template(submission: Submission, role: Role) -> dict[str, Any]:
     kubernetes = submission.kubernetes
     container = {
         "name": f"spark-kubernetes-{role}",
-        "env": environment(kubernetes),
-        "envFrom": environment_sources(kubernetes),
+        "env": environment(kubernetes, role),
+        "envFrom": environment_sources(kubernetes, role),
         "securityContext": container_security(kubernetes),
-        "volumeMounts": volume_mounts(kubernetes),
+        "volumeMounts": volume_mounts(kubernetes, role),
     }
     spec: dict[str, Any] = {
         "securityContext": pod_security(kubernetes),
         "nodeSelector": kubernetes.node_selector,
         "tolerations": kubernetes.tolerations,
-        "volumes": volumes(kubernetes),
+        "volumes": volumes(kubernetes, role),
         "containers": [container],
     }
-    # Executors talk to their driver only; the driver talks to the API server.
-    spec |= {"automountServiceAccountToken": False} if role == "executor" else {}
+    spec |= account(kubernetes, role)
     metadata = {"labels": submission.labels(role), "annotations": submission.annotations()}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

@@ -34,6 +34,11 @@ def spark_options(settings: Settings, resources: SparkResources) -> dict[str, st
     # The image holds the jars: on the class path they are opened where they lie, and are sent to no executor.
     classes = os.pathsep.join(str(jar) for jar in jar_paths(default_jars_dir(settings.spark), jar_groups(settings)))
     options = {name: value for name, value in base.items() if name not in _OF_A_LOCAL_SESSION} | {
+        # Driver and executors prove to each other that they know the driver's secret, and encrypt what they say. Spark's driver
+        # on Kubernetes makes a new secret each time and gives it to its executors in their environment.
+        "spark.authenticate": "true",
+        "spark.network.crypto.enabled": "true",
+        "spark.network.crypto.saslFallback": "false",
         "spark.driver.extraClassPath": classes,
         "spark.executor.extraClassPath": classes,
         "spark.executor.extraJavaOptions": base["spark.driver.extraJavaOptions"],

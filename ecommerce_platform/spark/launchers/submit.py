@@ -42,6 +42,7 @@ def submit_options(submission: Submission, templates: dict[str, str]) -> dict[st
         "spark.kubernetes.container.image": submission.image,
         "spark.kubernetes.container.image.pullPolicy": kubernetes.image_pull_policy,
         "spark.kubernetes.authenticate.driver.serviceAccountName": kubernetes.driver_service_account,
+        "spark.kubernetes.authenticate.executor.serviceAccountName": kubernetes.executor_service_account,
         "spark.kubernetes.driver.pod.name": driver_name(name),
         "spark.kubernetes.executor.podNamePrefix": name,
         # The launcher watches; the submission's own process ends as soon as the pod is made.

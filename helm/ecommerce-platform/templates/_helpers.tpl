@@ -11,12 +11,12 @@
 {{- define "platform.image" -}}
 {{- if not .Values.image.tag }}{{ fail "image.tag is empty: name the git revision that the image was built from" }}{{ end -}}
 {{- if eq .Values.image.tag "latest" }}{{ fail "image.tag is latest: an upgrade could not tell two images apart; name the git revision" }}{{ end -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag }}
+{{ .Values.image.repository }}:{{ .Values.image.tag }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{- define "platform.standInImage" -}}
 {{- $tag := .Values.standIns.image.tag | default (printf "%s-embedded" .Values.image.tag) -}}
-{{ .Values.standIns.image.repository | default .Values.image.repository }}:{{ $tag }}
+{{ .Values.standIns.image.repository | default .Values.image.repository }}:{{ $tag }}{{ with .Values.standIns.image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{/* Labels of an object; call with a dict of root and component. */}}
@@ -31,6 +31,17 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 app.kubernetes.io/name: ecommerce-platform
 app.kubernetes.io/instance: {{ include "platform.name" .root }}
 app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/* The names of the webserver: its service's, and the ingress's. */}}
+{{- define "platform.uiHosts" -}}
+{{- $service := printf "%s-webserver" (include "platform.name" .) -}}
+{{- $hosts := list $service -}}
+{{- range $tail := list "" ".svc" ".svc.cluster.local" -}}
+{{- $hosts = append $hosts (printf "%s.%s%s" $service $.Release.Namespace $tail) -}}
+{{- end -}}
+{{- if .Values.ingress.host }}{{ $hosts = append $hosts .Values.ingress.host }}{{ end -}}
+{{- toJson (concat $hosts .Values.webserver.hosts) -}}
 {{- end }}
 
 {{- define "platform.podSecurity" -}}
@@ -62,6 +73,14 @@ imagePullSecrets:
 {{ include "platform.name" . }}-postgresql.{{ .Release.Namespace }}.svc
 {{- else -}}
 {{ required "postgresql.host names the external database, as postgresql.enabled is false" .Values.postgresql.host }}
+{{- end -}}
+{{- end }}
+
+{{/* Whether connections to the database are encrypted, and its server verified: in production, unless the values say otherwise. */}}
+{{- define "platform.databaseTls" -}}
+{{- if and (eq .Values.profile "production") .Values.postgresql.tls -}}
+{{- if .Values.postgresql.enabled }}{{ fail "postgresql.enabled in profile production: the chart's own database has no TLS. Name an external one (postgresql.host), or say with postgresql.tls=false that connections to it are not encrypted" }}{{ end -}}
+true
 {{- end -}}
 {{- end }}
 
@@ -97,7 +116,7 @@ imagePullSecrets:
 
 {{/* Volumes of every pod but the instance's: what is written goes to an emptyDir. */}}
 {{- define "platform.volumes" -}}
-- {name: tmp, emptyDir: {}}
+- {name: tmp, emptyDir: {sizeLimit: {{ .Values.podSecurity.tmpSize }}}}
 {{- if .Values.secretFiles.existingSecret }}
 - name: secret-files
   secret: {secretName: {{ .Values.secretFiles.existingSecret }}, defaultMode: 288}

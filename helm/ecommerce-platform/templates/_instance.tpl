@@ -18,6 +18,9 @@ storage:
       username: {{ .Values.postgresql.user }}
       password: {env: DAGSTER_PG_PASSWORD}
       db_name: {{ .Values.postgresql.database }}
+      {{- if include "platform.databaseTls" . }}
+      params: {sslmode: verify-full, sslrootcert: system}
+      {{- end }}
 local_artifact_storage:
   module: dagster.core.storage.root
   class: LocalArtifactStorage
@@ -115,7 +118,7 @@ run_launcher:
         tolerations: {{- toYaml . | nindent 10 }}
         {{- end }}
         volumes:
-          - {name: tmp, empty_dir: {}}
+          - {name: tmp, empty_dir: {size_limit: {{ .Values.workloads.tmpSize }}}}
           {{- if .Values.dagster.computeLogs.enabled }}
           - {name: compute-logs, persistent_volume_claim: {claim_name: {{ $name }}-compute-logs}}
           {{- end }}
@@ -142,6 +145,7 @@ run_launcher:
   "ECOMMERCE_SPARK__KUBERNETES__IMAGE" (include "platform.image" .)
   "ECOMMERCE_SPARK__KUBERNETES__IMAGE_PULL_POLICY" .Values.image.pullPolicy
   "ECOMMERCE_SPARK__KUBERNETES__DRIVER_SERVICE_ACCOUNT" (printf "%s-spark" $name)
+  "ECOMMERCE_SPARK__KUBERNETES__EXECUTOR_SERVICE_ACCOUNT" (printf "%s-executor" $name)
   "ECOMMERCE_SPARK__KUBERNETES__INSTANCE" $name
   "ECOMMERCE_SPARK__KUBERNETES__POD_LABELS" (dict "app.kubernetes.io/name" "ecommerce-platform" "app.kubernetes.io/instance" $name | toJson)
   "ECOMMERCE_SPARK__KUBERNETES__ENV_FROM_CONFIG_MAPS" (list (printf "%s-settings" $name) | toJson)
@@ -159,7 +163,10 @@ run_launcher:
 {{- end }}
 {{- if include "platform.catalogInDatabase" . }}
 {{- $_ := set $own "ECOMMERCE_LAKEHOUSE__CATALOG_TYPE" "sql" }}
-{{- $_ := set $own "ECOMMERCE_LAKEHOUSE__CATALOG_URI" (printf "postgresql://%s:%v/%s" (include "platform.postgresHost" .) .Values.postgresql.port .Values.postgresql.catalogDatabase) }}
+{{- $_ := set $own "ECOMMERCE_LAKEHOUSE__CATALOG_URI" (printf "postgresql://%s:%v/%s%s" (include "platform.postgresHost" .) .Values.postgresql.port .Values.postgresql.catalogDatabase (ternary "?sslmode=verify-full" "" (not (empty (include "platform.databaseTls" .))))) }}
+{{- if and (eq .Values.profile "production") (not .Values.postgresql.tls) }}
+{{- $_ := set $own "ECOMMERCE_UNENCRYPTED" "[\"catalog\"]" }}
+{{- end }}
 {{- $_ := set $own "ECOMMERCE_LAKEHOUSE__CATALOG_USER" .Values.postgresql.user }}
 {{- $_ := set $own "ECOMMERCE_SPARK__KUBERNETES__SECRET_ENV" (dict "ECOMMERCE_LAKEHOUSE__CATALOG_PASSWORD" (printf "%s:password" (include "platform.databaseSecret" .)) | toJson) }}
 {{- end }}
