@@ -24,7 +24,7 @@ from ecommerce_platform.operations.notifications.outbox import (
 )
 from ecommerce_platform.operations.notifications.receivers import post as send_post
 from ecommerce_platform.operations.notifications.sensor import State, build_sensor, tick
-from ecommerce_platform.operations.notifications.watch import Position, day_due, read_news
+from ecommerce_platform.operations.notifications.watch import Position, _failed_check, day_due, read_news
 from ecommerce_platform.settings import NotificationSettings, Settings, load_settings
 from ecommerce_platform_tests.operations.webhook_receiver import Receiver, receiver
 
@@ -260,6 +260,20 @@ def test_the_text_of_an_error_stays_in_the_run(office: Office, post: Receiver) -
     (body,) = post.bodies
     assert "ValueError" in body["text"]
     assert "is no number" not in json.dumps(body)
+
+
+def test_the_rows_of_a_failing_check_stay_with_the_check() -> None:
+    failed = dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(["staging", "orders"]),
+        check_name="amount_not_negative",
+        passed=False,
+        severity=dg.AssetCheckSeverity.ERROR,
+        blocking=True,
+        description="failed for 1 row: id=5 email=ana@example.com",
+        metadata={"failing_rows": dg.MetadataValue.md("| id | email |")},
+    )
+    (check,) = _failed_check(failed)
+    assert check.text == "its rows are with the check"
 
 
 def test_one_dead_receiver_does_not_keep_another_from_its_messages(office: Office, post: Receiver) -> None:

@@ -23,6 +23,10 @@ from ecommerce_platform.embedded.access import TOKEN_FILE
 from ecommerce_platform.operations.notifications import sensor
 from ecommerce_platform.secret_settings import secret_variables
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
+from ecommerce_platform.spark.launchers.application import build_application
+from ecommerce_platform.spark.launchers.identity import StepIdentity
+from ecommerce_platform.spark.launchers.pods import Submission, pod_template
+from ecommerce_platform.spark.launchers.submit import submit_options
 from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.operations.prometheus import free_port, wait_until
 from ecommerce_platform_tests.s3_server import s3_bucket
@@ -176,6 +180,29 @@ def test_every_secret_setting_is_planted() -> None:
     } <= names
     assert {"ECOMMERCE_NOTIFICATIONS__SLACK_URL", "ECOMMERCE_NOTIFICATIONS__WEBHOOK_TOKEN"} <= names
     assert len(names) >= 9
+
+
+def test_the_pods_of_a_step_hold_no_secret_and_executors_no_way_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in planted().items():
+        monkeypatch.setenv(name, value)
+    kubernetes = {
+        "IMAGE": "registry.example/app:1",
+        "ENV_FROM_SECRETS": json.dumps(["ecommerce-settings"]),
+        "SECRET_ENV": json.dumps({name: f"ecommerce-settings:{name}" for name in planted()}),
+        "VOLUMES": json.dumps([{"name": "key", "secret": {"secretName": "snowflake-key"}}]),
+        "VOLUME_MOUNTS": json.dumps([{"name": "key", "mountPath": "/key"}]),
+    }
+    for name, value in kubernetes.items():
+        monkeypatch.setenv(f"ECOMMERCE_SPARK__KUBERNETES__{name}", value)
+    identity = StepIdentity("0a1b2c3d", "change_events", 1, "", ())
+    step = Submission(identity, "s3://scratch/steps", "0" * 64, "local:///x.py", load_settings())
+    executor = json.dumps([pod_template(step, "executor"), build_application(step)["spec"]["executor"]])
+    sent = json.dumps([pod_template(step, "driver"), build_application(step), submit_options(step, {})])
+    assert MARK not in sent + executor
+    assert "secretKeyRef" in sent
+    assert "secretKeyRef" not in executor
+    assert "secretRef" not in executor
+    assert "secretName" not in executor
 
 
 def test_the_secrets_were_really_used(used: Installation) -> None:
