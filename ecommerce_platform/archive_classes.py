@@ -1,4 +1,6 @@
-"""`python -m ecommerce_platform.archive_classes`: writes the archive of Spark's classes, once; `make setup` calls it.
+"""`python -m ecommerce_platform.archive_classes`: writes the archive of Spark's classes, once; `make archive` calls it.
+
+With `--in-background`, as after `make demo`, another process writes it, and this one ends at once.
 
 What belongs here: a small day's work in a folder of its own, so that the JVM has loaded what days need. What does not: where the
 archive lies and how it is used (spark/class_archive.py).
@@ -91,15 +93,35 @@ def _end_jvm() -> None:
     process.wait(_SECONDS_TO_WRITE)
 
 
+def archive_in_background(log: Path) -> bool:
+    """Starts a process of low priority that writes the archive, unless it is there; returns whether it did."""
+    if archive_path(ensure_jars(default_jars_dir(load_settings().spark), frozenset({CORE}))).exists():
+        return False
+    with log.open("ab") as output:
+        subprocess.Popen(
+            ["nice", "-n", "10", sys.executable, "-m", "ecommerce_platform.archive_classes"],  # noqa: S607
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return True
+
+
 def main() -> int:
     """Exit code 0 also without an archive, which nothing needs: Spark starts some seconds later then."""
     started = time.monotonic()
+    log = Path(sys.prefix) / "class-archives.log"
     try:
-        if ensure_archive():
-            seconds = time.monotonic() - started
-            print(f"setup: Spark's classes archived in {seconds:.0f} s; each start of Spark is seconds shorter for it")
-    except Exception as error:  # noqa: BLE001 - said, and nothing depends on it
-        print(f"setup: no archive of Spark's classes, so that Spark starts more slowly: {error}", file=sys.stderr)
+        if "--in-background" in sys.argv[1:]:
+            if archive_in_background(log):
+                print(f"Spark's classes are archived in the background, for shorter starts from then on ({log}).")
+        elif ensure_archive():
+            print(
+                f"Spark's classes archived in {time.monotonic() - started:.0f} s; each start of Spark is shorter for it"
+            )
+    except Exception as error:  # noqa: BLE001 - reported, and nothing depends on it
+        print(f"no archive of Spark's classes, so that Spark starts more slowly: {error}", file=sys.stderr)
     return 0
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv with the pinned packages, fetches the pinned jars and archives Spark's classes; does nothing when all are there. Used by `make setup`.
+# Makes .venv with the pinned packages and fetches the pinned jars; does nothing when all are there. Used by `make setup`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,6 +33,8 @@ stamp=.venv/.setup-$lock_digest
 
 check_java
 if [ ! -e "$stamp" ]; then
+  # Another checkout's environment would run this checkout's code from then on.
+  [ ! -L .venv ] || fail ".venv is a link to $(readlink .venv), which fits other packages: run make setup in that checkout."
   python=$(find_python)
   echo "setup: virtual environment with $("$python" --version)"
   if [ ! -x .venv/bin/python ]; then
@@ -50,11 +52,3 @@ if [ ! -e "$stamp" ]; then
   touch "$stamp"
 fi
 .venv/bin/python -m ecommerce_platform.spark.jars
-# Anew for other packages or another Java: the archive fits no other.
-archived=.venv/class-archives/for-$lock_digest-$("${JAVA_HOME:+$JAVA_HOME/bin/}java" -version 2>&1 | sha256sum | cut -c1-8)
-if [ ! -e "$archived" ]; then
-  .venv/bin/python -m ecommerce_platform.archive_classes
-  mkdir -p .venv/class-archives
-  rm -f .venv/class-archives/for-*
-  touch "$archived"
-fi

@@ -33,12 +33,13 @@ class JarError(RuntimeError):
 
 @dataclass(frozen=True)
 class Jar:
-    """One pinned jar: Maven coordinates, SHA-256, and the group of those who need it."""
+    """One pinned jar: Maven coordinates, SHA-256, size in MB (10^6 bytes), and the group of those who need it."""
 
     organisation: str
     artifact: str
     revision: str
     sha256: str
+    megabytes: int
     group: str = CORE
 
     @property
@@ -56,14 +57,20 @@ PINNED = (
         "iceberg-spark-runtime-4.1_2.13",
         "1.11.0",
         "d6ea6c5d099288daeb7d5a92061bd3d7d8f296492632b42378e5f2f0e3066242",
+        48,
     ),
-    Jar("org.xerial", "sqlite-jdbc", "3.50.3.0", "a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08"),
-    Jar("org.postgresql", "postgresql", "42.7.8", "2a32a9dcbc42d67a50ad3a0de5efd102c8d2be46720045f2cbd6689f160ab7c7"),
+    Jar(
+        "org.xerial", "sqlite-jdbc", "3.50.3.0", "a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08", 15
+    ),
+    Jar(
+        "org.postgresql", "postgresql", "42.7.8", "2a32a9dcbc42d67a50ad3a0de5efd102c8d2be46720045f2cbd6689f160ab7c7", 1
+    ),
     Jar(
         "org.apache.iceberg",
         "iceberg-aws-bundle",
         "1.11.0",
         "38f01da7e96850cdd05e6616d758b77b43314b712a8808e3f9a824d56976162f",
+        64,
         S3,
     ),
     Jar(
@@ -71,6 +78,7 @@ PINNED = (
         "hadoop-aws",
         "3.4.2",
         "d2d24e6b715b5656b9d238bf13b6682a07e2004dd36aad74a73aeb854319f4d9",
+        1,
         S3,
     ),
     # The bundle lacks the transfer manager that S3A starts up with.
@@ -79,6 +87,7 @@ PINNED = (
         "s3-transfer-manager",
         "2.44.4",
         "dbcad736b19f6eb8471f9edf027d9fffe994228f25f415894efd01fd80cb6c02",
+        1,
         S3,
     ),
 )
@@ -154,7 +163,7 @@ def fetch(jars_dir: Path, jar: Jar) -> None:
         *("-notransitive", "-confs", "default", "-types", "jar"),
         *("-retrieve", str(jars_dir / "[artifact]-[revision].[ext]")),
     ]
-    print(f"fetching {jar.coordinates} into {jars_dir}", file=sys.stderr, flush=True)
+    print(f"setup: fetching {jar.file_name}, {jar.megabytes} MB", file=sys.stderr, flush=True)
     try:
         answer = subprocess.run(  # noqa: S603 - pinned names only
             command, capture_output=True, text=True, check=False, timeout=FETCH_SECONDS
@@ -202,8 +211,7 @@ def _only_one_process(jars_dir: Path) -> Iterator[None]:
 def main() -> int:
     """`python -m ecommerce_platform.spark.jars`: what `make setup` calls."""
     try:
-        for path in ensure_jars(default_jars_dir(load_settings().spark)):
-            print(path)
+        ensure_jars(default_jars_dir(load_settings().spark))
     except (JarError, JavaError, SettingsError) as error:
         print(error, file=sys.stderr)
         return 1

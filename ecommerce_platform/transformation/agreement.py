@@ -51,7 +51,7 @@ class Basis:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What was measured. `compared` is false when the two sides know different days, which is no disagreement."""
+    """What was measured. `compared` is false when the two sides hold different days, or may: such rows are no difference."""
 
     compared: bool
     only_in_dbt: int = 0
@@ -69,6 +69,14 @@ def compare(connection: SnowflakeConnection, comparison: Comparison, span: Busin
     by_dbt, by_spark = _basis_of_dbt(connection, span), _basis_of_spark(connection, comparison.spark_name)
     if by_spark is None or by_dbt != by_spark:
         return Agreement(compared=False, message=_why_not(by_dbt, by_spark))
+    if _is_half_built(connection):
+        return Agreement(
+            compared=False,
+            message=(
+                "not compared: a build of the models broke off, or built some of them: STAGING.BASE_LANDING_DAYS and "
+                f"{APPLIED_DAYS} name different loads; materialize all models"
+            ),
+        )
     columns = ", ".join(quoted(column.name) for column in SPARK_BUSINESS_COLUMNS[comparison.spark_name])
     model, spark = comparison.relation, spark_table(comparison.spark_name)
     only_in_dbt, first = _difference(connection, columns, model, spark)
@@ -90,6 +98,17 @@ def _difference(connection: SnowflakeConnection, columns: str, left: str, right:
         f"select count(*) over () as differing_rows, {columns} from differing limit {_EXAMPLES}",
     )
     return (int(rows[0][0]) if rows else 0, [", ".join(map(str, row[1:])) for row in rows])
+
+
+def _is_half_built(connection: SnowflakeConnection) -> bool:
+    """Whether models may hold loads that no finished build has applied."""
+    frozen = "select table_name, date, batch_id from STAGING.BASE_LANDING_DAYS"
+    applied = f"select table_name, date, batch_id from {APPLIED_DAYS}"
+    rows = fetch_all(
+        connection,
+        f"select count(*) from (({frozen} except {applied}) union all ({applied} except {frozen})) as differing",
+    )
+    return bool(rows[0][0])
 
 
 def _basis_of_dbt(connection: SnowflakeConnection, span: BusinessSpan) -> Basis:

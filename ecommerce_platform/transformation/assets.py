@@ -78,27 +78,29 @@ class _Step:
         self.kept = kept_lineage(target_path(dbt.settings), self.definition)
         self.reader = LineageReader(manifest)
         self.models = {model_key(node): node for node in manifest["nodes"].values() if _is_model(node)}
+        always = {key for key, node in self.models.items() if node["config"]["meta"].get("always_built")}
+        self.complete = self.context.selected_asset_keys | always >= self.models.keys()
+        self.built = self.context.selected_asset_keys | (always if self.complete else set())
 
     def run(self) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
         memory = read_memory(self.connection)
         reason = full_refresh_reason(memory, self.definition)
         self._tell(memory, reason)
-        complete = self.context.selected_asset_keys >= self.models.keys()
         try:
-            with self.dbt.run(self._request(complete, reason), self.context.run.run_id, self.lease) as run:
+            with self.dbt.run(self._request(reason), self.context.run.run_id, self.lease) as run:
                 yield from self._hand_on(run)
         except DbtRunError as error:
             raise dg.Failure(str(error), metadata={"failed": list(error.failed)}) from error
-        if complete:
+        if self.complete:
             # A part of the models is no whole: what they lack is computed when all run.
             mark_applied(self.connection, self.definition, self.lease)
 
-    def _request(self, complete: bool, reason: str | None) -> DbtRequest:
+    def _request(self, reason: str | None) -> DbtRequest:
         full_refresh, cause = reason is not None, f"computed again: {reason}" if reason else ""
         every_check = {spec.key for spec in self.context.assets_def.node_check_specs_by_output_name.values()}
-        if complete and self.context.selected_asset_check_keys >= every_check:
+        if self.complete and self.context.selected_asset_check_keys >= every_check:
             return DbtRequest(full_refresh=full_refresh, cause=cause)
-        models = [self.models[key]["name"] for key in self.context.selected_asset_keys]
+        models = [self.models[key]["name"] for key in self.built]
         tests = [key.name for key in self.context.selected_asset_check_keys]
         select = (*sorted(models), *sorted(tests))
         return DbtRequest(select=select, full_refresh=full_refresh, only_selected=True, cause=cause)
@@ -112,6 +114,8 @@ class _Step:
                 self.manifest, dagster_dbt_translator=self.translator, context=self.context
             ):
                 if isinstance(event, dg.Output):
+                    if event.output_name not in self.context.op_execution_context.selected_output_names:
+                        continue  # built all the same, and asked for by nobody
                     unique_id = raw["data"]["node_info"]["unique_id"]
                     more = self._metadata(unique_id, raw, run)
                     yield dg.Output(None, output_name=event.output_name, metadata={**event.metadata, **more})

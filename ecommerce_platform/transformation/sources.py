@@ -1,13 +1,14 @@
-"""dbt's source properties (`_staging__sources.yml`), rendered from the contracts.
+"""What dbt knows of the contracts, rendered: the sources' properties (`_staging__sources.yml`) and the macro `source_contracts`.
 
-What belongs here: text of that one file. What does not: the models' properties, which people write.
+What belongs here: text of those two files. What does not: the models' properties, which people write.
 
-`python -m ecommerce_platform.transformation.sources` writes the file; a test holds it equal to what is rendered.
+`python -m ecommerce_platform.transformation.sources` writes the files; a test holds them equal to what is rendered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -17,11 +18,13 @@ from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform.transformation.files import write_whole
 
 SOURCES_FILE = Path("models") / "staging" / "_staging__sources.yml"
+CONTRACTS_FILE = Path("macros") / "change_tracking" / "source_contracts.sql"
 SPARK_TABLES = ("customer_metrics", "product_analytics", "daily_business_metrics")
-_HEADER = (
-    "# Rendered from the contracts in ecommerce_platform/contracts by\n"
-    "# `python -m ecommerce_platform.transformation.sources`; changes made here are overwritten.\n"
+_RENDERED = (
+    "Rendered from the contracts in ecommerce_platform/contracts by\n"
+    "{indent}`python -m ecommerce_platform.transformation.sources`; changes made here are overwritten."
 )
+_HEADER = f"# {_RENDERED.format(indent='# ')}\n"
 _LEDGER_COLUMNS = (
     Column("table_name", LogicalType.TEXT, "Source table."),
     Column("date", LogicalType.DATE, "Landing day."),
@@ -31,7 +34,7 @@ _LEDGER_COLUMNS = (
 
 def render_sources(contracts: Mapping[str, Contract]) -> str:
     """The whole file: RAW tables, what later loads replaced there, and the load ledger; then Spark's copies."""
-    raw = [_raw_table(contracts[name]) for name in SOURCE_TABLES]
+    raw = [_table(name, contracts[name].description, contracts[name].raw_columns) for name in SOURCE_TABLES]
     superseded = [
         _table(
             f"superseded_{name}",
@@ -62,11 +65,22 @@ def render_sources(contracts: Mapping[str, Contract]) -> str:
     return _HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _raw_table(contract: Contract) -> dict[str, object]:
-    described = _table(contract.table, contract.description, contract.raw_columns)
-    if contract.first_day:
-        described["config"] = {"meta": {"first_day": contract.first_day.isoformat()}}
-    return described
+def render_contracts(contracts: Mapping[str, Contract]) -> str:
+    """The macro that models read: each table's columns, text columns, and the landing day from which on it counts."""
+    tables = "".join(
+        f"        '{name}': {{\n"
+        f"            'columns': {list(contracts[name].column_names)},\n"
+        f"            'texts': {list(contracts[name].text_columns)},\n"
+        f"            'first_day': {_literal(contracts[name].first_day)},\n"
+        "        },\n"
+        for name in SOURCE_TABLES
+    )
+    header = f"{{#-\n    {_RENDERED.format(indent='    ')}\n-#}}\n"
+    return f"{header}{{% macro source_contracts() -%}}\n    {{{{ return({{\n{tables}    }}) }}}}\n{{%- endmacro %}}\n"
+
+
+def _literal(day: date | None) -> str:
+    return "none" if day is None else repr(day.isoformat())
 
 
 def _table(name: str, description: str, columns: Iterable[Column]) -> dict[str, object]:
@@ -79,14 +93,18 @@ def _column(column: Column) -> dict[str, str]:
 
 
 def refresh_sources(project_dir: Path) -> bool:
-    """Writes the file anew when the contracts have changed since; tells whether it did. A column is thus added in one file."""
-    path = project_dir / SOURCES_FILE
-    text = render_sources(load_contracts())
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text)
-    return True
+    """Writes the files again when the contracts have changed since; returns whether it wrote any."""
+    contracts = load_contracts()
+    rendered = {SOURCES_FILE: render_sources(contracts), CONTRACTS_FILE: render_contracts(contracts)}
+    stale = [
+        name
+        for name, text in rendered.items()
+        if not (project_dir / name).exists() or (project_dir / name).read_text(encoding="utf-8") != text
+    ]
+    for name in stale:
+        (project_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(project_dir / name, rendered[name])
+    return bool(stale)
 
 
 def main() -> None:

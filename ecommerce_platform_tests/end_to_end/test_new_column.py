@@ -58,15 +58,8 @@ def changed_contracts(folder: Path) -> Path:
 
 
 def changed_models(folder: Path) -> Path:
-    """The dbt project with the column among the source's, and in the two models that carry order lines."""
+    """The dbt project with the column in the one model that people write for it."""
     shutil.copytree(PROJECT_DIR / "dbt_project", folder, ignore=shutil.ignore_patterns("target", "logs"))
-    columns = folder / "macros" / "change_tracking" / "snapshot_changes.sql"
-    listed = "'quantity', 'unit_price', 'created_at'"
-    assert listed in columns.read_text()
-    columns.write_text(columns.read_text().replace(listed, "'quantity', 'unit_price', 'gift_note', 'created_at'"))
-    base = folder / "models" / "staging" / "base" / "base_order_items.sql"
-    text = base.read_text().replace("        unit_price,\n", "        unit_price,\n        gift_note,\n")
-    base.write_text(text.replace("    ranked.unit_price,\n", "    ranked.unit_price,\n    ranked.gift_note,\n"))
     staging = folder / "models" / "staging" / "stg_order_items_enhanced.sql"
     text = staging.read_text()
     for alias, indent in (("items", 8), ("timed", 8), ("priced", 4)):

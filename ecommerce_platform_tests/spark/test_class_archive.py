@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ecommerce_platform import archive_classes
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.spark import class_archive
 from ecommerce_platform.spark.jars import CORE, default_jars_dir, ensure_jars
@@ -33,6 +34,19 @@ def test_without_an_archive_the_jvm_gets_no_option(
     assert f"-XX:SharedArchiveFile={class_archive.archive_path(jars)}" in class_archive.archive_options(jars)
 
 
+def test_an_archive_is_written_in_the_background_when_there_is_none(
+    jars: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(class_archive, "archive_folder", lambda: tmp_path)
+    monkeypatch.setattr(archive_classes.subprocess, "Popen", lambda command, **_: started.append(command))
+    assert archive_classes.archive_in_background(tmp_path / "log")
+    assert started == [["nice", "-n", "10", sys.executable, "-m", archive_classes.__name__]]
+    class_archive.archive_path(jars).touch()
+    assert not archive_classes.archive_in_background(tmp_path / "log")
+    assert len(started) == 1
+
+
 def test_another_java_or_class_path_has_another_archive(
     jars: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,7 +59,7 @@ def test_another_java_or_class_path_has_another_archive(
 
 def test_sparks_classes_come_from_the_archive(jars: tuple[Path, ...], tmp_path: Path) -> None:
     if not class_archive.archive_path(jars).exists():
-        pytest.skip("make setup could write no archive with this Java, and said so")
+        pytest.skip("no archive: make archive writes one")
     log = tmp_path / "classes.log"
     settings = load_settings(data_dir=tmp_path / "data")
     told = f"{application_options(settings, jars)[_OPTIONS]} -Xlog:class+load=info:file={log}"

@@ -23,7 +23,7 @@ from ecommerce_platform.spark.jars import (
 from ecommerce_platform.spark.java import JavaError, parse_version, require_java
 
 CONTENT = b"a small jar"
-SMALL = Jar("org.example", "small", "1.0", hashlib.sha256(CONTENT).hexdigest())
+SMALL = Jar("org.example", "small", "1.0", hashlib.sha256(CONTENT).hexdigest(), 1)
 
 
 def test_a_jar_that_is_there_is_checked_and_not_fetched(tmp_path: Path) -> None:
@@ -51,12 +51,12 @@ def test_a_jar_that_changes_after_its_check_is_read_again(tmp_path: Path) -> Non
 def test_another_pin_makes_an_old_stamp_worthless(tmp_path: Path) -> None:
     (tmp_path / "small-1.0.jar").write_bytes(CONTENT)
     ensure_jars(tmp_path, pinned=(SMALL,))
-    assert not is_verified(tmp_path, Jar("org.example", "small", "1.0", "0" * 64))
+    assert not is_verified(tmp_path, Jar("org.example", "small", "1.0", "0" * 64, 1))
 
 
 def test_only_the_jars_of_the_wanted_groups_are_asked_for(tmp_path: Path) -> None:
     (tmp_path / "small-1.0.jar").write_bytes(CONTENT)
-    other = Jar("org.example", "other", "1.0", "0" * 64, group="s3")
+    other = Jar("org.example", "other", "1.0", "0" * 64, 1, group="s3")
     assert ensure_jars(tmp_path, frozenset({CORE}), (SMALL, other)) == (tmp_path / "small-1.0.jar",)
 
 

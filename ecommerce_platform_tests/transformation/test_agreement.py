@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
+from ecommerce_platform.analytics.compute import PublishedInput
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.transformation.agreement import COMPARISONS, compare
-from ecommerce_platform.warehouse.connection import execute
+from ecommerce_platform.warehouse.connection import execute, fetch_all
 from ecommerce_platform.warehouse.ddl import names_of, spark_table
 from ecommerce_platform.warehouse.spark_columns import SPARK_BUSINESS_COLUMNS
 from ecommerce_platform_tests.transformation.conftest import Transform
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 SPAN = BusinessSpan.of(load_settings())
 
 
-def copy_to_spark(connection: SnowflakeConnection, basis: str) -> None:
+def copy_to_spark(connection: SnowflakeConnection, basis: str, days: tuple[date, ...] = (date(2026, 1, 1),)) -> None:
     """As if Spark had computed, from `basis`, what dbt did."""
     execute(connection, "delete from STAGING.SPARK_LOADS")
     for comparison in COMPARISONS:
@@ -30,19 +32,22 @@ def copy_to_spark(connection: SnowflakeConnection, basis: str) -> None:
         execute(connection, f"insert into {spark} ({columns}) select {columns} from {comparison.relation}")
         execute(
             connection,
-            "insert into STAGING.SPARK_LOADS (table_name, applied_days, as_of_day, basis) values (%s, 1, '2026-01-01', %s)",
-            (comparison.spark_name, basis),
+            "insert into STAGING.SPARK_LOADS (table_name, applied_days, as_of_day, basis) values (%s, %s, %s, %s)",
+            (comparison.spark_name, len(days), days[-1], basis),
         )
+
+
+def spark_computed_the_applied_days(connection: SnowflakeConnection) -> None:
+    """As if Spark had computed what dbt did, from the days that dbt applied."""
+    rows = fetch_all(connection, "select table_name, date, batch_id from STAGING.APPLIED_DAYS")
+    contents = {(table, day): batch.rsplit("-", 1)[1] for table, day, batch in rows}
+    days = tuple(sorted({day for _, day, _ in rows}))
+    copy_to_spark(connection, PublishedInput(days, contents, {}, SPAN).basis, days)
 
 
 def test_equal_different_and_not_comparable_are_told_apart(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
-    from datetime import date
-
-    from ecommerce_platform.analytics.compute import PublishedInput
-    from ecommerce_platform.warehouse.connection import fetch_all
-
     load_day(
         connection,
         "2026-01-01",
@@ -52,10 +57,7 @@ def test_equal_different_and_not_comparable_are_told_apart(
     execute(connection, "delete from STAGING.SPARK_LOADS")
     assert {compare(connection, comparison, SPAN).compared for comparison in COMPARISONS} == {False}
 
-    day = date(2026, 1, 1)
-    loaded = fetch_all(connection, "select table_name, batch_id from RAW.LOAD_LEDGER")
-    contents = {(table, day): batch.rsplit("-", 1)[1] for table, batch in loaded}
-    copy_to_spark(connection, PublishedInput((day,), contents, {}, SPAN).basis)
+    spark_computed_the_applied_days(connection)
     equal = [compare(connection, comparison, SPAN) for comparison in COMPARISONS]
     assert {(outcome.compared, outcome.passed) for outcome in equal} == {(True, True)}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.transformation.agreement import COMPARISONS, compare
 from ecommerce_platform.transformation.applied import read_memory
 from ecommerce_platform.transformation.assets import build_assets
 from ecommerce_platform.transformation.checks import build_checks
@@ -15,12 +16,14 @@ from ecommerce_platform.warehouse.connection import execute
 from ecommerce_platform.warehouse.resource import build_resources as warehouse_resources
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
 from ecommerce_platform_tests.transformation.tables import read
+from ecommerce_platform_tests.transformation.test_agreement import SPAN, spark_computed_the_applied_days
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 DAYS = ("2026-01-01", "2026-01-02")
 DAILY = dg.AssetKey(["marts", "daily_business_metrics"])
+SNAPSHOT_CHANGES = dg.AssetKey(["staging", "base_snapshot_changes"])
 
 
 def materialize(settings: Settings, selection: Any = None, partition_range: tuple[str, str] = DAYS) -> Any:
@@ -80,6 +83,32 @@ def test_one_mart_alone_is_built_and_marks_no_day(
     assert result.success
     assert {event.asset_key for event in result.get_asset_materialization_events()} == {DAILY}
     assert [str(day) for day in read_memory(connection).pending_days] == [DAYS[1]]
+
+
+def test_the_marts_and_what_they_need_are_a_whole_build(
+    transformation_settings: Settings, connection: SnowflakeConnection
+) -> None:
+    small_history(connection)
+    result = materialize(transformation_settings, selection=dg.AssetSelection.groups("marts").upstream())
+    assert result.success
+    assert SNAPSHOT_CHANGES not in {event.asset_key for event in result.get_asset_materialization_events()}
+    assert read_memory(connection).pending_days == ()
+    assert read(connection, "STAGING.BASE_SNAPSHOT_CHANGES") == []
+
+
+def test_models_of_a_part_are_not_compared_with_spark(
+    transformation_settings: Settings, connection: SnowflakeConnection
+) -> None:
+    small_history(connection)
+    assert materialize(transformation_settings).success
+    spark_computed_the_applied_days(connection)
+    assert compare(connection, COMPARISONS[0], SPAN).compared
+    load_day(connection, DAYS[1], [order(2, 9, "2026-01-02", user_id=1)])
+    selection = dg.AssetSelection.all() - dg.AssetSelection.assets(SNAPSHOT_CHANGES, DAILY)
+    assert materialize(transformation_settings, selection=selection).success
+    outcome = compare(connection, COMPARISONS[0], SPAN)
+    assert not outcome.compared
+    assert "built some of them" in outcome.message
 
 
 def test_a_failed_test_fails_the_run_and_the_next_mends_it(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.lineage import LineageReader
 from ecommerce_platform.transformation.project import (
@@ -21,25 +22,29 @@ from ecommerce_platform.transformation.project import (
     target_path,
 )
 from ecommerce_platform.transformation.runner import DbtRequest, build_arguments, dbt_run
-from ecommerce_platform.transformation.sources import SOURCES_FILE, refresh_sources, render_sources
+from ecommerce_platform.transformation.sources import (
+    CONTRACTS_FILE,
+    SOURCES_FILE,
+    refresh_sources,
+    render_contracts,
+    render_sources,
+)
 from ecommerce_platform_tests.snowflake_dialect import assert_snowflake
 
 PROJECT = PROJECT_DIR / "dbt_project"
 
 
-def test_the_sources_are_those_of_the_contracts() -> None:
-    written = (PROJECT / SOURCES_FILE).read_text(encoding="utf-8")
-    assert written == render_sources(load_contracts()), "run python -m ecommerce_platform.transformation.sources"
+@pytest.mark.parametrize(("file", "render"), [(SOURCES_FILE, render_sources), (CONTRACTS_FILE, render_contracts)])
+def test_what_dbt_knows_of_the_contracts_is_rendered(
+    file: Path, render: Callable[[Mapping[str, Contract]], str]
+) -> None:
+    written = (PROJECT / file).read_text(encoding="utf-8")
+    assert written == render(load_contracts()), "run python -m ecommerce_platform.transformation.sources"
 
 
 def test_the_projects_defaults_are_those_of_the_settings() -> None:
     project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
     assert project["vars"] == project_vars(load_settings())
-
-
-def test_the_source_tables_are_those_of_the_contracts() -> None:
-    macro = (PROJECT / "macros" / "change_tracking" / "source_tables.sql").read_text(encoding="utf-8")
-    assert str(list(SOURCE_TABLES)) in macro
 
 
 def test_an_unchanged_project_is_not_parsed_again(transformation_settings: Settings) -> None:
@@ -103,6 +108,7 @@ def test_all_compiled_sql_is_snowflakes_and_its_columns_are_traced(transformatio
 def test_a_changed_contract_rewrites_the_sources_and_an_unchanged_one_does_not(tmp_path: Path) -> None:
     assert refresh_sources(tmp_path)
     assert not refresh_sources(tmp_path)
-    (tmp_path / SOURCES_FILE).write_text("stale")
-    assert refresh_sources(tmp_path)
+    for file in (SOURCES_FILE, CONTRACTS_FILE):
+        (tmp_path / file).write_text("stale")
+        assert refresh_sources(tmp_path)
     assert (tmp_path / SOURCES_FILE).read_text() == render_sources(load_contracts())

@@ -2,30 +2,24 @@
     Key changes (docs/definitions.md). The source tells one as a DELETE of the old key and an INSERT of the new one, at one LSN
     and source time; a large text that did not change is left out of the INSERT, whose new key has no history to take it from.
 -#}
-{#- The text columns of the source tables that have any. -#}
-{% macro text_columns() -%}
-    {{ return({
-        'users': ['email', 'first_name', 'last_name'],
-        'products': ['name', 'description', 'category'],
-        'orders': ['status', 'shipping_address'],
-    }) }}
-{%- endmacro %}
-
-
 {#- Condition: an INSERT that leaves out a text, which only a key change does. -#}
 {% macro leaves_out_a_text(table) -%}
     __op = 'INSERT'
     and (
-        {%- for column in text_columns()[table] %}
+        {%- for column in text_columns(table) %}
         {{ 'or ' if not loop.first }}{{ column }} = '{{ var("unchanged_placeholder") }}'
         {%- endfor %}
     )
 {%- endmacro %}
 
 
-{#- The events of `applied_events`, with the texts of base_moved_texts where a key change left them out. -#}
-{% macro events_with_moved_texts(table, columns, ids=none) -%}
-    {%- set texts = text_columns()[table] -%}
+{#- The events of `applied_events` with all columns, and the texts of base_moved_texts where a key change left them out. -#}
+{% macro events_with_moved_texts(table, ids=none) -%}
+    {%- set columns = source_columns(table) -%}
+    {%- set texts = text_columns(table) -%}
+    {%- if not texts -%}
+    {{ applied_events(table, columns, ids=ids) }}
+    {%- else -%}
     select
         {%- for column in columns %}
         {%- if column in texts %}
@@ -65,4 +59,5 @@
             and events.id = moved.id
             and events.__source_lsn = moved.moved_lsn
             and events.__source_ts_ms = moved.moved_at
+    {%- endif -%}
 {%- endmacro %}

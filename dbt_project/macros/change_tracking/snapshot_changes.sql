@@ -1,16 +1,3 @@
-{#- The columns that a table has in the source: what a snapshot row tells of a key. -#}
-{% macro source_columns() -%}
-    {{ return({
-        'users': ['id', 'email', 'first_name', 'last_name', 'created_at', 'updated_at'],
-        'products': [
-            'id', 'name', 'description', 'price', 'stock_quantity', 'category', 'created_at', 'updated_at'
-        ],
-        'orders': ['id', 'user_id', 'status', 'total_amount', 'shipping_address', 'created_at', 'updated_at'],
-        'order_items': ['id', 'order_id', 'product_id', 'quantity', 'unit_price', 'created_at'],
-    }) }}
-{%- endmacro %}
-
-
 {#-
     Keys with a snapshot row without an LSN that some event may precede. After an initial snapshot there are none, and the
     windows over all events of a key are spared.
@@ -33,8 +20,8 @@
     that differ, or with `deleted` when the key was gone.
 -#}
 {% macro snapshot_changes_of(table) -%}
-    {%- set columns = source_columns()[table] -%}
-    {%- set texts = text_columns().get(table, []) -%}
+    {%- set columns = source_columns(table) -%}
+    {%- set texts = text_columns(table) -%}
     {%- set compared = columns | reject('equalto', 'id') | list -%}
     select
         '{{ table }}' as table_name,
@@ -84,11 +71,7 @@
                 __source_file,
                 __source_row
             from (
-                {%- if texts %}
-                {{ events_with_moved_texts(table, columns, ids=keys_read_after_events(table)) }}
-                {%- else %}
-                {{ applied_events(table, columns, ids=keys_read_after_events(table)) }}
-                {%- endif %}
+                {{ events_with_moved_texts(table, ids=keys_read_after_events(table)) }}
             ) as events
         ) as states
     ) as compared

@@ -1,24 +1,35 @@
 {#- The source tables; a landing day counts when all of them have it that had joined by then. -#}
 {% macro source_tables() -%}
-    {{ return(['users', 'products', 'orders', 'order_items']) }}
+    {{ return(source_contracts().keys() | list) }}
 {%- endmacro %}
 
 
-{#- The landing day from which on a table counts, where its contract names one: days before it are complete without it. -#}
-{% macro first_day(table) -%}
-    {%- if execute -%}
-        {%- for source in graph.sources.values() if source.source_name == 'raw' and source.name == table -%}
-            {{ return((source.config.meta or {}).get('first_day')) }}
-        {%- endfor -%}
-    {%- endif -%}
-    {{ return(none) }}
+{#- The columns that a table has in the source. -#}
+{% macro source_columns(table) -%}
+    {{ return(source_contracts()[table]['columns']) }}
+{%- endmacro %}
+
+
+{#- Its text columns, which an event may leave out as unchanged. -#}
+{% macro text_columns(table) -%}
+    {{ return(source_contracts()[table]['texts']) }}
+{%- endmacro %}
+
+
+{#- The source tables that have text columns. -#}
+{% macro tables_with_texts() -%}
+    {%- set tables = [] -%}
+    {%- for table in source_tables() if text_columns(table) -%}
+        {%- do tables.append(table) -%}
+    {%- endfor -%}
+    {{ return(tables) }}
 {%- endmacro %}
 
 
 {#- Condition over a group of a landing day's ledger rows: each table has one that the day needs. -#}
 {% macro has_every_table(ledger) -%}
     {%- for table in source_tables() -%}
-        {%- set joined_on = first_day(table) -%}
+        {%- set joined_on = source_contracts()[table]['first_day'] -%}
         {{ ' and ' if not loop.first }}(
             count(case when {{ ledger }}.table_name = '{{ table }}' then 1 end) > 0
             {%- if joined_on %}

@@ -40,7 +40,7 @@ with touched as (
 -- A text that a key change left out comes from the old key's history, so the new key's row can change with events of
 -- another key. Key changes that leave out a text are rare: when one of the keys beside such an INSERT was touched, all
 -- rows of that table that came by one are computed again, however long the chain between them is.
-{% for table in text_columns() %}
+{% for table in tables_with_texts() %}
 {{ table }}_events as (
     select
         raw_events.id,
@@ -80,7 +80,7 @@ changed as (
         touched.entity,
         touched.id
     from touched
-    {% for table in text_columns() %}
+    {% for table in tables_with_texts() %}
     union
     select
         '{{ table }}' as entity,

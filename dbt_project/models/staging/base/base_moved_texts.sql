@@ -3,7 +3,10 @@
 -- What a key change's INSERT stands for where it leaves out a text: the old key's text before its DELETE, through as
 -- many key changes as there were. Null when nothing tells. Computed from all applied events each time: it depends on
 -- other keys.
-{% set texts = text_columns() %}
+{% set texts = {} %}
+{% for table in tables_with_texts() %}
+{% do texts.update({table: text_columns(table)}) %}
+{% endfor %}
 with recursive moving as (
     {% for table, columns in texts.items() %}
     select distinct
