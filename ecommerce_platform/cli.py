@@ -14,7 +14,7 @@ import typer
 from ecommerce_platform.commands.compare import compare
 from ecommerce_platform.commands.front import Front, options
 from ecommerce_platform.commands.ingest import ingest
-from ecommerce_platform.commands.lakehouse import contract_app, quarantine_app
+from ecommerce_platform.commands.lakehouse import contract_app, lakehouse_app, quarantine_app
 from ecommerce_platform.commands.operations import backfill_app, doctor, metrics
 from ecommerce_platform.commands.output import say, settings_or_exit
 from ecommerce_platform.commands.reconciliation import explain_app, reconcile_app
@@ -38,6 +38,7 @@ realtime_app = typer.Typer(no_args_is_help=True, help="The speed layer's table i
 app.add_typer(local_app, name="local")
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(realtime_app, name="realtime")
+app.add_typer(lakehouse_app, name="lakehouse")
 app.add_typer(contract_app, name="contract")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(refused_app, name="refused")

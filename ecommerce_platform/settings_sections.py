@@ -90,6 +90,8 @@ class LakehouseSettings(Section):
     """Upkeep keeps younger snapshots, and those that a ledger or a refused day names."""
     orphan_retention_days: int = Field(3, ge=3)
     """Upkeep removes files that no table knows once they are older."""
+    max_orphan_share: Decimal = Field(Decimal("0.1"), ge=0, le=1)
+    """Upkeep removes no files of a table when more than this share of its data files seem to be nobody's: a person decides."""
 
 
 class SnowflakeSettings(Section):

@@ -40,7 +40,8 @@ from ecommerce_platform.analytics.tables import (
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import ensure_namespaces
+from ecommerce_platform.spark.catalog import ensure_namespaces, pyiceberg_catalog
+from ecommerce_platform.spark.installation import claim
 
 #: What the transformations need of each source table, besides its key.
 NEEDED = {
@@ -127,6 +128,7 @@ def refresh(
     missing = [name for name in there if name not in done]
     if not missing:
         return done
+    claim(settings, pyiceberg_catalog(settings))
     spark = open_session()
     ensure_namespaces(spark, settings)
     properties = {

@@ -14,7 +14,8 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.exact import MONEY_DIGITS
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
+from ecommerce_platform.spark.catalog import load_iceberg_table, pyiceberg_catalog
+from ecommerce_platform.spark.metadata_files import sound_table
 
 CUSTOMER_METRICS = "customer_metrics"
 PRODUCT_ANALYTICS = "product_analytics"
@@ -176,7 +177,11 @@ def current(settings: Settings, table: str) -> WrittenTable | None:
 
 
 def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable) -> str:
-    """Creates the table where it is missing, and widens columns that an earlier release made narrower; its quoted name."""
+    """Creates the table where it is missing, and widens columns that an earlier release made narrower; its quoted name.
+
+    Raises LostTableError when the folder holds a table, or later commits, that the catalog does not know.
+    """
+    sound_table(settings, pyiceberg_catalog(settings), identifier(settings, table.name))
     name = spark_name(settings, settings.lakehouse.analytics_namespace, table.name)
     columns = ", ".join(
         f"`{column.name}` {column.type} comment {_literal(column.description)}" for column in table.columns

@@ -1,4 +1,4 @@
-"""`ecommerce-platform quarantine …`, `contract …`: the lakehouse, looked at and mended by hand."""
+"""`ecommerce-platform lakehouse …`, `quarantine …`, `contract …`: the lakehouse, looked at and mended by hand."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ecommerce_platform.commands.output import ListFormat, days_of, print_rows, 
 from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that cannot be true as events.")
+lakehouse_app = typer.Typer(no_args_is_help=True, help="The Iceberg tables and their catalog.")
 contract_app = typer.Typer(no_args_is_help=True, help="The data contracts of the source tables.")
 
 Tables = Annotated[list[str] | None, typer.Option("--table", help="One of the four tables; repeat for several.")]
@@ -25,6 +26,47 @@ def chosen_tables(chosen: list[str] | None) -> list[str]:
         say(f"error: no table {', '.join(unknown)}; there are {', '.join(SOURCE_TABLES)}")
         raise typer.Exit(2)
     return chosen or list(SOURCE_TABLES)
+
+
+@lakehouse_app.callback()
+def _lakehouse() -> None:
+    """Without it typer would take the only command for the group."""
+
+
+@lakehouse_app.command("register", epilog="Example: `ecommerce-platform lakehouse register --dry-run`")
+def lakehouse_register(
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="TABLE=FILE: the metadata file to take where several histories lie in one folder; repeatable."
+        ),
+    ] = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="The warehouse is another catalog's, which is refused from now on.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    output: Format = ListFormat.TABLE,
+) -> None:
+    """Bring tables that the catalog lost back from their newest metadata files; exits with 1 where a choice is needed."""
+    from ecommerce_platform.lakehouse.register import UNDECIDED, RegisterError, register
+
+    chosen = {}
+    for pair in metadata or ():
+        table, separator, file = pair.partition("=")
+        if not (table and separator and file):
+            say(f"error: --metadata {pair}: expected TABLE=FILE, such as ecommerce.orders=00012-….metadata.json")
+            raise typer.Exit(2)
+        chosen[table] = file
+    try:
+        registrations = register(settings_or_exit(), chosen=chosen, take=take_over, dry_run=dry_run)
+    except RegisterError as error:
+        say(f"error: {error}")
+        raise typer.Exit(1) from None
+    print_rows(registrations, output, "no table lies in the warehouse")
+    undecided = [item for item in registrations if item.outcome == UNDECIDED]
+    for item in undecided:
+        say(f"error: table {item.table}: {item.remark}; name the one to take: --metadata {item.table}=FILE")
+    raise typer.Exit(1 if undecided else 0)
 
 
 @quarantine_app.command("list", epilog="Example: `ecommerce-platform quarantine list --table orders`")

@@ -19,6 +19,7 @@ def upkeep(
 ) -> None:
     """Compact days of small files, expire snapshots, remove orphaned files and what killed loads left; safe beside runs."""
     from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
+    from ecommerce_platform.lakehouse.upkeep import refusals
     from ecommerce_platform.operations.upkeep import named_by_loads
     from ecommerce_platform.spark.session import build_session
     from ecommerce_platform.warehouse.connection import connect
@@ -32,7 +33,9 @@ def upkeep(
         for line in clean_up(settings, connection, opener, run_id, dry_run):
             say(line)
     job = Upkeep(settings, lambda: build_session(settings), run_id, datetime.now(UTC), named, dry_run=dry_run)
-    reports = [
-        {**asdict(report), "days_compacted": [str(day) for day in report.days_compacted]} for report in maintain(job)
-    ]
-    print_rows(reports, output, "there is no Iceberg table yet")
+    reports = maintain(job)
+    rows = [{**asdict(report), "days_compacted": [str(day) for day in report.days_compacted]} for report in reports]
+    print_rows(rows, output, "there is no Iceberg table yet")
+    for line in refusals(reports):
+        say(f"error: {line}")
+    raise typer.Exit(1 if refusals(reports) else 0)

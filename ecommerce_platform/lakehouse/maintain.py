@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import groupby
 
 from pyiceberg.catalog import Catalog
@@ -28,6 +29,7 @@ from ecommerce_platform.lakehouse.audit import count_days, partition_day
 from ecommerce_platform.lakehouse.backoff import Backoff
 from ecommerce_platform.lakehouse.errors import LakehouseError, PublishConflictError
 from ecommerce_platform.lakehouse.ledger import DayRecord, TableLedger, read_table_ledger
+from ecommerce_platform.lakehouse.orphans import OrphanError, refuse_foreign_history, remove_orphans
 from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, open_catalog, quarantine_identifier
 from ecommerce_platform.lakehouse.upkeep import (
     MANY_MANIFESTS,
@@ -40,7 +42,8 @@ from ecommerce_platform.lakehouse.upkeep import (
     named_by_ledger,
 )
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import is_s3, warehouse_uri
+from ecommerce_platform.spark.catalog import load_iceberg_table
+from ecommerce_platform.spark.metadata_files import LostTableError, refuse_newer_metadata, tables_of
 
 _ATTEMPTS = 3
 _DAYS_A_COMMIT = 31
@@ -64,43 +67,58 @@ class Upkeep:
 def maintain(job: Upkeep, tables: Sequence[str] = SOURCE_TABLES, *, analytics: bool = True) -> list[UpkeepReport]:
     """Upkeep of the event tables and their quarantine, and of Spark's analytics tables; one report a table."""
     catalog = open_catalog(job.settings)
-    ledgers = {table: _ledger(catalog, job.settings, table) for table in SOURCE_TABLES}
+    ledgers = {table: _ledger(job.settings, table) for table in SOURCE_TABLES}
     named = set(job.named_elsewhere)
-    reports = []
+    jobs: list[tuple[str, Callable[[str], UpkeepReport]]] = []
     for table in tables:
         ledger = ledgers[table]
         if ledger is None:
             continue
-        reports.append(_event_table(job, catalog, load_contracts()[table], named))
-        reports += _quarantine_table(job, catalog, table, ledger, named)
+        jobs.append(
+            (event_identifier(job.settings, table), partial(_event_table, job, catalog, load_contracts()[table], named))
+        )
+        if _exists(job.settings, unfit := quarantine_identifier(job.settings, table)):
+            jobs.append((unfit, partial(_quarantine_table, job, catalog, ledger, named)))
     if analytics:
-        reports += [_sweep(job, catalog, name, named) for name in _analytics_tables(catalog, job.settings)]
-    return reports
+        swept = partial(_sweep, job, catalog, named)
+        jobs += [(name, swept) for name in sorted(tables_of(catalog, job.settings.lakehouse.analytics_namespace))]
+    return [_unless_refused(job, catalog, identifier, upkeep) for identifier, upkeep in jobs]
 
 
-def _ledger(catalog: Catalog, settings: Settings, table: str) -> TableLedger | None:
+def _unless_refused(
+    job: Upkeep, catalog: Catalog, identifier: str, upkeep: Callable[[str], UpkeepReport]
+) -> UpkeepReport:
+    """The upkeep of one table; where its folder holds what the catalog does not know, a report that says so. Others go on."""
     try:
-        return read_table_ledger(table, catalog.load_table(event_identifier(settings, table)))
+        table = refuse_newer_metadata(job.settings, catalog, catalog.load_table(identifier))
+        refuse_foreign_history(job.settings, table)
+    except (OrphanError, LostTableError) as error:
+        return UpkeepReport(identifier, refused=str(error))
+    return upkeep(identifier)
+
+
+def _ledger(settings: Settings, table: str) -> TableLedger | None:
+    try:
+        return read_table_ledger(table, load_iceberg_table(settings, event_identifier(settings, table)))
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
 
 
-def _analytics_tables(catalog: Catalog, settings: Settings) -> list[str]:
+def _exists(settings: Settings, identifier: str) -> bool:
     try:
-        found = catalog.list_tables(settings.lakehouse.analytics_namespace)
-    except NoSuchNamespaceError:
-        return []
-    return sorted(".".join(name) for name in found)
+        load_iceberg_table(settings, identifier)
+    except (NoSuchTableError, NoSuchNamespaceError):
+        return False
+    return True
 
 
-def _event_table(job: Upkeep, catalog: Catalog, contract: Contract, named: set[int]) -> UpkeepReport:
-    identifier = event_identifier(job.settings, contract.table)
+def _event_table(job: Upkeep, catalog: Catalog, contract: Contract, named: set[int], identifier: str) -> UpkeepReport:
     before = catalog.load_table(identifier)
     sizes = _sizes(before)
     target = int(before.properties.get(_TARGET, TABLE_PROPERTIES[_TARGET]))
     due = days_to_compact(sizes, read_table_ledger(contract.table, before), target)
     compacted, remark = (list(due), "") if job.dry_run else _compact(job, catalog, contract, due)
-    swept = _sweep(job, catalog, identifier, named)
+    swept = _sweep(job, catalog, named, identifier)
     after = sizes if job.dry_run else _sizes(catalog.load_table(identifier))
     return replace(
         swept,
@@ -191,18 +209,14 @@ def _check_rows(contract: Contract, table: Table, snapshot_id: int, records: Ite
 
 
 def _quarantine_table(
-    job: Upkeep, catalog: Catalog, table: str, ledger: TableLedger, named: set[int]
-) -> list[UpkeepReport]:
-    identifier = quarantine_identifier(job.settings, table)
-    try:
-        found = catalog.load_table(identifier)
-    except (NoSuchTableError, NoSuchNamespaceError):
-        return []
+    job: Upkeep, catalog: Catalog, ledger: TableLedger, named: set[int], identifier: str
+) -> UpkeepReport:
+    found = catalog.load_table(identifier)
     retention = timedelta(days=job.settings.lakehouse.orphan_retention_days)
     gone = contents_to_drop(_contents(found), ledger, job.now, retention)
     if gone and not job.dry_run:
         quarantine.drop(found, gone)
-    return [replace(_sweep(job, catalog, identifier, named), quarantined_contents_dropped=len(gone))]
+    return replace(_sweep(job, catalog, named, identifier), quarantined_contents_dropped=len(gone))
 
 
 def _contents(table: Table) -> dict[str, datetime | None]:
@@ -225,7 +239,7 @@ def _snapshots(table: Table) -> list[SnapshotAge]:
     ]
 
 
-def _sweep(job: Upkeep, catalog: Catalog, identifier: str, named: set[int]) -> UpkeepReport:
+def _sweep(job: Upkeep, catalog: Catalog, named: set[int], identifier: str) -> UpkeepReport:
     """Manifests together, old snapshots expired, files that nothing knows removed."""
     table = catalog.load_table(identifier)
     manifests = _manifests(table)
@@ -245,28 +259,27 @@ def _sweep(job: Upkeep, catalog: Catalog, identifier: str, named: set[int]) -> U
         ids = ", ".join(str(int(snapshot)) for snapshot in old)
         _call(job, "expire_snapshots", identifier, f"older_than => {_NOTHING_BY_AGE}, snapshot_ids => array({ids})")
         job.reached(identifier, "expired")
-    return UpkeepReport(
+    report = UpkeepReport(
         identifier,
         snapshots_before=len(ages),
         snapshots_expired=len(old),
         manifests_before=manifests,
         manifests_after=manifests if job.dry_run else _manifests(catalog.load_table(identifier)),
-        orphan_files_removed=_remove_orphans(job, identifier),
     )
+    before = job.now - timedelta(days=job.settings.lakehouse.orphan_retention_days)
+    try:
+        removed = remove_orphans(
+            job.session(), job.settings, catalog.load_table(identifier), before, dry_run=job.dry_run
+        )
+    except OrphanError as error:
+        # What was done until here is done; the table's files stay.
+        return replace(report, refused=str(error))
+    return replace(report, orphan_files_removed=removed)
 
 
 def _manifests(table: Table) -> int:
     snapshot = table.current_snapshot()
     return len(snapshot.manifests(table.io)) if snapshot else 0
-
-
-def _remove_orphans(job: Upkeep, identifier: str) -> int:
-    before = job.now - timedelta(days=job.settings.lakehouse.orphan_retention_days)
-    arguments = [f"older_than => timestamp '{before:%Y-%m-%d %H:%M:%S}'", f"dry_run => {str(job.dry_run).lower()}"]
-    if is_s3(warehouse_uri(job.settings)):
-        # Hadoop knows no s3://; Iceberg's own listing does.
-        arguments.append("prefix_listing => true")
-    return _call(job, "remove_orphan_files", identifier, ", ".join(arguments))
 
 
 def _call(job: Upkeep, procedure: str, identifier: str, arguments: str) -> int:

@@ -40,6 +40,7 @@ from ecommerce_platform.lakehouse.ledger import (
 )
 from ecommerce_platform.lakehouse.tables import ensure_quarantine_table, event_identifier, open_catalog
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.metadata_files import refuse_newer_metadata
 
 _ATTEMPTS = 10
 SAMPLE_ROWS = 5
@@ -187,7 +188,8 @@ def publish_refused(settings: Settings, contract: Contract, day: date, decision:
     seen: RefusedDay | None = None
     backoff = Backoff()
     for attempt in range(1, _ATTEMPTS + 1):
-        table = catalog.load_table(event_identifier(settings, contract.table))
+        loaded = catalog.load_table(event_identifier(settings, contract.table))
+        table = refuse_newer_metadata(settings, catalog, loaded)
         ledger = read_table_ledger(contract.table, table)
         done = ledger.published.get(day)
         if day not in ledger.refused and done and done.override:
@@ -217,7 +219,7 @@ def publish_refused(settings: Settings, contract: Contract, day: date, decision:
 def drop_refused(settings: Settings, contract: Contract, day: date) -> RefusedDay:
     """Forgets the refusal, its branch and its quarantined rows; what is published stays. Raises OverruleError."""
     catalog = open_catalog(settings)
-    table = catalog.load_table(event_identifier(settings, contract.table))
+    table = refuse_newer_metadata(settings, catalog, catalog.load_table(event_identifier(settings, contract.table)))
     ledger = read_table_ledger(contract.table, table)
     item = _standing(ledger, contract.table, day)
     if not publishing.lift_refusals(catalog, table, [item]):

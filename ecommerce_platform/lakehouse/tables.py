@@ -35,6 +35,8 @@ from ecommerce_platform.lakehouse.errors import TableEvolutionError
 from ecommerce_platform.lakehouse.evolution import EXTRA_COMMENT, merged
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import pyiceberg_catalog
+from ecommerce_platform.spark.installation import claim
+from ecommerce_platform.spark.metadata_files import sound_table
 
 #: Of every table of the platform, as the design document has them.
 TABLE_PROPERTIES = {
@@ -73,11 +75,16 @@ _CREATED = {"ecommerce.created-by": "ecommerce-platform"}
 
 
 def open_catalog(settings: Settings) -> Catalog:
-    """The catalog. A SQL catalog makes its own tables on first use; of two that do so at once, one fails and finds them made."""
+    """The catalog, to write by: it belongs to the warehouse, or ForeignWarehouseError is raised.
+
+    A SQL catalog makes its own tables on first use; of two that do so at once, one fails and finds them made.
+    """
     try:
-        return pyiceberg_catalog(settings)
+        catalog = pyiceberg_catalog(settings)
     except DBAPIError:
-        return pyiceberg_catalog(settings)
+        catalog = pyiceberg_catalog(settings)
+    claim(settings, catalog)
+    return catalog
 
 
 def iceberg_type(column: Column) -> IcebergType:
@@ -98,16 +105,19 @@ def quarantine_identifier(settings: Settings, table: str) -> str:
 def ensure_event_table(catalog: Catalog, settings: Settings, contract: Contract) -> Table:
     """The table of change events, created when missing and brought to the contract's columns.
 
-    Raises TableEvolutionError for a change that Iceberg cannot follow without rewriting history.
+    Raises TableEvolutionError for a change that Iceberg cannot follow without rewriting history, and LostTableError when the
+    folder holds a table, or later commits, that the catalog does not know.
     """
-    table = _ensure(catalog, event_identifier(settings, contract.table), contract.all_event_columns, ("date",))
+    table = _ensure(
+        catalog, settings, event_identifier(settings, contract.table), contract.all_event_columns, ("date",)
+    )
     return _evolve(catalog, table, contract)
 
 
 def ensure_quarantine_table(catalog: Catalog, settings: Settings, contract: Contract) -> Table:
     """The table of quarantined rows; partitioned by content too, so that a day's rows are replaced file by file."""
     identifier = quarantine_identifier(settings, contract.table)
-    return _ensure(catalog, identifier, QUARANTINE_COLUMNS, ("date", "content_id"))
+    return _ensure(catalog, settings, identifier, QUARANTINE_COLUMNS, ("date", "content_id"))
 
 
 def with_extra_columns(contract: Contract, table: Table) -> Contract:
@@ -142,7 +152,7 @@ def _extra(table: Table, field: NestedField) -> Column:
 
 
 def add_extra_columns(catalog: Catalog, table: Table, contract: Contract, extra: Sequence[Column]) -> Table:
-    """Adds columns that landing files bring, and widens those that they bring wider. Whoever else does so at once agrees."""
+    """Adds columns that landing files bring, and widens those that they bring wider. Whoever else does so agrees."""
     backoff = Backoff()
     while True:
         present = {column.name: column for column in with_extra_columns(contract, table).extra}
@@ -166,27 +176,33 @@ def add_extra_columns(catalog: Catalog, table: Table, contract: Contract, extra:
         table = catalog.load_table(table.name())
 
 
-def _ensure(catalog: Catalog, identifier: str, columns: tuple[Column, ...], partition_by: tuple[str, ...]) -> Table:
-    if not catalog.table_exists(identifier):
-        _ensure_namespace(catalog, identifier.split(".")[0])
-        fields = [
-            NestedField(number, column.name, iceberg_type(column), required=False, doc=column.description or None)
-            for number, column in enumerate(columns, start=1)
-        ]
-        schema = Schema(*fields)
-        spec = PartitionSpec(
-            *(
-                PartitionField(schema.find_field(name).field_id, 1000 + number, IdentityTransform(), name)
-                for number, name in enumerate(partition_by)
-            )
-        )
-        with suppress(TableAlreadyExistsError):  # another process was faster; its table is the same
-            catalog.create_table(identifier, schema, partition_spec=spec, properties=TABLE_PROPERTIES)
-    table = catalog.load_table(identifier)
+def _ensure(
+    catalog: Catalog, settings: Settings, identifier: str, columns: tuple[Column, ...], partition_by: tuple[str, ...]
+) -> Table:
+    table = sound_table(settings, catalog, identifier)
+    if table is None:
+        _create(catalog, identifier, columns, partition_by)
+        table = catalog.load_table(identifier)
     if table.current_snapshot() is None:
         _first_snapshot(table)
         table = catalog.load_table(identifier)
     return table
+
+
+def _create(catalog: Catalog, identifier: str, columns: tuple[Column, ...], partition_by: tuple[str, ...]) -> None:
+    _ensure_namespace(catalog, identifier.split(".")[0])
+    fields = [
+        NestedField(number, column.name, iceberg_type(column), required=False, doc=column.description or None)
+        for number, column in enumerate(columns, start=1)
+    ]
+    schema = Schema(*fields)
+    partitions = (
+        PartitionField(schema.find_field(name).field_id, 1000 + number, IdentityTransform(), name)
+        for number, name in enumerate(partition_by)
+    )
+    spec = PartitionSpec(*partitions)
+    with suppress(TableAlreadyExistsError):  # another process was faster; its table is the same
+        catalog.create_table(identifier, schema, partition_spec=spec, properties=TABLE_PROPERTIES)
 
 
 def _ensure_namespace(catalog: Catalog, namespace: str) -> None:

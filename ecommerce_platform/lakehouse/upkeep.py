@@ -54,6 +54,8 @@ class UpkeepReport:
     orphan_files_removed: int = 0
     quarantined_contents_dropped: int = 0
     remark: str = ""
+    #: Why the table, or its orphans, were left as they are: a person has to look.
+    refused: str = ""
 
 
 def files_needed(size: int, target: int) -> int:
@@ -106,6 +108,11 @@ def contents_to_drop(
         for content, at in sorted(written.items())
         if content not in current and (at is None or at < now - retention)
     )
+
+
+def refusals(reports: Iterable[UpkeepReport]) -> tuple[str, ...]:
+    """What upkeep left alone and why, a line for each table."""
+    return tuple(report.refused for report in reports if report.refused)
 
 
 def total(reports: Sequence[UpkeepReport]) -> dict[str, int]:

@@ -86,8 +86,10 @@ def _landing(settings: Settings) -> str:
 
 
 def _catalog(settings: Settings) -> str:
+    from ecommerce_platform.lakehouse.soundness import refuse_unsound_catalog
     from ecommerce_platform.spark.catalog import pyiceberg_catalog
 
+    refuse_unsound_catalog(settings)
     namespaces = [".".join(namespace) for namespace in pyiceberg_catalog(settings).list_namespaces()]
     return f"{settings.lakehouse.catalog_type} catalog {settings.lakehouse.catalog_name}: {', '.join(namespaces) or 'empty'}"
 

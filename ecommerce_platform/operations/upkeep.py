@@ -12,7 +12,7 @@ import dagster as dg
 
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
-from ecommerce_platform.lakehouse.upkeep import UpkeepReport
+from ecommerce_platform.lakehouse.upkeep import UpkeepReport, refusals
 from ecommerce_platform.operations.schedules import one_at_a_time
 from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings
@@ -70,6 +70,8 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
             context.log.info(f"{report.table}: {told(report)}")
         for observation in observations(reports, settings):
             context.log_event(observation)
+        if refused := refusals(reports):
+            raise dg.Failure(description=" ".join(refused), allow_retries=False)
 
     @dg.job(
         name=LAKEHOUSE_UPKEEP,
@@ -113,6 +115,7 @@ def metadata(report: UpkeepReport) -> Mapping[str, Any]:
         "manifests_after": report.manifests_after,
         "orphan_files_removed": report.orphan_files_removed,
         **({"remark": report.remark} if report.remark else {}),
+        **({"refused": report.refused} if report.refused else {}),
     }
 
 

@@ -57,6 +57,13 @@ def warehouse_uri(settings: Settings) -> str:
     return absolute_uri(warehouse)
 
 
+def warehouse_root(settings: Settings) -> str | None:
+    """The warehouse as a place that can be listed; None where it is only a name that a REST catalog's service knows."""
+    warehouse = settings.lakehouse.warehouse or ""
+    is_name = settings.lakehouse.catalog_type == "rest" and "://" not in warehouse and not warehouse.startswith("/")
+    return None if is_name else warehouse_uri(settings).rstrip("/")
+
+
 def _required_uri(lake: LakehouseSettings) -> str:
     if not lake.catalog_uri:
         raise CatalogError(
@@ -275,12 +282,20 @@ def load_iceberg_table(settings: Settings, identifier: str) -> Table:
     """A table for PyIceberg to read, `namespace.table`; with a hadoop catalog read-only, by its folder.
 
     Raises NoSuchTableError (or NoSuchNamespaceError) for one that does not exist, whatever the catalog; FileNotFoundError means
-    that a file of its metadata is lost.
+    that a file of its metadata is lost, LostTableError that the catalog lacks a table whose metadata lies in the warehouse.
     """
-    if settings.lakehouse.catalog_type != "hadoop":
-        return pyiceberg_catalog(settings).load_table(identifier)
-    from pyiceberg.exceptions import NoSuchTableError
+    from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
     from pyiceberg.table import StaticTable
+
+    if settings.lakehouse.catalog_type != "hadoop":
+        catalog = pyiceberg_catalog(settings)
+        try:
+            return catalog.load_table(identifier)
+        except (NoSuchTableError, NoSuchNamespaceError):
+            from ecommerce_platform.spark.metadata_files import refuse_lost_table
+
+            refuse_lost_table(settings, catalog, identifier)
+            raise
 
     folder = f"{warehouse_uri(settings)}/{identifier.replace('.', '/')}"
     try:

@@ -1,7 +1,7 @@
 """A small Iceberg REST catalog for tests: the protocol's HTTP and JSON, answered by PyIceberg's SQL catalog.
 
-What belongs here: what Spark and PyIceberg ask when a table is created, written and read. What does not: tokens, views, staged
-creation, renaming. The protocol: Apache Iceberg, REST catalog specification.
+What belongs here: what Spark and PyIceberg ask when a table is created, written, read, dropped and registered. What does not:
+tokens, views, staged creation, renaming. The protocol: Apache Iceberg, REST catalog specification.
 """
 
 from __future__ import annotations
@@ -64,6 +64,18 @@ class RestCatalog:
                     "namespace": [namespace],
                     "properties": dict(self.catalog.load_namespace_properties(namespace)),
                 }
+            case ("POST", "namespaces", namespace, "properties"):
+                done = self.catalog.update_namespace_properties(namespace, set(body["removals"]), body["updates"])
+                return 200, {"removed": done.removed, "updated": done.updated, "missing": done.missing}
+            case ("GET", "namespaces", namespace, "tables"):
+                names = self.catalog.list_tables(namespace)
+                return 200, {"identifiers": [{"namespace": [namespace], "name": name[-1]} for name in names]}
+            case ("POST", "namespaces", namespace, "register"):
+                name, location = (namespace, body["name"]), body["metadata-location"]
+                return 200, _table(self.catalog.register_table(name, location))
+            case ("DELETE", "namespaces", namespace, "tables", table):
+                self.catalog.drop_table((namespace, table))
+                return 204, None
             case ("POST", "namespaces", namespace, "tables"):
                 return 200, _table(self._create(namespace, body))
             case ("GET" | "HEAD", "namespaces", namespace, "tables", table):

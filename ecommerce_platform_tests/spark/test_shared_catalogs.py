@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,9 +17,11 @@ from pyiceberg.exceptions import NoSuchTableError
 
 from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
 from ecommerce_platform.lakehouse.ledger import published_days, refused_days
+from ecommerce_platform.lakehouse.register import register
 from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
+from ecommerce_platform.spark.installation import ForeignWarehouseError, marker_address, read_marker, recorded_id
 from ecommerce_platform.spark.shared_catalogs import close_catalogs
 from ecommerce_platform_tests.postgres.cluster import postgres_cluster, server_programs
 
@@ -50,6 +53,12 @@ def connections(cluster: Any) -> int:
             (cluster.info.backend_pid,),
         )
         return int(cursor.fetchone()[0])
+
+
+def empty_catalog(cluster: Any) -> None:
+    with cluster.cursor() as cursor:
+        cursor.execute("delete from iceberg_tables")
+        cursor.execute("delete from iceberg_namespace_properties")
 
 
 def closed(cluster: Any) -> bool:
@@ -114,6 +123,29 @@ def test_a_connection_that_the_database_dropped_is_replaced(cluster: Any, on_pos
     assert set(published_days(on_postgres)) == set(SOURCE_TABLES)
 
 
+def test_ids_and_lost_tables_are_the_same_on_postgresql(cluster: Any, on_postgres: Settings) -> None:
+    open_catalog(on_postgres)
+    empty_catalog(cluster)  # of what other tests made, elsewhere
+    Path((marker_address(on_postgres) or "").removeprefix("file://")).unlink()
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: open_catalog(on_postgres), range(6)))
+    marker = read_marker(on_postgres)
+    assert marker is not None
+    assert recorded_id(on_postgres, open_catalog(on_postgres)) == marker.id
+    catalog, contracts = open_catalog(on_postgres), load_contracts()
+    published = {name: ensure_event_table(catalog, on_postgres, contracts[name]) for name in SOURCE_TABLES}
+    for table in published.values():
+        with table.transaction() as change:
+            change.set_properties({"of": "a day"})
+    empty_catalog(cluster)
+    with pytest.raises(ForeignWarehouseError, match="4 tables lie there"):
+        open_catalog(on_postgres)
+    assert {item.outcome for item in register(on_postgres)} == {"registered"}
+    for name, table in published.items():
+        found = ensure_event_table(open_catalog(on_postgres), on_postgres, contracts[name])
+        assert found.metadata == table.metadata
+
+
 _PROCESS = """
 import os, sys
 from ecommerce_platform.lakehouse.ledger import published_days
@@ -141,5 +173,6 @@ def test_a_catalog_file_that_was_removed_is_made_again(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path, lakehouse={"catalog_uri": f"sqlite:///{tmp_path}/catalog.db"})
     look_around(settings)
     (tmp_path / "catalog.db").unlink()
+    shutil.rmtree(tmp_path / "warehouse")
     assert published_days(settings) == {table: {} for table in SOURCE_TABLES}
     assert open_catalog(settings) is open_catalog(settings)

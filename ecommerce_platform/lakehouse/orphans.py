@@ -1,0 +1,117 @@
+"""Removes files that no snapshot of a table names, if their origin is known.
+
+What belongs here: what speaks against it, and the removal. What does not: the rest of the upkeep (maintain.py).
+
+A file may be an orphan because a write was killed; it then belongs to nobody. Or because the catalog does not know the history
+that it belongs to: the catalog was lost, put back from an old copy, or is another installation's. Nothing is removed, rewritten
+or expired in a table whose folder holds commits that are not its own; and where more of a table's data files than a set share
+look like orphans, a person decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from pyiceberg.table import Table
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T  # noqa: N812 - Spark's own convention
+
+from ecommerce_platform.lakehouse.errors import LakehouseError
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import is_s3
+from ecommerce_platform.spark.metadata_files import REGISTER, MetadataFile, strangers, version_of
+from ecommerce_platform.spark.warehouse_files import SET_ASIDE, files_below
+
+SHARE = "ECOMMERCE_LAKEHOUSE__MAX_ORPHAN_SHARE"
+_LISTED = 3
+#: One killed write of one file is no reason to wake somebody, however small the table.
+_ALWAYS_REMOVED = 1
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class OrphanError(LakehouseError):
+    """Files of a table would be removed, rewritten or expired although they may belong to a history that the catalog lacks."""
+
+
+def refuse_foreign_history(settings: Settings, table: Table) -> None:
+    """Raises OrphanError when the table's folder holds committed metadata that is not of its own history."""
+    foreign = strangers(settings, table)
+    if foreign:
+        raise OrphanError(_of_another_history(table, foreign))
+
+
+def _of_another_history(table: Table, foreign: Sequence[MetadataFile]) -> str:
+    names = _first([file.name for file in foreign])
+    other = any(file.metadata.table_uuid != table.metadata.table_uuid for file in foreign)
+    kind = "another table" if other else "other commits"
+    return (
+        f"table {'.'.join(table.name())}: {len(foreign)} metadata files of {kind} than the catalog knows lie in "
+        f"{table.location()} ({names}); their data files look like orphans and are none. Nothing of the table was removed, "
+        f"expired or compacted. `{REGISTER} --dry-run` says what lies there; decide which history is the right one"
+    )
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+
+
+def remove_orphans(
+    spark: SparkSession, settings: Settings, table: Table, older_than: datetime, *, dry_run: bool
+) -> int:
+    """Removes the files that no snapshot names and that are older; how many. Raises OrphanError when there are too many."""
+    orphans = _call(spark, settings, table, [f"older_than => timestamp '{older_than:%Y-%m-%d %H:%M:%S}'"], dry_run=True)
+    if orphans:
+        refuse_large_share(settings, table, orphans)
+    if orphans and not dry_run:
+        _remove(spark, settings, table, orphans)
+    return len(orphans)
+
+
+def refuse_large_share(settings: Settings, table: Table, orphans: Collection[str]) -> None:
+    """Raises OrphanError when the orphans are more of the table's data files than the settings allow."""
+    data = [address for address in orphans if _is_data(address)]
+    if len(data) <= _ALWAYS_REMOVED:
+        return
+    everything = sum(1 for file in files_below(settings, table.location()) if _is_data(file.address))
+    most = settings.lakehouse.max_orphan_share
+    if Decimal(len(data)) > most * everything:
+        raise OrphanError(
+            f"table {'.'.join(table.name())}: {len(data)} of {everything} data files in {table.location()} are named by no "
+            f"snapshot, more than the share of {most} that upkeep removes by itself, so none was removed "
+            f"({_first(sorted(data))}). Expected are the leftovers of killed writes. Look whether the catalog is the right one "
+            f"and up to date (`ecommerce-platform doctor`); if these files may go, run the upkeep once with {SHARE}=1"
+        )
+
+
+def _is_data(address: str) -> bool:
+    return version_of(address) is None and not address.endswith((".avro", SET_ASIDE))
+
+
+def _remove(spark: SparkSession, settings: Settings, table: Table, orphans: Sequence[str]) -> None:
+    """Removes these files and no others: they are handed to Iceberg as the list to look at."""
+    view = f"orphans_{table.metadata.table_uuid.hex}"
+    schema = T.StructType(
+        [T.StructField("file_path", T.StringType()), T.StructField("last_modified", T.TimestampType())]
+    )
+    spark.createDataFrame([(address, _LONG_AGO) for address in orphans], schema).createOrReplaceTempView(view)
+    try:
+        _call(spark, settings, table, [f"file_list_view => '{view}'"], dry_run=False)
+    finally:
+        spark.catalog.dropTempView(view)
+
+
+def _call(
+    spark: SparkSession, settings: Settings, table: Table, arguments: Sequence[str], *, dry_run: bool
+) -> list[str]:
+    """The addresses that Iceberg's procedure returns. Names are the platform's own, values are numbers and times."""
+    listing = [f"dry_run => {str(dry_run).lower()}", *arguments]
+    if is_s3(urlsplit(table.location()).scheme + "://") and dry_run:
+        # Hadoop knows no s3://; Iceberg's own listing does.
+        listing.append("prefix_listing => true")
+    name = ".".join(table.name())
+    catalog = settings.lakehouse.catalog_name
+    rows = spark.sql(f"call `{catalog}`.system.remove_orphan_files(table => '{name}', {', '.join(listing)})").collect()
+    return [row["orphan_file_location"] for row in rows]

@@ -1,0 +1,161 @@
+"""Files of the warehouse, on a disk or on S3: listed, read, and written once.
+
+What belongs here: the few things that the platform does to the warehouse beside Iceberg. What does not: what the files mean
+(metadata_files.py, installation.py), and rows.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.fs as pafs
+
+from ecommerce_platform.object_store import arrow_s3
+from ecommerce_platform.settings import Settings
+
+#: What the name of a metadata file ends with once a person has chosen another history.
+SET_ASIDE = ".set-aside"
+_NOT_WRITTEN = ("PreconditionFailed", "ConditionalRequestConflict")
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file's address, as Iceberg writes addresses, and its size in bytes."""
+
+    address: str
+    bytes: int
+
+    @property
+    def name(self) -> str:
+        return self.address.rpartition("/")[2]
+
+
+def _store(settings: Settings, address: str) -> tuple[pafs.FileSystem, str, str]:
+    """File system, path in it, and what stands before the path in an address."""
+    scheme, separator, path = address.partition("://")
+    if not separator:
+        scheme, path = "file", address.removeprefix("file:")
+    if scheme == "file":
+        return pafs.LocalFileSystem(), path.rstrip("/"), "file://"
+    if scheme in ("s3", "s3a", "s3n"):
+        return arrow_s3(settings.s3), path.rstrip("/"), f"{scheme}://"
+    store, inside = pafs.FileSystem.from_uri(address)
+    return store, inside.rstrip("/"), address.removesuffix("/").removesuffix(inside.rstrip("/"))
+
+
+def _listed(settings: Settings, folder: str, *, recursive: bool, kind: pafs.FileType) -> Iterator[tuple[str, int]]:
+    store, path, prefix = _store(settings, folder)
+    for info in store.get_file_info(pafs.FileSelector(path, recursive=recursive, allow_not_found=True)):
+        # Hidden ones are checksums and unfinished files of Hadoop's local file system, as Iceberg's own listing has it.
+        if info.type == kind and not info.base_name.startswith((".", "_")):
+            yield f"{prefix}{info.path}", info.size or 0
+
+
+def files_below(settings: Settings, folder: str, *, recursive: bool = True) -> list[StoredFile]:
+    """The files of a folder, sorted by address; none where the folder does not exist. Hidden files are left out."""
+    found = _listed(settings, folder, recursive=recursive, kind=pafs.FileType.File)
+    return sorted((StoredFile(address, size) for address, size in found), key=lambda file: file.address)
+
+
+def folders_in(settings: Settings, folder: str) -> list[str]:
+    """The addresses of the folders right below `folder`."""
+    return sorted(address for address, _ in _listed(settings, folder, recursive=False, kind=pafs.FileType.Directory))
+
+
+def read_file(settings: Settings, address: str) -> bytes | None:
+    """The whole file; None where it does not exist."""
+    store, path, _ = _store(settings, address)
+    if store.get_file_info(path).type != pafs.FileType.File:
+        return None
+    with store.open_input_stream(path, compression=None) as file:
+        return bytes(file.read())
+
+
+def write_new_file(settings: Settings, address: str, content: bytes) -> bool:
+    """Writes the file if no file has this address, as a whole; whether it did. Of several that try at once, one does."""
+    store, path, prefix = _store(settings, address)
+    if prefix == "file://":
+        return _write_new_local(Path(path), content)
+    if prefix in ("s3://", "s3a://", "s3n://"):
+        return _write_new_object(settings, path, content)
+    if store.get_file_info(path).type != pafs.FileType.NotFound:
+        return False
+    replace_file(settings, address, content)
+    return True
+
+
+def replace_file(settings: Settings, address: str, content: bytes) -> None:
+    """Writes the file, whatever was there: a reader sees the old content or the new."""
+    store, path, prefix = _store(settings, address)
+    if prefix == "file://":
+        draft = _draft(Path(path), content)
+        draft.replace(path)
+        return
+    with store.open_output_stream(path) as file:
+        file.write(content)
+
+
+def set_aside(settings: Settings, address: str) -> None:
+    """Renames the file, so that it is no longer what its name said; it stays readable beside."""
+    store, path, _ = _store(settings, address)
+    store.move(path, f"{path}{SET_ASIDE}")
+
+
+def _draft(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    draft = Path(name)
+    draft.chmod(0o644)
+    return draft
+
+
+def _write_new_local(path: Path, content: bytes) -> bool:
+    draft = _draft(path, content)
+    try:
+        # A link, unlike a rename, never replaces; and unlike an open file it has its content at once.
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    return True
+
+
+def _write_new_object(settings: Settings, path: str, content: bytes) -> bool:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import ClientError
+
+    s3 = settings.s3
+    keys = {}
+    if s3.access_key_id and s3.secret_access_key:
+        keys = {
+            "aws_access_key_id": s3.access_key_id.get_secret_value(),
+            "aws_secret_access_key": s3.secret_access_key.get_secret_value(),
+        }
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint,
+        region_name=s3.region,
+        config=Config(
+            s3={"addressing_style": "path" if s3.path_style else "virtual"},
+            connect_timeout=10,
+            read_timeout=30,
+            retries={"max_attempts": 3},
+        ),
+        **keys,
+    )
+    bucket, _, key = path.partition("/")
+    try:
+        client.put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*")
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _NOT_WRITTEN:
+            return False
+        raise
+    return True

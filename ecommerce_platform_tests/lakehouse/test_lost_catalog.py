@@ -1,0 +1,294 @@
+"""A catalog that is lost, foreign or old costs no file of the lake: everything that would write or remove refuses by name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.lakehouse.ledger import read_ledger
+from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
+from ecommerce_platform.lakehouse.orphans import OrphanError, refuse_foreign_history, refuse_large_share
+from ecommerce_platform.lakehouse.soundness import refuse_unsound_catalog
+from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
+from ecommerce_platform.lakehouse.upkeep import UpkeepReport
+from ecommerce_platform.operations.doctor import examine
+from ecommerce_platform.settings import LakehouseSettings, Settings, SparkSettings, load_settings
+from ecommerce_platform.spark.catalog import load_iceberg_table, pyiceberg_catalog
+from ecommerce_platform.spark.installation import (
+    ForeignWarehouseError,
+    claim,
+    marker_address,
+    read_marker,
+    recorded_id,
+)
+from ecommerce_platform.spark.metadata_files import LostTableError
+from ecommerce_platform.spark.session import build_session
+from ecommerce_platform.spark.shared_catalogs import close_catalogs
+from ecommerce_platform_tests.s3_server import s3_bucket
+from ecommerce_platform_tests.warehouse.lake import day, events, publish
+
+ORDERS = load_contracts()["orders"]
+
+
+def lakehouse(settings: Settings, **changes: Any) -> Settings:
+    return settings.model_copy(update={"lakehouse": settings.lakehouse.model_copy(update=changes)})
+
+
+def files_of(settings: Settings, pattern: str = "*") -> set[Path]:
+    found = Path(settings.lakehouse.warehouse or "").glob(f"*/*/**/{pattern}")
+    return {path for path in found if path.is_file()}
+
+
+def catalog_file(settings: Settings) -> Path:
+    return settings.data_dir / "catalog.db"
+
+
+def published(settings: Settings, *numbers: int) -> None:
+    """These days of orders, a commit each."""
+    for number in numbers:
+        publish(settings, "orders", {day(number): events(ORDERS, day(number), 3)})
+
+
+@pytest.fixture
+def four_days(local_settings: Settings) -> Settings:
+    published(local_settings, 1, 2, 3, 4)
+    return local_settings
+
+
+def other_catalogs(settings: Settings, tmp_path: Path) -> dict[str, Settings]:
+    return {
+        "deleted": settings,
+        "another file": lakehouse(settings, catalog_uri=f"sqlite:///{tmp_path / 'other.db'}"),
+        "another name": lakehouse(settings, catalog_name="glacier"),
+    }
+
+
+def upkeep(settings: Settings, spark: SparkSession, now: datetime | None = None) -> dict[str, UpkeepReport]:
+    job = Upkeep(settings, lambda: spark, "upkeep", now or datetime.now(UTC))
+    return {report.table: report for report in maintain(job)}
+
+
+@pytest.mark.parametrize("how", ["deleted", "another file", "another name"])
+def test_a_catalog_that_knows_no_table_of_the_warehouse_writes_and_removes_nothing(
+    four_days: Settings, tmp_path: Path, how: str
+) -> None:
+    settings = other_catalogs(four_days, tmp_path)[how]
+    if how == "deleted":
+        catalog_file(settings).unlink()
+    for path in files_of(settings):
+        os.utime(path, (0, 0))
+    before = files_of(settings)
+
+    with pytest.raises(ForeignWarehouseError, match="lakehouse register"):
+        open_catalog(settings)  # of every ingestion, upkeep and decision
+    with pytest.raises(LostTableError, match=r"ecommerce\.orders.*lakehouse register"):
+        read_ledger(settings)  # of sensors, loads and analytics
+    with pytest.raises(ForeignWarehouseError, match=r"1 tables lie there \(ecommerce\.orders\)"):
+        refuse_unsound_catalog(settings)
+    (finding,) = [found for found in examine(settings) if found.system == "catalog"]
+    assert not finding.ok
+    assert "lakehouse register" in finding.message
+    assert files_of(settings) == before
+
+
+def test_one_table_that_the_catalog_lost_is_not_made_again_in_its_folder(four_days: Settings) -> None:
+    ensure_event_table(open_catalog(four_days), four_days, load_contracts()["users"])
+    open_catalog(four_days).drop_table("ecommerce.orders")
+    with pytest.raises(LostTableError, match=r"no table ecommerce\.orders, but its metadata lies"):
+        ensure_event_table(open_catalog(four_days), four_days, ORDERS)
+    with pytest.raises(LostTableError, match=r"ecommerce\.orders"):
+        refuse_unsound_catalog(four_days)
+    assert load_iceberg_table(four_days, "ecommerce.users") is not None
+
+
+def test_a_catalog_put_back_from_yesterday_is_refused_before_it_forks_the_history(
+    local_settings: Settings, spark: SparkSession
+) -> None:
+    published(local_settings, 1, 2)
+    copy = catalog_file(local_settings).with_name("backup.db")
+    shutil.copy(catalog_file(local_settings), copy)
+    published(local_settings, 3, 4)
+    copy.replace(catalog_file(local_settings))
+    close_catalogs()
+    for path in files_of(local_settings):
+        os.utime(path, (0, 0))
+    before = files_of(local_settings)
+
+    with pytest.raises(LostTableError, match="older copy"):
+        ensure_event_table(open_catalog(local_settings), local_settings, ORDERS)
+    with pytest.raises(LostTableError, match="older copy"):
+        refuse_unsound_catalog(local_settings)
+    report = upkeep(local_settings, spark)["ecommerce.orders"]
+    assert "older copy" in report.refused
+    assert files_of(local_settings) == before
+
+
+def test_what_a_table_made_over_a_lost_one_does_not_know_is_not_removed(
+    four_days: Settings, spark: SparkSession
+) -> None:
+    """As releases before this one left it: a lost catalog, and new tables in the old folders."""
+    for path in files_of(four_days):
+        os.utime(path, (0, 0))
+    hidden = Path(four_days.lakehouse.warehouse or "").with_name("elsewhere")
+    Path(four_days.lakehouse.warehouse or "").rename(hidden)
+    catalog_file(four_days).unlink()
+    published(four_days, 5)
+    shutil.copytree(hidden, four_days.lakehouse.warehouse or "", dirs_exist_ok=True, ignore=lambda _, names: [
+        name for name in names if name.startswith("installation.")
+    ])  # fmt: skip
+    before = files_of(four_days)
+
+    report = upkeep(four_days, spark)["ecommerce.orders"]
+
+    assert "look like orphans and are none" in report.refused
+    assert files_of(four_days) == before
+
+
+def test_orphans_above_the_share_stay_until_a_person_decides(four_days: Settings, spark: SparkSession) -> None:
+    known = files_of(four_days, "*.parquet")
+    strays = [path.with_name(f"stray-{number}.parquet") for number, path in enumerate([*known] * 2)]
+    for path in strays:
+        path.write_bytes(b"half a file")
+        os.utime(path, (0, 0))
+
+    report = upkeep(four_days, spark)["ecommerce.orders"]
+    assert f"{len(strays)} of {len(known) + len(strays)} data files" in report.refused
+    assert "ECOMMERCE_LAKEHOUSE__MAX_ORPHAN_SHARE=1" in report.refused
+    assert all(path.exists() for path in strays)
+
+    agreed = upkeep(lakehouse(four_days, max_orphan_share=1), spark)["ecommerce.orders"]
+    assert (agreed.refused, agreed.orphan_files_removed) == ("", len(strays))
+    assert files_of(four_days, "*.parquet") == known
+
+
+def test_the_share_is_of_data_files_and_one_file_never_stops_the_upkeep(four_days: Settings) -> None:
+    table = load_iceberg_table(four_days, "ecommerce.orders")
+    addresses = [f"file://{path}" for path in sorted(files_of(four_days, "*.parquet"))]
+    metadata = [f"file://{path}" for path in sorted(files_of(four_days, "*.avro"))]
+    assert len(addresses) == 4
+    refuse_large_share(four_days, table, addresses[:1])
+    refuse_large_share(four_days, table, metadata)
+    with pytest.raises(OrphanError, match="2 of 4 data files"):
+        refuse_large_share(four_days, table, addresses[:2])
+    refuse_large_share(lakehouse(four_days, max_orphan_share=0.5), table, addresses[:2])
+
+
+def test_what_lost_and_killed_commits_leave_is_no_foreign_history(four_days: Settings) -> None:
+    table = load_iceberg_table(four_days, "ecommerce.orders")
+    current = Path(table.metadata_location.removeprefix("file://"))
+    version = int(current.name.split("-")[0])
+    shutil.copy(current, current.with_name(f"{version:05d}-00000000-0000-0000-0000-00000000000a.gz.metadata.json"))
+    shutil.copy(current, current.with_name(f"{version + 1:05d}-00000000-0000-0000-0000-00000000000b.gz.metadata.json"))
+    current.with_name(f"{version:05d}-cut-off.gz.metadata.json").write_bytes(current.read_bytes()[:40])
+    refuse_foreign_history(four_days, table)
+    assert ensure_event_table(open_catalog(four_days), four_days, ORDERS).metadata == table.metadata
+    refuse_unsound_catalog(four_days)
+
+
+def test_an_installation_older_than_ids_gets_one_without_ado(four_days: Settings) -> None:
+    """As a release before this one leaves it: tables, no id."""
+    catalog = pyiceberg_catalog(four_days)
+    assert (read_marker(four_days), recorded_id(four_days, catalog)) == (None, None)
+
+    ensure_event_table(open_catalog(four_days), four_days, ORDERS)
+
+    marker = read_marker(four_days)
+    assert marker is not None
+    assert marker.id == recorded_id(four_days, catalog)
+    assert str(catalog_file(four_days)) in marker.catalog
+
+
+@pytest.mark.parametrize("lost", ["marker", "property"])
+def test_half_an_id_is_made_whole(four_days: Settings, lost: str) -> None:
+    """A process was killed between the two places."""
+    catalog = open_catalog(four_days)
+    known = recorded_id(four_days, catalog)
+    if lost == "marker":
+        Path((marker_address(four_days) or "").removeprefix("file://")).unlink()
+    else:
+        catalog.update_namespace_properties("ecommerce", removals={"ecommerce.installation-id"})
+    claim(four_days, catalog)
+    marker = read_marker(four_days)
+    assert (marker and marker.id, recorded_id(four_days, catalog)) == (known, known)
+
+
+def at_once(settings: list[Settings]) -> list[Exception | None]:
+    """What became of each of the installations that are used first at the same moment."""
+    together, outcomes = threading.Barrier(len(settings)), [None] * len(settings)
+
+    def start(number: int) -> None:
+        together.wait()
+        try:
+            open_catalog(settings[number])
+        except Exception as error:  # noqa: BLE001 - it is looked at by the test
+            outcomes[number] = error
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(len(settings))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def test_many_first_uses_at_once_agree_on_one_id(local_settings: Settings) -> None:
+    assert at_once([local_settings] * 8) == [None] * 8
+    marker = read_marker(local_settings)
+    assert marker is not None
+    assert recorded_id(local_settings, open_catalog(local_settings)) == marker.id
+
+
+def test_of_two_installations_that_start_on_one_warehouse_one_gets_it(local_settings: Settings, tmp_path: Path) -> None:
+    both = [local_settings, lakehouse(local_settings, catalog_uri=f"sqlite:///{tmp_path / 'other.db'}")]
+    outcomes = at_once(both)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["ForeignWarehouseError", "NoneType"]
+    published(both[outcomes.index(None)], 1)
+
+
+@pytest.fixture
+def on_s3(tmp_path: Path) -> Iterator[tuple[Settings, Any]]:
+    with s3_bucket("lost-catalog") as bucket:
+        lake = LakehouseSettings(warehouse="s3://lost-catalog/warehouse")
+        yield load_settings(data_dir=tmp_path / "on-s3", s3=bucket.settings, lakehouse=lake), bucket.client
+
+
+def test_on_s3_ids_are_made_once_and_a_lost_catalog_is_refused(on_s3: tuple[Settings, Any]) -> None:
+    settings, _ = on_s3
+    assert at_once([settings] * 4) == [None] * 4
+    published(settings, 1, 2)
+    other = lakehouse(settings, catalog_uri=f"sqlite:///{settings.data_dir / 'other.db'}")
+    with pytest.raises(ForeignWarehouseError, match="belongs to the installation with the catalog"):
+        open_catalog(other)
+    catalog_file(settings).unlink()
+    with pytest.raises(ForeignWarehouseError, match="lakehouse register"):
+        open_catalog(settings)
+    with pytest.raises(LostTableError, match=r"s3://lost-catalog/warehouse/ecommerce/orders"):
+        read_ledger(settings)
+
+
+def test_the_attack_catalog_deleted_ingest_upkeep(four_days: Settings, spark_application: None) -> None:
+    """What removed 16 of 20 data files: each step by itself, whatever the one before said."""
+    for path in files_of(four_days):
+        os.utime(path, (0, 0))
+    before = files_of(four_days, "*.parquet")
+    catalog_file(four_days).unlink()
+    # A session that has not seen the catalog, as a new process has it.
+    fresh = four_days.model_copy(update={"spark": SparkSettings(extra={"spark.sql.catalog.iceberg.process": "second"})})
+    outcomes = []
+    for step in (lambda: published(fresh, 5), lambda: upkeep(fresh, build_session(fresh))):
+        try:
+            step()
+            outcomes.append("done")
+        except (ForeignWarehouseError, LostTableError) as error:
+            outcomes.append(type(error).__name__)
+    assert before - files_of(four_days, "*.parquet") == set()
+    assert outcomes == ["LostTableError", "ForeignWarehouseError"]
