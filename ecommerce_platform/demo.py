@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import Profile, Settings
 
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance
@@ -44,9 +44,18 @@ def realtime_dir(settings: Settings) -> Path:
 def write_sample(
     settings: Settings, *, days: int, orders_per_day: int, seed: int, faults: bool, overwrite: bool, say: Say
 ) -> SampleReport:
-    """Writes landing files and speed-layer versions, and says what is in them."""
-    from ecommerce_platform.embedded.sample_shop import generate_sample
+    """Writes landing files and speed-layer versions, and says what is in them.
 
+    Raises SampleError in production, where invented events would become figures, and for landing files of another origin unless
+    `overwrite`.
+    """
+    from ecommerce_platform.embedded.sample_shop import SampleError, generate_sample
+
+    if settings.profile is Profile.PRODUCTION:
+        raise SampleError(
+            f"sample shop: ECOMMERCE_PROFILE is production, and {settings.landing_uri} its landing zone; invented events have no "
+            "place there: use the profile local"
+        )
     report = generate_sample(
         settings.landing_uri,
         realtime_dir(settings),
@@ -190,7 +199,7 @@ def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, s
     started = time.monotonic()
     with _step("1/4 sample shop", say):
         report = write_sample(
-            settings, days=days, orders_per_day=orders_per_day, seed=seed, faults=True, overwrite=True, say=say
+            settings, days=days, orders_per_day=orders_per_day, seed=seed, faults=True, overwrite=False, say=say
         )
     with _step("2/4 speed layer (ClickHouse)", say):
         versions = load_speed_layer(settings, realtime_dir(settings)).rows

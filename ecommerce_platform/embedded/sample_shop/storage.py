@@ -122,7 +122,8 @@ def clear(store: Store, folders: Iterable[str], overwrite: bool) -> None:
     if foreign and not overwrite:
         raise SampleError(
             f"sample shop: {store.shown} has {len(foreign)} Parquet files that the sample shop did not write, the first "
-            f"is {foreign[0]}; expected none. Choose another folder, or allow overwriting, which deletes them"
+            f"is {foreign[0]}; expected none. Choose another folder (ECOMMERCE_LANDING_URI), or delete them, which "
+            "`ecommerce-platform sample --overwrite` does"
         )
     # The manifest goes last: until then, what a dying run leaves can be cleared by the next.
     store.delete(there)
