@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PROPERTY = "ecommerce.installation-id"
 
 
-class ForeignWarehouseError(ValueError):
+class ForeignWarehouseError(RuntimeError):
     """The warehouse belongs to another installation, or the catalog that belongs to it is lost."""
 
 

@@ -30,7 +30,7 @@ _NAME = re.compile(r"^(?:v)?(\d+)(?:-[^/]*)?(?:\.gz)?\.metadata\.json(?:\.gz)?$"
 REGISTER = "ecommerce-platform lakehouse register"
 
 
-class LostTableError(ValueError):
+class LostTableError(RuntimeError):
     """The catalog lacks a table, or the newest state of one, whose metadata lies in the warehouse."""
 
 

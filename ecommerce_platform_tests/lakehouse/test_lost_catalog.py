@@ -33,6 +33,7 @@ from ecommerce_platform.spark.installation import (
 from ecommerce_platform.spark.metadata_files import LostTableError
 from ecommerce_platform.spark.session import build_session
 from ecommerce_platform.spark.shared_catalogs import close_catalogs
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, order
 from ecommerce_platform_tests.s3_server import s3_bucket
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
 
@@ -292,3 +293,15 @@ def test_the_attack_catalog_deleted_ingest_upkeep(four_days: Settings, spark_app
             outcomes.append(type(error).__name__)
     assert before - files_of(four_days, "*.parquet") == set()
     assert outcomes == ["LostTableError", "ForeignWarehouseError"]
+
+
+def test_a_lost_quarantine_refuses_the_run_and_no_day(lake: Lake) -> None:
+    lenient = lake.settings.landing.model_copy(update={"max_quarantined_share": 1})
+    lake.settings = lake.settings.model_copy(update={"landing": lenient})
+    for on in (FIRST, SECOND):
+        lake.land(on, order(1, 1), order(None, 2))
+    lake.ingest(FIRST)
+    open_catalog(lake.settings).drop_table("quarantine.orders")
+    with pytest.raises(LostTableError, match=r"no table quarantine\.orders"):
+        lake.ingest(SECOND)
+    assert (sorted(lake.ledger.published), lake.ledger.refused) == ([FIRST], {})
