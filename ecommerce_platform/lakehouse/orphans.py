@@ -11,13 +11,11 @@ look like orphans, a person decides.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from urllib.parse import urlsplit
 
 from pyiceberg.table import Table
 from pyspark.sql import SparkSession
-from pyspark.sql import types as T  # noqa: N812 - Spark's own convention
 
 from ecommerce_platform.lakehouse.errors import LakehouseError
 from ecommerce_platform.settings import Settings
@@ -29,7 +27,6 @@ SHARE = "ECOMMERCE_LAKEHOUSE__MAX_ORPHAN_SHARE"
 _LISTED = 3
 #: One killed write of one file is no reason to wake somebody, however small the table.
 _ALWAYS_REMOVED = 1
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OrphanError(LakehouseError):
@@ -62,12 +59,12 @@ def remove_orphans(
     spark: SparkSession, settings: Settings, table: Table, older_than: datetime, *, dry_run: bool
 ) -> int:
     """Removes the files that no snapshot names and that are older; how many. Raises OrphanError when there are too many."""
-    orphans = _call(spark, settings, table, [f"older_than => timestamp '{older_than:%Y-%m-%d %H:%M:%S}'"], dry_run=True)
-    if orphans:
-        refuse_large_share(settings, table, orphans)
-    if orphans and not dry_run:
-        _remove(spark, settings, table, orphans)
-    return len(orphans)
+    orphans = _orphans(spark, settings, table, older_than, dry_run=True)
+    if not orphans:
+        return 0
+    refuse_large_share(settings, table, orphans)
+    # What is older than the same moment grows by nothing between the two looks: it is the same list.
+    return len(orphans if dry_run else _orphans(spark, settings, table, older_than, dry_run=False))
 
 
 def refuse_large_share(settings: Settings, table: Table, orphans: Collection[str]) -> None:
@@ -90,28 +87,16 @@ def _is_data(address: str) -> bool:
     return version_of(address) is None and not address.endswith((".avro", SET_ASIDE))
 
 
-def _remove(spark: SparkSession, settings: Settings, table: Table, orphans: Sequence[str]) -> None:
-    """Removes these files and no others: they are handed to Iceberg as the list to look at."""
-    view = f"orphans_{table.metadata.table_uuid.hex}"
-    schema = T.StructType(
-        [T.StructField("file_path", T.StringType()), T.StructField("last_modified", T.TimestampType())]
-    )
-    spark.createDataFrame([(address, _LONG_AGO) for address in orphans], schema).createOrReplaceTempView(view)
-    try:
-        _call(spark, settings, table, [f"file_list_view => '{view}'"], dry_run=False)
-    finally:
-        spark.catalog.dropTempView(view)
-
-
-def _call(
-    spark: SparkSession, settings: Settings, table: Table, arguments: Sequence[str], *, dry_run: bool
+def _orphans(
+    spark: SparkSession, settings: Settings, table: Table, older_than: datetime, *, dry_run: bool
 ) -> list[str]:
-    """The addresses that Iceberg's procedure returns. Names are the platform's own, values are numbers and times."""
-    listing = [f"dry_run => {str(dry_run).lower()}", *arguments]
-    if is_s3(urlsplit(table.location()).scheme + "://") and dry_run:
+    """The addresses that Iceberg's procedure finds, and removes. Names are the platform's own, values are times."""
+    arguments = [f"older_than => timestamp '{older_than:%Y-%m-%d %H:%M:%S}'", f"dry_run => {str(dry_run).lower()}"]
+    if is_s3(table.location()):
         # Hadoop knows no s3://; Iceberg's own listing does.
-        listing.append("prefix_listing => true")
-    name = ".".join(table.name())
-    catalog = settings.lakehouse.catalog_name
-    rows = spark.sql(f"call `{catalog}`.system.remove_orphan_files(table => '{name}', {', '.join(listing)})").collect()
-    return [row["orphan_file_location"] for row in rows]
+        arguments.append("prefix_listing => true")
+    name, catalog = ".".join(table.name()), settings.lakehouse.catalog_name
+    rows = spark.sql(
+        f"call `{catalog}`.system.remove_orphan_files(table => '{name}', {', '.join(arguments)})"
+    ).collect()
+    return [row[0] for row in rows]

@@ -13,6 +13,7 @@ COMMANDS = [
     ["quarantine", "show"],
     ["quarantine", "replay"],
     ["refused", "list"],
+    ["lakehouse", "register"],
     ["contract", "diff"],
     ["reconcile"],
     ["reconcile", "plan"],

@@ -142,7 +142,7 @@ def test_what_a_table_made_over_a_lost_one_does_not_know_is_not_removed(
     hidden = Path(four_days.lakehouse.warehouse or "").with_name("elsewhere")
     Path(four_days.lakehouse.warehouse or "").rename(hidden)
     catalog_file(four_days).unlink()
-    published(four_days, 5)
+    published(four_days, 5, 6, 7, 8)
     shutil.copytree(hidden, four_days.lakehouse.warehouse or "", dirs_exist_ok=True, ignore=lambda _, names: [
         name for name in names if name.startswith("installation.")
     ])  # fmt: skip
