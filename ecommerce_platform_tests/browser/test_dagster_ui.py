@@ -56,7 +56,8 @@ def free_port() -> int:
 def dagster_dev(platform: Platform, home: Path, log: Path) -> Iterator[str]:
     """Webserver and daemon, as `make dev` starts them; yields the address."""
     port = free_port()
-    command = [str(Path(sys.executable).parent / "dagster"), "dev", "-w", "workspace.yaml", "--port", str(port)]
+    module = "ecommerce_platform.operations.web.dev"
+    command = [sys.executable, "-m", module, "-w", "workspace.yaml", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
