@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     then reads and changes what goes over."""
     start_date: date = date(2026, 1, 1)
     """The first day there can be."""
+    debug: bool = False
+    """Whether a failed step shows all that led to its error. As `--debug` does for a command: without it, known troubles of the
+    outside world are one paragraph."""
 
     s3: S3Settings = S3Settings()
     landing: LandingSettings = LandingSettings()

@@ -26,15 +26,24 @@ _CATALOG = "ECOMMERCE_LAKEHOUSE__CATALOG_URI"
 
 def paragraph(error: BaseException) -> str:
     """One paragraph without line breaks: the first error of the chain that is of a known kind, else the error itself."""
-    chain = list(_chain(error))
-    for item in chain:
-        for told in _KINDS:
-            if words := told(item):
-                return _one_line(words)
-    return _one_line(
+    return known_trouble(error) or _one_line(
         f"{type(error).__name__}: {str(error) or 'no message'} (unexpected: run the command with --debug for the traceback, "
         "and report it)"
     )
+
+
+def known_trouble(error: BaseException) -> str | None:
+    """The paragraph, when an error of the chain is of a known kind."""
+    for item in _chain(error):
+        for told in _KINDS:
+            if words := told(item):
+                return _one_line(words)
+    return None
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether the error is one of the platform's own."""
+    return type(error).__module__.split(".")[0] == "ecommerce_platform"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -66,7 +75,7 @@ def _first_line(error: BaseException) -> str:
 
 def _ours(error: BaseException) -> str | None:
     """The platform's own errors say what and what to do."""
-    return str(error) if type(error).__module__.split(".")[0] == "ecommerce_platform" else None
+    return str(error) if is_ours(error) else None
 
 
 def _disk(error: BaseException) -> str | None:

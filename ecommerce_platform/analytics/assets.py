@@ -16,6 +16,7 @@ from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.lakehouse.ledger import complete, read_table_ledger
 from ecommerce_platform.partitions import daily_partitions, partition_days
+from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.spark.launchers.choose import SparkSteps
@@ -41,6 +42,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
+    @plain_words
     def spark_analytics(
         context: dg.AssetExecutionContext, spark: SparkResource, spark_steps: SparkSteps
     ) -> Iterator[dg.MaterializeResult]:

@@ -34,6 +34,7 @@ def metrics(
     interval: Annotated[float, typer.Option(help="Seconds between readings of Dagster's log.", min=0.2)] = 15.0,
 ) -> None:
     """Serve `/metrics` for Prometheus from Dagster's event log and the platform's tables."""
+    settings = settings_or_exit()
 
     from ecommerce_platform.definitions import build_definitions
     from ecommerce_platform.operations.exporter.known import known
@@ -41,7 +42,6 @@ def metrics(
     from ecommerce_platform.operations.exporter.tables import read_platform
     from ecommerce_platform.operations.first_use import open_instance
 
-    settings = settings_or_exit()
     # The stand-in costs nothing to ask; a real warehouse is kept awake by every question.
     between = interval if settings.snowflake_is_embedded else settings.operations.tables_interval_seconds
     with open_instance() as instance:
@@ -69,12 +69,13 @@ def doctor() -> None:
 def _backfills() -> Iterator[Backfills]:
     import os
 
+    settings = settings_or_exit()
+
     from ecommerce_platform.definitions import build_definitions
     from ecommerce_platform.landing.files import LandingError
     from ecommerce_platform.operations.backfill.launch import BackfillError, Backfills
     from ecommerce_platform.operations.first_use import open_instance
 
-    settings = settings_or_exit()
     if not os.environ.get("DAGSTER_HOME"):
         say("error: DAGSTER_HOME is not set; backfills and their runs are kept there")
         raise typer.Exit(2)

@@ -17,12 +17,13 @@ def _spark() -> None:
 @spark_app.command("sweep", epilog="Example: `ecommerce-platform spark sweep`")
 def spark_sweep() -> None:
     """Remove what steps of finished runs left on the cluster and in the scratch location."""
+    settings = settings_or_exit()
+
     from ecommerce_platform.operations.first_use import open_instance
     from ecommerce_platform.spark.launchers.cluster import ClusterAwayError, ClusterRefusedError
     from ecommerce_platform.spark.launchers.scratch import ScratchError
     from ecommerce_platform.spark.launchers.sweep import sweep
 
-    settings = settings_or_exit()
     try:
         with open_instance() as instance:
             lines = sweep(settings, instance)

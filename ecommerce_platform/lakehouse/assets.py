@@ -18,6 +18,7 @@ from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifi
 from ecommerce_platform.landing.files import landed_bytes
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, last_partition, partition_days
+from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
@@ -43,6 +44,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         partitions_def=daily_partitions(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
+    @plain_words
     def change_events(
         context: dg.AssetExecutionContext, spark: SparkResource, spark_steps: SparkSteps
     ) -> Iterator[dg.MaterializeResult]:

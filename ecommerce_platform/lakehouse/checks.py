@@ -16,6 +16,7 @@ from ecommerce_platform.lakehouse.ledger import TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.tables import event_identifier
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.partitions import daily_partitions, last_partition
+from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 
@@ -50,6 +51,7 @@ def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
     ]
 
     @dg.multi_asset_check(name="change_events_audit", specs=specs, can_subset=True)
+    @plain_words
     def change_events_audit(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         days = checked_days(context, settings)
         checks: dict[str, Callable[[Settings, str, Sequence[date]], dg.AssetCheckResult]] = {
@@ -71,6 +73,7 @@ def _closing_check(settings: Settings) -> dg.AssetChecksDefinition:
     ]
 
     @dg.multi_asset_check(name="all_days_published", specs=specs, can_subset=True)
+    @plain_words
     def all_days_published(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         days = checked_days(context, settings)
         missing: list[str] = []

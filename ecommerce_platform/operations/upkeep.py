@@ -14,6 +14,7 @@ from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
 from ecommerce_platform.lakehouse.upkeep import UpkeepReport, refusals
 from ecommerce_platform.operations.schedules import one_at_a_time
+from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
@@ -49,6 +50,7 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
         config_schema={"dry_run": dg.Field(bool, default_value=False, description="Only say what would be done.")},
         description="Compacts days of small files, expires snapshots that nothing names, removes orphaned files.",
     )
+    @plain_words
     def upkeep_iceberg_tables(
         context: dg.OpExecutionContext, spark: SparkResource, spark_steps: SparkSteps, warehouse: WarehouseResource
     ) -> None:

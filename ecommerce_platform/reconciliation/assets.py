@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
+from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.reconciliation import report
 from ecommerce_platform.reconciliation.explain import plain
 from ecommerce_platform.reconciliation.model import ALL_TIERS, State, Status
@@ -67,6 +68,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         can_subset=True,
         group_name="reconciliation",
     )
+    @plain_words
     def layers(
         context: dg.AssetExecutionContext, reconciliation: ReconciliationResource
     ) -> Iterator[dg.MaterializeResult]:

@@ -11,6 +11,7 @@ from datetime import timedelta
 import dagster as dg
 
 from ecommerce_platform.metrics import RECONCILED_METRICS
+from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.reconciliation import outcome
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY, DISCREPANCIES_KEY, METRICS_KEY
 from ecommerce_platform.reconciliation.model import Status
@@ -26,6 +27,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """All checks of the room."""
 
     @dg.multi_asset_check(name="reconciliation__checks", specs=_specs(), can_subset=True)
+    @plain_words
     def checks(
         context: dg.AssetCheckExecutionContext, reconciliation: ReconciliationResource
     ) -> Iterator[dg.AssetCheckResult]:

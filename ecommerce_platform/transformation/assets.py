@@ -11,6 +11,7 @@ import dagster as dg
 
 from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
+from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.applied import Memory, full_refresh_reason, mark_applied, read_memory
 from ecommerce_platform.transformation.build import exclusive_build
@@ -47,6 +48,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=POOL,
     )
+    @plain_words
     def dbt_models(
         context: dg.AssetExecutionContext, dbt: DbtResource, warehouse: WarehouseResource
     ) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:

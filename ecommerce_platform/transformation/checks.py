@@ -7,6 +7,7 @@ changed. What does not: dbt's own tests (they come with the models), their SQL (
 import dagster as dg
 
 from ecommerce_platform.business_span import BusinessSpan
+from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.agreement import COMPARISONS, Comparison, compare
 from ecommerce_platform.transformation.restatements import restatements, told
@@ -29,6 +30,7 @@ def _agreement_check(comparison: Comparison, span: BusinessSpan) -> dg.AssetChec
         description="Every row equals the one that Spark computed, exactly; skipped while the two know different days.",
         blocking=True,
     )
+    @plain_words
     def agrees_with_spark(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         with warehouse.connection() as connection:
             outcome = compare(connection, comparison, span)
@@ -52,6 +54,7 @@ def _closed_months_check() -> dg.AssetChecksDefinition:
         name="closed_months_stand",
         description="This run changed no published figure of a closed month; where it did, dates and figures are named.",
     )
+    @plain_words
     def closed_months_stand(
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> dg.AssetCheckResult:

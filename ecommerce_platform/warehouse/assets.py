@@ -12,6 +12,7 @@ import dagster as dg
 from ecommerce_platform.contracts import Column, Contract, load_contracts
 from ecommerce_platform.lakehouse.ledger import refused_days
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
+from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load import LoadedDay, TableLoad, load_tables
 from ecommerce_platform.warehouse.resource import WarehouseResource
@@ -48,6 +49,7 @@ def _raw_tables(settings: Settings) -> dg.AssetsDefinition:
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
+    @plain_words
     def snowflake_raw(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[Any]]:
@@ -144,6 +146,7 @@ def _spark_tables(settings: Settings) -> dg.AssetsDefinition:
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
+    @plain_words
     def snowflake_spark(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[Any]]:

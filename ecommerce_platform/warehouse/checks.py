@@ -11,6 +11,7 @@ import dagster as dg
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.lakehouse.ledger import published_days
 from ecommerce_platform.partitions import partition_days
+from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.assets import raw_key
 from ecommerce_platform.warehouse.lake_files import contract_of_lake
@@ -35,6 +36,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     ]
 
     @dg.multi_asset_check(name="snowflake_raw_rows_and_checksum", specs=specs, can_subset=True)
+    @plain_words
     def rows_and_checksum(
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:

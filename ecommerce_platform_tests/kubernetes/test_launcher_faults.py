@@ -6,6 +6,7 @@ By spark-submit, on the test node. What a running Spark operator does to a Spark
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,32 @@ def test_a_worker_that_is_asked_to_go_leaves_its_driver_to_the_next_one(lab: Lab
     assert run is not None
     assert run.status == dg.DagsterRunStatus.SUCCESS
     assert len(lab.logged("submitted spark-")) == 1
+
+
+def test_a_worker_in_the_middle_of_a_spark_job_ends_in_time_with_its_pods_and_files(lab: Lab) -> None:
+    worker, run_id = lab.worker("counts_on_executors")
+    until("the executors are at work", lambda: pods("executor", "Running"), 400)
+    run = lab.instance.get_run_by_id(run_id)
+    assert run is not None
+    lab.instance.report_run_canceling(run)
+    began = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(60)
+    assert time.monotonic() - began < 25, "Kubernetes kills a pod after 30"
+    until("driver and executors are gone", lambda: not pods("driver") and not pods("executor"), 60)
+    assert not [path for path in (lab.folder / "data" / "scratch").rglob("*") if path.is_file()]
+    lab.allow()
+    assert lab.run("counts_on_executors").success
+
+
+def test_a_driver_pod_that_is_asked_to_go_in_the_middle_of_a_job_is_gone_in_time(lab: Lab) -> None:
+    run = lab.begin("counts_on_executors")
+    until("the executors are at work", lambda: pods("executor", "Running"), 400)
+    (driver,) = pods("driver")
+    began = time.monotonic()
+    kubectl("-n", NAMESPACE, "delete", "pod", driver["metadata"]["name"], "--grace-period=30", "--wait=true")
+    assert time.monotonic() - began < 25
+    assert "was deleted from outside" in reason_of(run.result(400), "counts_on_executors")
 
 
 def test_a_driver_that_no_node_can_hold_is_given_up_with_what_is_lacking(

@@ -12,10 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from py4j.protocol import Py4JError, Py4JNetworkError
 
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.lakehouse import ingest as ingesting
 from ecommerce_platform.lakehouse.arrivals import file_groups, scan
+from ecommerce_platform.lakehouse.unreadable import is_of_the_machine
 from ecommerce_platform_tests.lakehouse import unreadable_files
 from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, ORDER_SCHEMA, SECOND, Lake, counts, order
 from ecommerce_platform_tests.lakehouse.unreadable_files import damage
@@ -188,3 +190,14 @@ def test_files_of_many_forms_need_few_plans_and_lose_nothing(lake: Lake) -> None
     result = lake.ingest(FIRST)
     assert counts(result, FIRST) == (len(kinds), len(kinds), 0, 0)
     assert [amount for (amount,) in lake.rows("total_amount")] == amounts
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Py4JError("[SPARK_JOB_CANCELLED] Job 3 cancelled as part of cancellation of all jobs SQLSTATE: XXKDA"),
+        Py4JNetworkError("Answer from Java side is empty"),
+    ],
+)
+def test_a_cancelled_job_and_a_jvm_that_is_gone_say_nothing_of_a_file(error: Exception) -> None:
+    assert is_of_the_machine(error)

@@ -1,0 +1,76 @@
+"""A long command that is stopped by SIGTERM or ctrl-C ends in time, in one line that says how to go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ecommerce_platform.ending import descendants
+
+IN_TIME = 25.0
+GO_ON = "what was finished stays; to go on, run the same command again"
+
+
+class Command:
+    """A command that runs in a process of its own, with the data in `folder`."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.log = folder / "log"
+        environment = {**os.environ, "ECOMMERCE_DATA_DIR": str(folder / "data"), "DAGSTER_HOME": ""}
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ecommerce_platform.cli", *arguments], env=environment, stdout=log, stderr=log
+            )
+
+    def until(self, condition: Callable[[], object], seconds: float = 300) -> None:
+        pause, deadline = threading.Event(), time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            pause.wait(0.05)
+
+    def said(self, words: str) -> bool:
+        return words in self.log.read_text()
+
+    def stopped_by(self, number: signal.Signals) -> str:
+        """What it says from the signal on. It, and all that it started, are gone in time."""
+        before = len(self.log.read_text())
+        begun = descendants(self.process.pid)
+        began = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(60)
+        while any(is_alive(pid) for pid in begun):
+            assert time.monotonic() - began < IN_TIME, begun
+        assert time.monotonic() - began < IN_TIME
+        assert code == 128 + number, self.log.read_text()
+        said = self.log.read_text()[before:]
+        assert "Traceback" not in said, said
+        return said
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def threads_of(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_command_says_how_to_go_on_in_one_line(tmp_path: Path, number: signal.Signals) -> None:
+    command = Command(tmp_path, "sample", "--days", "300", "--orders-per-day", "3000")
+    # A thread besides its own two: its libraries are at work. What it writes appears at the end.
+    command.until(lambda: threads_of(command.process.pid) > 2)
+    said = command.stopped_by(number)
+    assert said.strip().splitlines() == [f"stopped by {number.name}: {GO_ON}"]
