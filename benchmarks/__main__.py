@@ -20,6 +20,7 @@ BENCHMARKS = (
     "lakehouse_audit",
     "warehouse_load",
     "change_events",
+    "forms",
     "whole_day",
     "memory",
     "definitions_load",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance
 
     from ecommerce_platform.embedded.sample_shop import SampleReport
+    from ecommerce_platform.lakehouse.refused import DecidedDay
     from ecommerce_platform.speed_layer.realtime import LoadedVersions
 
 Say = Callable[[str], None]
@@ -112,7 +113,12 @@ def load_speed_layer(settings: Settings, path: str | Path, skip_unreadable: bool
         create_orders_realtime(client, settings.clickhouse.orders_table)
         with local_copy(str(path), settings.s3) as folder:
             return load_realtime(
-                client, settings.clickhouse.orders_table, folder, load_contracts()["orders"], skip_unreadable
+                client,
+                settings.clickhouse.orders_table,
+                folder,
+                load_contracts()["orders"],
+                skip_unreadable,
+                settings.landing.ignore,
             )
     finally:
         client.close()
@@ -196,6 +202,8 @@ def _steps_named(instance: DagsterInstance, run_id: str, say: Say) -> Iterator[N
 
 def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, say: Say) -> int:
     """The whole demo; returns the exit code: 0 when everything but the planted faults agrees."""
+    from ecommerce_platform.lakehouse.refused import decided_days
+
     started = time.monotonic()
     with _step("1/4 sample shop", say):
         report = write_sample(
@@ -207,6 +215,9 @@ def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, s
     last = settings.start_date + timedelta(days=days - 1)
     with _step(f"3/4 batch layer, {settings.start_date} to {last} in one run", say):
         outcome = materialize_range(settings, settings.start_date, last, say)
+    if replaced := replaced_shop(settings, decided_days(settings)):
+        say(f"error: {replaced}")
+        return 1
     broken = [step for step in outcome.failed_steps if not step.startswith("reconciliation__")]
     if broken:
         for step in broken:
@@ -223,6 +234,21 @@ def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, s
     for failure in unexpected:
         say(f"error: {failure} failed, and no planted fault explains it")
     return 1 if unexpected else 0
+
+
+def replaced_shop(settings: Settings, refused: Sequence[DecidedDay]) -> str:
+    """What to do where the days of an earlier demo were replaced by those of another shop; empty where they were not."""
+    days = sorted({item.day for item in refused if item.events_gone})
+    if not days:
+        return ""
+    return (
+        f"{settings.data_dir} holds the days of another shop: the demo ran there before with other parameters, or another "
+        f"version of the platform made its shop. This shop's files have replaced its files, so {len(days)} of its days "
+        f"({days[0]} to {days[-1]}) lack events that were published. Such days are refused, and what was published of them "
+        "stays, so the figures are those of the earlier shop. For this shop, run the demo in a folder of its own "
+        "(ECOMMERCE_DATA_DIR=…), or end the stand-ins with `ecommerce-platform local down`, delete the folder, and run it "
+        "again; for the earlier shop, run the demo with the earlier --days, --orders-per-day and --seed, which lifts the refusals"
+    )
 
 
 def unexpected_failures(outcome: RunOutcome) -> tuple[str, ...]:

@@ -17,20 +17,14 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from ecommerce_platform.contracts import Column, Contract
-from ecommerce_platform.lakehouse.decode import (
-    DECODER_VERSION,
-    FileGroup,
-    event_columns,
-    relevant_columns,
-    schema_problem,
-    storage_problem,
-    unknown_columns,
-)
+from ecommerce_platform.lakehouse.calendars import require_plain_times
+from ecommerce_platform.lakehouse.decode import DECODER_VERSION
 from ecommerce_platform.lakehouse.epochs import with_epoch_units
 from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.lakehouse.evolution import extra_columns, unknown_problem
-from ecommerce_platform.lakehouse.magic import HEAD_BYTES, not_parquet
-from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, UnreadableFileError, read_footer
+from ecommerce_platform.lakehouse.physical import Footer, UnreadableFileError, read_footer
+from ecommerce_platform.lakehouse.plans import FileGroup, Form, event_columns, plan, relevant_columns
+from ecommerce_platform.lakehouse.schemas import schema_problem, storage_problem, unknown_columns
 from ecommerce_platform.landing.files import LandingError, LandingFile, list_table
 from ecommerce_platform.object_store import arrow_s3, storage_is_away
 from ecommerce_platform.settings import Settings
@@ -142,6 +136,9 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
                     found[day] = _day(settings, contract, day, files)
                 except DayRefusedError as error:
                     refused[day] = RefusedArrival(contract.table, day, str(error))
+                except Exception as error:  # noqa: BLE001 - one day's files must not stop the others
+                    where = f"{contract.table}/date={day}"
+                    refused[day] = RefusedArrival(contract.table, day, _unforeseen(where, error))
     return Arrivals(found, refused)
 
 
@@ -177,20 +174,16 @@ def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingF
     where = f"{contract.table}/{file.path}"
     try:
         with source.open_input_file(file.uri.removeprefix("s3://")) as stream:
-            if other := not_parquet(stream.read(HEAD_BYTES)):
-                return (
-                    f"{where}: its footer cannot be read: the file is {other}; expected Parquet, which begins with PAR1: "
-                    "write it as Parquet, take it out of the day's folder, or list its name under ECOMMERCE_LANDING__IGNORE"
-                )
+            footer = read_footer(stream)
             stream.seek(0)
             # S3 tells a digest of the content; from a disk it is computed, and Spark finds the file in memory then.
             digest = file.version if is_s3(file.uri) else _digest(stream)
-            footer = read_footer(stream)
             size = stream.size()
             # A file without rows brings nothing that could be of a wrong type: empty frames are often written with no types.
             problem = _problem(contract, footer, mode) if footer.rows else None
             if footer.rows and not problem:
                 footer = with_epoch_units(contract, footer, stream)
+                require_plain_times(contract, footer, stream)
     except UnreadableFileError as error:
         return f"{where}: {error}; expected {error.expected}, then materialize the day again"
     except OSError as error:
@@ -201,9 +194,21 @@ def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingF
                 "ECOMMERCE_LANDING_URI, then materialize the day again"
             ) from error
         return f"{where}: it cannot be opened: {str(error).splitlines()[0]}; expected a readable Parquet file"
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one file must not stop the days that lack it
+        return _unforeseen(where, error)
     if problem:
         return f"{where}: {problem}"
     return ArrivedFile(file.path, file.uri, size, file.version, digest, footer)
+
+
+def _unforeseen(where: str, error: Exception) -> str:
+    lines = str(error).splitlines() or ["no message"]
+    return (
+        f"{where}: it cannot be judged: {type(error).__name__}: {lines[0][:300]}; expected a file as the other days have: "
+        "compare it with one of theirs, then materialize the day again"
+    )
 
 
 def _problem(contract: Contract, footer: Footer, mode: str) -> str | None:
@@ -222,8 +227,8 @@ def _digest(stream: pa.NativeFile) -> str:
 
 
 def file_groups(contract: Contract, arrivals: Sequence[DayArrival]) -> list[FileGroup]:
-    """The files with rows, grouped by equal physical columns, in a stable order."""
-    groups: dict[tuple[PhysicalColumn, ...], list[str]] = {}
+    """The files with rows, grouped by the forms of their columns, in a stable order."""
+    forms: dict[Form, list[str]] = {}
     root = ""
     for arrival in arrivals:
         for file in arrival.files:
@@ -231,8 +236,8 @@ def file_groups(contract: Contract, arrivals: Sequence[DayArrival]) -> list[File
                 columns = relevant_columns(contract, file.footer, (column.name for column in arrival.extra))
                 uri = _spark_uri(file.uri)
                 root = uri.removesuffix(file.path)
-                groups.setdefault(columns, []).append(uri)
-    return [FileGroup(columns, tuple(uris), root) for columns, uris in groups.items()]
+                forms.setdefault(columns, []).append(uri)
+    return plan(contract, forms, root)
 
 
 def _spark_uri(uri: str) -> str:

@@ -1,14 +1,13 @@
 """Landing rows become change events by the contract, or are named with the reason why they cannot.
 
-What belongs here: which columns a file must have, the row's decoding, and the closed list of reasons for quarantine. What does
-not: single values (values.py), writing (write.py, quarantine.py), duplicates (duplicates.py).
+What belongs here: reading files, the row's decoding, and the closed list of reasons for quarantine. What does not: which columns
+a file must have (schemas.py), single values (values.py), writing (write.py, quarantine.py), duplicates (duplicates.py).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from functools import reduce
@@ -21,8 +20,9 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from ecommerce_platform.contracts import CDC_COLUMNS, Column, Contract, LogicalType
 from ecommerce_platform.lakehouse.dialects import SPARK
-from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, PhysicalKind
-from ecommerce_platform.lakehouse.values import can_become, decoded, expected_forms
+from ecommerce_platform.lakehouse.physical import PhysicalColumn, PhysicalKind
+from ecommerce_platform.lakehouse.plans import FileGroup, Scan, event_columns
+from ecommerce_platform.lakehouse.values import decoded
 
 #: Part of every content id: a change of the rules is a change of what a day becomes.
 DECODER_VERSION = 2
@@ -31,9 +31,6 @@ DECODER_VERSION = 2
 _PLAIN_PLACE = re.compile(r"date=\d{4}-\d{2}-\d{2}/[A-Za-z0-9._=/-]+")
 _FEW_FILES = 8
 
-#: The decimals by which others are read; the first that holds all values of a form is taken.
-_DECIMALS = ((18, 4), (38, 2), (38, 10), (38, 18), (38, 28), (38, 0))
-
 #: On a local disk Hadoop holds a file against `.name.crc` beside it, which is stale when another program replaced the file. For
 #: these reads alone it gets a file system that does not; Parquet and the content id have checksums of their own.
 _WITHOUT_CHECKSUMS = {
@@ -41,7 +38,10 @@ _WITHOUT_CHECKSUMS = {
     "fs.file.impl.disable.cache": "true",
 }
 
-_RAW = "_raw_"
+#: Old dates are those of today's calendar, in files that do not say otherwise; those that do are judged before (calendars.py).
+_CALENDAR = {"datetimeRebaseMode": "CORRECTED", "int96RebaseMode": "CORRECTED"}
+
+_RAW, _VALUE = "_raw_", "_value_"
 _FILE, _ROW, _DATE = "__source_file", "__source_row", "date"
 
 
@@ -58,99 +58,6 @@ class QuarantineReason(StrEnum):
     VALUE_DOES_NOT_FIT = "value_does_not_fit"
 
 
-@dataclass(frozen=True)
-class FileGroup:
-    """Files with equal physical columns, read together. `uris` are as Spark wants them; `root` is the table's folder, a slash
-    at its end.
-    """
-
-    columns: tuple[PhysicalColumn, ...]
-    uris: tuple[str, ...]
-    root: str
-
-
-def event_columns(contract: Contract) -> tuple[Column, ...]:
-    """The columns that a landing file brings: those of the table, the change-data-capture metadata, and extra ones."""
-    return (*contract.columns, *CDC_COLUMNS, *contract.extra)
-
-
-def relevant_columns(contract: Contract, footer: Footer, extra: Iterable[str] = ()) -> tuple[PhysicalColumn, ...]:
-    """The file's columns to read: those that the contract names, in its order, and of the others those in `extra`; each in the
-    form in which it is read (`read_form`). A column of null type is absent.
-
-    An extra column is read under its name in lower case, however the file spells it.
-    """
-    by_name = {column.name: column for column in footer.columns if column.kind is not PhysicalKind.NULL}
-    known = tuple(
-        read_form(column, by_name[column.name])
-        for column in (*contract.columns, *CDC_COLUMNS)
-        if column.name in by_name
-    )
-    taken = {column.name for column in known}
-    lower = {column.name.lower(): column for column in by_name.values() if column.name not in taken}
-    return known + tuple(replace(lower[name], name=name) for name in sorted(extra) if name in lower)
-
-
-def read_form(column: Column, physical: PhysicalColumn) -> PhysicalColumn:
-    """The form in which a file's column is read: one of few, so that files of many forms do not need a plan each.
-
-    It follows from the file and the contract alone, never from other files. Spark reads a decimal as any other that holds all
-    its values, and an int as a bigint.
-    """
-    numeric = column.type in (LogicalType.BIGINT, LogicalType.INT)
-    if physical.kind is PhysicalKind.INT and numeric:
-        return replace(physical, kind=PhysicalKind.BIGINT, detail="")
-    if physical.kind is PhysicalKind.BIGINT and numeric:
-        return replace(physical, detail="")
-    if physical.kind is PhysicalKind.DECIMAL and (numeric or column.type is LogicalType.DECIMAL):
-        own = [(column.precision or 0, column.scale or 0)] if column.type is LogicalType.DECIMAL else []
-        for precision, scale in (*own, *_DECIMALS):
-            if scale >= physical.scale and precision - scale >= physical.precision - physical.scale:
-                return replace(physical, precision=precision, scale=scale)
-    return physical
-
-
-def unknown_columns(contract: Contract, footer: Footer) -> tuple[str, ...]:
-    """Columns of the file that the contract neither knows nor ignores; the folder's date wins over a column of that name."""
-    known = {column.name for column in event_columns(contract)} | {_DATE}
-    return tuple(
-        sorted(
-            column.name for column in footer.columns if column.name not in known and not contract.ignores(column.name)
-        )
-    )
-
-
-def storage_problem(contract: Contract, footer: Footer, unknown: str) -> str | None:
-    """Why the values of a column that is read cannot be read by Spark (its codec or encoding), or None."""
-    known = {column.name for column in event_columns(contract)}
-    for name, obstacle in footer.obstacles.items():
-        if name in known or unknown == "add":
-            return f"column {name} {obstacle}"
-    return None
-
-
-def schema_problem(contract: Contract, footer: Footer) -> str | None:
-    """Why no row of this file can be decoded, or None. Names column, found and expected."""
-    lower = [column.name.lower() for column in footer.columns]
-    by_name = {column.name: column for column in footer.columns}
-    for column in event_columns(contract):
-        if lower.count(column.name) > 1:
-            return f"column {column.name} is present more than once, perhaps in different cases; expected it once"
-        physical = by_name.get(column.name)
-        if physical is None and column.name in lower:
-            spelled = next(item.name for item in footer.columns if item.name.lower() == column.name)
-            return f"column {spelled} is spelled in another case; expected {column.name} {column.spark_type}"
-        if physical is None:
-            if column.required:
-                found = ", ".join(by_name) or "none"
-                return f"column {column.name} is missing; found {found}; expected {column.name} {column.spark_type}"
-        elif not can_become(column, physical):
-            return (
-                f"column {column.name} is {physical}; expected {column.spark_type}, as one of: {expected_forms(column)}"
-            )
-    return None
-
-
 def read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> DataFrame:
     """All rows of the group's files, decoded.
 
@@ -160,19 +67,16 @@ def read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> Dat
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
     # A few dozen files are listed faster one by one than by a Spark job.
     spark.conf.set("spark.sql.sources.parallelPartitionDiscovery.threshold", "1000")
-    physical = {column.name: column for column in group.columns if column.kind is not PhysicalKind.NULL}
-    schema = ", ".join(f"`{name}` {column.spark_type}" for name, column in physical.items())
-    # File names may hold characters that Spark would take for a pattern.
-    reader = spark.read.option("__globPaths__", "false").options(**_WITHOUT_CHECKSUMS)
-    files = reader.schema(schema or "`__none` int").parquet(*group.uris)
+    physical = {column.name: column for column in group.columns}
     columns = event_columns(contract)
-    rows = files.select(
-        *(_raw_column(column, physical).alias(f"{_RAW}{column.name}") for column in columns),
-        F.col("_metadata.file_path").alias("_path"),
-        F.col("_metadata.row_index").alias(_ROW),
-    )
+    rows = reduce(DataFrame.unionByName, (_landed(spark, columns, group, scan) for scan in group.scans))
     day, file = _place(F.col("_path"), group)
-    values = {column.name: _decoded(column, physical.get(column.name)) for column in columns}
+    values = {
+        column.name: F.col(f"{_VALUE}{column.name}")
+        if column.name in group.differing
+        else _decoded(column, physical.get(column.name))
+        for column in columns
+    }
     values |= _change_times(values)
     return rows.select(
         *(values[column.name].alias(column.name) for column in columns),
@@ -181,6 +85,30 @@ def read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> Dat
         _ROW,
         *(f"{_RAW}{column.name}" for column in columns),
     )
+
+
+def _landed(spark: SparkSession, columns: Iterable[Column], group: FileGroup, scan: Scan) -> DataFrame:
+    """The values as they lie in the files of one scan, and each row's place. A column that differs between the group's scans is
+    decoded here, and its original value is text, or base64 of bytes.
+    """
+    physical = {column.name: column for column in scan.columns}
+    schema = ", ".join(f"`{name}` {column.spark_type}" for name, column in physical.items())
+    # File names may hold characters that Spark would take for a pattern.
+    reader = spark.read.option("__globPaths__", "false").options(**_WITHOUT_CHECKSUMS, **_CALENDAR)
+    files = reader.schema(schema or "`__none` int").parquet(*scan.uris)
+    alike = {column.name: column.spark_type for column in group.columns}
+    raw = files.select(
+        *(_raw_column(column, physical, alike).alias(f"{_RAW}{column.name}") for column in columns),
+        F.col("_metadata.file_path").alias("_path"),
+        F.col("_metadata.row_index").alias(_ROW),
+    )
+    for column in columns:
+        if column.name in group.differing:
+            form, name = physical.get(column.name), f"{_RAW}{column.name}"
+            raw = raw.withColumn(f"{_VALUE}{column.name}", _decoded(column, form))
+            in_bytes = form is not None and form.kind is PhysicalKind.BINARY
+            raw = raw.withColumn(name, F.base64(F.col(name)) if in_bytes else F.col(name).cast("string"))
+    return raw
 
 
 def _place(path: SparkColumn, group: FileGroup) -> tuple[SparkColumn, SparkColumn]:
@@ -214,8 +142,10 @@ def _slashes(root: str) -> int:
     return len("//") + f"{normpath(start + path.lstrip('/'))}/".count("/")
 
 
-def _raw_column(column: Column, physical: Mapping[str, PhysicalColumn]) -> SparkColumn:
-    return F.col(f"`{column.name}`") if column.name in physical else F.lit(None).cast("string")
+def _raw_column(column: Column, physical: Mapping[str, PhysicalColumn], alike: Mapping[str, str]) -> SparkColumn:
+    if column.name in physical:
+        return F.col(f"`{column.name}`")
+    return F.lit(None).cast(alike.get(column.name, "string"))
 
 
 def original_values(contract: Contract) -> SparkColumn:

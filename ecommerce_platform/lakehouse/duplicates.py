@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from ecommerce_platform.contracts import Contract
-from ecommerce_platform.lakehouse.decode import event_columns
+from ecommerce_platform.lakehouse.plans import event_columns
 
 #: Rows of one day that one task holds and one file gets; above it a day is spread over several.
 ROWS_PER_BUCKET = 500_000

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 from ecommerce_platform.contracts import CDC_COLUMNS, PROVENANCE_COLUMNS, Column, Contract, LogicalType
 from ecommerce_platform.contracts.model import DATE_COLUMN, LOAD_COLUMNS
-from ecommerce_platform.lakehouse.decode import unknown_columns
 from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, PhysicalKind
+from ecommerce_platform.lakehouse.schemas import unknown_columns
 
 #: Comment of such a column in Iceberg; by it the platform knows the column from one that was taken out of the contract.
 EXTRA_COMMENT = "Found in landing files; the contract does not name it."
@@ -26,7 +26,7 @@ _RESERVED = frozenset(
     {column.name for column in (*CDC_COLUMNS, *PROVENANCE_COLUMNS, *LOAD_COLUMNS, DATE_COLUMN)}
     | {"_metadata", "_path", "_bucket", "_duplicate", "_unfit", "_part"}
 )
-_RESERVED_BEGINNING = "_raw_"
+_RESERVED_BEGINNINGS = ("_raw_", "_value_")
 _SWITCH = "or set ECOMMERCE_LAKEHOUSE__UNKNOWN_COLUMNS=ignore to leave such columns in the files"
 
 _TYPES = {
@@ -78,7 +78,7 @@ def unknown_problem(contract: Contract, footer: Footer, mode: str) -> str | None
                 f"column {name!r} is not in the contract and its name cannot be used; expected letters of ASCII, digits and _, "
                 f"at most 128, no digit first: rename it, {_SWITCH}"
             )
-        if name.lower() in _RESERVED or name.lower().startswith(_RESERVED_BEGINNING):
+        if name.lower() in _RESERVED or name.lower().startswith(_RESERVED_BEGINNINGS):
             return f"column {name!r} has a name that the platform uses itself; expected another: rename it, {_SWITCH}"
         if lower.count(name.lower()) > 1:
             return f"column {name!r} is present more than once, perhaps in different cases; expected it once"

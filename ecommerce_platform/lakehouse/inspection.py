@@ -17,10 +17,11 @@ from pyiceberg.expressions import In
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.lakehouse.absence import Gone, absence_reason
 from ecommerce_platform.lakehouse.arrivals import DayArrival, scan
-from ecommerce_platform.lakehouse.decode import event_columns, schema_problem
 from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.lakehouse.evolution import merged
 from ecommerce_platform.lakehouse.ledger import TableLedger, read_ledger
+from ecommerce_platform.lakehouse.plans import event_columns
+from ecommerce_platform.lakehouse.schemas import schema_problem
 from ecommerce_platform.lakehouse.tables import event_identifier, quarantine_identifier, with_extra_columns
 from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import list_days

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import EpochUnit
+from ecommerce_platform.lakehouse.magic import HEAD_BYTES, not_parquet
 from ecommerce_platform.object_store import storage_is_away
 
 _DECIMAL = re.compile(r"Decimal\(precision=(\d+), scale=(-?\d+)\)")
@@ -22,8 +23,8 @@ _INTEGER = re.compile(r"Int\(bitWidth=(\d+), isSigned=(true|false)\)")
 _TEXT_ANNOTATIONS = ("String", "Enum", "JSON")
 #: Where a file's footer is encrypted it ends with this instead of PAR1.
 _ENCRYPTED = b"PARE"
-#: Codecs as PyArrow names them, of which Spark brings the implementation.
-_CODECS = frozenset({"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW"})
+#: Codecs as PyArrow names them, of which Spark brings the implementation. The one without a name is LZ4 with Hadoop's frame.
+_CODECS = frozenset({"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW", "UNKNOWN"})
 READABLE_CODECS = "snappy, zstd, gzip, lz4 or none"
 _ENCODINGS = frozenset(
     {
@@ -137,6 +138,12 @@ def read_footer(file: pa.NativeFile) -> Footer:
     """The footer of an open file. Raises UnreadableFileError, and OSError when the storage is away."""
     if file.size() == 0:
         raise UnreadableFileError("it is empty (0 bytes)")
+    if other := not_parquet(file.read_at(min(HEAD_BYTES, file.size()), 0)):
+        raise UnreadableFileError(
+            f"its footer cannot be read: the file is {other}",
+            "Parquet, which begins with PAR1: write it as Parquet, take it out of the day's folder, or list its name under "
+            "ECOMMERCE_LANDING__IGNORE",
+        )
     if file.read_at(len(_ENCRYPTED), file.size() - len(_ENCRYPTED)) == _ENCRYPTED:
         raise UnreadableFileError("its footer is encrypted, which is not read here", "Parquet without encryption")
     try:

@@ -22,7 +22,15 @@ from ecommerce_platform.lakehouse.decode import is_unfit, read_group
 #: What Spark raises when a job fails: translated where PySpark knows the error, else as it comes from the JVM.
 SPARK_ERRORS = (PySparkException, Py4JError)
 #: What the platform's own planning of a file raises for a form that it did not foresee.
-PLANNING_ERRORS = (ValueError, KeyError, TypeError)
+PLANNING_ERRORS = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    NotImplementedError,
+)
 
 #: Files that are read at once; each is a Spark job of its own.
 _READERS = 4

@@ -85,6 +85,16 @@ def list_table(
     return LandingTable(table, {day: tuple(sorted(found[day])) for day in sorted(found)})
 
 
+def list_folder(folder: Path, ignore: Sequence[str] = ()) -> tuple[LandingFile, ...]:
+    """The files below any folder on a disk, by the rules of `list_table`, in the order of their names; `path` is relative to it.
+
+    `ignore` are patterns of paths below a table's folder: that of a day is taken for what it is.
+    """
+    day = f"{folder.name}/" if parse_day_folder(folder.name) else ""
+    files = _files_below(str(folder), "", frozenset())
+    return tuple(sorted(file for file in files if not is_skipped(f"{day}{file.path}", ignore)))
+
+
 def list_days(landing_uri: str, table: str, s3: S3Settings, ignore: Sequence[str] = ()) -> tuple[date, ...]:
     """The days on which the table has files, in order."""
     return tuple(list_table(landing_uri, table, s3, ignore=ignore).days)
@@ -198,7 +208,7 @@ def _files_below(folder: str, name: str, above: frozenset[tuple[int, int]]) -> I
     if number in above:
         return
     for entry in entries:
-        path = f"{name}/{entry.name}"
+        path = f"{name}/{entry.name}" if name else entry.name
         if entry.is_dir():
             yield from _files_below(entry.path, path, above | {number})
             continue

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.landing.files import list_folder
 from ecommerce_platform.speed_layer.order_versions import KnownTexts, OrderVersions, RealtimeLoadError
 
 if TYPE_CHECKING:
@@ -56,16 +57,22 @@ class LoadedVersions:
 
 
 def load_realtime(
-    client: Client, table: str, path: Path, contract: Contract, skip_unreadable: bool = False
+    client: Client,
+    table: str,
+    path: Path,
+    contract: Contract,
+    skip_unreadable: bool = False,
+    ignore: Sequence[str] = (),
 ) -> LoadedVersions:
-    """Load the order versions of a Parquet file, or of every one below a folder.
+    """Load the order versions of a Parquet file, or of every file below a folder that counts by the landing zone's rules;
+    `ignore` are the patterns of the setting `landing.ignore`.
 
     `is_deleted` follows from `__op`; columns that the contract does not know are ignored; loading again changes nothing.
     Raises RealtimeLoadError naming the file, the column and what was expected; with `skip_unreadable`, rows that the
     lakehouse would quarantine are left out and counted, and only a file that cannot be read as a whole is an error.
     """
     name = _table(table)
-    versions = OrderVersions(contract, _parquet_files(Path(path)), skip_unreadable)
+    versions = OrderVersions(contract, _landing_files(Path(path), ignore), skip_unreadable)
     try:
         if keys := versions.keys_with_unchanged_text():
             versions.fill_unchanged(_known_texts(client, name, contract, keys))
@@ -76,14 +83,16 @@ def load_realtime(
         versions.close()
 
 
-def _parquet_files(path: Path) -> list[Path]:
+def _landing_files(path: Path, ignore: Sequence[str]) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise RealtimeLoadError(f"{path} is not there; expected a Parquet file or a folder of them")
-    files = sorted(file for file in path.rglob("*.parquet") if file.is_file() and not file.name.startswith((".", "_")))
+    files = [Path(file.uri) for file in list_folder(path, ignore)]
     if not files:
-        raise RealtimeLoadError(f"{path} holds no .parquet file")
+        raise RealtimeLoadError(
+            f"{path} holds no file to read; hidden, unfinished and ignored files do not count; expected Parquet files"
+        )
     return files
 
 

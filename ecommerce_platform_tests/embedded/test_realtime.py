@@ -246,14 +246,14 @@ def test_unchanged_text_is_carried_from_the_load_and_from_the_table(table: Clien
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        ({"total_amount": 10.5}, "column total_amount is DOUBLE; expected DECIMAL(10,2) as decimal or text, not float"),
+        ({"total_amount": 10.5}, "column total_amount is double; expected decimal(10,2)"),
         ({"total_amount": "10.505"}, "row 1 has total_amount = '10.505'"),
         ({"total_amount": "123456789.00"}, "row 1 has total_amount = '123456789.00'"),
         ({"id": None}, "row 1 has id = None; expected whole numbers"),
         ({"__op": "x"}, "row 1 has __op = 'x'; expected c, u, d, r"),
         ({"__source_ts_ms": None}, "row 1 has __source_ts_ms = None"),
         ({"__source_lsn": -5}, "row 1 has __source_lsn = '-5'"),
-        ({"status": 5}, "column status is BIGINT; expected text"),
+        ({"status": 5}, "column status is bigint; expected string"),
     ],
 )
 def test_what_cannot_be_read_is_named_and_nothing_is_loaded(
@@ -296,10 +296,35 @@ def test_a_missing_column_a_missing_path_and_a_file_that_is_no_parquet_are_named
         "short.parquet": "short.parquet: column created_at is missing",
         "text.parquet": "text.parquet cannot be read as Parquet",
         "nowhere": "nowhere is not there",
-        "empty": "holds no .parquet file",
+        "empty": "holds no file to read",
     }.items():
         with pytest.raises(RealtimeLoadError, match=message):
             _load(table, tmp_path / name)
+
+
+def test_a_folder_is_listed_as_the_landing_zone_is(table: Client, write: Write, tmp_path: Path) -> None:
+    day = tmp_path / "orders" / "date=2026-01-01"
+    (day / "hour=05").mkdir(parents=True)
+    (day / "_temporary").mkdir()
+    content = {key: write({"id": key}, name=f"{key}.parquet").read_bytes() for key in range(1, 4)}
+    for name, key in {
+        "part-0": 1,
+        "hour=05/part-0.PARQUET": 2,
+        "report.csv": 3,
+        "_temporary/part-0.parquet": 3,
+    }.items():
+        (day / name).write_bytes(content[key])
+    (day / "_SUCCESS").write_bytes(b"")
+    (day / ".part-0.parquet.crc").write_bytes(b"crc")
+    orders = load_contracts()["orders"]
+    for folder in (tmp_path / "orders", day):
+        assert load_realtime(table, _TABLE, folder, orders, ignore=("date=*/report.csv",)).rows == 2
+    assert _current(table, "id") == [(1,), (2,)]
+    (day / "rows.csv").write_text("id,status\n")
+    with pytest.raises(
+        RealtimeLoadError, match=r"rows.csv cannot be read as Parquet: .* comma-separated text; expected Parquet"
+    ):
+        load_realtime(table, _TABLE, day, orders)
 
 
 def test_optional_columns_may_be_missing_and_be_null(table: Client, write: Write, tmp_path: Path) -> None:

@@ -8,11 +8,14 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 import pytest
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
+from ecommerce_platform.lakehouse import arrivals
 from ecommerce_platform.lakehouse.arrivals import Arrivals, ArrivedFile, file_groups, scan
 from ecommerce_platform.lakehouse.arrivals import _read as read_arrived
 from ecommerce_platform.landing.files import LandingError, LandingFile
@@ -88,12 +91,40 @@ def test_an_unreadable_file_refuses_its_day_and_names_itself(lake: Lake) -> None
     lake.path(FIRST, "bad.parquet").write_bytes(b"")
     lake.land(FIRST, order(1, 1))
     lake.land(SECOND, order(1, 1))
-    arrivals = scanned(lake)
-    assert sorted(arrivals.days) == [SECOND]
-    assert arrivals.refused[FIRST].reason == (
+    seen = scanned(lake)
+    assert sorted(seen.days) == [SECOND]
+    assert seen.refused[FIRST].reason == (
         "orders/date=2026-01-01/bad.parquet: it is empty (0 bytes); expected a whole Parquet file: write it again, then "
         "materialize the day again"
     )
+
+
+@pytest.mark.parametrize(
+    "step", ["read_footer", "with_epoch_units", "require_plain_times", "extra_columns", "content_id"]
+)
+def test_a_trouble_that_nobody_foresaw_with_one_days_footer_refuses_that_day_alone(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    lake.land(FIRST, order(1, 1))
+    lake.land(SECOND, order(2, 2), order(3, 3))
+    usual = getattr(arrivals, step)
+
+    def fails_on_one_row(*arguments: Any) -> Any:
+        if "rows=1," in repr(arguments) or size_of_first(arguments):
+            raise RecursionError("nobody foresaw this")
+        return usual(*arguments)
+
+    first = lake.path(FIRST).stat().st_size
+
+    def size_of_first(arguments: Any) -> bool:
+        return any(isinstance(item, pa.NativeFile) and item.size() == first for item in arguments)
+
+    monkeypatch.setattr(arrivals, step, fails_on_one_row)
+    seen = scanned(lake)
+    assert sorted(seen.days) == [SECOND]
+    reason = seen.refused[FIRST].reason
+    assert reason.startswith("orders/date=2026-01-01")
+    assert "it cannot be judged: RecursionError: nobody foresaw this; expected" in reason
 
 
 def test_files_of_equal_columns_are_read_together(lake: Lake) -> None:

@@ -186,7 +186,8 @@ def test_files_of_many_forms_need_few_plans_and_lose_nothing(lake: Lake) -> None
         lake.land_table(FIRST, content, file=f"part-{number:02}.parquet")
         amounts.append(amount)
     arrivals = scan(lake.settings, load_contracts()["orders"], [FIRST])
-    assert len(file_groups(load_contracts()["orders"], list(arrivals.days.values()))) <= 10
+    (group,) = file_groups(load_contracts()["orders"], list(arrivals.days.values()))
+    assert len(group.scans) <= 7
     result = lake.ingest(FIRST)
     assert counts(result, FIRST) == (len(kinds), len(kinds), 0, 0)
     assert [amount for (amount,) in lake.rows("total_amount")] == amounts

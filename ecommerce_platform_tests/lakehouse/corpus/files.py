@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,10 @@ class FileKind:
     refused: str | None = None
     rows: int = 1
     after_writing: bool = False
+    #: Values of the one published row.
+    values: dict[str, Any] = field(default_factory=dict)
+    #: Whether the refusal is of a column beyond the contract, which the speed layer's loader leaves in the file.
+    beyond_contract: bool = False
 
 
 def parquet(content: pa.Table, name: str = "part-0.parquet") -> Callable[[Path], object]:
@@ -68,7 +72,7 @@ def wrong(name: str, kind: str, values: pa.Array) -> FileKind:
 
 
 def extra(name: str, kind: str, values: Any, message: str) -> FileKind:
-    return FileKind(kind, parquet(GOOD.append_column(name, values)), message)
+    return FileKind(kind, parquet(GOOD.append_column(name, values)), message, beyond_contract=True)
 
 
 def together(**files: pa.Table) -> Callable[[Path], object]:
@@ -94,7 +98,7 @@ def folder_as_file(folder: Path) -> None:
 
 HALF = good_bytes()[: len(good_bytes()) // 2]
 
-FILES: tuple[FileKind, ...] = (
+ORDINARY: tuple[FileKind, ...] = (
     FileKind("an empty file", raw(b""), "it is empty (0 bytes)"),
     FileKind("a file of four bytes", raw(b"PAR1"), "its footer cannot be read"),
     FileKind("a truncated file", raw(HALF), "its footer cannot be read"),
@@ -162,8 +166,9 @@ FILES: tuple[FileKind, ...] = (
         "two files that disagree on an unknown column",
         together(a=GOOD.append_column("c", pa.array(["x"])), b=GOOD.append_column("c", pa.array([1]))),
         "is string in orders/date=",
+        beyond_contract=True,
     ),
-    FileKind("a good file and a bad one", beside("z.parquet", b"PAR1"), "z.parquet: its footer cannot be read"),
+    FileKind("a good file and a bad one", beside("z.parquet", b"PAR1"), "z.parquet"),
     FileKind("a file of a frame without rows and types", together(a=GOOD, b=pa.table({"id": pa.array([], pa.null())}))),
     FileKind("a file whose writer is not done", beside("part-1.parquet.tmp")),
     FileKind("a hidden file", beside(".part-1.parquet")),
