@@ -44,6 +44,8 @@ def install() -> None:
             merge.run,
         ),
         rewrites=(
+            results.headings,  # before the others change the text
+            functions.trimmed_spaces,
             functions.md5_numbers,
             functions.formatted_times,
             functions.asof_joins,

@@ -48,6 +48,19 @@ def formatted_times(tree: Expr, _: FakeSnowflakeCursor) -> None:
             node.replace(exp.Anonymous(this="strftime", expressions=arguments))
 
 
+def trimmed_spaces(tree: Expr, _: FakeSnowflakeCursor) -> None:
+    """TRIM, LTRIM and RTRIM take the characters that they name, or the space U+0020 alone.
+
+    fakesnow leaves out characters and side, and DuckDB takes all of Unicode's spaces.
+    """
+    sides = {"LEADING": "ltrim", "TRAILING": "rtrim"}
+    for node in list(tree.find_all(exp.Trim)):
+        characters = node.args.get("expression") or exp.Literal.string(" ")
+        side = str(node.args.get("position") or "").upper()
+        text = exp.Cast(this=node.this, to=exp.DataType.build("varchar"))
+        node.replace(exp.Anonymous(this=sides.get(side, "trim"), expressions=[text, characters]))
+
+
 def asof_joins(tree: Expr, _: FakeSnowflakeCursor) -> None:
     """ASOF JOIN … MATCH_CONDITION: Snowflake keeps left rows without a match; DuckDB's word for that is ASOF LEFT JOIN."""
     for join in tree.find_all(exp.Join):

@@ -1,7 +1,7 @@
 """Results as Snowflake sends them: null timestamps stay null, every DuckDB integer has a type on the wire, memory is bounded.
 
-What belongs here: values on their way out, and values bound by the client on their way in. What does not: how they are
-computed (numbers.py, functions.py).
+What belongs here: values on their way out, the names of their columns, and values bound by the client on their way in. What does
+not: how they are computed (numbers.py, functions.py).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import fakesnow.rowtype
 import pyarrow as pa
 import pyarrow.compute as pc
 from fakesnow.converter import from_binding
+from fakesnow.cursor import FakeSnowflakeCursor
+from sqlglot import Expr, exp
 
 from ecommerce_platform.embedded.snowflake_shims.pipeline import fakesnow_server
 
@@ -41,6 +43,21 @@ def timestamps(column: pa.Array | pa.ChunkedArray) -> pa.StructArray:
         columns["timezone"] = pa.array([_UTC_OFFSET] * len(whole), pa.int32())
     fields = [pa.field(name, values.type, nullable=False) for name, values in columns.items()]
     return pa.StructArray.from_arrays(list(columns.values()), fields=fields, mask=pc.is_null(whole))
+
+
+def headings(tree: Expr, _: FakeSnowflakeCursor) -> None:
+    """Columns of a query that have no name are headed by their text in capitals, where DuckDB has names of its own
+    (`count_star()`). Blanks in the text are not kept.
+    """
+    query = tree
+    while isinstance(query, exp.SetOperation):  # the first query names the columns
+        query = query.this
+    if not isinstance(query, exp.Select):
+        return
+    for item in list(query.expressions):
+        if not item.is_star and not isinstance(item, exp.Alias | exp.Aliases | exp.Column | exp.Placeholder | exp.Dot):
+            name = exp.to_identifier(item.sql("snowflake").upper(), quoted=True)
+            item.replace(exp.alias_(item.copy(), name, copy=False))
 
 
 class RecentResults(OrderedDict[str, Any]):

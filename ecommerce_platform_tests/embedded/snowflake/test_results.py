@@ -44,6 +44,26 @@ def test_values_bound_by_the_server_keep_their_types(open_session: Callable[...,
     assert row == values
 
 
+@pytest.mark.parametrize(
+    ("statement", "names"),
+    [
+        (
+            "select count(*), sum(a), 7 as b, max(a) + 1 from (select 1 as a)",
+            ["COUNT(*)", "SUM(A)", "B", "MAX(A) + 1"],
+        ),
+        ("select count(*) from values (1) union all select 2", ["COUNT(*)"]),
+        ("with one as (select 1 as x) select min(x), 'Text' from one", ["MIN(X)", "'TEXT'"]),
+        ("select (select count(*) from values (1)) from values (1)", ["(SELECT COUNT(*) FROM (VALUES (1)))"]),
+    ],
+)
+def test_a_column_without_a_name_is_headed_by_its_text(
+    session: SnowflakeConnection, statement: str, names: list[str]
+) -> None:
+    with session.cursor() as cursor:
+        cursor.execute(statement)
+        assert [column.name for column in cursor.description] == names
+
+
 def test_only_the_latest_results_are_kept_for_result_scan(
     sql: Callable[..., Any], session: SnowflakeConnection
 ) -> None:
