@@ -305,6 +305,33 @@ def late_and_early_arrivals() -> Case:
     )
 
 
+def snapshot_rows_without_a_time() -> Case:
+    """Some connectors send 0 for the database's time of a snapshot row: it is then the time at which the row was seen."""
+    history = shop()
+    history.insert("orders", 1, id=1, status="processing", total_amount="10.00")
+    reads = [
+        history.read("orders", 3, id=1, status="delivered", total_amount="20.00"),
+        history.read("orders", 4, id=2, status="delivered", total_amount="5.00", created_at="2026-01-01 12:00:00"),
+    ]
+    for change in reads:
+        change.row["__source_ts_ms"] = 0
+    return Case(
+        "a snapshot row whose database's time is 0 counts from when it was seen",
+        history,
+        4,
+        {
+            "staging.orders_enhanced": [
+                {"id": 1, "status": "delivered", "total_amount": 20, "days_to_fulfillment": 2},
+                {"id": 2, "status": "delivered", "total_amount": 5, "days_to_fulfillment": 3},
+            ],
+            "marts.daily_business_metrics": [
+                {"date": day(1), "total_orders": 2, "completed_orders": 2, "total_revenue": 25}
+            ],
+        },
+        {("orders", 3): Counts(landed=1, published=1), ("orders", 4): Counts(landed=1, published=1)},
+    )
+
+
 def placeholders() -> Case:
     history = shop()
     history.update("products", 1, id=1, price="12.00", description=PLACEHOLDER)
@@ -340,5 +367,6 @@ CASES = (
     duplicates(),
     ties(),
     late_and_early_arrivals(),
+    snapshot_rows_without_a_time(),
     placeholders(),
 )
