@@ -187,7 +187,7 @@ def test_files_of_many_forms_need_few_plans_and_lose_nothing(lake: Lake) -> None
         amounts.append(amount)
     arrivals = scan(lake.settings, load_contracts()["orders"], [FIRST])
     (group,) = file_groups(load_contracts()["orders"], list(arrivals.days.values()))
-    assert len(group.scans) <= 7
+    assert len(group.scans) <= 14
     result = lake.ingest(FIRST)
     assert counts(result, FIRST) == (len(kinds), len(kinds), 0, 0)
     assert [amount for (amount,) in lake.rows("total_amount")] == amounts
