@@ -20,6 +20,12 @@
 {%- endmacro %}
 
 
+{#- A row of base_changed_keys that is no key: whose table it is. A build that woke up too late replaces it with its own. -#}
+{% macro freeze_stamp() -%}
+    {{ return('frozen by ' ~ lease_token()) }}
+{%- endmacro %}
+
+
 {% macro lease_is_needed() -%}
     {{ return(execute and flags.WHICH in ('run', 'build')) }}
 {%- endmacro %}

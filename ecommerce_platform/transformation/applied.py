@@ -32,7 +32,7 @@ DEFINITION_TABLE = "STAGING.APPLIED_DEFINITION"
 
 
 class FreezeReplaced(WarehouseError):
-    """The days in STAGING.BASE_LANDING_DAYS are not those that this run froze; nothing was marked as applied."""
+    """Days, replaced loads or changed keys are not those that this run froze; nothing was marked as applied."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,11 @@ def _mark(connection: SnowflakeConnection, definition: str, lease: Lease) -> Non
 
 
 def _require_own_freeze(connection: SnowflakeConnection, lease: Lease) -> None:
+    """What the build read of days, replaced loads and changed keys is what it wrote itself.
+
+    A process that slept through its lease between the question for it and a statement still runs that statement: it may replace
+    one of these tables while the next build is at work.
+    """
     rows = fetch_all(
         connection,
         "select count(*), min(date), max(date) from STAGING.BASE_LANDING_DAYS where frozen_by is distinct from %s",
@@ -150,8 +155,19 @@ def _require_own_freeze(connection: SnowflakeConnection, lease: Lease) -> None:
     )
     count, first, last = rows[0]
     if count:
-        raise FreezeReplaced(
-            f"STAGING.BASE_LANDING_DAYS has {count} rows (days {first} to {last}) that {lease.owner} did not freeze: something "
-            "wrote it without the lease of the models, such as dbt of an older release. No day was marked as applied; end "
-            "that run, then build all models again"
-        )
+        raise _replaced("BASE_LANDING_DAYS", f"has {count} rows (days {first} to {last})", lease)
+    superseded = "select count(*) from STAGING.BASE_SUPERSEDED_BATCHES where frozen_by is distinct from %s"
+    ((count,),) = fetch_all(connection, superseded, (lease.token,))
+    if count:
+        raise _replaced("BASE_SUPERSEDED_BATCHES", f"has {count} rows", lease)
+    stamps = fetch_all(connection, "select entity from STAGING.BASE_CHANGED_KEYS where entity like 'frozen by %'")
+    if stamps != [(f"frozen by {lease.token}",)]:
+        raise _replaced("BASE_CHANGED_KEYS", "has keys", lease)
+
+
+def _replaced(table: str, what: str, lease: Lease) -> FreezeReplaced:
+    return FreezeReplaced(
+        f"STAGING.{table} {what} that {lease.owner} did not freeze: something wrote it without the lease of the models, such as "
+        "dbt of an older release, or a build that woke up after it had lost its turn. No day was marked as applied; end that "
+        "run, then build all models again"
+    )

@@ -86,6 +86,32 @@ def test_a_build_never_marks_days_that_another_froze(
     assert count(two_days, "STAGING.ORDERS_ENHANCED") == 3
 
 
+#: What a build that slept sends when it wakes up: it computes everything, and so lists no changed key and each replaced load.
+_WOKEN_UP = {
+    "BASE_CHANGED_KEYS": "select entity, id, date from STAGING.BASE_CHANGED_KEYS where false",
+    "BASE_SUPERSEDED_BATCHES": "select 'orders' as table_name, 'orders-of-later' as batch_id, cast(null as string) as frozen_by",
+}
+
+
+@pytest.mark.parametrize("table", _WOKEN_UP)
+def test_a_build_whose_lists_another_replaced_marks_nothing(
+    transformation_settings: Settings,
+    two_days: SnowflakeConnection,
+    opener: Opener,
+    transform: Transform,
+    table: str,
+) -> None:
+    definition = definition_digest(transformation_settings)
+    with exclusive_build(transformation_settings, two_days, opener, "B", print) as lease:
+        run_dbt(transformation_settings, DbtRequest(command="run", select=(*FREEZE, "base_changed_keys")), "B", lease)
+        execute(two_days, f"create or replace table STAGING.{table} as {_WOKEN_UP[table]}")
+        with pytest.raises(FreezeReplaced, match=rf"STAGING.{table} has .* that run B on .* did not freeze"):
+            mark_applied(two_days, definition, lease)
+    assert pending(two_days) == ["2026-01-02"]
+    transform()
+    assert (pending(two_days), count(two_days, "STAGING.ORDERS_ENHANCED")) == ([], 2)
+
+
 def test_a_build_that_lost_its_lease_writes_no_further_model_and_marks_nothing(
     transformation_settings: Settings, two_days: SnowflakeConnection, opener: Opener
 ) -> None:

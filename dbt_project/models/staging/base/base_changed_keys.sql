@@ -1,8 +1,14 @@
-{{ config(materialized='table') }}
+{{
+    config(
+        materialized='table',
+        post_hook="insert into {{ this }} (entity) select '{{ freeze_stamp() }}'",
+    )
+}}
 
 -- depends_on: {{ ref('base_superseded_batches') }}
 -- What this run has to compute again: keys with events in a pending day, or in a load that a later one replaced, and
--- what those events ever named. A full refresh computes everything and asks for nothing.
+-- what those events ever named. A full refresh computes everything and asks for nothing. One row more says which build
+-- wrote the table, also where no key changed.
 with touched as (
     {% for table in source_tables() %}
     select
