@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from ecommerce_platform.spark.launchers.relay import Relay
 from ecommerce_platform.spark.launchers.scratch import EventReader, EventWriter, ForeignEventError, Scratch
 from ecommerce_platform.spark.launchers.step_ref import ForeignStepError, decode_step, digest
 
-RUN, OTHER_RUN = str(uuid.uuid4()), str(uuid.uuid4())
+RUN, OTHER_RUN = "50dad2d5-4ccc-45ef-974a-0fdb405d7604", "b7e7c5ae-7d92-404a-88f5-7acc28a33f8a"
 STEP = StepIdentity(RUN, "change_events", 1, "2026-01-01", ("iceberg/orders",))
 
 
