@@ -92,10 +92,13 @@ class ScheduleStorage(SqliteScheduleStorage):
 
 @contextmanager
 def open_instance() -> Iterator[dg.DagsterInstance]:
-    """The instance of DAGSTER_HOME, whatever its dagster.yaml names: opened under a lock, used without."""
+    """The instance of DAGSTER_HOME, whatever its dagster.yaml names: opened under a lock, used without.
+
+    A home that cannot be written to, such as a ConfigMap's, takes no lock: nothing is made in it.
+    """
     home = os.environ.get("DAGSTER_HOME")
-    if not home:
-        instance: Any = dg.DagsterInstance.get()  # raises with Dagster's words on what to set
+    if not home or (Path(home).is_dir() and not os.access(home, os.W_OK)):
+        instance: Any = dg.DagsterInstance.get()  # without a home it raises with Dagster's words on what to set
     else:
         with one_at_a_time(home):
             instance = dg.DagsterInstance.get()

@@ -1,4 +1,5 @@
-"""Every command of the README and of the tutorial runs as it is written, in its order, and prints what the page says.
+"""Every command of the README, the tutorial and the page on restoring runs as it is written, in its order, and prints what the
+page says.
 
 `make dev` serves until it is stopped: it is started, its page is fetched, and it is stopped.
 """
@@ -84,6 +85,14 @@ def test_every_command_of_the_readme_runs_as_written(fresh: dict[str, str]) -> N
 def test_who_follows_the_tutorial_word_by_word_gets_what_it_says(fresh: dict[str, str]) -> None:
     steps = steps_of((PROJECT / "docs" / "tutorial.md").read_text())
     assert sum(bool(step.expected) for step in steps) > 8
+    for step in steps:
+        follow(step, fresh)
+
+
+@pytest.mark.slow
+def test_what_was_lost_comes_back_by_the_commands_of_the_page(fresh: dict[str, str]) -> None:
+    steps = steps_of((PROJECT / "docs" / "how-to" / "restore.md").read_text())
+    assert sum(bool(step.expected) for step in steps) > 6
     for step in steps:
         follow(step, fresh)
 

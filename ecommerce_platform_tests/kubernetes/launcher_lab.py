@@ -178,8 +178,15 @@ class Lab:
         """A run in a process of its own, as in a run pod; its run id."""
         job = launched_steps.steps_job()
         run = self.instance.create_run_for_job(job, asset_selection=frozenset(dg.AssetKey(name) for name in assets))
-        command = [sys.executable, "-m", "ecommerce_platform_tests.spark.launched_steps", run.run_id]
-        return subprocess.Popen(command, env={**os.environ, "DAGSTER_HOME": str(self.folder)}), run.run_id
+        return self._process(run.run_id), run.run_id
+
+    def resume(self, run_id: str) -> None:
+        """The same run in another process of its own, to its end."""
+        self._process(run_id, "--resume").wait(600)
+
+    def _process(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "ecommerce_platform_tests.spark.launched_steps", *arguments]
+        return subprocess.Popen(command, env={**os.environ, "DAGSTER_HOME": str(self.folder)})
 
     def allow(self, name: str = "go on") -> None:
         """Lets a waiting step go on."""

@@ -24,7 +24,6 @@ from ecommerce_platform_tests.kubernetes.launcher_lab import (
     waits_for_us,
 )
 from ecommerce_platform_tests.resumable_launcher import RESUMABLE
-from ecommerce_platform_tests.spark import launched_steps
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("launcher_namespace")]
 
@@ -52,7 +51,7 @@ def test_a_run_whose_worker_was_killed_finds_its_driver_again(lab: Lab) -> None:
     worker.send_signal(signal.SIGKILL)
     worker.wait(30)
     lab.allow()
-    launched_steps.work(lab.instance, run_id, resume=True)
+    lab.resume(run_id)
     run = lab.instance.get_run_by_id(run_id)
     assert run is not None
     assert run.status == dg.DagsterRunStatus.SUCCESS
@@ -85,7 +84,7 @@ def test_a_worker_that_is_asked_to_go_leaves_its_driver_to_the_next_one(lab: Lab
     assert worker.wait(200) == 143
     assert pods("driver", "Running")
     lab.allow()
-    launched_steps.work(lab.instance, run_id, resume=True)
+    lab.resume(run_id)
     run = lab.instance.get_run_by_id(run_id)
     assert run is not None
     assert run.status == dg.DagsterRunStatus.SUCCESS

@@ -64,3 +64,29 @@ def test_six_first_runs_at_once_on_a_new_home_all_succeed(tmp_path: Path, opener
             shutil.copy(INSTANCE, home / "dagster.yaml")
     failed, errors = failed_at_once(opener, homes)
     assert failed == 0, errors[-3000:]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root makes the file system read-only, in a mount namespace of its own")
+def test_a_home_that_is_read_only_is_opened_all_the_same(tmp_path: Path) -> None:
+    home, files = tmp_path / "home", tmp_path / "files"
+    home.mkdir()
+    (home / "dagster.yaml").write_text(
+        f"storage:\n  sqlite:\n    base_dir: {files}\n"
+        f"local_artifact_storage:\n  module: dagster.core.storage.root\n  class: LocalArtifactStorage\n"
+        f"  config:\n    base_dir: {files}\n"
+        "compute_logs:\n  module: dagster.core.storage.noop_compute_log_manager\n  class: NoOpComputeLogManager\n"
+    )
+    use = (
+        "from ecommerce_platform.operations.first_use import open_instance\n"
+        "with open_instance() as instance:\n    print(instance.get_runs_count())\n"
+    )
+    read_only = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$1" -c "$2"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", read_only, str(home), sys.executable, use],
+        env=os.environ | {"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "yes"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr[-2000:]

@@ -1,7 +1,8 @@
 """From PostgreSQL's logical replication to landing files, as Debezium would flatten it, with delivery's own troubles.
 
 wal2json says what changed; this module says it in Debezium's words (a key change is a delete and a create, an unchanged large
-text is a placeholder), then delays, duplicates and shuffles. Rows of one key that share an LSN keep their order: nothing on the
+text is a placeholder, a row of an incremental snapshot has no LSN), then delays, duplicates, shuffles, and loses updates that a
+later snapshot repairs. Rows of one key that share an LSN keep their order: nothing on the
 wire could restore it.
 """
 
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from ecommerce_platform_tests.postgres.workload import COLUMNS
+from ecommerce_platform_tests.postgres.workload import COLUMNS, SnapshotRow
 
 PLACEHOLDER = "__debezium_unavailable_value"
 FIRST_DAY = date(2026, 1, 1)
@@ -36,7 +37,7 @@ class Event:
     table: str
     key: int
     op: str
-    lsn: int
+    lsn: int | None
     transaction: int
     commit: int
     values: dict[str, object]
@@ -56,6 +57,30 @@ def read_stream(connection: Connection) -> list[Event]:
         if record["action"] in "IUD":
             events += _events(record, transaction, commits.setdefault(transaction, len(commits)))
     return events
+
+
+def with_snapshots(events: Sequence[Event], rows: Sequence[SnapshotRow], seed: int) -> list[Event]:
+    """The stream with the rows that snapshots read in between; half of the updates that such a row repairs never arrived."""
+    rng = random.Random(seed)
+    commits = {event.transaction: event.commit for event in events}
+    reads = []
+    for row in rows:
+        seen = [transaction for transaction in commits if transaction <= row.after]
+        if seen:
+            last = max(seen)
+            reads.append(Event(row.table, row.values["id"], "r", None, last, commits[last], row.values))  # type: ignore[arg-type]
+    repaired: dict[tuple[str, int], int] = {}
+    for read in reads:
+        repaired[read.table, read.key] = max(read.commit, repaired.get((read.table, read.key), 0))
+    # A key that goes away later may hand its texts on to a new key, which no snapshot of the old one repairs.
+    gone = {(event.table, event.key): event.commit for event in events if event.op == "d"}
+    kept = []
+    for event in events:
+        key = (event.table, event.key)
+        repairable = event.op == "u" and gone.get(key, -1) < event.commit <= repaired.get(key, -1)
+        if not repairable or rng.random() < 0.5:
+            kept.append(event)
+    return [*kept, *reads]
 
 
 def _lsn(text: str) -> int:
@@ -84,7 +109,8 @@ def write_landing(landing: Path, events: Sequence[Event], days: Mapping[int, int
     rng = random.Random(seed)
     groups: dict[tuple[str, int, int], list[Event]] = defaultdict(list)
     for event in events:
-        groups[event.table, event.key, event.lsn].append(event)
+        place = -1 - event.commit if event.lsn is None else event.lsn
+        groups[event.table, event.key, place].append(event)
     files: dict[tuple[str, int, int], list[list[Event]]] = defaultdict(list)
     for (table, _, _), group in groups.items():
         day = days[group[0].transaction] + rng.choice([0, 0, 0, 1, 2])
@@ -105,12 +131,13 @@ def _row(event: Event, days: Mapping[int, int]) -> dict[str, object]:
     committed = datetime.combine(FIRST_DAY + timedelta(days=days[event.transaction]), datetime.min.time(), UTC)
     millis = int(committed.timestamp()) * 1000 + event.commit
     row: dict[str, object] = {"id": event.key, "__op": event.op, "__source_lsn": event.lsn}
-    row |= {"__source_ts_ms": millis, "__ts_ms": millis + 500}
+    # Some connectors send 0 for the database's time of a snapshot row.
+    row |= {"__source_ts_ms": 0 if event.op == "r" else millis, "__ts_ms": millis + 500}
     for column, value in event.values.items():
         if column in DECIMALS and value is not None:
             row[column] = str(value)
-        elif column in TIMESTAMPS and isinstance(value, str):
-            moment = datetime.fromisoformat(value).replace(tzinfo=UTC)
+        elif column in TIMESTAMPS and isinstance(value, str | datetime):
+            moment = (datetime.fromisoformat(value) if isinstance(value, str) else value).replace(tzinfo=UTC)
             row[column] = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
         else:
             row[column] = value

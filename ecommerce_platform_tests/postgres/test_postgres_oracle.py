@@ -21,8 +21,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from ecommerce_platform_tests.end_to_end.compare import differences
 from ecommerce_platform_tests.end_to_end.platform import Platform, Row
 from ecommerce_platform_tests.postgres.cluster import postgres_cluster, server_programs
-from ecommerce_platform_tests.postgres.stream import read_stream, write_landing
-from ecommerce_platform_tests.postgres.workload import COLUMNS, KEYS_PER_HISTORY, History, histories, play
+from ecommerce_platform_tests.postgres.stream import read_stream, with_snapshots, write_landing
+from ecommerce_platform_tests.postgres.workload import COLUMNS, KEYS_PER_HISTORY, History, SnapshotRow, histories, play
 
 HISTORIES = int(os.environ.get("POSTGRES_HISTORIES", "1000"))
 SEED = int(os.environ.get("POSTGRES_SEED", "20260101"))
@@ -99,9 +99,12 @@ def through_the_platform(
         cursor.execute(f"truncate {', '.join(COLUMNS)}")
     read_stream(connection)
     days: dict[int, int] = {}
+    snapshot: list[SnapshotRow] = []
     for number, history in played:
-        days |= play(connection, history, number)
-    stream = read_stream(connection)
+        days_of_history, read = play(connection, history, number)
+        days |= days_of_history
+        snapshot += read
+    stream = with_snapshots(read_stream(connection), snapshot, SEED)
     partitions = write_landing(work / "landing", stream, days, SEED)
     compared = compared or Compared()
     compared.transactions, compared.events = len(days), len(stream)

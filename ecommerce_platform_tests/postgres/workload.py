@@ -61,14 +61,27 @@ Statement = Insert | Update | ChangeKey | Delete
 
 @dataclass(frozen=True)
 class Transaction:
-    """Statements that commit together, or are rolled back together."""
+    """Statements that commit together, or are rolled back together. `snapshot` is a table that an incremental snapshot reads
+    afterwards, while the stream goes on.
+    """
 
     statements: tuple[Statement, ...]
     aborted: bool
     days_later: int
+    snapshot: str | None = None
 
 
 History = tuple[Transaction, ...]
+
+
+@dataclass(frozen=True)
+class SnapshotRow:
+    """A row as it was after a transaction (`after`, PostgreSQL's id), read by an incremental snapshot."""
+
+    table: str
+    after: int
+    values: dict[str, object]
+
 
 keys = st.integers(0, 3)
 money = st.integers(-500, 300_000).map(lambda cents: Decimal(cents).scaleb(-2))
@@ -122,13 +135,17 @@ transactions = st.builds(
     st.one_of(st.lists(statements, min_size=1, max_size=4).map(tuple), reinserts()),
     st.sampled_from([False, False, False, False, True]),
     st.sampled_from([0, 0, 1]),
+    st.one_of(st.none(), st.none(), st.none(), st.sampled_from(list(COLUMNS))),
 )
 histories: st.SearchStrategy[History] = st.lists(transactions, min_size=2, max_size=10).map(tuple)
 
 
-def play(connection: Connection, history: History, number: int) -> dict[int, int]:
-    """Runs a history under its own range of keys; returns the day of each committed transaction that wrote, by its id."""
+def play(connection: Connection, history: History, number: int) -> tuple[dict[int, int], list[SnapshotRow]]:
+    """Runs a history under its own range of keys; returns the day of each committed transaction that wrote, by its id, and the
+    rows that snapshots read in between.
+    """
     days: dict[int, int] = {}
+    read: list[SnapshotRow] = []
     day = 0
     with connection.cursor() as cursor:
         for transaction in history:
@@ -141,7 +158,21 @@ def play(connection: Connection, history: History, number: int) -> dict[int, int
             cursor.execute("rollback" if transaction.aborted else "commit")
             if assigned is not None and not transaction.aborted:
                 days[int(assigned)] = day
-    return days
+            if transaction.snapshot and days:
+                read += _snapshot(cursor, transaction.snapshot, number * KEYS_PER_HISTORY, max(days))
+    return days, read
+
+
+def _snapshot(cursor: object, table: str, offset: int, after: int) -> list[SnapshotRow]:
+    names = COLUMNS[table]
+    cursor.execute(  # type: ignore[attr-defined]
+        sql.SQL("select {} from {} where id between %s and %s order by id").format(
+            sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier(table)
+        ),
+        [offset, offset + KEYS_PER_HISTORY - 1],
+    )
+    rows = cursor.fetchall()  # type: ignore[attr-defined]
+    return [SnapshotRow(table, after, dict(zip(names, row, strict=True))) for row in rows]
 
 
 def _shift(column: str, value: object, offset: int) -> object:

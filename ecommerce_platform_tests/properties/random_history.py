@@ -23,7 +23,7 @@ MOMENTS = (
     "2026-01-03 23:59:59",
 )
 #: In and outside the span of business dates: the third alone has a row by date.
-FAR_MOMENTS = ("0001-01-01 00:00:00", "2015-12-31 23:59:59", "2026-03-01 00:00:00", "2035-06-01 23:59:59")
+FAR_MOMENTS = ("0001-01-01 00:00:00", "2015-12-31 23:59:59", "2026-03-01 00:00:00", "9999-12-31 23:59:59")
 MONEY = ("0.00", "0.01", "9.99", "10.00", "250.00", "1999.99", "-3.00", None)
 TEXTS = {"email", "first_name", "name", "description", "category", "status", "shipping_address"}
 FILES = ("part-00000.parquet", "part-00001.parquet", "late-00000.parquet")

@@ -182,4 +182,4 @@ if __name__ == "__main__":
     from ecommerce_platform_tests.spark import launched_steps
 
     with dg.DagsterInstance.get() as own:
-        launched_steps.work(own, sys.argv[1], resume=False)
+        launched_steps.work(own, sys.argv[1], resume="--resume" in sys.argv[2:])
