@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +15,11 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 from dagster._core.execution.plan.objects import StepSuccessData
 from dagster._serdes import serialize_value
 
-from ecommerce_platform.settings import S3Settings
+from ecommerce_platform.settings import PROJECT_DIR, S3Settings
+from ecommerce_platform.spark.launchers import remote_main
 from ecommerce_platform.spark.launchers.identity import StepIdentity
 from ecommerce_platform.spark.launchers.relay import Relay
-from ecommerce_platform.spark.launchers.scratch import EventReader, EventWriter, ForeignEventError, Scratch
+from ecommerce_platform.spark.launchers.scratch import STEP_FILE, EventReader, EventWriter, ForeignEventError, Scratch
 from ecommerce_platform.spark.launchers.step_ref import ForeignStepError, decode_step, digest
 
 RUN, OTHER_RUN = "50dad2d5-4ccc-45ef-974a-0fdb405d7604", "b7e7c5ae-7d92-404a-88f5-7acc28a33f8a"
@@ -121,3 +125,52 @@ def test_a_reference_with_another_digest_is_not_even_parsed() -> None:
 )
 def test_a_step_that_is_watched_again_has_its_events_where_it_was_launched(uri: str, owned: bool) -> None:
     assert STEP.owns(uri, "s3://own") is owned
+
+
+OWN_LOCATION = """
+from pathlib import Path
+import dagster as dg
+
+@dg.op
+def leaves_a_mark():
+    Path(__file__).with_name("mark").touch()
+
+@dg.job
+def own_job():
+    leaves_a_mark()
+"""
+WRITES_THE_REFERENCE = """
+import json, sys
+import dagster as dg
+from dagster._serdes import serialize_value
+from dagster._core.execution.plan.state import KnownExecutionState
+import own_location
+
+with dg.DagsterInstance.ephemeral() as instance:
+    run = instance.create_run_for_job(own_location.own_job)
+document = {
+    "run": serialize_value(run), "job_name": "own_job", "op_selection": None, "asset_selection": None,
+    "asset_check_selection": None, "step_key": "leaves_a_mark", "retry_mode": "disabled",
+    "known_state": serialize_value(KnownExecutionState()), "run_config": {},
+}
+sys.stdout.write(json.dumps(document))
+"""
+
+
+def test_the_step_of_a_code_location_that_only_the_path_names_runs_in_a_plain_process(tmp_path: Path) -> None:
+    location, scratch = tmp_path / "location", tmp_path / "scratch"
+    location.mkdir()
+    scratch.mkdir()
+    (location / "own_location.py").write_text(OWN_LOCATION)
+    environment = os.environ | {
+        "PYTHONPATH": f"{location}{os.pathsep}{PROJECT_DIR}",
+        "ECOMMERCE_SPARK__CODE_LOCATION": "own_location:own_job",
+        "ECOMMERCE_DATA_DIR": str(tmp_path / "data"),
+    }
+    reference = subprocess.run(
+        [sys.executable, "-c", WRITES_THE_REFERENCE], env=environment, capture_output=True, check=True
+    ).stdout
+    (scratch / STEP_FILE).write_bytes(reference)
+    command = [sys.executable, remote_main.__file__, str(scratch), digest(reference)]
+    ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, (location / "mark").exists()) == (0, True), ended.stderr

@@ -27,7 +27,9 @@ from ecommerce_platform.embedded.sample_shop.speed_layer import SpeedLayer, real
 from ecommerce_platform.embedded.sample_shop.storage import MANIFEST, Store, clear
 from ecommerce_platform.settings import S3Settings
 
-FAULTS_FILE = "planted_faults.json"
+#: Hidden by its first letter, so that nobody takes it for order versions.
+FAULTS_FILE = "_planted_faults.json"
+_FORMER_FAULTS_FILE = "planted_faults.json"
 
 
 def generate_sample(
@@ -52,7 +54,7 @@ def generate_sample(
 
     `landing` is a folder or an `s3://bucket/prefix` (options in `s3`); its files are `<table>/date=…/*.parquet`.
     `realtime_dir` gets the order versions of the speed layer as Parquet, typed, with the faults listed in
-    `planted_faults.json`; `clean_realtime_dir` gets the same without faults; None writes no such thing. `orders_before`
+    `_planted_faults.json`; `clean_realtime_dir` gets the same without faults; None writes no such thing. `orders_before`
     is the number of orders older than the first day, by default two days' worth. An earlier sample in the folders is
     replaced, or kept when it is the same.
 
@@ -69,6 +71,10 @@ def generate_sample(
     targets += (
         [_Target(_HEALTHY_SPEED, Store.open(clean_realtime_dir), ("",))] if clean_realtime_dir is not None else []
     )
+    for folder in filter(None, (realtime_dir, clean_realtime_dir)):
+        # As a release before called it: in the way of whoever reads all files of the folder.
+        if (folder / _FORMER_FAULTS_FILE).exists():
+            (folder / _FORMER_FAULTS_FILE).rename(folder / FAULTS_FILE)
     kept = _kept(targets, origin)
     if kept is not None:
         return kept.as_kept()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import importlib
 import json
 from collections.abc import Iterable
 
@@ -86,6 +87,9 @@ def decode_step(content: bytes, expected: str, code_location: str) -> StepRunRef
         )
     document = json.loads(content)
     module, _, attribute = code_location.partition(":")
+    # Dagster takes the first entry off sys.path while it imports: a script's own folder, which this process has not
+    # (remote_main.py), and therefore the place of the code location. What is imported already is not looked for.
+    importlib.import_module(module)
     run = deserialize_value(document["run"], DagsterRun)
     return StepRunRef(
         run_config=document["run_config"],

@@ -66,7 +66,7 @@ def test_versions_are_typed(sample: Sample) -> None:
 
 
 def test_the_faults_are_listed_beside_the_versions(sample: Sample) -> None:
-    listed = json.loads((sample.realtime / "planted_faults.json").read_text())
+    listed = json.loads((sample.realtime / "_planted_faults.json").read_text())
     assert tuple(PlantedFault.from_json(fault) for fault in listed) == sample.report.faults
     assert Counter(fault.kind for fault in sample.report.faults) == KINDS
 
@@ -189,7 +189,7 @@ def test_without_faults_the_layers_agree_and_nothing_is_listed(tmp_path: Path) -
     report = generate_sample(tmp_path / "landing", tmp_path / "realtime", days=3, faults=False)
     assert report.faults == ()
     assert report.effects == ()
-    assert json.loads((tmp_path / "realtime" / "planted_faults.json").read_text()) == []
+    assert json.loads((tmp_path / "realtime" / "_planted_faults.json").read_text()) == []
 
 
 def test_the_number_of_faults_of_each_kind_is_a_parameter(tmp_path: Path) -> None:
