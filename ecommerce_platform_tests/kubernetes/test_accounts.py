@@ -89,11 +89,14 @@ def test_no_account_may_do_anything_to_the_cluster_itself(installed: Platform, a
 def test_the_quota_refuses_a_pod_beyond_the_designs_memory(installed: Platform) -> None:
     size = {"cpu": "100m", "memory": "13Gi"}
     container = {"name": "big", "image": "localhost/pause:1", "resources": {"requests": size, "limits": size}}
+    # What the namespace's pod security asks for, so that the quota is what refuses it.
+    container |= {"securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}}
+    security = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "too-big", "namespace": installed.workloads},
-        "spec": {"containers": [container]},
+        "spec": {"securityContext": security, "containers": [container]},
     }
     with pytest.raises(AssertionError, match="exceeded quota"):
         kubectl("apply", "-f", "-", stdin=json.dumps(pod))
