@@ -1,0 +1,122 @@
+"""Two builders with a data folder each and one warehouse: one is killed while the other waits, and nothing is skipped."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.transformation.applied import read_memory
+from ecommerce_platform.warehouse.connection import fetch_all
+from ecommerce_platform.warehouse.lease import MODELS, lease_state
+from ecommerce_platform_tests.faults.kill_points import AFTER, BEFORE, Kill
+from ecommerce_platform_tests.faults.two_builders import environment_of, start
+from ecommerce_platform_tests.transformation.conftest import Transform
+from ecommerce_platform_tests.transformation.random_shop import RandomShop
+from ecommerce_platform_tests.transformation.raw_events import load_day
+from ecommerce_platform_tests.transformation.tables import read_all
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+#: What a build does in this order; points that a rehearsal passes and that begin like one of these are steps.
+STEPS = (
+    "sql update raw.leases",
+    "sql delete from staging.applied_days",
+    "sql insert into staging.applied_days",
+    "sql insert into staging.applied_definition",
+    "sql commit",
+    "dbt base_landing_days",
+    "dbt base_superseded_batches",
+    "dbt base_changed_keys",
+    "dbt base_orders",
+    "dbt stg_orders_enhanced",
+    "dbt int_customer_metrics",
+    "dbt mart_daily_business_metrics",
+)
+
+
+def ended(builder: subprocess.Popen[str]) -> str:
+    out, error = builder.communicate(timeout=500)
+    assert builder.returncode in (0, -signal.SIGKILL), error[-3000:]
+    return out
+
+
+def killed_beside(
+    connection: SnowflakeConnection, environments: Sequence[dict[str, str]], kinds: tuple[str, str], kill: Kill
+) -> bool:
+    """The first builder dies at the point while the second waits for its turn or works; whether the first really died."""
+    first = start(environments[0], kinds[0], kill)
+    while first.poll() is None and lease_state(connection, MODELS).token is None:
+        """Until it holds the lease, or has died before."""
+    second = start(environments[1], kinds[1])
+    ended(first)
+    ended(second)
+    assert second.returncode == 0, "the second builder was killed, or failed"
+    return first.returncode == -signal.SIGKILL
+
+
+def assert_all_is_applied(connection: SnowflakeConnection) -> None:
+    memory = read_memory(connection)
+    assert (memory.pending_days, memory.applied) == ((), memory.loaded)
+    assert lease_state(connection, MODELS).is_free
+    assert fetch_all(connection, "select count(*) from RAW.SUPERSEDED_ORDERS") == [(0,)]
+
+
+@pytest.mark.slow
+def test_the_second_builder_applies_what_the_first_had_frozen_when_it_was_killed(
+    transformation_settings: Settings, connection: SnowflakeConnection, transform: Transform, tmp_path: Path
+) -> None:
+    if not transformation_settings.snowflake_is_embedded:
+        pytest.skip("shown on the embedded server only: the two reach it by its address")
+    shop = RandomShop(seed=23, days=3)
+    for day in shop.days[:2]:
+        load_day(connection, day, shop.events(day))
+        transform()
+    load_day(connection, shop.days[2], shop.events(shop.days[2]))
+    environments = [environment_of(transformation_settings, tmp_path / name) for name in ("first", "second")]
+    kill = Kill("dbt base_changed_keys: create or replace", AFTER, 1)
+    assert killed_beside(connection, environments, ("job", "job"), kill)
+    assert_all_is_applied(connection)
+    incremental = read_all(connection)
+    transform(full_refresh=True)
+    assert read_all(connection) == incremental
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kinds", [("job", "job"), ("job", "rebuild"), ("rebuild", "job")])
+def test_two_builders_are_killed_at_each_step(
+    transformation_settings: Settings,
+    connection: SnowflakeConnection,
+    transform: Transform,
+    tmp_path: Path,
+    kinds: tuple[str, str],
+) -> None:
+    if not transformation_settings.snowflake_is_embedded:
+        pytest.skip("shown on the embedded server only: the two reach it by its address")
+    shop = RandomShop(seed=29, days=3)
+    environments = [environment_of(transformation_settings, tmp_path / name) for name in ("first", "second")]
+    for day in shop.days:
+        load_day(connection, day, shop.events(day))
+    transform()
+    load_day(connection, shop.days[1], shop.with_late_file(shop.days[1]))
+    points = json.loads(ended(start(environments[0], kinds[0])).splitlines()[-1])
+    steps = [point for step in STEPS for point in sorted(points) if point.startswith(step)]
+    assert len(steps) >= len(STEPS), f"a step has another name now: {sorted(points)}"
+    died = 0
+    for number, (point, side) in enumerate((point, side) for point in steps for side in (BEFORE, AFTER)):
+        # With and without its late file by turns: each trial has something to apply, and keys to take away.
+        events = shop.events(shop.days[1]) if number % 2 == 0 else shop.with_late_file(shop.days[1])
+        load_day(connection, shop.days[1], events)
+        died += killed_beside(connection, environments, kinds, Kill(point, side, 1 + number % points[point]))
+        assert_all_is_applied(connection)
+        incremental = read_all(connection)
+        transform(full_refresh=True)
+        assert read_all(connection) == incremental, f"killed {side} {point}"
+    assert died == 2 * len(steps)
