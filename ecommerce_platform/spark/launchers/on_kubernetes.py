@@ -131,8 +131,16 @@ class _Launched:
                     )
                     break
                 self._pause.wait(self._kubernetes.poll_seconds)
+        self._wait_until_the_driver_is_gone()
         with contextlib.suppress(ScratchError):
             self._scratch.remove()
+
+    def _wait_until_the_driver_is_gone(self) -> None:
+        """Until then it may write one more event, into a folder that nobody would remove."""
+        deadline = time.monotonic() + _LAST_CLEAN_UP_SECONDS
+        with contextlib.suppress(ClusterAwayError, ClusterRefusedError):
+            while self._cluster.pod(driver_name(self.identity.name)) and time.monotonic() < deadline:
+                self._pause.wait(0.5)
 
     def _find_or_submit_with_patience(self) -> bool:
         deadline = time.monotonic() + self._kubernetes.api_outage_seconds
