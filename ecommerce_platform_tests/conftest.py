@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.spark.jars import ALL_GROUPS
 from ecommerce_platform.spark.session import build_session, stop_session
 
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+# Processes that tests start import the tests' code locations, and this checkout's platform.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT_DIR), os.environ.get("PYTHONPATH"))))
 # The tests' days are small, and their sessions many.
 os.environ.setdefault("ECOMMERCE_SPARK__JVM_OPTIONS", "-XX:+UseSerialGC -XX:TieredStopAtLevel=1")
 
