@@ -133,6 +133,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, 
         "ECOMMERCE_DATA_DIR": str(tmp_path / "data"),
         "ECOMMERCE_SPARK__MASTER": "local[2]",
         launched_steps.FOLDER: str(tmp_path),
+        launched_steps.CODE_LOCATION_SETTING: launched_steps.CODE_LOCATION,
         "TMPDIR": str(tmp_path / "tmp"),
         "SPARK_LOCAL_DIRS": str(tmp_path / "tmp"),
     }.items():
