@@ -29,6 +29,7 @@ def assert_both_days_are_right(report: dict[str, Any]) -> None:
     assert (report["rows"], report["quarantined"]) == (2 * ROWS, 2 * UNFIT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handed_over", ["yes", "no"])
 def test_an_executor_lost_in_the_middle_of_a_write_changes_no_count(tmp_path: Path, handed_over: str) -> None:
     report = ingested("lost_executor", tmp_path, handed_over)
