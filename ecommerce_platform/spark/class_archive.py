@@ -28,15 +28,17 @@ def archive_path(jars: Iterable[Path]) -> Path:
     """Where the archive for Spark with these jars on its class path lies, if there is one. Raises JavaError without Java."""
     import pyspark
 
-    of_spark = Path(pyspark.__file__).parent / "jars"
+    of_spark = _jars_of_spark()
     told = [require_java().told, pyspark.__version__, str(of_spark), *(_stamp(jar) for jar in (of_spark, *jars))]
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
     return archive_folder() / f"{digest}.jsa"
 
 
 def archive_options(jars: Iterable[Path]) -> tuple[str, ...]:
-    """Options of a JVM that uses the archive; none when there is no archive."""
-    if not archive_folder().is_dir():
+    """Options of a JVM that uses the archive; none when there is no archive, or no folder of jars: a process that spark-submit
+    started has PySpark from a zip file, and its JVM is running.
+    """
+    if not archive_folder().is_dir() or not _jars_of_spark().is_dir():
         return ()
     path = archive_path(jars)
     return (f"-XX:SharedArchiveFile={path}", *_SILENT) if path.exists() else ()
@@ -45,6 +47,12 @@ def archive_options(jars: Iterable[Path]) -> tuple[str, ...]:
 def recording_options(path: Path) -> tuple[str, ...]:
     """Options of a JVM that writes the archive when it ends."""
     return (f"-XX:ArchiveClassesAtExit={path}", *_SILENT)
+
+
+def _jars_of_spark() -> Path:
+    import pyspark
+
+    return Path(pyspark.__file__).parent / "jars"
 
 
 def _stamp(path: Path) -> str:
