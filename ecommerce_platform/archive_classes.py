@@ -31,7 +31,7 @@ class ClassArchiveError(RuntimeError):
 
 def ensure_archive() -> bool:
     """Writes the archive unless it is there; whether it had to. Raises ClassArchiveError, or what stops Spark."""
-    jars = ensure_jars(default_jars_dir(load_settings().spark), frozenset({CORE}))
+    jars = _jars()
     path = archive_path(jars)
     if path.exists():
         return False
@@ -50,6 +50,10 @@ def ensure_archive() -> bool:
         finally:
             new.unlink(missing_ok=True)
     return True
+
+
+def _jars() -> tuple[Path, ...]:
+    return ensure_jars(default_jars_dir(load_settings().spark), frozenset({CORE}))
 
 
 def _work(folder: Path, jars: tuple[Path, ...], archive: Path) -> None:
@@ -95,7 +99,7 @@ def _end_jvm() -> None:
 
 def archive_in_background(log: Path) -> bool:
     """Starts a process of low priority that writes the archive, unless it is there; returns whether it did."""
-    if archive_path(ensure_jars(default_jars_dir(load_settings().spark), frozenset({CORE}))).exists():
+    if archive_path(_jars()).exists():
         return False
     with log.open("ab") as output:
         subprocess.Popen(

@@ -1,4 +1,4 @@
-"""S3 as Arrow's file system, from the settings, and when a storage rather than a file is in trouble.
+"""S3 as Arrow's file system and by its own API, from the settings, and when a storage rather than a file is in trouble.
 
 What does not belong here: listings of landing files, and the clients of Spark and Iceberg.
 """
@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow.fs as pafs
 
@@ -54,6 +55,27 @@ def arrow_s3(s3: S3Settings) -> pafs.S3FileSystem:
         request_timeout=s3.answer_seconds,
         retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=3),
     )
+
+
+def s3_client(s3: S3Settings, answer_seconds: float | None = None) -> Any:
+    """boto3's client, for what Arrow's file system lacks; `answer_seconds` is a limit other than that of the settings."""
+    import boto3
+    from botocore.config import Config
+
+    keys = {}
+    if s3.access_key_id and s3.secret_access_key:
+        keys = {
+            "aws_access_key_id": s3.access_key_id.get_secret_value(),
+            "aws_secret_access_key": s3.secret_access_key.get_secret_value(),
+        }
+    style = "path" if s3.path_style else "auto"
+    config = Config(
+        s3={"addressing_style": style},
+        connect_timeout=s3.connect_seconds,
+        read_timeout=answer_seconds or s3.answer_seconds,
+        retries={"max_attempts": 3},
+    )
+    return boto3.client("s3", region_name=s3.region, endpoint_url=s3.endpoint, config=config, **keys)
 
 
 @contextmanager

@@ -37,9 +37,8 @@ _PLACE = "it is shown wherever settings are; expected the secret in a variable o
 
 def secret_variables(model: type[BaseModel], prefix: str = "ECOMMERCE") -> Iterator[str]:
     """The variable of every setting whose type is a secret."""
-    separator = "_" if prefix == "ECOMMERCE" else "__"
     for name, field in model.model_fields.items():
-        variable = f"{prefix}{separator}{name.upper()}"
+        variable = _variable(prefix, name)
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from secret_variables(field.annotation, variable)
         elif SecretStr in (field.annotation, *get_args(field.annotation)):
@@ -65,10 +64,14 @@ def problems_of_secrets(settings: BaseModel) -> Iterator[str]:
                 yield f"{variable} repeats the value of {secret}: {_PLACE}"
 
 
+def _variable(prefix: str, name: str) -> str:
+    """The variable of a setting; `prefix` is that of its section."""
+    return f"{prefix}{'_' if prefix == 'ECOMMERCE' else '__'}{name.upper()}"
+
+
 def _values(model: BaseModel, prefix: str = "ECOMMERCE") -> Iterator[tuple[str, Any]]:
-    separator = "_" if prefix == "ECOMMERCE" else "__"
     for name in type(model).model_fields:
-        value, variable = getattr(model, name), f"{prefix}{separator}{name.upper()}"
+        value, variable = getattr(model, name), _variable(prefix, name)
         if isinstance(value, BaseModel):
             yield from _values(value, variable)
         else:

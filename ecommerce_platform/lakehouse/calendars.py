@@ -11,7 +11,7 @@ quarantined row by row (values.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
 import pyarrow as pa
@@ -19,8 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import Contract
-from ecommerce_platform.lakehouse.physical import TIMESTAMPS, Footer, PhysicalKind, UnreadableFileError
-from ecommerce_platform.object_store import storage_is_away
+from ecommerce_platform.lakehouse.physical import TIMESTAMPS, Footer, PhysicalKind, UnreadableFileError, reading_data
 
 #: 1900-01-01 in seconds: from here on both calendars agree.
 _SAME_SINCE = -2_208_988_800
@@ -41,10 +40,9 @@ def require_plain_times(contract: Contract, footer: Footer, file: pa.NativeFile)
     }
     if not kinds or not footer.rows:
         return
-    metadata = pq.read_metadata(file).metadata or {}
-    try:
+    with reading_data():
         for name, kind in kinds.items():
-            legacy = _legacy(metadata, kind)
+            legacy = _legacy(footer.marks, kind)
             if not legacy and kind is not PhysicalKind.INT96:
                 continue
             for least, greatest in _seconds(file, name):
@@ -59,23 +57,17 @@ def require_plain_times(contract: Contract, footer: Footer, file: pa.NativeFile)
                         "the calendar of today: write the file with spark.sql.parquet.datetimeRebaseModeInWrite and "
                         "int96RebaseModeInWrite set to CORRECTED",
                     )
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and storage_is_away(error):
-            raise
-        raise UnreadableFileError(
-            f"its footer is whole, but its data cannot be read: {str(error).splitlines()[0]}"
-        ) from error
 
 
-def _legacy(metadata: dict[bytes, bytes], kind: PhysicalKind) -> str:
-    """What in the file's metadata says that values of this kind are in the old calendar; empty when nothing does."""
+def _legacy(marks: Mapping[bytes, bytes], kind: PhysicalKind) -> str:
+    """What of Spark's marks says that values of this kind are in the old calendar; empty when nothing does."""
     key = b"org.apache.spark.legacyINT96" if kind is PhysicalKind.INT96 else b"org.apache.spark.legacyDateTime"
-    if key in metadata:
+    if key in marks:
         return key.decode()
-    version = re.match(rb"(\d+)[.](\d+)", metadata.get(_SPARK_VERSION, b""))
+    version = re.match(rb"(\d+)[.](\d+)", marks.get(_SPARK_VERSION, b""))
     since = (3, 1) if kind is PhysicalKind.INT96 else (3, 0)
     if version and (int(version[1]), int(version[2])) < since:
-        return f"version {metadata[_SPARK_VERSION].decode()}"
+        return f"version {marks[_SPARK_VERSION].decode()}"
     return ""
 
 

@@ -27,8 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import CDC_COLUMNS, Column, Contract, EpochUnit, LogicalType
-from ecommerce_platform.lakehouse.physical import TIMESTAMPS, Footer, PhysicalColumn, PhysicalKind, UnreadableFileError
-from ecommerce_platform.object_store import storage_is_away
+from ecommerce_platform.lakehouse.physical import TIMESTAMPS, Footer, PhysicalColumn, PhysicalKind, reading_data
 
 #: The units that a file can show, from coarse to fine.
 UNITS = (EpochUnit.SECONDS, EpochUnit.MILLISECONDS, EpochUnit.MICROSECONDS, EpochUnit.NANOSECONDS)
@@ -88,14 +87,8 @@ def with_epoch_units(contract: Contract, footer: Footer, file: pa.NativeFile) ->
     names = ambiguous_columns(contract, footer)
     if not names:
         return footer
-    try:
+    with reading_data():
         units = decide(file_evidence(pq.ParquetFile(file), names, footer))
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and storage_is_away(error):
-            raise
-        raise UnreadableFileError(
-            f"its footer is whole, but its data cannot be read: {str(error).splitlines()[0]}"
-        ) from error
     return replace(footer, columns=tuple(replace(column, unit=units.get(column.name)) for column in footer.columns))
 
 

@@ -7,7 +7,8 @@ not: what the values mean (values.py) and which files are there (landing).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -23,6 +24,7 @@ _INTEGER = re.compile(r"Int\(bitWidth=(\d+), isSigned=(true|false)\)")
 _TEXT_ANNOTATIONS = ("String", "Enum", "JSON")
 #: Where a file's footer is encrypted it ends with this instead of PAR1.
 _ENCRYPTED = b"PARE"
+_SPARK_MARK = b"org.apache.spark."
 #: Codecs as PyArrow names them, of which Spark brings the implementation. The one without a name is LZ4 with Hadoop's frame.
 _CODECS = frozenset({"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW", "UNKNOWN"})
 READABLE_CODECS = "snappy, zstd, gzip, lz4 or none"
@@ -118,12 +120,13 @@ class PhysicalColumn:
 @dataclass(frozen=True)
 class Footer:
     """What a file's footer tells: its top-level columns, the number of rows, and by column why its values cannot be read: a
-    codec or an encoding that Spark lacks.
+    codec or an encoding that Spark lacks. `marks` is what Spark wrote beside the columns, by its key (`org.apache.spark.…`).
     """
 
     columns: tuple[PhysicalColumn, ...]
     rows: int
     obstacles: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[bytes, bytes] = field(default_factory=dict)
 
 
 class UnreadableFileError(ValueError):
@@ -162,7 +165,21 @@ def read_footer(file: pa.NativeFile) -> Footer:
                 columns.append(nested)
         else:
             columns.append(_column(column))
-    return Footer(tuple(columns), metadata.num_rows, _obstacles(metadata))
+    marks = {key: value for key, value in (metadata.metadata or {}).items() if key.startswith(_SPARK_MARK)}
+    return Footer(tuple(columns), metadata.num_rows, _obstacles(metadata), marks)
+
+
+@contextmanager
+def reading_data() -> Iterator[None]:
+    """Around the reading of values: the file's trouble becomes UnreadableFileError, that of the storage stays an OSError."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and storage_is_away(error):
+            raise
+        raise UnreadableFileError(
+            f"its footer is whole, but its data cannot be read: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def _obstacles(metadata: pq.FileMetaData) -> dict[str, str]:

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.landing.names import is_skipped, is_skipped_folder, parse_day_folder
+from ecommerce_platform.object_store import s3_client
 from ecommerce_platform.settings import S3Settings
 
 
@@ -230,7 +231,7 @@ def _entries_on_s3(
     # Keys come in the order of their bytes, so days are read in order: start before the first, stop after the last.
     start = {"StartAfter": f"{base}date={first.isoformat()}"} if first else {}
     whole_days = f"{base}date={first.isoformat()}/" if first and first == last else base
-    for item in _objects(_pages(_client(s3), landing_uri, Bucket=bucket, Prefix=whole_days, **start)):
+    for item in _objects(_pages(s3_client(s3), landing_uri, Bucket=bucket, Prefix=whole_days, **start)):
         name = item["Key"].removeprefix(base)
         day = parse_day_folder(name.partition("/")[0])
         if day and last and day > last:
@@ -243,7 +244,7 @@ def _entries_on_s3(
 def _top_level_on_s3(landing_uri: str, below: str, s3: S3Settings) -> tuple[list[str], list[str]]:
     bucket, prefix = _split_s3(landing_uri)
     base = f"{prefix}{below}"
-    pages = list(_pages(_client(s3), landing_uri, Bucket=bucket, Prefix=base, Delimiter="/"))
+    pages = list(_pages(s3_client(s3), landing_uri, Bucket=bucket, Prefix=base, Delimiter="/"))
     folders = [item["Prefix"].removeprefix(base)[:-1] for page in pages for item in page.get("CommonPrefixes", [])]
     keys = [item["Key"].removeprefix(base) for page in pages for item in page.get("Contents", [])]
     return [name for name in folders if name], [name for name in keys if name]
@@ -271,23 +272,3 @@ def _split_s3(uri: str) -> tuple[str, str]:
     if not bucket:
         raise LandingError(f"ECOMMERCE_LANDING_URI is {uri!r}; expected s3://bucket or s3://bucket/prefix")
     return bucket, f"{prefix.rstrip('/')}/" if prefix.rstrip("/") else ""
-
-
-def _client(s3: S3Settings) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    keys = {}
-    if s3.access_key_id and s3.secret_access_key:
-        keys = {
-            "aws_access_key_id": s3.access_key_id.get_secret_value(),
-            "aws_secret_access_key": s3.secret_access_key.get_secret_value(),
-        }
-    style = "path" if s3.path_style else "auto"
-    config = Config(
-        s3={"addressing_style": style},
-        connect_timeout=s3.connect_seconds,
-        read_timeout=s3.answer_seconds,
-        retries={"max_attempts": 3},
-    )
-    return boto3.client("s3", region_name=s3.region, endpoint_url=s3.endpoint, config=config, **keys)

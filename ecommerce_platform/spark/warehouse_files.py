@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
-from ecommerce_platform.object_store import arrow_s3
+from ecommerce_platform.object_store import arrow_s3, s3_client
 from ecommerce_platform.settings import Settings
 
 #: What the name of a metadata file ends with once a person has chosen another history.
 SET_ASIDE = ".set-aside"
+#: A few bytes take no longer, whatever the settings allow for data.
+_MARKER_SECONDS = 30.0
 _NOT_WRITTEN = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
@@ -128,29 +130,9 @@ def _write_new_local(path: Path, content: bytes) -> bool:
 
 
 def _write_new_object(settings: Settings, path: str, content: bytes) -> bool:
-    import boto3
-    from botocore.config import Config
     from botocore.exceptions import ClientError
 
-    s3 = settings.s3
-    keys = {}
-    if s3.access_key_id and s3.secret_access_key:
-        keys = {
-            "aws_access_key_id": s3.access_key_id.get_secret_value(),
-            "aws_secret_access_key": s3.secret_access_key.get_secret_value(),
-        }
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3.endpoint,
-        region_name=s3.region,
-        config=Config(
-            s3={"addressing_style": "path" if s3.path_style else "virtual"},
-            connect_timeout=10,
-            read_timeout=30,
-            retries={"max_attempts": 3},
-        ),
-        **keys,
-    )
+    client = s3_client(settings.s3, min(_MARKER_SECONDS, settings.s3.answer_seconds))
     bucket, _, key = path.partition("/")
     try:
         client.put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*")

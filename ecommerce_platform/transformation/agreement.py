@@ -5,11 +5,13 @@ What belongs here: measuring the difference and the verdict. What does not: Dags
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.business_span import BusinessSpan
+from ecommerce_platform.transformation.applied import FROZEN_DAYS, loads_in
 from ecommerce_platform.warehouse.connection import fetch_all, quoted
 from ecommerce_platform.warehouse.ddl import APPLIED_DAYS, SPARK_LOADS, spark_table
 from ecommerce_platform.warehouse.spark_columns import SPARK_BUSINESS_COLUMNS
@@ -66,15 +68,16 @@ class Agreement:
 
 def compare(connection: SnowflakeConnection, comparison: Comparison, span: BusinessSpan) -> Agreement:
     """The difference of the two tables as multisets of rows, over the columns that Spark computes."""
-    by_dbt, by_spark = _basis_of_dbt(connection, span), _basis_of_spark(connection, comparison.spark_name)
+    applied = loads_in(connection, APPLIED_DAYS)
+    by_dbt, by_spark = _basis_of_dbt(applied, span), _basis_of_spark(connection, comparison.spark_name)
     if by_spark is None or by_dbt != by_spark:
         return Agreement(compared=False, message=_why_not(by_dbt, by_spark))
-    if _is_half_built(connection):
+    if loads_in(connection, FROZEN_DAYS) != applied:
         return Agreement(
             compared=False,
             message=(
-                "not compared: a build of the models broke off, or built some of them: STAGING.BASE_LANDING_DAYS and "
-                f"{APPLIED_DAYS} name different loads; materialize all models"
+                "not compared: a build of the models broke off, or built some of them: "
+                f"{FROZEN_DAYS} and {APPLIED_DAYS} name different loads; materialize all models"
             ),
         )
     columns = ", ".join(quoted(column.name) for column in SPARK_BUSINESS_COLUMNS[comparison.spark_name])
@@ -100,24 +103,12 @@ def _difference(connection: SnowflakeConnection, columns: str, left: str, right:
     return (int(rows[0][0]) if rows else 0, [", ".join(map(str, row[1:])) for row in rows])
 
 
-def _is_half_built(connection: SnowflakeConnection) -> bool:
-    """Whether models may hold loads that no finished build has applied."""
-    frozen = "select table_name, date, batch_id from STAGING.BASE_LANDING_DAYS"
-    applied = f"select table_name, date, batch_id from {APPLIED_DAYS}"
-    rows = fetch_all(
-        connection,
-        f"select count(*) from (({frozen} except {applied}) union all ({applied} except {frozen})) as differing",
-    )
-    return bool(rows[0][0])
-
-
-def _basis_of_dbt(connection: SnowflakeConnection, span: BusinessSpan) -> Basis:
+def _basis_of_dbt(applied: Iterable[tuple[str, date, str]], span: BusinessSpan) -> Basis:
     # Imported here: the room of Spark brings Spark's libraries with it.
     from ecommerce_platform.analytics.compute import PublishedInput
 
-    rows = fetch_all(connection, f"select table_name, date, batch_id from {APPLIED_DAYS}")
     # A batch is named after the table, the day and the content that was published.
-    contents = {(table, day): batch.removeprefix(f"{table}-{day}-") for table, day, batch in rows}
+    contents = {(table, day): batch.removeprefix(f"{table}-{day}-") for table, day, batch in applied}
     days = tuple(sorted({day for _, day in contents}))
     return Basis(len(days), days[-1] if days else None, PublishedInput(days, contents, {}, span).basis)
 

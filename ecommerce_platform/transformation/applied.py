@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 DEFINITION_TABLE = "STAGING.APPLIED_DEFINITION"
+#: What the last build of the models froze: it has applied it when it has ended.
+FROZEN_DAYS = "STAGING.BASE_LANDING_DAYS"
 
 
 class FreezeReplaced(WarehouseError):
@@ -80,12 +82,13 @@ def read_memory(connection: SnowflakeConnection) -> Memory:
     definition = fetch_all(connection, f"select definition from {DEFINITION_TABLE}")
     return Memory(
         str(definition[0][0]) if definition else None,
-        _days(connection, APPLIED_DAYS),
-        _days(connection, LOAD_LEDGER),
+        loads_in(connection, APPLIED_DAYS),
+        loads_in(connection, LOAD_LEDGER),
     )
 
 
-def _days(connection: SnowflakeConnection, table: str) -> frozenset[tuple[str, date, str]]:
+def loads_in(connection: SnowflakeConnection, table: str) -> frozenset[tuple[str, date, str]]:
+    """Source table, day and batch of each row of a table of loads."""
     rows = fetch_all(connection, f"select table_name, date, batch_id from {table}")
     return frozenset((name, day, batch) for name, day, batch in rows if name in SOURCE_TABLES)
 

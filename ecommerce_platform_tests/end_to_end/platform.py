@@ -193,6 +193,15 @@ def assert_true(platform: Platform, truth: Truth) -> None:
     assert not found, "\n".join(["the platform differs from the oracle:", *found])
 
 
+def assert_all_is_right(platform: Platform, run: Run, truth: Truth) -> None:
+    """The run and its checks succeeded, and every table, Spark's too, and every count is that of the oracle."""
+    assert not run.failed_checks
+    assert not run.failed_steps
+    assert_true(platform, truth)
+    assert_spark_agrees(platform)
+    assert platform.counts() == dict(truth.counts)
+
+
 def assert_spark_agrees(platform: Platform) -> None:
     """Fails where the Spark analytics in the warehouse differ from dbt's tables."""
     found = []

@@ -11,7 +11,7 @@ from ecommerce_platform.settings import SparkSettings
 from ecommerce_platform_tests.end_to_end.everything import LAST_DAY, everything
 from ecommerce_platform_tests.end_to_end.history import day, write_landing
 from ecommerce_platform_tests.end_to_end.oracle import truth
-from ecommerce_platform_tests.end_to_end.platform import Platform, assert_spark_agrees, assert_true
+from ecommerce_platform_tests.end_to_end.platform import Platform, assert_all_is_right
 
 DAYS = tuple(day(number) for number in range(1, LAST_DAY + 1))
 
@@ -31,9 +31,4 @@ def test_days_go_on_after_a_lost_catalog_with_all_tables_right(spark_application
         platform.settings = platform.settings.model_copy(update={"spark": fresh})
         run = platform.run(DAYS[-1])
 
-        assert not run.failed_checks
-        assert not run.failed_steps
-        expected = truth(landing, DAYS)
-        assert_true(platform, expected)
-        assert_spark_agrees(platform)
-        assert platform.counts() == dict(expected.counts)
+        assert_all_is_right(platform, run, truth(landing, DAYS))
