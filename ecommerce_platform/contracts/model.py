@@ -30,6 +30,16 @@ class LogicalType(StrEnum):
     BOOLEAN = "boolean"
 
 
+class Classification(StrEnum):
+    """What a contract can say of a column's values besides their type.
+
+    A personal one says something of the person whom the row is about: it is hidden in messages, and erased on request.
+    Keys and amounts are not classified: they stay, so that totals of the past stay as published.
+    """
+
+    PERSONAL = "personal"
+
+
 class EpochUnit(StrEnum):
     """What a whole number counts in a column of times, or of dates: from 1970-01-01T00:00:00Z. From coarse to fine."""
 
@@ -108,10 +118,14 @@ class Column:
     primary_key: bool = False
     precision: int | None = None
     scale: int | None = None
-    personal: bool = False
+    classification: Classification | None = None
     references: str | None = None
     late: bool = False
     epoch_unit: EpochUnit | None = None
+
+    @property
+    def personal(self) -> bool:
+        return self.classification is Classification.PERSONAL
 
     @property
     def decimal_arguments(self) -> str:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from ecommerce_platform.contracts.model import (
     SOURCE_TABLES,
+    Classification,
     Column,
     Contract,
     ContractError,
@@ -96,10 +97,27 @@ def _column(file: str, item: SchemaProperty) -> Column:
         primary_key=bool(item.primaryKey),
         precision=int(decimal[1]) if decimal else None,
         scale=int(decimal[2]) if decimal else None,
-        personal=item.classification == "personal",
+        classification=_classification(file, item),
         references=target if isinstance(target, str) else None,
         epoch_unit=_epoch_unit(file, item, kind),
     )
+
+
+def _classification(file: str, item: SchemaProperty) -> Classification | None:
+    """A word that nobody knows is refused: read as nothing, a slip of the pen would leave a person's data where they lie."""
+    if item.classification is None:
+        return None
+    known = ", ".join(Classification)
+    if item.classification not in list(Classification):
+        raise ContractError(
+            f"{file}: column {item.name} has classification {item.classification!r}; expected {known}, or none"
+        )
+    if item.primaryKey or item.relationships:
+        raise ContractError(
+            f"{file}: column {item.name} is a key and has classification {item.classification!r}; keys stay when a person is "
+            "forgotten, because totals hang on them: take out the classification"
+        )
+    return Classification(item.classification)
 
 
 def _epoch_unit(file: str, item: SchemaProperty, kind: LogicalType) -> EpochUnit | None:

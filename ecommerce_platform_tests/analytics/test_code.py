@@ -10,7 +10,7 @@ import pytest
 
 from ecommerce_platform.analytics import compute, tables
 from ecommerce_platform.analytics.code import _source, code_digest, tree_of
-from ecommerce_platform.contracts import Contract, LogicalType, load_contracts
+from ecommerce_platform.contracts import Classification, Contract, LogicalType, load_contracts
 
 FUNCTION = 'def a(b: int) -> int:\n    """Twice."""\n    return b * 2\n'
 SAME = {
@@ -66,7 +66,7 @@ CONTRACTS: dict[str, tuple[Callable[[], dict[str, Contract]], bool]] = {
     "another type of a column that is read": (lambda: with_column("status", type=LogicalType.INT), True),
     "that a column joined later": (lambda: with_column("status", late=True), True),
     "the description of a column": (lambda: with_column("status", description="Where it is."), False),
-    "whether a column is personal": (lambda: with_column("status", personal=True), False),
+    "whether a column is personal": (lambda: with_column("status", classification=Classification.PERSONAL), False),
     "the type of a column that nothing here reads": (
         lambda: with_column("shipping_address", type=LogicalType.INT),
         False,

@@ -6,6 +6,7 @@ import pytest
 
 from ecommerce_platform.contracts import (
     SOURCE_TABLES,
+    Classification,
     ContractError,
     EpochUnit,
     LogicalType,
@@ -83,6 +84,16 @@ def test_a_column_added_to_one_file_appears_everywhere(tmp_path: Path) -> None:
             "customProperties: [{property: epochUnit, value: ms}]\n        logicalType: timestamp",
             "column created_at has epochUnit 'ms'; expected one of seconds, milliseconds, microseconds, nanoseconds",
         ),
+        (
+            "classification: personal",
+            "classification: private",
+            "column shipping_address has classification 'private'; expected personal, or none",
+        ),
+        (
+            "description: The user who ordered.",
+            "classification: personal",
+            "column user_id is a key and has classification 'personal'; keys stay when a person is forgotten",
+        ),
         ("kind: DataContract", "kindness: DataContract", "is no Open Data Contract Standard document"),
     ],
 )
@@ -110,6 +121,21 @@ def test_a_contract_states_the_unit_of_an_epoch_column_and_the_columns_to_drop(t
         for name in [*ignored, "__op", "__source_lsn", "__source_file", "note", "internal_notes"]
         if contract.ignores(name)
     ] == ignored
+
+
+def test_the_contracts_classify_what_is_personal_and_no_key_or_amount() -> None:
+    personal = {
+        (table, column.name)
+        for table, contract in load_contracts().items()
+        for column in contract.columns
+        if column.classification is Classification.PERSONAL
+    }
+    assert personal == {
+        ("users", "email"),
+        ("users", "first_name"),
+        ("users", "last_name"),
+        ("orders", "shipping_address"),
+    }
 
 
 def test_a_missing_contract_is_named(tmp_path: Path) -> None:
