@@ -1,27 +1,55 @@
-"""What the demo says where its data directory holds another shop."""
+"""The demo and the sample leave a shop alone whose days are published."""
 
 from __future__ import annotations
 
-from datetime import date
+from pathlib import Path
 
-from ecommerce_platform.demo import replaced_shop
-from ecommerce_platform.lakehouse.refused import DecidedDay
-from ecommerce_platform.settings import Settings
+import pytest
+from typer.testing import CliRunner
 
+from ecommerce_platform.cli import app
+from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.settings import load_settings
+from ecommerce_platform_tests.warehouse.lake import day, events, publish
 
-def refused(table: str, day: int, gone: int) -> DecidedDay:
-    landed = date(2026, 1, day)
-    return DecidedDay(table, landed, "refused", "why", 10, 0, "branch", "content", "run", events_gone=gone)
-
-
-def test_days_of_another_shop_are_named_with_what_to_do(local_settings: Settings) -> None:
-    text = replaced_shop(local_settings, [refused("orders", 2, 30), refused("users", 2, 5), refused("orders", 1, 3)])
-    assert f"{local_settings.data_dir} holds the days of another shop" in text
-    assert "2 of its days (2026-01-01 to 2026-01-02) lack events that were published" in text
-    assert "ECOMMERCE_DATA_DIR=" in text
-    assert "\n" not in text
+ORDERS = load_contracts()["orders"]
+ONE, OTHER = ([*("--days", "1", "--orders-per-day", "5", "--seed"), seed] for seed in ("1", "2"))
 
 
-def test_a_day_that_is_refused_for_its_rows_is_not_of_another_shop(local_settings: Settings) -> None:
-    assert replaced_shop(local_settings, [refused("orders", 1, 0)]) == ""
-    assert replaced_shop(local_settings, []) == ""
+@pytest.fixture
+def landing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The landing folder of an installation with a sample shop in it."""
+    monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path / "data"))
+    assert CliRunner().invoke(app, ["sample", *ONE]).exit_code == 0
+    return tmp_path / "data" / "landing"
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("command", ["demo", "sample"])
+def test_another_shop_does_not_replace_one_whose_days_are_published(landing: Path, command: str) -> None:
+    publish(load_settings(), "orders", {day(1): events(ORDERS, day(1), 2)})
+    before = content(landing)
+    done = CliRunner().invoke(app, [command, *OTHER])
+    message = f"{done.output}{done.exception}"
+    assert done.exit_code != 0
+    assert "of which 1 are published (2026-01-01 to 2026-01-01)" in message
+    assert "ECOMMERCE_DATA_DIR=" in message
+    assert content(landing) == before
+
+
+def test_the_same_shop_is_kept_and_overwrite_replaces_it(landing: Path) -> None:
+    publish(load_settings(), "orders", {day(1): events(ORDERS, day(1), 2)})
+    before = content(landing)
+    assert "already there" in CliRunner().invoke(app, ["sample", *ONE]).output
+    assert content(landing) == before
+    assert CliRunner().invoke(app, ["sample", *OTHER, "--overwrite"]).exit_code == 0
+    assert content(landing) != before
+
+
+def test_a_shop_of_which_nothing_is_published_is_replaced(landing: Path) -> None:
+    before = content(landing)
+    assert CliRunner().invoke(app, ["sample", *OTHER]).exit_code == 0
+    assert content(landing) != before

@@ -6,7 +6,7 @@ What belongs here: the one public function and its order of work. What does not:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cache
@@ -48,6 +48,7 @@ def generate_sample(
     clean_realtime_dir: Path | None = None,
     s3: S3Settings | None = None,
     overwrite: bool = False,
+    before_replacing: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
 ) -> SampleReport:
     """Writes a seeded shop's change events and returns what they contain; the same arguments give the same bytes.
@@ -56,7 +57,7 @@ def generate_sample(
     `realtime_dir` gets the order versions of the speed layer as Parquet, typed, with the faults listed in
     `_planted_faults.json`; `clean_realtime_dir` gets the same without faults; None writes no such thing. `orders_before`
     is the number of orders older than the first day, by default two days' worth. An earlier sample in the folders is
-    replaced, or kept when it is the same.
+    replaced, or kept when it is the same; `before_replacing` is called before a whole one goes, and may raise.
 
     Raises SampleError for parameters that make no shop, and for folders with Parquet files of another origin unless
     `overwrite` (which deletes those in the tables' folders).
@@ -78,6 +79,8 @@ def generate_sample(
     kept = _kept(targets, origin)
     if kept is not None:
         return kept.as_kept()
+    if not overwrite and any("origin" in (target.store.manifest() or {}) for target in targets):
+        before_replacing()
     for target in targets:
         clear(target.store, target.folders, overwrite)
     shop = open_shop(plan, dirt_plan)
