@@ -63,7 +63,11 @@ ENV PATH=/opt/venv/bin:/opt/platform/bin:/usr/local/bin:/usr/bin:/bin \
     DO_NOT_TRACK=1 \
     ECOMMERCE_DATA_DIR=/tmp/data \
     ECOMMERCE_DBT__TARGET_PATH=/tmp/dbt \
-    ECOMMERCE_SPARK__JARS_DIR=/opt/jars
+    ECOMMERCE_SPARK__JARS_DIR=/opt/jars \
+    DAGSTER_DG_CHECK_DEFS_TARGET_PATH=/opt/platform \
+    DAGSTER_DG_CHECK_DEFS_CHECK_YAML=false \
+    DAGSTER_DG_LIST_DEFS_TARGET_PATH=/opt/platform \
+    DAGSTER_DG_LAUNCH_TARGET_PATH=/opt/platform
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=jars /opt/jars /opt/jars
 RUN mkdir -p /opt/spark/conf /opt/dagster && chown 10001:10001 /opt/dagster
@@ -75,6 +79,8 @@ COPY --from=stand-ins /opt/embedded /opt/embedded
 FROM ${PARTS} AS runtime
 ARG REVISION=unknown
 COPY docker/entrypoint.sh docker/ecommerce-platform /opt/platform/bin/
+# By its table [tool.dg], `dg` in the image knows the project.
+COPY pyproject.toml /opt/platform/
 COPY dbt_project /opt/platform/dbt_project
 COPY ecommerce_platform /opt/platform/ecommerce_platform
 # Parsed once, here: a run copies the manifest instead of parsing for seconds.

@@ -110,10 +110,7 @@ def quarantine_replay(table: Tables = None, day: Days = None) -> None:
         say(f"{name}: {before} rows were in quarantine, {left} are left")
         for item in result.refused.values():
             say(f"{name} {item.day} is refused: {item.reason}")
-    say(
-        "next: dagster asset materialize -m ecommerce_platform.definitions --select '*' "
-        f"--partition-range {days[0]}...{days[-1]}"
-    )
+    say(f"next: dg launch -m ecommerce_platform.definitions --assets '*' --partition-range {days[0]}...{days[-1]}")
     raise typer.Exit(1 if any(result.refused for result in results.values()) else 0)
 
 

@@ -34,10 +34,7 @@ def _fail(error: Exception) -> NoReturn:
 
 
 def _say_next(table: str, day: date) -> None:
-    say(
-        "next: dagster asset materialize -m ecommerce_platform.definitions --select "
-        f"'key:\"iceberg/{table}\"+' --partition {day}"
-    )
+    say(f"next: dg launch -m ecommerce_platform.definitions --assets 'key:\"iceberg/{table}\"+' --partition {day}")
 
 
 @refused_app.command("list", epilog="Example: `ecommerce-platform refused list --all`")

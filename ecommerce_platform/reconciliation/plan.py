@@ -75,7 +75,7 @@ def _remedy(finding: Finding) -> tuple[Action, date | None]:
 
 def _command(action: Action, day: date | None, landing_uri: str) -> str:
     if action is Action.MATERIALIZE:
-        return f"dagster asset materialize -m ecommerce_platform.definitions --select '*' --partition {day}"
+        return f"dg launch -m ecommerce_platform.definitions --assets '*' --partition {day}"
     if action is Action.RELOAD_SPEED:
         return f"ecommerce-platform realtime load {landing_uri.rstrip('/')}/orders/date={day} --skip-unreadable"
     return "compare with the source by hand: no landing day holds the version that the speed layer shows"

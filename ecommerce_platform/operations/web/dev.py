@@ -1,4 +1,4 @@
-"""`dagster dev` whose web server stands behind the door: `python -m ecommerce_platform.operations.web.dev`, with its own options.
+"""`dg dev` whose web server stands behind the door: `python -m ecommerce_platform.operations.web.dev`, with its own options.
 
 What belongs here: which module is started as the web server. What does not: the server (server.py).
 """
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dagster._cli import dev
+from dagster_dg_cli.cli.dev import dev_command
 
 from ecommerce_platform.operations.web import server
 
@@ -16,14 +17,14 @@ _start = dev.open_ipc_subprocess
 
 
 def start_guarded(parts: Sequence[str], **options: Any) -> Any:
-    """Starts one of the processes of `dagster dev`; in the place of its web server the guarded one."""
+    """Starts one of the processes of `dg dev`; in the place of its web server the guarded one."""
     return _start([server.__name__ if part == "dagster_webserver" else part for part in parts], **options)
 
 
 def main() -> None:
     """Dagster's own command."""
     dev.open_ipc_subprocess = start_guarded
-    dev.dev_command()
+    dev_command()
 
 
 if __name__ == "__main__":

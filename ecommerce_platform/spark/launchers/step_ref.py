@@ -51,7 +51,7 @@ def encode_step(context: StepExecutionContext, code_location: str) -> bytes:
     if not isinstance(job, ReconstructableJob):
         raise StepNotPortableError(
             f"step {context.step.key} cannot run in another process: its job was made in this one; "
-            "load it from a code location (dagster asset materialize -m …), or set ECOMMERCE_SPARK__LAUNCHER=local"
+            "load it from a code location (dg launch, dg dev), or set ECOMMERCE_SPARK__LAUNCHER=local"
         )
     pointer = job.repository.pointer
     origin = f"{pointer.module}:{pointer.fn_name}" if isinstance(pointer, ModuleCodePointer) else pointer.describe()
