@@ -1,7 +1,7 @@
-"""Status sets and metric definitions, declared once and rendered for Spark, dbt and ClickHouse.
+"""Status sets, declared once and rendered for Spark, dbt and ClickHouse.
 
-What belongs here: what a revenue order is, what the daily metrics are. What does not: queries (each room writes its own
-around these expressions) and thresholds (settings.py). The prose is docs/definitions.md.
+What belongs here: what a revenue order is. What does not: the metrics that reconciliation compares (daily_metrics.py), queries
+(each room writes its own around these expressions) and thresholds (settings.py). The prose is docs/definitions.md.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ TIERS = ("bronze", "silver", "gold", "platinum")
 UNCHANGED_PLACEHOLDER = "__debezium_unavailable_value"
 
 EMAIL_PATTERN = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}$"
-
-#: Metrics that both layers can compute, in the order of the reports.
-RECONCILED_METRICS = ("active_customers", "total_orders", "total_revenue", "avg_order_value")
 
 
 def in_statuses(column: str, statuses: tuple[str, ...]) -> str:

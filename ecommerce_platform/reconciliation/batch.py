@@ -9,13 +9,21 @@ of a newer load that dbt has not seen do not count yet, rows of a replaced load 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.contracts import Column, Contract
-from ecommerce_platform.metrics import RECONCILED_METRICS, REVENUE_STATUSES, in_statuses
+from ecommerce_platform.daily_metrics import (
+    DailyMetric,
+    Measure,
+    Orders,
+    all_measures,
+    exact_figure,
+    reconciled_metrics,
+)
+from ecommerce_platform.metrics import in_statuses
 from ecommerce_platform.reconciliation.checksum import MODULUS, snowflake_checksum
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
 from ecommerce_platform.reconciliation.model import (
@@ -35,6 +43,8 @@ if TYPE_CHECKING:
 
 ORDERS = "staging.orders_enhanced"
 USERS = "staging.users_enhanced"
+#: What else is known of an order, its items folded in.
+ANALYTICS = "intermediate.int_order_analytics"
 MART = "marts.daily_business_metrics"
 _IN_SPAN = "has_date_in_span"
 
@@ -48,12 +58,17 @@ _EFFECTIVE_LSN = """coalesce(events.__source_lsn, max(events.__source_lsn) over 
 
 @dataclass(frozen=True)
 class BatchOrders:
-    """The orders of the batch layer: `columns` of the contract are read, `compared` make the checksum (both without the key)."""
+    """The orders of the batch layer: `columns` of the contract are read, `compared` make the checksum (both without the key).
+
+    `measured` are columns beside the contract's that `metrics` need, from INTERMEDIATE.INT_ORDER_ANALYTICS.
+    """
 
     connection: SnowflakeConnection
     contract: Contract
     columns: tuple[Column, ...]
     compared: tuple[Column, ...]
+    measured: tuple[Column, ...] = ()
+    metrics: tuple[DailyMetric, ...] = field(default_factory=reconciled_metrics)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Answer to a query. Raises ReconciliationError when the batch layer's tables are not there yet."""
@@ -67,10 +82,10 @@ class BatchOrders:
                 "models leaves them. Materialize the days up to marts/daily_business_metrics first"
             ) from error
 
-    def column_names(self) -> set[str]:
-        """The columns that the batch layer's orders have."""
+    def column_names(self, table: str = ORDERS) -> set[str]:
+        """The columns that the batch layer's orders have, or those of another table."""
         cursor = self.connection.cursor()
-        cursor.execute(f"select * from {ORDERS} limit 0")
+        cursor.execute(f"select * from {table} limit 0")
         return {column.name.lower() for column in cursor.description}
 
     def cut_off(self) -> datetime | None:
@@ -100,18 +115,37 @@ class BatchOrders:
 
     def cells(self, dates: Sequence[date]) -> list[Cell]:
         """Orders of `dates` by date and user."""
-        revenue = in_statuses("coalesce(status, '')", REVENUE_STATUSES)
+        measures = all_measures(self.metrics)
         sql = f"""
-            select to_date(created_at) as day, user_id, count(*) as orders, count_if({revenue}) as revenue_orders,
-                   coalesce(sum(iff({revenue}, total_amount, 0)), 0) as revenue
-            from {ORDERS}
-            where {date_condition("to_date(created_at)", dates)}
-            group by to_date(created_at), user_id
+            select to_date(orders.created_at) as day, orders.user_id, {", ".join(map(self._measured_sql, measures))}
+            from {self._orders_measured}
+            where {date_condition("to_date(orders.created_at)", dates)}
+            group by to_date(orders.created_at), orders.user_id
         """
         return [
-            Cell(day, user_id, orders, revenue_orders, Decimal(revenue))
-            for day, user_id, orders, revenue_orders, revenue in self.rows(sql)
+            Cell(day, user_id, tuple(map(exact_figure, measures, figures))) for day, user_id, *figures in self.rows(sql)
         ]
+
+    @property
+    def _orders_measured(self) -> str:
+        """The orders, with what else the metrics need."""
+        if not self.measured:
+            return f"{ORDERS} as orders"
+        return (
+            f"{ORDERS} as orders left join {ANALYTICS} as analytics on analytics.order_id = orders.{self.contract.key}"
+        )
+
+    def _place(self, name: str) -> str:
+        """A column of `_orders_measured`."""
+        return f"{'analytics' if any(column.name == name for column in self.measured) else 'orders'}.{name}"
+
+    def _measured_sql(self, measure: Measure) -> str:
+        """The measure as an aggregate over `_orders_measured`."""
+        counts = None if measure.statuses is None else in_statuses("coalesce(orders.status, '')", measure.statuses)
+        if isinstance(measure, Orders):
+            return "count(*)" if counts is None else f"count_if({counts})"
+        number = self._place(measure.column)
+        return f"coalesce(sum({number if counts is None else f'iff({counts}, {number}, 0)'}), 0)"
 
     def tiers(self, user_ids: Iterable[int]) -> dict[int, str]:
         """Tier of each of these users that the batch layer knows."""
@@ -121,16 +155,24 @@ class BatchOrders:
         return found
 
     def mart(self, dates: Sequence[date]) -> dict[date, MetricValues]:
-        """The marts' figures of `dates`."""
+        """The mart's figures of `dates`, of the metrics that it publishes. Raises ReconciliationError naming a metric whose
+        column the mart does not have."""
+        published = {metric.name: metric.mart_column for metric in self.metrics if metric.mart_column is not None}
+        if not published:
+            return {}
+        columns = self.column_names(MART)
+        for metric, column in published.items():
+            if column not in columns:
+                raise ReconciliationError(
+                    f"{MART.upper()} has no column {column}, which the metric {metric} names; expected one of "
+                    f"{', '.join(sorted(columns))}. Correct mart_column in ecommerce_platform/daily_metrics.py, or leave it out"
+                )
         sql = f"""
-            select date, total_active_customers, total_orders, total_revenue, avg_order_value
+            select date, {", ".join(published.values())}
             from {MART}
             where {date_condition("date", dates)}
         """
-        return {
-            day: MetricValues(**dict(zip(RECONCILED_METRICS, map(_decimal, figures), strict=True)))
-            for day, *figures in self.rows(sql)
-        }
+        return {day: dict(zip(published, map(_decimal, figures), strict=True)) for day, *figures in self.rows(sql)}
 
     def dates_outside_the_span(self, dates: Sequence[date]) -> set[date]:
         """Those of `dates` for which the mart has no row by definition: the orders' dates are outside the span."""
@@ -199,9 +241,10 @@ class BatchOrders:
         key, wanted = self.contract.key, sorted(set(ids))
         last = {order_id: history[order_id][-1] for order_id in wanted if order_id in history}
         shown: dict[int, dict[str, Value]] = {}
-        names = [column.name for column in self.columns]
+        names = [column.name for column in (*self.columns, *self.measured)]
+        read = ", ".join(map(self._place, names))
         for chunk in chunks(wanted):
-            sql = f"select {key}, {', '.join(names)} from {ORDERS} where {key_condition(key, chunk)}"
+            sql = f"select orders.{key}, {read} from {self._orders_measured} where {key_condition(f'orders.{key}', chunk)}"
             for order_id, *values in self.rows(sql):
                 shown[int(order_id)] = dict(zip(names, map(_value, values), strict=True))
         versions = {}

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from ecommerce_platform.metrics import RECONCILED_METRICS
+from ecommerce_platform.daily_metrics import metric_names
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.reconciliation import outcome
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY, DISCREPANCIES_KEY, METRICS_KEY
@@ -56,7 +56,7 @@ def _specs() -> list[dg.AssetCheckSpec]:
             blocking=True,
             description=f"{metric} over all customers agrees between speed and batch layer on every business date covered.",
         )
-        for metric in RECONCILED_METRICS
+        for metric in metric_names()
     )
     others = (
         (DISCREPANCIES_KEY, ID_ALIGNMENT, "Both layers have the same order ids, each once."),

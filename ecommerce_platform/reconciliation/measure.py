@@ -7,16 +7,16 @@ SQL (speed.py, batch.py) and verdicts (verdict.py).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from ecommerce_platform.metrics import REVENUE_STATUSES
+from ecommerce_platform.daily_metrics import DailyMetric, Measure, Orders, all_measures
 from ecommerce_platform.reconciliation.batch import BatchOrders
 from ecommerce_platform.reconciliation.explain import business_date, differing_columns, is_lag
 from ecommerce_platform.reconciliation.locate import KeyRange
-from ecommerce_platform.reconciliation.model import ALL_TIERS, Cell, Measurement, MetricValues, OrderVersion
+from ecommerce_platform.reconciliation.model import ALL_TIERS, Cell, Measurement, MetricValues, OrderVersion, Value
 from ecommerce_platform.reconciliation.speed import SpeedOrders
 from ecommerce_platform.reconciliation.sqltext import chunks
 from ecommerce_platform.reconciliation.verdict import NetCells, metric_values
@@ -64,15 +64,15 @@ def measure(speed: SpeedOrders, batch: BatchOrders, dates: Sequence[date], cut_o
             taken.add(without)
             lagging.update(late_on)
     tier_of = batch.tiers({cell.user_id for side in (in_speed, in_batch) for cell in side if cell.user_id is not None})
-    whole = metric_values(in_batch, tier_of)
+    whole = metric_values(in_batch, tier_of, batch.metrics)
     in_batch.add(taken)
-    compared = metric_values(in_batch, tier_of)
+    compared = metric_values(in_batch, tier_of, batch.metrics)
     by_mart = sorted(set(dates) - batch.dates_outside_the_span(dates))
     return Measurement(
         cut_off=cut_off,
         dates=tuple(dates),
-        speed=metric_values(in_speed, tier_of),
-        batch=compared | _mart_figures(batch.mart(dates), whole, compared, by_mart),
+        speed=metric_values(in_speed, tier_of, batch.metrics),
+        batch=_with_mart_figures(batch.metrics, batch.mart(dates), whole, compared, by_mart),
         lagging=dict(lagging),
     )
 
@@ -87,6 +87,7 @@ def _without_lag(
     """Of the speed versions after the cut-off: the cells of those that still count, the negative cells of the batch's
     versions of those that lag, and how many lag by business date."""
     # Orders that came after all that the batch layer knows are most of those that lag when it is days behind: no need to ask.
+    measures = all_measures(batch.metrics)
     ids = [version.order_id for version in late if known and known.low <= version.order_id <= known.high]
     in_batch = batch.versions(ids, batch.history(ids))
     compared = [column.name for column in batch.compared]
@@ -96,41 +97,54 @@ def _without_lag(
     for version in late:
         other = in_batch.get(version.order_id)
         if differing_columns(version, other, compared) is not None and is_lag(version, other, cut_off):
-            taken += _cells(other, dates, -1)
+            taken += _cells(other, dates, -1, measures)
             if (day := business_date(version, other)) in dates:
                 lagging[day] += 1
         else:
-            kept += _cells(version, dates, 1)
+            kept += _cells(version, dates, 1, measures)
     return kept, taken, lagging
 
 
-def _cells(version: OrderVersion | None, dates: frozenset[date], sign: int) -> Iterable[Cell]:
+def _cells(
+    version: OrderVersion | None, dates: frozenset[date], sign: int, measures: Sequence[Measure]
+) -> Iterable[Cell]:
     """The order as a cell of its business date; nothing when it is not shown, or of another date."""
     if version is None or version.values is None:
         return []
-    created, user, amount = (version.values.get(name) for name in ("created_at", "user_id", "total_amount"))
+    created, user = version.values.get("created_at"), version.values.get("user_id")
     if not isinstance(created, datetime) or created.date() not in dates:
         return []
-    revenue = version.values.get("status") in REVENUE_STATUSES
-    total = amount if revenue and isinstance(amount, Decimal) else Decimal(0)
-    return [Cell(created.date(), user if isinstance(user, int) else None, sign, sign if revenue else 0, sign * total)]
+    figures = tuple(sign * _figure(measure, version.values) for measure in measures)
+    return [Cell(created.date(), user if isinstance(user, int) else None, figures)]
 
 
-def _mart_figures(
-    mart: dict[date, MetricValues],
-    whole: dict[tuple[date, str], MetricValues],
-    compared: dict[tuple[date, str], MetricValues],
+def _figure(measure: Measure, values: Mapping[str, Value]) -> int | Decimal:
+    """What one order adds to a measure."""
+    counts = measure.statuses is None or values.get("status") in measure.statuses
+    if isinstance(measure, Orders):
+        return int(counts)
+    number = values.get(measure.column)
+    return Decimal(number) if counts and isinstance(number, int | Decimal) else Decimal(0)
+
+
+def _with_mart_figures(
+    metrics: Sequence[DailyMetric],
+    mart: Mapping[date, MetricValues],
+    whole: Mapping[tuple[date, str], MetricValues],
+    compared: Mapping[tuple[date, str], MetricValues],
     dates: Sequence[date],
 ) -> dict[tuple[date, str], MetricValues]:
-    """The mart's figures over all customers, changed by what leaving out the lagging orders changes in the orders' own."""
-    nothing, found = MetricValues(), {}
+    """The batch layer's figures: on `dates` those over all customers are the mart's, where it publishes them, changed by what
+    leaving out the lagging orders changes in the orders' own."""
+    figures = dict(compared)
     for day in dates:
         key = (day, ALL_TIERS)
-        figures, before, after = mart.get(day, nothing), whole.get(key, nothing), compared.get(key, nothing)
-        found[key] = MetricValues(
-            *(
-                getattr(figures, field.name) - getattr(before, field.name) + getattr(after, field.name)
-                for field in fields(MetricValues)
-            )
-        )
-    return found
+        published, before, after = mart.get(day, {}), whole.get(key, {}), compared.get(key, {})
+        zero = Decimal(0)
+        figures[key] = {
+            metric.name: after.get(metric.name, zero)
+            if metric.mart_column is None
+            else published.get(metric.name, zero) - before.get(metric.name, zero) + after.get(metric.name, zero)
+            for metric in metrics
+        }
+    return figures

@@ -116,23 +116,22 @@ class BatchEvent:
 
 @dataclass(frozen=True)
 class Cell:
-    """Orders of one user on one business date in one layer: what can be added and taken away exactly."""
+    """Orders of one user on one business date in one layer: what can be added and taken away exactly.
+
+    `figures` are those of `daily_metrics.all_measures`, in its order: counts are int, totals Decimal.
+    """
 
     date: date
     user_id: int | None
-    orders: int
-    revenue_orders: int
-    revenue: Decimal
+    figures: tuple[int | Decimal, ...]
+
+    @property
+    def orders(self) -> int | Decimal:
+        return self.figures[0]
 
 
-@dataclass(frozen=True)
-class MetricValues:
-    """The reconciled metrics of one date and tier in one layer; averages are rounded to cents."""
-
-    active_customers: Decimal = Decimal(0)
-    total_orders: Decimal = Decimal(0)
-    total_revenue: Decimal = Decimal(0)
-    avg_order_value: Decimal = Decimal(0)
+#: The reconciled metrics of one date and tier in one layer, by name; one that is not in it is 0.
+MetricValues = Mapping[str, Decimal]
 
 
 @dataclass(frozen=True)

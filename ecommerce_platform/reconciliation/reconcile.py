@@ -9,9 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
-from ecommerce_platform.contracts import Contract, load_contracts
-from ecommerce_platform.reconciliation.batch import BatchOrders
+from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
+from ecommerce_platform.daily_metrics import (
+    DailyMetric,
+    all_measures,
+    measures_of,
+    reconciled_metrics,
+    totalled_columns,
+)
+from ecommerce_platform.reconciliation.batch import ANALYTICS, ORDERS, BatchOrders
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.converge import (
     DayCourse,
@@ -40,6 +48,8 @@ from ecommerce_platform.reconciliation.verdict import Tolerances, judge
 from ecommerce_platform.settings import ReconciliationSettings
 from ecommerce_platform.warehouse.connection import is_conflict, with_retries
 
+STAGED = ORDERS.upper()
+_NUMBERS = (LogicalType.BIGINT, LogicalType.INT, LogicalType.DECIMAL)
 #: Without these columns there are no metrics.
 REQUIRED_COLUMNS = ("user_id", "status", "total_amount", "created_at")
 _ATTEMPTS = 3
@@ -75,7 +85,7 @@ def open_layers(table: SpeedTable, store: Store, settings: ReconciliationSetting
     """
     contract = load_contracts()["orders"]
     batch = BatchOrders(store.connection, contract, (), ())
-    sides = {f"ClickHouse table {table.table}": table.column_names(), "STAGING.ORDERS_ENHANCED": batch.column_names()}
+    sides = {f"ClickHouse table {table.table}": table.column_names(), STAGED: batch.column_names()}
     for name, found in sides.items():
         if missing := [column for column in (contract.key, *REQUIRED_COLUMNS) if column not in found]:
             raise ReconciliationError(
@@ -85,14 +95,50 @@ def open_layers(table: SpeedTable, store: Store, settings: ReconciliationSetting
     common = set.intersection(*sides.values())
     both = [column for column in contract.columns if column.name in common and not column.primary_key]
     compared = tuple(column for column in both if column.name not in settings.ignore_columns)
+    metrics = reconciled_metrics()
+    totalled = totalled_columns(all_measures(metrics))
+    needed = {*REQUIRED_COLUMNS, *totalled}
     # A column that is not compared may be of any type in ClickHouse, but for those that the metrics need.
     columns = tuple(
         column for column in both
-        if column in compared or column.name in REQUIRED_COLUMNS or table.comparable(column) is not None
+        if column in compared or column.name in needed or table.comparable(column) is not None
     )  # fmt: skip
-    return Layers(
-        SpeedOrders(table, contract, columns, compared), BatchOrders(store.connection, contract, columns, compared)
+    beside = {name: places for name, places in totalled.items() if name not in contract.column_names}
+    measured = tuple(
+        Column(name, LogicalType.DECIMAL, precision=38, scale=places) if places else Column(name, LogicalType.BIGINT)
+        for name, places in beside.items()
     )
+    if measured:
+        sides |= {ANALYTICS.upper(): batch.column_names(ANALYTICS)}
+    _require_totalled(metrics, contract, sides, measured)
+    return Layers(
+        SpeedOrders(table, contract, columns, compared, measured, metrics),
+        BatchOrders(store.connection, contract, columns, compared, measured, metrics),
+    )
+
+
+def _require_totalled(
+    metrics: Sequence[DailyMetric], contract: Contract, sides: Mapping[str, set[str]], measured: Sequence[Column]
+) -> None:
+    """Raises ReconciliationError naming the first metric whose column a layer does not have, or which is no number."""
+    beside = {column.name for column in measured}
+    for metric in metrics:
+        for name in totalled_columns(measures_of(metric.definition)):
+            if name not in beside and contract.column(name).type not in _NUMBERS:
+                raise ReconciliationError(
+                    f"metric {metric.name}: column {name} of orders is {contract.column(name).type}; expected a number. "
+                    "Correct the metric in ecommerce_platform/daily_metrics.py"
+                )
+            for side, columns in sides.items():
+                # The contract's columns are in STAGING.ORDERS_ENHANCED, what is beside them in INTERMEDIATE.INT_ORDER_ANALYTICS.
+                if side == (STAGED if name in beside else ANALYTICS.upper()):
+                    continue
+                if name not in columns:
+                    raise ReconciliationError(
+                        f"metric {metric.name}: {side} has no column {name}, which the metric adds up; expected it in both "
+                        "layers. Correct the metric in ecommerce_platform/daily_metrics.py, or name ClickHouse's column in "
+                        "ECOMMERCE_CLICKHOUSE__COLUMNS"
+                    )
 
 
 def reconcile(
@@ -142,7 +188,7 @@ def _compare(
     open_days = {*unconverged(course_of_days(earlier, ())), *(item.finding.date for item in open_before)}
     covered = scope(layers.speed, layers.batch, days, open_days)
     measurement = measure(layers.speed, layers.batch, covered.dates, covered.cut_off)
-    verdicts = judge(measurement, tolerances(settings))
+    verdicts = judge(measurement, tolerances(settings, layers.batch.metrics), layers.batch.metrics)
     limits = Limits(settings.max_findings, settings.max_fetched_rows, settings.max_seconds)
     located = locate(layers.speed, layers.batch, covered.dates, limits)
     candidates = {*located.keys, *(item.finding.order_id for item in open_before)}
@@ -208,20 +254,35 @@ def personal_columns(contract: Contract) -> frozenset[str]:
     return frozenset(column.name for column in contract.columns if column.personal)
 
 
-def tolerances(settings: ReconciliationSettings) -> Tolerances:
-    """The settings' shares, with those of single metrics."""
-    named = settings.metric_tolerance.keys() | settings.metric_failure.keys()
+def tolerances(settings: ReconciliationSettings, metrics: Sequence[DailyMetric] | None = None) -> Tolerances:
+    """The settings' shares for single metrics, else what a metric declares, else the settings' for all.
+
+    Raises ReconciliationError when the settings name a metric that is not declared.
+    """
+    metrics = reconciled_metrics() if metrics is None else metrics
+    names = [metric.name for metric in metrics]
+    for variable, shares in (("TOLERANCE", settings.metric_tolerance), ("FAILURE", settings.metric_failure)):
+        if unknown := sorted(shares.keys() - set(names)):
+            raise ReconciliationError(
+                f"ECOMMERCE_RECONCILIATION__METRIC_{variable} names {', '.join(unknown)}; expected metrics that are "
+                f"reconciled: {', '.join(names)}"
+            )
     return Tolerances(
         settings.tolerance,
         settings.failure,
         {
-            metric: (
-                settings.metric_tolerance.get(metric, settings.tolerance),
-                settings.metric_failure.get(metric, settings.failure),
+            metric.name: (
+                _first(settings.metric_tolerance.get(metric.name), metric.tolerance, settings.tolerance),
+                _first(settings.metric_failure.get(metric.name), metric.failure, settings.failure),
             )
-            for metric in named
+            for metric in metrics
         },
     )
+
+
+def _first(*shares: Decimal | None) -> Decimal:
+    """The first that is given."""
+    return next(share for share in shares if share is not None)
 
 
 def _day_results(

@@ -13,15 +13,22 @@ a DateTime, have no say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from ecommerce_platform.contracts import Column, Contract
-from ecommerce_platform.metrics import REVENUE_STATUSES, in_statuses
+from ecommerce_platform.contracts import Column, Contract, LogicalType
+from ecommerce_platform.daily_metrics import (
+    DailyMetric,
+    Measure,
+    Orders,
+    all_measures,
+    exact_figure,
+    reconciled_metrics,
+)
+from ecommerce_platform.metrics import in_statuses
 from ecommerce_platform.reconciliation.checksum import MODULUS, clickhouse_checksum
 from ecommerce_platform.reconciliation.clickhouse import CHANGE_COLUMNS, SpeedTable
 from ecommerce_platform.reconciliation.clickhouse_types import Comparable
@@ -36,17 +43,27 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class SpeedOrders:
-    """The orders of the speed layer: `columns` of the contract are read, `compared` make the checksum (both without the key)."""
+    """The orders of the speed layer: `columns` of the contract are read, `compared` make the checksum (both without the key).
+
+    `measured` are columns beside the contract's that `metrics` need.
+    """
 
     table: SpeedTable
     contract: Contract
     columns: tuple[Column, ...]
     compared: tuple[Column, ...]
+    measured: tuple[Column, ...] = ()
+    metrics: tuple[DailyMetric, ...] = field(default_factory=reconciled_metrics)
 
     @cached_property
     def _of(self) -> dict[str, Comparable]:
         """How each column is compared. Raises ReconciliationError naming one of a type that is not."""
-        return self.table.comparables((*self.contract.key_columns, *self.columns, *CHANGE_COLUMNS))
+        return self.table.comparables((*self.contract.key_columns, *self._read, *CHANGE_COLUMNS))
+
+    @property
+    def _read(self) -> tuple[Column, ...]:
+        """The business columns that are fetched of a version."""
+        return (*self.columns, *self.measured)
 
     def cells(self, dates: Sequence[date], cut_off: datetime | None) -> Iterator[tuple[list[Cell], list[OrderVersion]]]:
         """Orders of `dates` by date and user as they stood at the cut-off, and each version of any date after it; block by
@@ -57,8 +74,8 @@ class SpeedOrders:
         picked = self._picked
         place = {name: f"v.{number}" for number, name in enumerate(picked, start=1)}
         day = _day(place["created_at"])
-        revenue = in_statuses(f"ifNull({place['status']}, '')", REVENUE_STATUSES)
-        amount = self._of["total_amount"].number(place["total_amount"])
+        measures = all_measures(self.metrics)
+        measured = ", ".join(self._measured_sql(measure, place) for measure in measures)
         late = "1" if cut_off is None else f"ifNull({place['__source_ts_ms']} > {{cut_off:Int64}}, 0)"
         singles = ", ".join(f"if({late}, {value}, null)" for value in place.values())
         sql = f"""
@@ -68,9 +85,7 @@ class SpeedOrders:
                 group by order_key
             )
             select if({late}, order_key, null) as late_key, {day} as day, {place["user_id"]} as user_of_orders,
-                   count() as orders, countIf({revenue}) as revenue_orders,
-                   sumIf(ifNull({amount}, 0), {revenue}) as revenue,
-                   any(tuple({singles}))
+                   any(tuple({singles})), {measured}
             from current
             where {late} or ({place["is_deleted"]} = 0 and {date_condition(day, dates, "toDate32")})
             group by late_key, day, user_of_orders
@@ -79,13 +94,25 @@ class SpeedOrders:
         parameters = {} if cut_off is None else {"cut_off": _microseconds(cut_off)}
         for block in self.table.blocks(sql, parameters):
             cells, late_orders = [], []
-            for late_key, found, user_id, orders, revenue_orders, total, values in block:
+            for late_key, created_on, user_id, values, *figures in block:
                 if late_key is not None:
                     late_orders.append(self._version(late_key, values))
                 else:
                     user = None if user_id is None else int(user_id)
-                    cells.append(Cell(_date(found), user, orders, revenue_orders, Decimal(total)))
+                    cells.append(Cell(_date(created_on), user, tuple(map(exact_figure, measures, figures))))
             yield cells, late_orders
+
+    def _measured_sql(self, measure: Measure, place: Mapping[str, str]) -> str:
+        """The measure as an aggregate over current versions, whose columns are at `place`."""
+        counts = None if measure.statuses is None else in_statuses(f"ifNull({place['status']}, '')", measure.statuses)
+        if isinstance(measure, Orders):
+            return "count()" if counts is None else f"countIf({counts})"
+        column = self._of[measure.column]
+        number = column.number(place[measure.column])
+        if column.column.type in (LogicalType.BIGINT, LogicalType.INT):
+            number = f"toInt256({number})"  # a sum of Int64 would start again at the lowest number
+        number = f"ifNull({number}, 0)"
+        return f"sum({number})" if counts is None else f"sumIf({number}, {counts})"
 
     def dates(self, cut_off: datetime, changed_on: Sequence[date]) -> dict[date, bool]:
         """Business dates of the orders shown at the cut-off, each with whether a change of `changed_on` touched it."""
@@ -174,7 +201,7 @@ class SpeedOrders:
         *values, deleted, lsn, seen = (
             self._of[name].read(value) for name, value in zip(self._picked, fetched, strict=True)
         )
-        shown = {column.name: value for column, value in zip(self.columns, values, strict=True)}
+        shown = {column.name: value for column, value in zip(self._read, values, strict=True)}
         at = seen if isinstance(seen, datetime) else None
         number = lsn if isinstance(lsn, int) else None
         return OrderVersion(int(order_id), number or None, at, None if deleted else shown, bool(deleted))
@@ -182,7 +209,7 @@ class SpeedOrders:
     @property
     def _picked(self) -> dict[str, str]:
         """What is fetched of a version: its columns, and what is known of the change."""
-        return {column.name: self._of[column.name].value for column in (*self.columns, *CHANGE_COLUMNS)}
+        return {column.name: self._of[column.name].value for column in (*self._read, *CHANGE_COLUMNS)}
 
     @property
     def _key(self) -> str:

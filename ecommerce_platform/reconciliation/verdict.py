@@ -10,13 +10,21 @@ What always alarms, and what never does:
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal
 
-from ecommerce_platform.metrics import RECONCILED_METRICS, TIERS
+from ecommerce_platform.daily_metrics import (
+    Customers,
+    DailyMetric,
+    Measure,
+    Orders,
+    Ratio,
+    all_measures,
+    reconciled_metrics,
+)
+from ecommerce_platform.metrics import TIERS
 from ecommerce_platform.reconciliation.model import (
     ALL_TIERS,
     UNKNOWN_TIER,
@@ -27,7 +35,6 @@ from ecommerce_platform.reconciliation.model import (
     Status,
 )
 
-_CENT = Decimal("0.01")
 _SHARE = Decimal("0.000001")
 #: Wide enough for sums of NUMBER(38): the default of 28 digits would round a large total.
 _EXACT = Context(prec=76, rounding=ROUND_HALF_UP)
@@ -66,51 +73,71 @@ class NetCells:
         return len(self._net)
 
 
-def metric_values(cells: Iterable[Cell], tier_of: Mapping[int, str]) -> dict[tuple[date, str], MetricValues]:
-    """Metrics by (date, tier), `all` among the tiers, from per-user cells.
+@dataclass
+class _Sums:
+    """What the cells of one date and tier add up to, measure by measure."""
+
+    figures: list[int | Decimal]
+    customers: list[int]
+
+    def add(self, cell: Cell) -> None:
+        self.figures = list(map(_sum, self.figures, cell.figures))
+        if cell.user_id is not None:
+            for place, figure in enumerate(cell.figures):
+                self.customers[place] += figure != 0
+
+
+def metric_values(
+    cells: Iterable[Cell], tier_of: Mapping[int, str], metrics: Sequence[DailyMetric] | None = None
+) -> dict[tuple[date, str], MetricValues]:
+    """Values of `metrics` (None: of all that are reconciled) by (date, tier), `all` among the tiers, from per-user cells.
 
     Cells of one date and user add up, and a user without any orders left is not active. Orders without a user count as
     orders and revenue, as `count(distinct user_id)` would have it.
     """
-    net = cells if isinstance(cells, NetCells) else NetCells(cells)
-    users: dict[tuple[date, str], set[int]] = defaultdict(set)
-    orders: dict[tuple[date, str], int] = defaultdict(int)
-    revenue_orders: dict[tuple[date, str], int] = defaultdict(int)
-    revenue: dict[tuple[date, str], Decimal] = defaultdict(Decimal)
-    for cell in net:
+    metrics = reconciled_metrics() if metrics is None else metrics
+    measures = all_measures(metrics)
+    nothing: list[int | Decimal] = [0 if isinstance(measure, Orders) else Decimal(0) for measure in measures]
+    sums: dict[tuple[date, str], _Sums] = {}
+    for cell in cells if isinstance(cells, NetCells) else NetCells(cells):
         if cell.orders == 0:
             continue
         tier = UNKNOWN_TIER if cell.user_id is None else tier_of.get(cell.user_id, UNKNOWN_TIER)
         for key in ((cell.date, ALL_TIERS), (cell.date, tier)):
-            if cell.user_id is not None:
-                users[key].add(cell.user_id)
-            orders[key] += cell.orders
-            revenue_orders[key] += cell.revenue_orders
-            revenue[key] = _EXACT.add(revenue[key], cell.revenue)
-    return {
-        key: MetricValues(
-            active_customers=Decimal(len(users[key])),
-            total_orders=Decimal(count),
-            total_revenue=revenue[key],
-            avg_order_value=average(revenue[key], revenue_orders[key]),
-        )
-        for key, count in orders.items()
-    }
+            if key not in sums:
+                sums[key] = _Sums(nothing, [0] * len(measures))
+            sums[key].add(cell)
+    return {key: {metric.name: _value(metric, measures, found) for metric in metrics} for key, found in sums.items()}
+
+
+def _value(metric: DailyMetric, measures: Sequence[Measure], sums: _Sums) -> Decimal:
+    """A metric from the sums of its measures."""
+    match metric.definition:
+        case Customers(statuses):
+            return Decimal(sums.customers[measures.index(Orders(statuses))])
+        case Ratio(dividend, divisor, places):
+            total, count = (sums.figures[measures.index(measure)] for measure in (dividend, divisor))
+            return ratio(Decimal(total), int(count), places)
+        case measure:
+            return Decimal(sums.figures[measures.index(measure)])
 
 
 def _added(first: Cell, second: Cell) -> Cell:
-    return Cell(
-        first.date,
-        first.user_id,
-        first.orders + second.orders,
-        first.revenue_orders + second.revenue_orders,
-        _EXACT.add(first.revenue, second.revenue),
-    )
+    return Cell(first.date, first.user_id, tuple(map(_sum, first.figures, second.figures)))
 
 
-def average(total: Decimal, count: int) -> Decimal:
-    """`total / count` in cents, rounded half away from zero; 0 when the count is 0."""
-    return _EXACT.divide(total, Decimal(count)).quantize(_CENT, ROUND_HALF_UP, _EXACT) if count else Decimal(0)
+def _sum(first: int | Decimal, second: int | Decimal) -> int | Decimal:
+    """Exact, also of totals with more digits than Python's own context has."""
+    if isinstance(first, int) and isinstance(second, int):
+        return first + second
+    return _EXACT.add(Decimal(first), Decimal(second))
+
+
+def ratio(total: Decimal, count: int, places: int) -> Decimal:
+    """`total / count` with `places` digits after the point, rounded half away from zero; 0 when the count is 0."""
+    if not count:
+        return Decimal(0)
+    return _EXACT.divide(total, Decimal(count)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _EXACT)
 
 
 def percentage_difference(speed: Decimal, batch: Decimal) -> Decimal:
@@ -134,17 +161,21 @@ def status_of(speed: Decimal, batch: Decimal, tolerance: Decimal, failure: Decim
     return Status.WARN if difference > _EXACT.multiply(tolerance, whole) else Status.OK
 
 
-def judge(measurement: Measurement, tolerances: Tolerances) -> tuple[MetricVerdict, ...]:
+def judge(
+    measurement: Measurement, tolerances: Tolerances, metrics: Sequence[DailyMetric] | None = None
+) -> tuple[MetricVerdict, ...]:
     """A verdict for each date, tier and metric. The tier `unknown` shows only where one of the layers has such orders."""
-    nothing = MetricValues()
+    nothing: MetricValues = {}
+    names = [metric.name for metric in (reconciled_metrics() if metrics is None else metrics)]
     verdicts = []
     for day in measurement.dates:
         unknown = any((day, UNKNOWN_TIER) in side for side in (measurement.speed, measurement.batch))
         for tier in (ALL_TIERS, *TIERS, *((UNKNOWN_TIER,) if unknown else ())):
             speed = measurement.speed.get((day, tier), nothing)
             batch = measurement.batch.get((day, tier), nothing)
-            for metric in RECONCILED_METRICS:
-                verdicts.append(_verdict(day, metric, tier, getattr(speed, metric), getattr(batch, metric), tolerances))
+            for name in names:
+                values = (speed.get(name, Decimal(0)), batch.get(name, Decimal(0)))
+                verdicts.append(_verdict(day, name, tier, *values, tolerances))
     return tuple(verdicts)
 
 

@@ -14,8 +14,10 @@ from pathlib import Path
 import yaml
 
 from ecommerce_platform.contracts import SOURCE_TABLES, Column, Contract, LogicalType, load_contracts
+from ecommerce_platform.daily_metrics import reconciled_metrics
 from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform.transformation.files import write_whole
+from ecommerce_platform.transformation.metric_tests import METRIC_TEST_FILE, render_metric_test
 
 SOURCES_FILE = Path("models") / "staging" / "_staging__sources.yml"
 CONTRACTS_FILE = Path("macros") / "change_tracking" / "source_contracts.sql"
@@ -95,7 +97,11 @@ def _column(column: Column) -> dict[str, str]:
 def refresh_sources(project_dir: Path) -> bool:
     """Writes the files again when the contracts have changed since; returns whether it wrote any."""
     contracts = load_contracts()
-    rendered = {SOURCES_FILE: render_sources(contracts), CONTRACTS_FILE: render_contracts(contracts)}
+    rendered = {
+        SOURCES_FILE: render_sources(contracts),
+        CONTRACTS_FILE: render_contracts(contracts),
+        METRIC_TEST_FILE: render_metric_test(reconciled_metrics(), contracts["orders"]),
+    }
     stale = [
         name
         for name, text in rendered.items()

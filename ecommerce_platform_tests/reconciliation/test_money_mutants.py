@@ -14,8 +14,10 @@ pytestmark = pytest.mark.mutation
 
 FUNCTIONS: tuple[FunctionType, ...] = (
     verdict.metric_values,
+    verdict._value,
     verdict._added,
-    verdict.average,
+    verdict._sum,
+    verdict.ratio,
     verdict.percentage_difference,
     verdict.status_of,
     verdict.judge,

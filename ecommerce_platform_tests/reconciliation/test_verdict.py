@@ -7,17 +7,29 @@ from decimal import Decimal
 
 import pytest
 
+from ecommerce_platform.daily_metrics import RECONCILED_METRICS, Customers, DailyMetric, Orders, Total, all_measures
 from ecommerce_platform.reconciliation.model import ALL_TIERS, Cell, Measurement, MetricValues, Status
 from ecommerce_platform.reconciliation.verdict import (
     Tolerances,
-    average,
     judge,
     metric_values,
     percentage_difference,
+    ratio,
     status_of,
 )
 
 DAY = date(2026, 1, 5)
+NAMES = ("active_customers", "total_orders", "total_revenue", "avg_order_value")
+
+
+def cell(user: int | None, orders: int, purchases: int, revenue: str) -> Cell:
+    """What the reconciled metrics measure: orders, revenue, purchases."""
+    return Cell(DAY, user, (orders, Decimal(revenue), purchases))
+
+
+def figures(*values: int | str) -> MetricValues:
+    """Customers, orders, revenue and average."""
+    return dict(zip(NAMES, map(Decimal, values), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -53,33 +65,33 @@ def test_a_difference_is_a_share_of_the_batch_value(speed: str, batch: str, shar
     [("0.05", 2, "0.03"), ("-0.05", 2, "-0.03"), ("10", 3, "3.33"), ("0", 0, "0"), ("5", 0, "0")],
 )
 def test_an_average_is_rounded_half_away_from_zero(total: str, count: int, expected: str) -> None:
-    assert average(Decimal(total), count) == Decimal(expected)
+    assert ratio(Decimal(total), count, 2) == Decimal(expected)
 
 
 def test_a_user_with_two_orders_is_one_active_customer_of_one_tier() -> None:
     cells = [
-        Cell(DAY, 1, 2, 1, Decimal("10.00")),
-        Cell(DAY, 2, 1, 1, Decimal("5.01")),
-        Cell(DAY, None, 1, 0, Decimal(0)),
+        cell(1, 2, 1, "10.00"),
+        cell(2, 1, 1, "5.01"),
+        cell(None, 1, 0, "0"),
     ]
     values = metric_values(cells, {1: "gold"})
-    assert values[DAY, ALL_TIERS] == MetricValues(Decimal(2), Decimal(4), Decimal("15.01"), Decimal("7.51"))
-    assert values[DAY, "gold"] == MetricValues(Decimal(1), Decimal(2), Decimal("10.00"), Decimal("10.00"))
-    assert values[DAY, "unknown"] == MetricValues(Decimal(1), Decimal(2), Decimal("5.01"), Decimal("5.01"))
+    assert values[DAY, ALL_TIERS] == figures(2, 4, "15.01", "7.51")
+    assert values[DAY, "gold"] == figures(1, 2, "10.00", "10.00")
+    assert values[DAY, "unknown"] == figures(1, 2, "5.01", "5.01")
 
 
 def test_a_user_whose_orders_were_all_taken_away_is_not_active() -> None:
     cells = [
-        Cell(DAY, 1, 1, 1, Decimal("10.00")),
-        Cell(DAY, 1, -1, -1, Decimal("-10.00")),
-        Cell(DAY, 2, 1, 1, Decimal("1.00")),
+        cell(1, 1, 1, "10.00"),
+        cell(1, -1, -1, "-10.00"),
+        cell(2, 1, 1, "1.00"),
     ]
-    assert metric_values(cells, {})[DAY, ALL_TIERS].active_customers == 1
+    assert metric_values(cells, {})[DAY, ALL_TIERS]["active_customers"] == 1
 
 
 def test_a_tolerance_of_one_metric_leaves_the_others_alone() -> None:
-    speed = {(DAY, ALL_TIERS): MetricValues(Decimal(1), Decimal(101), Decimal(101), Decimal(1))}
-    batch = {(DAY, ALL_TIERS): MetricValues(Decimal(1), Decimal(100), Decimal(100), Decimal(1))}
+    speed = {(DAY, ALL_TIERS): figures(1, 101, 101, 1)}
+    batch = {(DAY, ALL_TIERS): figures(1, 100, 100, 1)}
     strict = Tolerances(by_metric={"total_orders": (Decimal(0), Decimal(0))})
     verdicts = {
         v.metric: v.status for v in judge(Measurement(None, (DAY,), speed, batch), strict) if v.user_tier == ALL_TIERS
@@ -95,9 +107,9 @@ def test_a_day_without_orders_on_either_side_agrees() -> None:
 
 
 def test_cells_of_one_user_and_date_add_up() -> None:
-    cells = [Cell(DAY, 1, 2, 1, Decimal("10.00")), Cell(DAY, 1, 1, 1, Decimal("0.50"))]
+    cells = [cell(1, 2, 1, "10.00"), cell(1, 1, 1, "0.50")]
     values = metric_values(cells, {1: "gold"})
-    assert values[DAY, "gold"] == MetricValues(Decimal(1), Decimal(3), Decimal("10.50"), Decimal("5.25"))
+    assert values[DAY, "gold"] == figures(1, 3, "10.50", "5.25")
 
 
 @pytest.mark.parametrize(
@@ -118,8 +130,8 @@ def test_what_the_batch_layer_has_nothing_of_differs_wholly(
 
 
 def test_a_verdict_says_what_both_layers_have_and_how_far_they_are_apart() -> None:
-    speed = {(DAY, ALL_TIERS): MetricValues(Decimal(2), Decimal(96), Decimal("90.00"), Decimal("4.50"))}
-    batch = {(DAY, ALL_TIERS): MetricValues(Decimal(2), Decimal(100), Decimal("100.00"), Decimal("4.00"))}
+    speed = {(DAY, ALL_TIERS): figures(2, 96, "90.00", "4.50")}
+    batch = {(DAY, ALL_TIERS): figures(2, 100, "100.00", "4.00")}
     verdicts = judge(Measurement(None, (DAY,), speed, batch), Tolerances(Decimal("0.03"), Decimal("0.11")))
     orders, revenue = (
         next(v for v in verdicts if (v.metric, v.user_tier) == (metric, ALL_TIERS))
@@ -137,8 +149,41 @@ def test_a_verdict_says_what_both_layers_have_and_how_far_they_are_apart() -> No
 
 @pytest.mark.parametrize("layer", ["speed", "batch"])
 def test_orders_of_users_that_nobody_knows_have_verdicts_when_one_layer_has_them(layer: str) -> None:
-    found = {(DAY, "unknown"): MetricValues(Decimal(1), Decimal(1), Decimal("5.00"), Decimal("5.00"))}
+    found = {(DAY, "unknown"): figures(1, 1, "5.00", "5.00")}
     sides = {"speed": {}, "batch": {}} | {layer: found}
     verdicts = judge(Measurement(None, (DAY,), **sides), Tolerances())
     assert len(verdicts) == 6 * 4
     assert {verdict.status for verdict in verdicts if verdict.user_tier == "unknown"} == {Status.ERROR}
+
+
+def test_any_metric_is_computed_from_its_declaration() -> None:
+    cancelled, pending = Orders(("cancelled",)), ("pending",)
+    metrics = (
+        DailyMetric("cancelled_orders", cancelled),
+        DailyMetric("waiting_customers", Customers(pending)),
+        DailyMetric("waiting_amount", Total("total_amount", pending)),
+    )
+    assert all_measures(metrics) == (Orders(), cancelled, Orders(pending), Total("total_amount", pending))
+    cells = [
+        Cell(DAY, 1, (3, 2, 1, Decimal("7.50"))),
+        Cell(DAY, 2, (1, 1, 0, Decimal(0))),
+        Cell(DAY, None, (1, 0, 1, Decimal("0.25"))),
+        Cell(DAY, 1, (-1, -1, 0, Decimal(0))),
+    ]
+    assert metric_values(cells, {1: "gold"}, metrics) == {
+        (DAY, ALL_TIERS): {"cancelled_orders": 2, "waiting_customers": 1, "waiting_amount": Decimal("7.75")},
+        (DAY, "gold"): {"cancelled_orders": 1, "waiting_customers": 1, "waiting_amount": Decimal("7.50")},
+        (DAY, "unknown"): {"cancelled_orders": 1, "waiting_customers": 0, "waiting_amount": Decimal("0.25")},
+    }
+
+
+def test_totals_keep_every_digit() -> None:
+    large = "1" * 33 + ".01"
+    assert metric_values([cell(1, 1, 1, large), cell(2, 1, 1, "0.01")], {})[DAY, ALL_TIERS]["total_revenue"] == Decimal(
+        "1" * 33 + ".02"
+    )
+
+
+def test_verdicts_come_in_the_order_of_the_declarations() -> None:
+    verdicts = judge(Measurement(None, (DAY,), {}, {}), Tolerances(), RECONCILED_METRICS[::-1])
+    assert [verdict.metric for verdict in verdicts if verdict.user_tier == ALL_TIERS] == list(NAMES[::-1])

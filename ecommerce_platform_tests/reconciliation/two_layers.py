@@ -37,7 +37,8 @@ create table if not exists staging.base_landing_days (
     table_name STRING, date DATE, batch_id STRING, is_pending BOOLEAN);
 create table if not exists staging.users_enhanced (id NUMBER, customer_tier STRING);
 create table if not exists marts.daily_business_metrics (
-    date DATE, total_active_customers NUMBER, total_orders NUMBER, total_revenue NUMBER(18,2), avg_order_value NUMBER(10,2))
+    date DATE, total_active_customers NUMBER, total_orders NUMBER, total_revenue NUMBER(18,2), avg_order_value NUMBER(10,2),
+    cancelled_orders NUMBER)
 """
 _SPEED = """
 create or replace table orders_realtime (
@@ -185,8 +186,16 @@ class TwoLayers:
             revenue = sum((order.amount or Decimal(0) for order in purchases), Decimal(0))
             average = (revenue / len(purchases)).quantize(Decimal("0.01"), ROUND_HALF_UP) if purchases else Decimal(0)
             users = {order.user for order in of_day} - {None}
-            mart.append((day, len(users), len(of_day), revenue, average))
-        columns = ("date", "total_active_customers", "total_orders", "total_revenue", "avg_order_value")
+            cancelled = sum(order.status == "cancelled" for order in of_day)
+            mart.append((day, len(users), len(of_day), revenue, average, cancelled))
+        columns = (
+            "date",
+            "total_active_customers",
+            "total_orders",
+            "total_revenue",
+            "avg_order_value",
+            "cancelled_orders",
+        )
         self._insert("marts.daily_business_metrics", columns, mart)
 
     def speed(self, *versions: Event) -> None:

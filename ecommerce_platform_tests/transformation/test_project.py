@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.daily_metrics import reconciled_metrics
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.lineage import LineageReader
+from ecommerce_platform.transformation.metric_tests import METRIC_TEST_FILE, render_metric_test
 from ecommerce_platform.transformation.project import (
     DbtProjectError,
     definition_digest,
@@ -40,6 +42,11 @@ def test_what_dbt_knows_of_the_contracts_is_rendered(
 ) -> None:
     written = (PROJECT / file).read_text(encoding="utf-8")
     assert written == render(load_contracts()), "run python -m ecommerce_platform.transformation.sources"
+
+
+def test_the_test_of_the_daily_mart_is_rendered_from_the_metrics() -> None:
+    written = (PROJECT / METRIC_TEST_FILE).read_text(encoding="utf-8")
+    assert written == render_metric_test(reconciled_metrics(), load_contracts()["orders"])
 
 
 def test_the_projects_defaults_are_those_of_the_settings() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from ecommerce_platform.metrics import RECONCILED_METRICS
+from ecommerce_platform.daily_metrics import in_report_order
 from ecommerce_platform.reconciliation import tables
 from ecommerce_platform.reconciliation.converge import DayCourse, DayResult, courses
 from ecommerce_platform.reconciliation.model import (
@@ -136,10 +136,9 @@ def latest_verdicts(store: Store, dates: Sequence[date]) -> list[MetricVerdict]:
         """,
     )
     verdicts = [MetricVerdict(*(*values, Status(status))) for *values, status in rows]
-    return sorted(
-        verdicts,
-        key=lambda v: (v.date, RECONCILED_METRICS.index(v.metric), v.user_tier != ALL_TIERS, v.user_tier),
-    )
+    # A day that was reconciled before a metric was declared has no row of it, and may have rows of one that is declared no more.
+    place = {name: number for number, name in enumerate(in_report_order(v.metric for v in verdicts))}
+    return sorted(verdicts, key=lambda v: (v.date, place[v.metric], v.user_tier != ALL_TIERS, v.user_tier))
 
 
 def _worst(store: Store) -> dict[date, Status]:

@@ -24,10 +24,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from ecommerce_platform.metrics import RECONCILED_METRICS, TIERS
+from ecommerce_platform.daily_metrics import in_report_order
+from ecommerce_platform.metrics import TIERS
 from ecommerce_platform.reconciliation.converge import DayResult
 from ecommerce_platform.reconciliation.model import ALL_TIERS, MetricVerdict, Status
 from ecommerce_platform.reconciliation.reports.data import Overview
+from ecommerce_platform.reconciliation.reports.wording import metric_label
 
 #: Mark → CSS variable. The marks are colours that nothing else uses.
 INK, MUTED, LINE, ACCENT, OK, WARN, ERROR = (f"#0101{number:02d}" for number in range(10, 17))
@@ -57,12 +59,8 @@ HEAT_BOUNDS = (0, 1, 10, 100)
 MOST_DATES, MOST_RUNS = 120, 40
 #: Inches: a drawing's text comes out at the size of the page's when these match the width that the page gives it.
 HALF_WIDTH, FULL_WIDTH = (5.6, 2.7), 11.0
-_TITLES = {
-    "active_customers": "active\ncustomers",
-    "total_orders": "total\norders",
-    "total_revenue": "total\nrevenue",
-    "avg_order_value": "average\norder value",
-}
+#: Metrics beside each other in a drawing.
+METRICS_IN_A_ROW = 4
 # Matplotlib types the names of its parameters one by one.
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -142,9 +140,14 @@ def metric_differences(verdicts: Sequence[MetricVerdict]) -> str:
     tiers = [tier for tier in (ALL_TIERS, *TIERS, "unknown") if any(v.user_tier == tier for v in verdicts)]
     marks = {Status.OK: OK, Status.WARN: WARN, Status.ERROR: ERROR}
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=HALF_WIDTH)
-        axes = figure.subplots(1, len(RECONCILED_METRICS), sharey=True)
-        for axis, metric in zip(axes, RECONCILED_METRICS, strict=True):
+        metrics = in_report_order(v.metric for v in verdicts)
+        columns = max(1, min(len(metrics), METRICS_IN_A_ROW))
+        rows = max(1, -(-len(metrics) // columns))
+        figure = Figure(figsize=(HALF_WIDTH[0], HALF_WIDTH[1] * rows))
+        axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        for axis in axes.flat[len(metrics) :]:
+            axis.set_visible(False)
+        for axis, metric in zip(axes.flat, metrics, strict=False):
             of_metric = {v.user_tier: v for v in verdicts if v.metric == metric}
             shown = [of_metric[tier] for tier in tiers if tier in of_metric]
             widths = [min(float(v.percentage_difference), 1.0) * 100 for v in shown]
@@ -152,13 +155,18 @@ def metric_differences(verdicts: Sequence[MetricVerdict]) -> str:
             for share in {(v.tolerance, WARN) for v in shown} | {(v.failure, ERROR) for v in shown}:
                 axis.axvline(float(share[0]) * 100, color=share[1], linestyle="--", linewidth=1)
             axis.set_xlim(0, max([*widths, *(float(v.failure) * 130 for v in shown)], default=1) * 1.05)
-            axis.set_title(_TITLES.get(metric, metric), fontsize=9, color=INK, loc="left")
+            axis.set_title(_two_lines(metric_label(metric)), fontsize=9, color=INK, loc="left")
             axis.set_yticks(range(len(shown)), [v.user_tier for v in shown])
             axis.xaxis.set_major_locator(MaxNLocator(3))
             axis.set_xlabel("% of batch", fontsize=8)
             axis.grid(visible=False, axis="y")
-        axes[0].invert_yaxis()
+        axes[0, 0].invert_yaxis()
         return _svg(figure, "metrics", "Difference of each metric and tier as a share of the batch value")
+
+
+def _two_lines(label: str) -> str:
+    """The first word on a line of its own: a drawing of one metric is narrow."""
+    return label.replace(" ", "\n", 1)
 
 
 def heat_map(found: Overview) -> str:

@@ -15,7 +15,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ecommerce_platform.metrics import RECONCILED_METRICS
+from ecommerce_platform.daily_metrics import in_report_order
 from ecommerce_platform.reconciliation.model import State, Status
 from ecommerce_platform.reconciliation.reports import plots, wording
 from ecommerce_platform.reconciliation.reports.data import DayReport, Overview
@@ -55,7 +55,7 @@ def day_page(report: DayReport) -> str:
             title=f"Reconciliation of {report.date}",
             sentence=wording.day_sentence(report),
             standing=_standing(report),
-            metrics=RECONCILED_METRICS if report.verdicts else (),
+            metrics=in_report_order(verdict.metric for verdict in report.verdicts),
             tiers=tiers,
             figures=figures,
             findings=report.discrepancies[:MOST_FINDINGS],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from ecommerce_platform.daily_metrics import MOST_PLACES, metric_named
 from ecommerce_platform.reconciliation.explain import plain
 from ecommerce_platform.reconciliation.model import MetricVerdict, State
 from ecommerce_platform.reconciliation.reports.data import DayReport, Overview
@@ -80,7 +81,14 @@ def number(value: Decimal) -> str:
 
 def figure(verdict: MetricVerdict, value: Decimal) -> str:
     """A metric's value: counts are whole, money has cents."""
-    return f"{value:,.2f}" if verdict.metric in ("total_revenue", "avg_order_value") else f"{value:,.0f}"
+    metric = metric_named(verdict.metric)
+    return f"{value:,.{MOST_PLACES if metric is None else metric.places}f}"
+
+
+def metric_label(name: str) -> str:
+    """How a report calls a metric."""
+    metric = metric_named(name)
+    return name.replace("_", " ") if metric is None else metric.label
 
 
 def percent(share: Decimal) -> str:
