@@ -15,8 +15,9 @@ from ecommerce_platform.partitions import add_days_metadata, daily_partitions, p
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.reconciliation import report
 from ecommerce_platform.reconciliation.explain import plain
+from ecommerce_platform.reconciliation.layers import open_layers
 from ecommerce_platform.reconciliation.model import ALL_TIERS, State, Status
-from ecommerce_platform.reconciliation.reconcile import Reconciliation, open_layers, reconcile
+from ecommerce_platform.reconciliation.reconcile import Reconciliation, reconcile
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.reconciliation.tables import (

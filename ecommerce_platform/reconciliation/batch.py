@@ -1,9 +1,6 @@
 """What the batch layer says: questions to Snowflake's orders, tiers and marts, and to the events behind them.
 
 What belongs here: SQL for Snowflake and the reading of its answers. What does not: comparisons (verdict.py, explain.py).
-
-An event counts as applied when its day's load is the one that the transformation finished with (STAGING.APPLIED_DAYS): rows
-of a newer load that dbt has not seen do not count yet, rows of a replaced load (RAW.SUPERSEDED_ORDERS) still do.
 """
 
 from __future__ import annotations
@@ -15,17 +12,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.contracts import Column, Contract
-from ecommerce_platform.daily_metrics import (
-    DailyMetric,
-    Measure,
-    Orders,
-    all_measures,
-    exact_figure,
-    reconciled_metrics,
-)
-from ecommerce_platform.metrics import in_statuses
+from ecommerce_platform.daily_metrics import DailyMetric, all_measures, exact_figure, reconciled_metrics
+from ecommerce_platform.reconciliation.batch_events import applied_events, event_history
 from ecommerce_platform.reconciliation.checksum import MODULUS, snowflake_checksum
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
+from ecommerce_platform.reconciliation.measured_sql import snowflake_measure
 from ecommerce_platform.reconciliation.model import (
     BatchEvent,
     Cell,
@@ -47,13 +38,6 @@ USERS = "staging.users_enhanced"
 ANALYTICS = "intermediate.int_order_analytics"
 MART = "marts.daily_business_metrics"
 _IN_SPAN = "has_date_in_span"
-
-_APPLIED = "select date, batch_id from staging.applied_days where lower(table_name) = 'orders'"
-_EVENT_COLUMNS = ("__op", "__ts_ms", "__source_ts_ms", "__source_lsn", "__source_file", "__source_row")
-
-#: Where an event stands among those of its order (docs/definitions.md, "effective LSN").
-_EFFECTIVE_LSN = """coalesce(events.__source_lsn, max(events.__source_lsn) over (
-    partition by events.{key} order by events.__ts_ms range between unbounded preceding and current row))"""
 
 
 @dataclass(frozen=True)
@@ -90,14 +74,14 @@ class BatchOrders:
 
     def cut_off(self) -> datetime | None:
         """Latest commit time in the source among all applied events of orders; None when there are none."""
-        found = self.rows(f"{self._events('__source_ts_ms')} select max(__source_ts_ms) from events")
+        found = self.rows(f"{applied_events(self.contract, '__source_ts_ms')} select max(__source_ts_ms) from events")
         return _utc(found[0][0])
 
     def touched_dates(self, days: Sequence[date]) -> list[date]:
         """Business dates that any applied event of an order gave it, for the orders with an event in `days`."""
         key = self.contract.key
         sql = f"""
-            {self._events("created_at")},
+            {applied_events(self.contract, "created_at")},
             touched as (select distinct {key} from events where {date_condition("date", days)})
             select distinct to_date(events.created_at)
             from events
@@ -116,8 +100,9 @@ class BatchOrders:
     def cells(self, dates: Sequence[date]) -> list[Cell]:
         """Orders of `dates` by date and user."""
         measures = all_measures(self.metrics)
+        measured = ", ".join(snowflake_measure(measure, self._place) for measure in measures)
         sql = f"""
-            select to_date(orders.created_at) as day, orders.user_id, {", ".join(map(self._measured_sql, measures))}
+            select to_date(orders.created_at) as day, orders.user_id, {measured}
             from {self._orders_measured}
             where {date_condition("to_date(orders.created_at)", dates)}
             group by to_date(orders.created_at), orders.user_id
@@ -138,14 +123,6 @@ class BatchOrders:
     def _place(self, name: str) -> str:
         """A column of `_orders_measured`."""
         return f"{'analytics' if any(column.name == name for column in self.measured) else 'orders'}.{name}"
-
-    def _measured_sql(self, measure: Measure) -> str:
-        """The measure as an aggregate over `_orders_measured`."""
-        counts = None if measure.statuses is None else in_statuses("coalesce(orders.status, '')", measure.statuses)
-        if isinstance(measure, Orders):
-            return "count(*)" if counts is None else f"count_if({counts})"
-        number = self._place(measure.column)
-        return f"coalesce(sum({number if counts is None else f'iff({counts}, {number}, 0)'}), 0)"
 
     def tiers(self, user_ids: Iterable[int]) -> dict[int, str]:
         """Tier of each of these users that the batch layer knows."""
@@ -263,19 +240,8 @@ class BatchOrders:
         """The applied events of each of these orders, oldest first in event order, with where they came from."""
         key, names = self.contract.key, [column.name for column in self.columns]
         found: dict[int, list[BatchEvent]] = {}
-        read = ", ".join(f"events.{name}" for name in names)
         for chunk in chunks(ids):
-            sql = f"""
-                {self._events(*names, *_EVENT_COLUMNS, condition=key_condition(key, chunk))}
-                select events.{key}, events.__op, events.__source_lsn, events.effective_lsn, events.__source_ts_ms,
-                       events.date, events.__source_file, events.__source_row, events.batch_id,
-                       ledger.iceberg_snapshot_id, {read}
-                from (select events.*, {_EFFECTIVE_LSN.format(key=key)} as effective_lsn from events) as events
-                left join raw.load_ledger as ledger
-                    on lower(ledger.table_name) = 'orders' and ledger.date = events.date and ledger.batch_id = events.batch_id
-                order by events.{key}, events.effective_lsn nulls first, iff(events.__source_lsn is null, 1, 0),
-                         events.__ts_ms, events.date, events.__source_file, events.__source_row
-            """
+            sql = event_history(self.contract, names, key_condition(key, chunk))
             for order_id, op, lsn, effective, seen, day, file, row, batch_id, snapshot, *values in self.rows(sql):
                 found.setdefault(int(order_id), []).append(
                     BatchEvent(
@@ -293,23 +259,6 @@ class BatchOrders:
                     )
                 )
         return found
-
-    def _events(self, *columns: str, condition: str = "1 = 1") -> str:
-        """A `with` clause that ends in `events`: key, date, batch_id and `columns` of the applied events of orders."""
-        names = (self.contract.key, "date", "batch_id", *columns)
-        listed, qualified = ", ".join(names), ", ".join(f"loaded.{name}" for name in names)
-        return f"""
-            with applied as ({_APPLIED}),
-            loaded as (
-                select {listed} from raw.orders where {condition}
-                union all
-                select {listed} from raw.superseded_orders where {condition}
-            ),
-            events as (
-                select {qualified}
-                from loaded
-                join applied on applied.date = loaded.date and applied.batch_id = loaded.batch_id
-            )"""
 
     def _on(self, dates: Sequence[date] | None) -> str:
         return "1 = 1" if dates is None else date_condition("to_date(created_at)", dates)

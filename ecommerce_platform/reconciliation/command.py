@@ -17,9 +17,10 @@ from ecommerce_platform.reconciliation.compare.config import load_comparison
 from ecommerce_platform.reconciliation.compare.results import write_results
 from ecommerce_platform.reconciliation.compare.run import Compared, compare
 from ecommerce_platform.reconciliation.compare.snowflake_side import SnowflakeTable
+from ecommerce_platform.reconciliation.layers import Layers, open_layers
 from ecommerce_platform.reconciliation.model import ALL_TIERS, FailOn, ReconciliationError, State, Status
 from ecommerce_platform.reconciliation.plan import Step, repair_plan
-from ecommerce_platform.reconciliation.reconcile import Layers, Reconciliation, open_layers, reconcile
+from ecommerce_platform.reconciliation.reconcile import Reconciliation, reconcile
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.reconciliation.story import order_story, tell
 from ecommerce_platform.reconciliation.turn import turn

@@ -13,26 +13,19 @@ a DateTime, have no say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from ecommerce_platform.contracts import Column, Contract, LogicalType
-from ecommerce_platform.daily_metrics import (
-    DailyMetric,
-    Measure,
-    Orders,
-    all_measures,
-    exact_figure,
-    reconciled_metrics,
-)
-from ecommerce_platform.metrics import in_statuses
+from ecommerce_platform.contracts import Column, Contract
+from ecommerce_platform.daily_metrics import DailyMetric, all_measures, exact_figure, reconciled_metrics
 from ecommerce_platform.reconciliation.checksum import MODULUS, clickhouse_checksum
 from ecommerce_platform.reconciliation.clickhouse import CHANGE_COLUMNS, SpeedTable
 from ecommerce_platform.reconciliation.clickhouse_types import Comparable
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
+from ecommerce_platform.reconciliation.measured_sql import clickhouse_measure
 from ecommerce_platform.reconciliation.model import Cell, OrderVersion
 from ecommerce_platform.reconciliation.sqltext import chunks, range_condition
 from ecommerce_platform.warehouse.conditions import date_condition
@@ -75,7 +68,7 @@ class SpeedOrders:
         place = {name: f"v.{number}" for number, name in enumerate(picked, start=1)}
         day = _day(place["created_at"])
         measures = all_measures(self.metrics)
-        measured = ", ".join(self._measured_sql(measure, place) for measure in measures)
+        measured = ", ".join(clickhouse_measure(measure, place, self._of) for measure in measures)
         late = "1" if cut_off is None else f"ifNull({place['__source_ts_ms']} > {{cut_off:Int64}}, 0)"
         singles = ", ".join(f"if({late}, {value}, null)" for value in place.values())
         sql = f"""
@@ -101,18 +94,6 @@ class SpeedOrders:
                     user = None if user_id is None else int(user_id)
                     cells.append(Cell(_date(created_on), user, tuple(map(exact_figure, measures, figures))))
             yield cells, late_orders
-
-    def _measured_sql(self, measure: Measure, place: Mapping[str, str]) -> str:
-        """The measure as an aggregate over current versions, whose columns are at `place`."""
-        counts = None if measure.statuses is None else in_statuses(f"ifNull({place['status']}, '')", measure.statuses)
-        if isinstance(measure, Orders):
-            return "count()" if counts is None else f"countIf({counts})"
-        column = self._of[measure.column]
-        number = column.number(place[measure.column])
-        if column.column.type in (LogicalType.BIGINT, LogicalType.INT):
-            number = f"toInt256({number})"  # a sum of Int64 would start again at the lowest number
-        number = f"ifNull({number}, 0)"
-        return f"sum({number})" if counts is None else f"sumIf({number}, {counts})"
 
     def dates(self, cut_off: datetime, changed_on: Sequence[date]) -> dict[date, bool]:
         """Business dates of the orders shown at the cut-off, each with whether a change of `changed_on` touched it."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ecommerce_platform.reconciliation.explain import plain
+from ecommerce_platform.reconciliation.layers import Layers
 from ecommerce_platform.reconciliation.model import BatchEvent, Discrepancy, Finding, OrderVersion, Reason
-from ecommerce_platform.reconciliation.reconcile import Layers, explain_orders, personal_columns
+from ecommerce_platform.reconciliation.reconcile import explain_orders, personal_columns
 from ecommerce_platform.reconciliation.storage import Store
 
 

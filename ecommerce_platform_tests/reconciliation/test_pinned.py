@@ -11,9 +11,10 @@ from decimal import Decimal
 import pytest
 
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.layers import Layers, open_layers
 from ecommerce_platform.reconciliation.model import ReconciliationError, Status
 from ecommerce_platform.reconciliation.pinned import batch_state, settled_state
-from ecommerce_platform.reconciliation.reconcile import Layers, open_layers, reconcile
+from ecommerce_platform.reconciliation.reconcile import reconcile
 from ecommerce_platform.reconciliation.speed import SpeedOrders
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.settings import ReconciliationSettings, Settings

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.layers import open_layers
 from ecommerce_platform.reconciliation.plan import Action, repair_plan
-from ecommerce_platform.reconciliation.reconcile import open_layers
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.reconciliation.story import order_story, tell
 from ecommerce_platform.settings import ReconciliationSettings

@@ -11,8 +11,9 @@ import pytest
 
 from ecommerce_platform.reconciliation import command
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.layers import open_layers
 from ecommerce_platform.reconciliation.model import Reason, ReconciliationError
-from ecommerce_platform.reconciliation.reconcile import open_layers, reconcile
+from ecommerce_platform.reconciliation.reconcile import reconcile
 from ecommerce_platform.reconciliation.storage import Overtaken, Store
 from ecommerce_platform.settings import ReconciliationSettings, Settings
 from ecommerce_platform.warehouse.connection import connect, execute
