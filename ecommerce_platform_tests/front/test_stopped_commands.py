@@ -1,4 +1,4 @@
-"""A long command that is stopped by SIGTERM or ctrl-C ends in time, in one line that says how to go on."""
+"""A long command that is stopped by SIGTERM or ctrl-C ends in time, in one line that says how to go on, and going on works."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ecommerce_platform.ending import descendants
+from ecommerce_platform.settings import load_settings
 
 IN_TIME = 25.0
 GO_ON = "what was finished stays; to go on, run the same command again"
@@ -67,6 +68,12 @@ def threads_of(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
+def finished(folder: Path, *arguments: str) -> str:
+    command = Command(folder, *arguments)
+    assert command.process.wait(500) == 0, command.log.read_text()
+    return command.log.read_text()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_command_says_how_to_go_on_in_one_line(tmp_path: Path, number: signal.Signals) -> None:
     command = Command(tmp_path, "sample", "--days", "300", "--orders-per-day", "3000")
@@ -74,3 +81,35 @@ def test_a_stopped_command_says_how_to_go_on_in_one_line(tmp_path: Path, number:
     command.until(lambda: threads_of(command.process.pid) > 2)
     said = command.stopped_by(number)
     assert said.strip().splitlines() == [f"stopped by {number.name}: {GO_ON}"]
+
+
+@pytest.mark.slow
+def test_an_ingestion_that_is_stopped_in_a_spark_job_refuses_no_day_and_goes_on(tmp_path: Path) -> None:
+    finished(tmp_path, "sample", "--days", "2", "--orders-per-day", "2000")
+    days = ["--date", "2026-01-01", "--date", "2026-01-02"]
+    command = Command(tmp_path, "ingest", *days)
+    command.until(lambda: command.said("branched"))
+    assert GO_ON in command.stopped_by(signal.SIGTERM)
+    assert "refused" not in command.log.read_text()
+    assert "no day is refused" in finished(tmp_path, "refused", "list")
+    assert finished(tmp_path, "ingest", *days).count(": published, ") == 8
+
+
+@pytest.mark.slow
+def test_a_rebuild_that_is_stopped_gives_its_lease_back_and_goes_on(tmp_path: Path) -> None:
+    from ecommerce_platform.embedded.servers import down
+    from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.lease import MODELS, lease_state
+
+    settings = load_settings(data_dir=tmp_path / "data")
+    try:
+        finished(tmp_path, "warehouse", "init")
+        command = Command(tmp_path, "rebuild", "staging")
+        with connect(settings) as connection:
+            command.until(lambda: command.said("dbt build"))
+            assert lease_state(connection, MODELS).token
+            assert GO_ON in command.stopped_by(signal.SIGTERM)
+            assert lease_state(connection, MODELS).token is None
+        assert "models compared with before" in finished(tmp_path, "rebuild", "staging")
+    finally:
+        down(settings.data_dir)
