@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ecommerce_platform.live_progress import Reached, live_progress
 from ecommerce_platform.settings import Profile, Settings
 
 if TYPE_CHECKING:
@@ -56,46 +57,25 @@ def write_sample(
             f"sample shop: ECOMMERCE_PROFILE is production, and {settings.landing_uri} its landing zone; invented events have no "
             "place there: use the profile local"
         )
-    report = generate_sample(
-        settings.landing_uri,
-        realtime_dir(settings),
-        seed=seed,
-        start=settings.start_date,
-        days=days,
-        orders_per_day=orders_per_day,
-        faults=faults,
-        overwrite=overwrite,
-        before_replacing=lambda: refuse_published_shop(settings),
-        s3=settings.s3,
-        progress=progress_bar(),
-    )
+    with live_progress("files") as reached:
+        report = generate_sample(
+            settings.landing_uri,
+            realtime_dir(settings),
+            seed=seed,
+            start=settings.start_date,
+            days=days,
+            orders_per_day=orders_per_day,
+            faults=faults,
+            overwrite=overwrite,
+            before_replacing=lambda: refuse_published_shop(settings),
+            s3=settings.s3,
+            progress=reached,
+        )
     say(f"  {report.total_rows} change events in {report.files} files" + (", already there" if report.kept else ""))
     dirt = {kind: sum(tables.values()) for kind, tables in report.dirt.items()}
     say("  with " + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in dirt.items() if count))
     say(f"  {report.realtime_rows} order versions for the speed layer, {len(report.faults)} planted faults")
     return report
-
-
-def progress_bar() -> Callable[[str, int, int], None]:
-    """Shows how far a long step has come, on a terminal; says nothing where nobody watches."""
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return lambda step, done, total: None
-    bar = Progress(console=console, transient=True)
-    tasks: dict[str, TaskID] = {}
-
-    def show(step: str, done: int, total: int) -> None:
-        if step not in tasks:
-            bar.start()
-            tasks[step] = bar.add_task(step, total=total)
-        bar.update(tasks[step], completed=done, total=total)
-        if bar.finished:
-            bar.stop()
-
-    return show
 
 
 def load_speed_layer(settings: Settings, path: str | Path, skip_unreadable: bool = False) -> LoadedVersions:
@@ -111,7 +91,7 @@ def load_speed_layer(settings: Settings, path: str | Path, skip_unreadable: bool
     client = connect(settings)
     try:
         create_orders_realtime(client, settings.clickhouse.orders_table)
-        with local_copy(str(path), settings.s3) as folder:
+        with local_copy(str(path), settings.s3) as folder, live_progress("rows") as reached:
             return load_realtime(
                 client,
                 settings.clickhouse.orders_table,
@@ -119,6 +99,7 @@ def load_speed_layer(settings: Settings, path: str | Path, skip_unreadable: bool
                 load_contracts()["orders"],
                 skip_unreadable,
                 settings.landing.ignore,
+                reached,
             )
     finally:
         client.close()
@@ -138,7 +119,7 @@ def materialize_range(settings: Settings, first: date, last: date, say: Say) -> 
     job = build_definitions(settings).resolve_job_def("daily_batch")
     run_id = make_new_run_id()
     with open_instance() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral() as instance:
-        with _steps_named(instance, run_id, say):
+        with live_progress("steps") as reached, _steps_named(instance, run_id, say, reached):
             result = job.execute_in_process(
                 instance=instance,
                 run_id=run_id,
@@ -167,27 +148,36 @@ def _reason(event: DagsterEvent) -> str:
 
 
 @contextmanager
-def _steps_named(instance: DagsterInstance, run_id: str, say: Say) -> Iterator[None]:
-    """Says each step of the run once, when it has ended, with its seconds."""
+def _steps_named(instance: DagsterInstance, run_id: str, say: Say, reached: Reached) -> Iterator[None]:
+    """Says each step of the run once, when it has ended, with its seconds; what is on its way is shown meanwhile."""
     from dagster import DagsterEventType
 
-    ended = {DagsterEventType.STEP_SUCCESS: "", DagsterEventType.STEP_FAILURE: " (failed)"}
+    begun, failed = DagsterEventType.STEP_START, DagsterEventType.STEP_FAILURE
+    ended = {DagsterEventType.STEP_SUCCESS, failed}
     done = threading.Event()
 
     def watch() -> None:
         cursor: str | None = None
+        count, total = 0, None
         while True:
             last_look = done.wait(1.0)
-            page = instance.get_records_for_run(run_id, cursor=cursor, of_type=set(ended), limit=1000)
+            total = total or _step_count(instance, run_id)
+            page = instance.get_records_for_run(run_id, cursor=cursor, of_type={begun, *ended}, limit=1000)
             cursor = page.cursor
             for record in page.records:
                 event = record.event_log_entry.dagster_event
                 if event is None:
                     continue
                 name = (event.step_key or "").replace("__", "/", 1)
+                if event.event_type is begun:
+                    reached(name, 0, None)
+                    continue
+                count += 1
+                reached(name, 1, 1)
                 seconds = event.step_success_data.duration_ms / 1000 if event.is_step_success else None
                 took = f"{seconds:6.1f} s" if seconds is not None else " " * 8
-                say(f"  {took}  {name}{ended[event.event_type]}")
+                say(f"  {took}  {name}{' (failed)' if event.event_type is failed else ''}")
+            reached("batch layer", count, total)
             if last_look:
                 return
 
@@ -198,6 +188,14 @@ def _steps_named(instance: DagsterInstance, run_id: str, say: Say) -> Iterator[N
     finally:
         done.set()
         watcher.join(timeout=10)
+
+
+def _step_count(instance: DagsterInstance, run_id: str) -> int | None:
+    """How many steps the run has; None before it is planned."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.execution_plan_snapshot_id is None:
+        return None
+    return len(instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).step_keys_to_execute)
 
 
 def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, say: Say) -> int:

@@ -9,6 +9,7 @@ import typer
 
 from ecommerce_platform.commands.lakehouse import Days, Tables, chosen_tables
 from ecommerce_platform.commands.output import days_of, say, settings_or_exit
+from ecommerce_platform.live_progress import live_progress
 
 
 def ingest(
@@ -19,7 +20,7 @@ def ingest(
     ] = None,
 ) -> None:
     """Bring landing days into Iceberg; a day of very many rows in several commits, audited and published as one."""
-    from ecommerce_platform.lakehouse.ingest import Ingest
+    from ecommerce_platform.lakehouse.ingest import STEPS, Ingest
     from ecommerce_platform.lakehouse.ingest import ingest as bring
     from ecommerce_platform.spark.session import build_session
 
@@ -30,13 +31,18 @@ def ingest(
     if rows_per_part:
         lakehouse = settings.lakehouse.model_copy(update={"rows_per_part": rows_per_part})
         settings = settings.model_copy(update={"lakehouse": lakehouse})
-    job = Ingest(
-        settings,
-        lambda: build_session(settings),
-        f"ingest-{uuid4()}",
-        reached=lambda name, step: say(f"{name}: {step}"),
-    )
-    results = bring(job, days_of(day), chosen_tables(table))
+    tables, days = chosen_tables(table), days_of(day)
+    with live_progress("steps") as reached:
+
+        def tell(name: str, step: str) -> None:
+            say(f"{name}: {step}")
+            if step in STEPS:
+                reached(name, STEPS.index(step) + 1, len(STEPS))
+
+        for name in tables:
+            reached(name, 0, len(STEPS))
+        job = Ingest(settings, lambda: build_session(settings), f"ingest-{uuid4()}", reached=tell)
+        results = bring(job, days, tables)
     for name, result in results.items():
         for record in result.records.values():
             state = "published" if record.day in result.published else "unchanged"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
+from ecommerce_platform.live_progress import live_progress
 
 if TYPE_CHECKING:
     from dagster import AssetKey, DagsterInstance
@@ -24,6 +26,9 @@ backfill_app = typer.Typer(
 Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])]
 Select = Annotated[
     str, typer.Option(help="Assets, in Dagster's selection syntax; `*` is everything from Iceberg to the reports.")
+]
+Follow = Annotated[
+    bool, typer.Option("--follow", help="Show how far it is until it has ended; ctrl-c only stops looking.")
 ]
 Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
 
@@ -108,6 +113,7 @@ def backfill_run(
     last: Day,
     select: Select = "*",
     pending: Annotated[bool, typer.Option(help="Only the days that are not in the marts as they have landed.")] = False,
+    follow: Follow = False,
 ) -> None:
     """Launch the days as a Dagster backfill; its id goes to stdout. Starts nothing while something is wrong."""
     from ecommerce_platform.operations.backfill.days import Stage
@@ -120,17 +126,41 @@ def backfill_run(
             raise typer.Exit(1)
         keys = backfills.selected(select)
         work = {state.day: keys for state in plan.days if not pending or state.stage is not Stage.DONE}
-        _launch(backfills, work, f"{first.date()} to {last.date()}")
+        launched = _launch(backfills, work, f"{first.date()} to {last.date()}")
+        if follow and launched:
+            _follow(backfills, launched)
 
 
-def _launch(backfills: Backfills, work: Mapping[date, Sequence[AssetKey]], title: str) -> None:
+def _launch(backfills: Backfills, work: Mapping[date, Sequence[AssetKey]], title: str) -> list[str]:
     if not work:
         say("nothing to do")
-        return
-    for backfill_id in backfills.launch(work, title):
+        return []
+    launched = backfills.launch(work, title)
+    for backfill_id in launched:
         typer.echo(backfill_id)
     if not daemon_is_alive(backfills.instance):
         say("no Dagster daemon is running: the backfill starts when one does (`make dev` has one)")
+    return launched
+
+
+def _follow(backfills: Backfills, launched: Sequence[str]) -> None:
+    """Shows how far the backfills are until they have ended; exits with 1 where one has not succeeded, 130 by ctrl-C."""
+    from ecommerce_platform.operations.backfill.launch import SUCCEEDED
+
+    statuses = []
+    try:
+        with live_progress("days") as reached:
+            for backfill_id in launched:
+                statuses.append(backfills.follow(backfill_id, reached))
+    except KeyboardInterrupt:
+        say(
+            "stopped looking; Dagster goes on with the backfill. `ecommerce-platform backfill status` says how far it is, "
+            "`backfill status --follow` shows it again; ending it is a click in Dagster's UI"
+        )
+        raise typer.Exit(128 + signal.SIGINT) from None
+    for backfill_id, status in zip(launched, statuses, strict=True):
+        say(f"{backfill_id}: {status}")
+    raise typer.Exit(0 if all(status == SUCCEEDED for status in statuses) else 1)
 
 
 @backfill_app.command("status", epilog="Example: `ecommerce-platform backfill status`")
@@ -139,11 +169,14 @@ def backfill_status(
         str | None, typer.Argument(help="Its id or the beginning of it; without, the newest.")
     ] = None,
     output: Format = ListFormat.TABLE,
+    follow: Follow = False,
 ) -> None:
     """Show how far a backfill is: its days by the ledgers, its runs by Dagster."""
     from collections import Counter
 
     with _backfills() as backfills:
+        if follow:
+            _follow(backfills, [backfills.get(backfill_id).backfill_id])
         progress = backfills.progress(backfills.get(backfill_id))
         if output is ListFormat.JSON:
             print_rows(_day_rows(progress.days), output, "")

@@ -11,6 +11,7 @@ from uuid import uuid4
 import typer
 
 from ecommerce_platform.commands.output import ListFormat, days_of, print_rows, say, settings_or_exit
+from ecommerce_platform.live_progress import live_progress
 from ecommerce_platform.reconciliation.model import FailOn, ReconciliationError
 
 reconcile_app = typer.Typer(help="Speed layer against batch layer.")
@@ -45,7 +46,8 @@ def reconcile(
     from ecommerce_platform.reconciliation.report import as_json
 
     try:
-        found = reconcile_days(settings_or_exit(), days_of(day), f"cli-{uuid4()}", say)
+        with live_progress("parts") as reached:
+            found = reconcile_days(settings_or_exit(), days_of(day), f"cli-{uuid4()}", say, reached)
     except ReconciliationError as error:
         say(f"error: {error}")
         raise typer.Exit(2) from None

@@ -12,6 +12,7 @@ import typer
 
 from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
 from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.live_progress import live_progress
 from ecommerce_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ def _verify(settings: Settings, days: Range) -> bool:
     from ecommerce_platform.warehouse.connection import connect
     from ecommerce_platform.warehouse.rebuild import verify_raw
 
-    with connect(settings) as connection:
-        verdicts = verify_raw(settings, connection, SOURCE_TABLES, days)
+    with connect(settings) as connection, live_progress("days") as reached:
+        verdicts = verify_raw(settings, connection, SOURCE_TABLES, days, reached)
     damaged = [verdict for verdict in verdicts if verdict.problem]
     for verdict in damaged:
         typer.echo(f"{verdict.table} {verdict.day}: {verdict.problem}")
@@ -114,9 +115,12 @@ def _rebuild(settings: Settings, what: What, days: Range) -> bool:
     opener = partial(connect, settings, run_id)
     equal = True
     if what in (What.RAW, What.ALL):
-        equal = rebuild_raw(settings, opener, SOURCE_TABLES, days, run_id, say)
+        with live_progress("days") as reached:
+            equal = rebuild_raw(settings, opener, SOURCE_TABLES, days, run_id, say, reached)
         if days.is_everything:
             rebuild_spark_copies(settings, opener, run_id, say)
     if what is not What.RAW:
-        rebuild_models(settings, opener, Models.MARTS if what is What.MARTS else Models.STAGING, days, run_id, say)
+        models = Models.MARTS if what is What.MARTS else Models.STAGING
+        with live_progress("models and tests") as reached:
+            rebuild_models(settings, opener, models, days, run_id, say, reached)
     return equal

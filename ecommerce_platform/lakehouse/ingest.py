@@ -64,6 +64,8 @@ from ecommerce_platform.settings import Settings
 
 #: How often a table's days are written again because `main` or the files moved meanwhile.
 MAX_CONFLICTS = 5
+#: What a table's days reach, in this order; `quarantined` is reached only where rows are.
+STEPS = ("branched", "written", "audited", "published")
 
 
 @dataclass(frozen=True)

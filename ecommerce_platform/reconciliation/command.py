@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.reconciliation import clickhouse
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.compare.clickhouse_side import ClickHouseTable
@@ -50,14 +51,18 @@ def opened(settings: Settings, run_id: str) -> Iterator[tuple[Layers, Store]]:
 
 
 def reconcile_days(
-    settings: Settings, days: Sequence[date], run_id: str, say: Callable[[str], None] = lambda _: None
+    settings: Settings,
+    days: Sequence[date],
+    run_id: str,
+    say: Callable[[str], None] = lambda _: None,
+    reached: Reached = unseen,
 ) -> Reconciliation:
     """Reconcile what the changes of `days` touch and what has not converged; no `days`: the latter only.
 
     Raises ReconciliationError when another reconciliation does not end in time.
     """
     with opened(settings, run_id) as (layers, store), turn(settings, store, run_id, say):
-        return reconcile(layers, store, days, run_id, datetime.now(UTC), settings.reconciliation)
+        return reconcile(layers, store, days, run_id, datetime.now(UTC), settings.reconciliation, reached=reached)
 
 
 def explain_order(settings: Settings, order_id: int) -> list[str]:

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.daily_metrics import DailyMetric, reconciled_metrics
+from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.reconciliation.converge import (
     DayCourse,
     DayResult,
@@ -41,6 +42,8 @@ from ecommerce_platform.settings import ReconciliationSettings
 from ecommerce_platform.warehouse.connection import is_conflict, with_retries
 
 _ATTEMPTS = 3
+#: Dates to compare, their metrics, the orders that differ, why, and writing it all down.
+_PROGRESS, _PARTS = "reconcile", 5
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def reconcile(
     at: datetime,
     settings: ReconciliationSettings,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    reached: Reached = unseen,
 ) -> Reconciliation:
     """Reconcile what the changes of `days` touch, and what has not converged yet; write and return what was found.
 
@@ -74,16 +78,19 @@ def reconcile(
     batch layer never holds still, or has applied nothing, Overtaken when another reconciliation was written each time.
     """
     for attempt in range(1, _ATTEMPTS + 1):
+        reached(_PROGRESS, 0, _PARTS)
         state, version = settled_state(layers.batch, settings.wait_for_models_seconds), store.version()
-        found = _compare(layers, store, days, run_id, at, settings, clock)
+        found = _compare(layers, store, days, run_id, at, settings, clock, reached)
         if batch_state(layers.batch) != state:
             continue
         try:
+            reached(_PROGRESS, 4, _PARTS)
             _write(store, version, found)
         except Overtaken:
             if attempt == _ATTEMPTS:
                 raise
             continue
+        reached(_PROGRESS, _PARTS, _PARTS)
         return found
     raise ReconciliationError(
         f"the models were built anew during each of {_ATTEMPTS} measurements; expected the batch layer to hold still for "
@@ -99,16 +106,20 @@ def _compare(
     at: datetime,
     settings: ReconciliationSettings,
     clock: Callable[[], datetime],
+    reached: Reached,
 ) -> Reconciliation:
     earlier = store.day_results(excluding_run=run_id)
     open_before = store.open_discrepancies()
     open_days = {*unconverged(course_of_days(earlier, ())), *(item.finding.date for item in open_before)}
     covered = scope(layers.speed, layers.batch, days, open_days)
+    reached(_PROGRESS, 1, _PARTS)
     measurement = measure(layers.speed, layers.batch, covered.dates, covered.cut_off)
     verdicts = judge(measurement, tolerances(settings, layers.batch.metrics), layers.batch.metrics)
     limits = Limits(settings.max_findings, settings.max_fetched_rows, settings.max_seconds)
+    reached(_PROGRESS, 2, _PARTS)
     located = locate(layers.speed, layers.batch, covered.dates, limits)
     candidates = {*located.keys, *(item.finding.order_id for item in open_before)}
+    reached(_PROGRESS, 3, _PARTS)
     findings = explain_orders(layers, sorted(candidates), covered.cut_off)
     window = timedelta(seconds=settings.lag_window_seconds)
     discrepancies = advance(open_before, findings, candidates, run_id, at, window)

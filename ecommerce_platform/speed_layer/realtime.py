@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.landing.files import list_folder
+from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.speed_layer.order_versions import KnownTexts, OrderVersions, RealtimeLoadError
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ def load_realtime(
     contract: Contract,
     skip_unreadable: bool = False,
     ignore: Sequence[str] = (),
+    reached: Reached = unseen,
 ) -> LoadedVersions:
     """Load the order versions of a Parquet file, or of every file below a folder that counts by the landing zone's rules;
-    `ignore` are the patterns of the setting `landing.ignore`.
+    `ignore` are the patterns of the setting `landing.ignore`; `reached` hears of the rows that are in.
 
     `is_deleted` follows from `__op`; columns that the contract does not know are ignored; loading again changes nothing.
     Raises RealtimeLoadError naming the file, the column and what was expected; with `skip_unreadable`, rows that the
@@ -76,8 +78,11 @@ def load_realtime(
     try:
         if keys := versions.keys_with_unchanged_text():
             versions.fill_unchanged(_known_texts(client, name, contract, keys))
+        done = 0
         for batch in versions.batches():
+            reached(f"versions into {table}", done, versions.row_count)
             client.insert_arrow(table, batch)
+            done += batch.num_rows
         return LoadedVersions(versions.row_count, versions.skipped)
     finally:
         versions.close()

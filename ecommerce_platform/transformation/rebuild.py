@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import Column, LogicalType
+from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
 from ecommerce_platform.transformation.build import exclusive_build
@@ -50,7 +51,13 @@ class Models(StrEnum):
 
 
 def rebuild_models(
-    settings: Settings, open_connection: Opener, models: Models, days: Range, run_id: str, say: Say
+    settings: Settings,
+    open_connection: Opener,
+    models: Models,
+    days: Range,
+    run_id: str,
+    say: Say,
+    reached: Reached = unseen,
 ) -> None:
     """Computes the models again and says which tables are other than before.
 
@@ -60,7 +67,7 @@ def rebuild_models(
         ensure_current(connection)
         with exclusive_build(settings, connection, open_connection, run_id, say) as lease:
             before = contents(settings, connection)
-            _rebuild(settings, connection, lease, models, days, run_id, say)
+            _rebuild(settings, connection, lease, models, days, run_id, say, reached)
             after = contents(settings, connection)
     for table, content in after.items():
         if (held := before.get(table)) != content:
@@ -77,6 +84,7 @@ def _rebuild(
     days: Range,
     run_id: str,
     say: Say,
+    reached: Reached,
 ) -> None:
     definition = definition_digest(settings)
     if not days.is_everything:
@@ -90,7 +98,7 @@ def _rebuild(
     else:
         request = DbtRequest(full_refresh=reason is not None, cause=cause)
     say(f"dbt build {' '.join(select) or 'of all models'}{', everything anew' if request.full_refresh else ''}")
-    run_dbt(settings, request, run_id, lease)
+    run_dbt(settings, request, run_id, lease, reached)
     if not select:
         mark_applied(connection, definition, lease)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ecommerce_platform.ending import asked
+from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.failing_rows import FailedTest, FailingRows
 from ecommerce_platform.transformation.profile import (
@@ -117,12 +118,16 @@ def dbt_run(settings: Settings, request: DbtRequest, run_id: str, lease: Lease |
 
 
 def run_dbt(
-    settings: Settings, request: DbtRequest, run_id: str = "by-hand", lease: Lease | None = None
+    settings: Settings,
+    request: DbtRequest,
+    run_id: str = "by-hand",
+    lease: Lease | None = None,
+    reached: Reached = unseen,
 ) -> dict[str, tuple[str, float]]:
-    """A whole run without looking at its events; status and seconds by node. Raises DbtRunError."""
+    """A whole run; status and seconds by node. `reached` hears of each node that has ended. Raises DbtRunError."""
     with dbt_run(settings, request, run_id, lease) as run:
-        for _ in run.events:
-            pass
+        for ended, event in enumerate(run.events, start=1):
+            reached("dbt", ended, max(ended, int(event["data"].get("total", 0))))
         return run.node_results
 
 

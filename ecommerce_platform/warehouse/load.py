@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.lakehouse.ledger import DayRecord
 from ecommerce_platform.lakehouse.tables import with_extra_columns
+from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse import load_sql
 from ecommerce_platform.warehouse.checksum import NO_ROWS, Content
@@ -144,11 +145,12 @@ def load_table(
     days: Sequence[date],
     run_id: str,
     force: bool = False,
+    reached: Reached = unseen,
 ) -> TableLoad:
     """Loads one table's published days. A lost connection or a conflict starts over, a bounded number of times.
 
     Days whose content does not arrive as it is are named in `failed`; the others are loaded without them. `force` loads what
-    the ledger says is there, too.
+    the ledger says is there, too; `reached` hears of the days that are in.
     """
     started = time.perf_counter()
     failed: dict[date, str] = {}
@@ -156,7 +158,7 @@ def load_table(
 
     def attempt() -> TableLoad:
         with open_connection() as connection:
-            return _TableLoader(settings, connection, contract, run_id, failed, loaded, force).load(days)
+            return _TableLoader(settings, connection, contract, run_id, failed, loaded, force, reached).load(days)
 
     result = with_retries(attempt, attempts=8, worth_another=lambda error: is_transient(error) or _moved(error))
     return TableLoad(result.table, result.loaded, result.not_published, result.failed, time.perf_counter() - started)
@@ -177,6 +179,7 @@ class _TableLoader:
     failed: dict[date, str]
     loaded: dict[date, LoadedDay]
     force: bool = False
+    reached: Reached = unseen
 
     @property
     def table(self) -> str:
@@ -221,6 +224,7 @@ class _TableLoader:
                 )
                 for record in part
             ]
+            self.reached(f"load {self.table}", len(self.loaded), len(self.loaded) + len(pending))
             self._load_together(iceberg, planned)
 
     def _load_together(self, iceberg: Table, planned: list[_PlannedDay]) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.lakehouse.ledger import DayRecord
+from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse import ddl, load_sql
 from ecommerce_platform.warehouse.checksum import NO_ROWS, Content, checked_columns
@@ -85,18 +86,31 @@ class DayVerdict:
 
 
 def verify_raw(
-    settings: Settings, connection: SnowflakeConnection, tables: Sequence[str], days: Range
+    settings: Settings,
+    connection: SnowflakeConnection,
+    tables: Sequence[str],
+    days: Range,
+    reached: Reached = unseen,
+    step: str = "compare",
 ) -> list[DayVerdict]:
     """Every published day of the range, and every other that RAW or the ledger has rows of. Reads Iceberg's files."""
     contracts = load_contracts()
-    return [verdict for table in tables for verdict in _verify_table(settings, connection, contracts[table], days)]
+    return [
+        verdict
+        for table in tables
+        for verdict in _verify_table(settings, connection, contracts[table], days, partial(reached, f"{step} {table}"))
+    ]
 
 
 def _verify_table(
-    settings: Settings, connection: SnowflakeConnection, contract: Contract, days: Range
+    settings: Settings,
+    connection: SnowflakeConnection,
+    contract: Contract,
+    days: Range,
+    compared: Callable[[int, int], None],
 ) -> Iterator[DayVerdict]:
     contract = contract_of_lake(settings, contract)
-    expected = dict(_published_contents(settings, contract, days))
+    expected = dict(_published_contents(settings, contract, days, compared))
     held, ledger = _held(connection, contract, days), _ledger(connection, contract.table, days)
     for day in sorted({*expected, *(held or {}), *ledger}):
         record, content = expected.get(day, (None, None))
@@ -126,7 +140,7 @@ def _problem(record: DayRecord, expected: Content, found: Content, ledger: Seque
 
 
 def _published_contents(
-    settings: Settings, contract: Contract, days: Range
+    settings: Settings, contract: Contract, days: Range, compared: Callable[[int, int], None]
 ) -> Iterator[tuple[date, tuple[DayRecord, Content]]]:
     """Each published day with what its files hold, some days at a time."""
     opened = open_table(settings, contract.table)
@@ -134,13 +148,17 @@ def _published_contents(
         return
     iceberg, ledger = opened
     records = [record for day, record in ledger.published.items() if day in days]
+    done = 0
     for part in in_parts(records, settings.snowflake.days_per_transaction):
+        compared(done, len(records))
         files = files_of_days(iceberg, part)
         with scratch_folder(settings) as folder:
             groups = collect(iceberg, [file for of_day in files.values() for file in of_day], folder)
             contents = contents_by_day(groups, contract, [record.day for record in part])
         for record in part:
             yield record.day, (record, contents[record.day])
+        done += len(part)
+        compared(done, len(records))
 
 
 def _held(connection: SnowflakeConnection, contract: Contract, days: Range) -> dict[date, Content] | None:
@@ -176,7 +194,13 @@ def _rows_or_none(
 
 
 def rebuild_raw(
-    settings: Settings, open_connection: Opener, tables: Sequence[str], days: Range, run_id: str, say: Say
+    settings: Settings,
+    open_connection: Opener,
+    tables: Sequence[str],
+    days: Range,
+    run_id: str,
+    say: Say,
+    reached: Reached = unseen,
 ) -> bool:
     """Loads every published day of the range again, takes away what Iceberg does not have, and compares.
 
@@ -190,7 +214,7 @@ def rebuild_raw(
                 say(line)
         for table in tables:
             ensure_raw_columns(connection, contract_of_lake(settings, contracts[table]))
-        before = verify_raw(settings, connection, tables, days)
+        before = verify_raw(settings, connection, tables, days, reached)
         for verdict in before:
             if verdict.problem:
                 say(f"found: {verdict.table} {verdict.day}: {verdict.problem}")
@@ -198,14 +222,14 @@ def rebuild_raw(
         of_table = [verdict for verdict in before if verdict.table == table]
         published = [verdict.day for verdict in of_table if verdict.rows_in_iceberg is not None]
         strays = [verdict.day for verdict in of_table if verdict.rows_in_iceberg is None]
-        load = load_table(settings, open_connection, contracts[table], published, run_id, force=True)
+        load = load_table(settings, open_connection, contracts[table], published, run_id, force=True, reached=reached)
         _tell(load, say)
         contract = contract_of_lake(settings, contracts[table])
         with_retries(partial(_remove_strays, open_connection, contract, strays, days, run_id))
         if strays:
             say(f"{table}: removed what Iceberg has not published: {', '.join(map(str, strays))}")
     with open_connection() as connection:
-        after = verify_raw(settings, connection, tables, days)
+        after = verify_raw(settings, connection, tables, days, reached, "compare again")
     wrong = [verdict for verdict in after if verdict.problem]
     for verdict in wrong:
         say(f"still wrong: {verdict.table} {verdict.day}: {verdict.problem}")

@@ -189,6 +189,20 @@ def test_a_launched_backfill_is_dagsters_own_and_knows_its_days_and_assets(shop:
     assert shop.backfills.days_of(found) == tuple(days)
 
 
+def test_a_backfill_is_followed_to_its_end(shop: Shop) -> None:
+    keys = shop.backfills.selected("*")
+    days = days_between(date(2026, 3, 1), date(2026, 3, 3))
+    (backfill_id,) = shop.backfills.launch(dict.fromkeys(days, keys), "March")
+    reported: list[tuple[str, int, int | None]] = []
+
+    def somebody_cancels(_: float) -> None:
+        backfill = shop.backfills.get(backfill_id)
+        shop.instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
+
+    status = shop.backfills.follow(backfill_id, lambda *report: reported.append(report), somebody_cancels)
+    assert (status, reported) == ("canceled", [(backfill_id, 0, 3)] * 2)
+
+
 def test_days_of_unfinished_runs_and_backfills_are_busy(shop: Shop) -> None:
     shop.run_of("x", "2026-01-03", "2026-01-04", dg.DagsterRunStatus.STARTED)
     shop.backfills.launch({date(2026, 2, 1): shop.backfills.selected("*")}, "February")

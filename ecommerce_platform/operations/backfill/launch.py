@@ -22,6 +22,7 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 
 from ecommerce_platform.landing.changes import ranges_of
+from ecommerce_platform.live_progress import Reached
 from ecommerce_platform.operations.backfill.days import DayState, Stage, days_between, read_ledgers, states
 from ecommerce_platform.operations.backfill.plan import Busy, Plan, make_plan
 from ecommerce_platform.operations.backfill.rates import measured
@@ -38,6 +39,9 @@ from ecommerce_platform.unfinished_runs import (
 TAG = "ecommerce/backfill"
 BACKFILL_TAG = "dagster/backfill"
 _NO_LIMIT = 1_000_000
+_FOLLOW_SECONDS = 3.0
+#: Dagster's word, as `Progress.status` has it.
+SUCCEEDED = BulkActionStatus.COMPLETED_SUCCESS.value.lower()
 _ENDED = (
     BulkActionStatus.COMPLETED,
     BulkActionStatus.COMPLETED_SUCCESS,
@@ -187,6 +191,16 @@ class Backfills:
         return Progress(
             backfill.backfill_id, backfill.status.value.lower(), found, tuple(self._run(run) for run in reversed(runs))
         )
+
+    def follow(self, backfill_id: str, reached: Reached, pause: Callable[[float], object] = time.sleep) -> str:
+        """Reports the days in the marts until the backfill has ended; its status then, as Dagster calls it."""
+        while True:
+            backfill = self.get(backfill_id)
+            progress = self.progress(backfill)
+            reached(backfill_id, progress.done, len(progress.days) or None)
+            if backfill.status in _ENDED:
+                return progress.status
+            pause(_FOLLOW_SECONDS)
 
     def _run(self, run: dg.DagsterRun) -> RunProgress:
         kinds = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE}
