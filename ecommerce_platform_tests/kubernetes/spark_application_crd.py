@@ -11,7 +11,7 @@ from typing import Any
 
 from kubeflow_spark_api.models.spark_v1beta2_spark_application import SparkV1beta2SparkApplication
 
-#: Nothing here uses pod templates inside a SparkApplication, and they would double the definition's size.
+#: Pod templates would double the size of the definition; the models check them before they are sent.
 _OPEN = {"IoK8sApiCoreV1PodTemplateSpec", "IoK8sApiCoreV1Container"}
 #: Numbers or text, which the models take for objects.
 _QUANTITIES = {"IoK8sApimachineryPkgApiResourceQuantity", "IoK8sApimachineryPkgUtilIntstrIntOrString"}

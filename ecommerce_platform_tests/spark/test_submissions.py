@@ -109,6 +109,54 @@ def test_a_spark_application_is_valid_by_the_operators_models_and_theirs_alone()
         build_application(submission(settings(tolerations=[{"key": 1}])))
 
 
+#: What the operator's webhook, and not its controller, brings into a pod.
+WEBHOOK_FIELDS = {
+    *("env", "envFrom", "volumeMounts", "podSecurityContext", "securityContext", "nodeSelector", "tolerations"),
+    *(
+        "affinity",
+        "configMaps",
+        "dnsConfig",
+        "gpu",
+        "hostAliases",
+        "hostNetwork",
+        "initContainers",
+        "lifecycle",
+        "ports",
+    ),
+    *("priorityClassName", "runtimeClassName", "schedulerName", "shareProcessNamespace", "sidecars"),
+    *("terminationGracePeriodSeconds",),
+}
+PLACED = {"node_selector": {"disk": "fast"}, "tolerations": [{"key": "batch", "operator": "Exists"}]}
+
+
+def test_what_the_webhook_applies_is_all_that_the_drivers_pod_needs() -> None:
+    chosen = submission(settings(**PLACED))
+    spec = build_application(chosen)["spec"]
+    driver, needed = spec["driver"], pod_template(chosen, "driver")
+    pod, container = needed["spec"], needed["spec"]["containers"][0]
+    for field in ("env", "envFrom", "volumeMounts", "securityContext"):
+        assert driver[field] == container[field], field
+    assert driver["podSecurityContext"] == pod["securityContext"]
+    assert (driver["nodeSelector"], driver["tolerations"]) == (pod["nodeSelector"], pod["tolerations"])
+    assert spec["volumes"] == pod["volumes"]
+    assert driver["serviceAccount"] == pod["serviceAccountName"]
+    assert (driver["labels"], driver["annotations"]) == (
+        needed["metadata"]["labels"],
+        needed["metadata"]["annotations"],
+    )
+    # A driver with a template would not be marked for the webhook.
+    assert "template" not in driver
+
+
+def test_what_executors_need_is_in_their_template_once_whatever_the_webhook_does() -> None:
+    chosen = submission(settings(**PLACED))
+    executor = build_application(chosen)["spec"]["executor"]
+    needed = pod_template(chosen, "executor")
+    assert executor["template"] == {"metadata": needed["metadata"], "spec": needed["spec"]}
+    # The webhook appends: a volume or a mount that is also in a field would be in the pod twice.
+    assert WEBHOOK_FIELDS.isdisjoint(executor)
+
+
 def test_dynamic_allocation_is_a_setting() -> None:
     chosen = settings()
     spark = chosen.spark.model_copy(update={"resources": SparkResources(dynamic_allocation=True, max_executors=8)})
@@ -193,9 +241,9 @@ def _pods(kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
         driver, executor = ({**pod_template(chosen, role)["spec"]} for role in ("driver", "executor"))
         return ({**driver, **driver["containers"][0]}, {**executor, **executor["containers"][0]})
     spec = build_application(chosen)["spec"]
-    template = spec["executor"].pop("template")["spec"]
+    template = spec["executor"]["template"]["spec"]
     driver = spec["driver"] | {"serviceAccountName": spec["driver"]["serviceAccount"]}
-    return driver, spec["executor"] | {name: template[name] for name in template if name != "containers"}
+    return driver, template | template["containers"][0]
 
 
 @pytest.mark.parametrize("kind", ["spark-submit", "spark-application"])

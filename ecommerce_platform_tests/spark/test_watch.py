@@ -109,6 +109,46 @@ def test_an_observation_has_its_verdict(seen: Observation, state: str, words: st
     assert bool(verdict.cause) == (state == "lost") or state == "ended"
 
 
+#: Every state of the operator's API, and what follows while no driver pod was seen, and after one was and is gone.
+STATES = {
+    "": (("pending", "waiting for the driver pod"), ("lost", "deleted from outside")),
+    "SUBMITTED": (("pending", "is SUBMITTED"), ("lost", "deleted from outside")),
+    "RUNNING": (("pending", "is RUNNING"), ("lost", "deleted from outside")),
+    "SUCCEEDING": (("ended", "is SUCCEEDING"), ("ended", "is SUCCEEDING")),
+    "COMPLETED": (("ended", "is COMPLETED"), ("ended", "is COMPLETED")),
+    "FAILING": (("lost", "failed (FAILING): why"), ("lost", "failed (FAILING): why")),
+    "FAILED": (("lost", "failed (FAILED): why"), ("lost", "failed (FAILED): why")),
+    "SUBMISSION_FAILED": (("lost", "could not submit a (SUBMISSION_FAILED): why"),) * 2,
+    "PENDING_RERUN": (("pending", "is PENDING_RERUN"), ("lost", "is PENDING_RERUN, somebody has changed it")),
+    "INVALIDATING": (("pending", "is INVALIDATING"), ("lost", "is INVALIDATING, somebody has changed it")),
+    "SUSPENDING": (("pending", "is SUSPENDING"), ("lost", "is SUSPENDING, somebody has changed it")),
+    # A queue of the cluster's (Kueue) suspends applications until there is room.
+    "SUSPENDED": (("pending", "is SUSPENDED"), ("lost", "is SUSPENDED, somebody has changed it")),
+    "RESUMING": (("pending", "is RESUMING"), ("lost", "is RESUMING, somebody has changed it")),
+    "UNKNOWN": (("pending", "is UNKNOWN"), ("lost", "deleted from outside")),
+    "OF_A_LATER_VERSION": (("pending", "is OF_A_LATER_VERSION"), ("lost", "deleted from outside")),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_state_of_a_spark_application_without_a_driver_pod_has_its_verdict(state: str) -> None:
+    unseen = replace(SEEN, driver=None, application=state, application_error="why")
+    for driver_was_seen, (expected, words) in zip((False, True), STATES[state], strict=True):
+        verdict = judge(replace(unseen, driver_was_seen=driver_was_seen), LIMITS)
+        assert verdict.state == expected
+        assert words in (verdict.cause or verdict.says)
+        assert verdict.exit_code == (0 if expected == "ended" else None)
+    if STATES[state][0][0] == "pending":
+        assert judge(replace(unseen, seconds_pending=301), LIMITS).state == "lost"
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("phase", ["Pending", "Running", "Succeeded", "Failed"])
+def test_while_there_is_a_driver_pod_it_alone_says_how_the_step_is(state: str, phase: str) -> None:
+    seen = driver(phase=phase, exit_code={"Succeeded": 0, "Failed": 1}.get(phase))
+    assert judge(replace(seen, application=state, application_error="why"), LIMITS) == judge(seen, LIMITS)
+
+
 def test_only_a_pod_that_succeeded_ends_with_zero() -> None:
     assert judge(driver(phase="Succeeded"), LIMITS) == Verdict("ended", "the driver has ended", exit_code=0)
     assert judge(driver(phase="Failed", exit_code=1), LIMITS).exit_code == 1

@@ -11,7 +11,7 @@ import pyspark
 from kubeflow_spark_api.models.spark_v1beta2_spark_application import SparkV1beta2SparkApplication
 
 from ecommerce_platform.spark.launchers import pods
-from ecommerce_platform.spark.launchers.pods import Role, Submission
+from ecommerce_platform.spark.launchers.pods import Submission
 
 GROUP, VERSION, PLURAL = "sparkoperator.k8s.io", "v1beta2", "sparkapplications"
 
@@ -64,43 +64,40 @@ def build_application(submission: Submission) -> dict[str, Any]:
 
 
 def _driver(submission: Submission) -> dict[str, Any]:
-    resources = submission.resources
-    return _pod(submission, "driver") | {
+    """Of these fields the operator's webhook brings environment, volumes and security into the pod."""
+    kubernetes, resources = submission.kubernetes, submission.resources
+    return {
+        "labels": submission.labels("driver"),
+        "annotations": submission.annotations(),
+        "env": pods.environment(kubernetes, "driver"),
+        "envFrom": pods.environment_sources(kubernetes, "driver"),
+        "volumeMounts": pods.volume_mounts(kubernetes, "driver"),
+        "podSecurityContext": pods.pod_security(kubernetes),
+        "securityContext": pods.container_security(kubernetes),
+        "nodeSelector": kubernetes.node_selector,
+        "tolerations": kubernetes.tolerations,
         "cores": 1,
         "coreRequest": resources.driver_cpu_request,
         "coreLimit": resources.driver_cpu_limit,
         "memory": resources.driver_memory,
         "memoryOverhead": resources.driver_memory_overhead,
-        "serviceAccount": submission.kubernetes.driver_service_account,
+        "serviceAccount": kubernetes.driver_service_account,
     }
 
 
 def _executor(submission: Submission) -> dict[str, Any]:
-    resources = submission.resources
-    kubernetes = submission.kubernetes
-    container = {"name": "spark-kubernetes-executor"}  # the template's schema asks for one; the operator completes it
-    return _pod(submission, "executor") | {
+    """Executors come from a template, in which alone they can be given no token. What it says is in no field beside it: operators
+    differ in whether their webhook still changes a pod that has one, and a volume that is added twice makes it invalid.
+    """
+    kubernetes, resources = submission.kubernetes, submission.resources
+    template = pods.pod_template(submission, "executor")
+    return {
+        "template": {"metadata": template["metadata"], "spec": template["spec"]},
         "serviceAccount": kubernetes.executor_service_account,
-        "template": {"spec": {**pods.account(kubernetes, "executor"), "containers": [container]}},
         "instances": resources.executors,
         "cores": resources.executor_cores,
         "coreRequest": resources.executor_cpu_request,
         "coreLimit": resources.executor_cpu_limit,
         "memory": resources.executor_memory,
         "memoryOverhead": resources.executor_memory_overhead,
-    }
-
-
-def _pod(submission: Submission, role: Role) -> dict[str, Any]:
-    kubernetes = submission.kubernetes
-    return {
-        "labels": submission.labels(role),
-        "annotations": submission.annotations(),
-        "env": pods.environment(kubernetes, role),
-        "envFrom": pods.environment_sources(kubernetes, role),
-        "volumeMounts": pods.volume_mounts(kubernetes, role),
-        "podSecurityContext": pods.pod_security(kubernetes),
-        "securityContext": pods.container_security(kubernetes),
-        "nodeSelector": kubernetes.node_selector,
-        "tolerations": kubernetes.tolerations,
     }

@@ -148,7 +148,7 @@ def container_security(kubernetes: KubernetesSettings) -> dict[str, Any]:
 
 
 def pod_template(submission: Submission, role: Role) -> dict[str, Any]:
-    """The pod that spark-submit completes with image, command, memory and CPU."""
+    """The pod that Spark completes with image, command, memory and CPU."""
     kubernetes = submission.kubernetes
     container = {
         "name": f"spark-kubernetes-{role}",

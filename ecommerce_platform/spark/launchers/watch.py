@@ -21,7 +21,11 @@ PULL_SECONDS = 60
 _NEVER_MENDS = {"InvalidImageName", "ErrImageNeverPull"}
 _PULL = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", *_NEVER_MENDS}
 _CONTAINER = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
-_APPLICATION_FAILED = {"FAILED", "SUBMISSION_FAILED", "FAILING"}
+#: What the operator says of a driver that has ended, whose pod may be gone by then.
+_SUCCEEDED, _FAILED = {"SUCCEEDING", "COMPLETED"}, {"FAILING", "FAILED"}
+_NOT_SUBMITTED = "SUBMISSION_FAILED"
+#: Somebody has changed or suspended the object: the operator deletes the driver.
+_TAKEN_BACK = {"INVALIDATING", "PENDING_RERUN", "SUSPENDING", "SUSPENDED", "RESUMING"}
 
 
 @dataclass(frozen=True)
@@ -99,20 +103,25 @@ def _lost(cause: str) -> Verdict:
 
 
 def _without_driver(seen: Observation, limits: Limits) -> Verdict:
+    state, said = seen.application, seen.application_error or "it gives no reason"
+    if state in _SUCCEEDED:
+        return Verdict("ended", f"the driver has ended; its pod is gone, the SparkApplication is {state}", exit_code=0)
+    if state in _FAILED:
+        return _lost(f"the Spark operator says that {seen.name} failed ({state}): {said}")
+    if state == _NOT_SUBMITTED:
+        return _lost(f"the Spark operator could not submit {seen.name} ({state}): {said}")
     if seen.driver_was_seen:
-        return _lost(f"the driver pod {seen.name}-driver was deleted from outside")
-    if seen.application in _APPLICATION_FAILED:
-        said = seen.application_error or "it gives no reason"
-        return _lost(f"the Spark operator could not submit {seen.name} ({seen.application}): {said}")
+        why = f": the SparkApplication is {state}, somebody has changed it" if state in _TAKEN_BACK else ""
+        return _lost(f"the driver pod {seen.name}-driver was deleted from outside{why}")
     if seen.seconds_pending > limits.pending:
         waited = f"no driver pod after {limits.pending:g} s"
-        if seen.application == "":
+        if state == "":
             return _lost(
                 f"{waited}: no Spark operator has taken up the SparkApplication {seen.name}; is it running, and does it "
                 "watch this namespace? ECOMMERCE_SPARK__KUBERNETES__SUBMITTER=spark-submit does without it"
             )
-        return _lost(f"{waited}" + (f" (the SparkApplication is {seen.application})" if seen.application else ""))
-    return Verdict("pending", "waiting for the driver pod")
+        return _lost(waited + (f" (the SparkApplication is {state})" if state else ""))
+    return Verdict("pending", "waiting for the driver pod" + (f" (the SparkApplication is {state})" if state else ""))
 
 
 def _pending(driver: PodState, seen: Observation, limits: Limits) -> Verdict:
