@@ -60,7 +60,7 @@ class Installation:
     def write_days(self, days: int, orders_per_day: int, **shop: object) -> int:
         """Landing files of so many days and the speed layer that belongs to them; returns the number of change events."""
         rows = self.write_files(days, orders_per_day, **shop)
-        demo.load_speed_layer(self.settings, demo.realtime_dir(self.settings))
+        demo.load_speed_layer(self.settings, self.settings.realtime_dir)
         return rows
 
     def write_files(self, days: int, orders_per_day: int, **shop: object) -> int:
@@ -70,7 +70,7 @@ class Installation:
         options = {"dirt": False, "faults": False, "overwrite": True, "orders_before": 0, **shop}
         report = generate_sample(
             self.settings.landing_uri,
-            demo.realtime_dir(self.settings),
+            self.settings.realtime_dir,
             seed=1,
             start=FIRST_DAY,
             days=days,

@@ -37,11 +37,6 @@ class RunOutcome:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
-def realtime_dir(settings: Settings) -> Path:
-    """Where the sample shop's speed-layer versions are written."""
-    return settings.data_dir / "realtime"
-
-
 def write_sample(
     settings: Settings, *, days: int, orders_per_day: int, seed: int, faults: bool, overwrite: bool, say: Say
 ) -> SampleReport:
@@ -57,6 +52,7 @@ def write_sample(
             f"sample shop: ECOMMERCE_PROFILE is production, and {settings.landing_uri} its landing zone; invented events have no "
             "place there: use the profile local"
         )
+<<<<<<< HEAD
     with live_progress("files") as reached:
         report = generate_sample(
             settings.landing_uri,
@@ -71,6 +67,20 @@ def write_sample(
             s3=settings.s3,
             progress=reached,
         )
+=======
+    report = generate_sample(
+        settings.landing_uri,
+        settings.realtime_dir,
+        seed=seed,
+        start=settings.start_date,
+        days=days,
+        orders_per_day=orders_per_day,
+        faults=faults,
+        overwrite=overwrite,
+        s3=settings.s3,
+        progress=progress_bar(),
+    )
+>>>>>>> 59801b7 (Forget a person everywhere, and prove it)
     say(f"  {report.total_rows} change events in {report.files} files" + (", already there" if report.kept else ""))
     dirt = {kind: sum(tables.values()) for kind, tables in report.dirt.items()}
     say("  with " + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in dirt.items() if count))
@@ -206,7 +216,7 @@ def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, s
             settings, days=days, orders_per_day=orders_per_day, seed=seed, faults=True, overwrite=False, say=say
         )
     with _step("2/4 speed layer (ClickHouse)", say):
-        versions = load_speed_layer(settings, realtime_dir(settings)).rows
+        versions = load_speed_layer(settings, settings.realtime_dir).rows
         say(f"  {versions} order versions in {settings.clickhouse.orders_table}")
     last = settings.start_date + timedelta(days=days - 1)
     with _step(f"3/4 batch layer, {settings.start_date} to {last} in one run", say):

@@ -31,6 +31,7 @@ from ecommerce_platform.settings_sections import (
     Name,
     NotificationSettings,
     OperationsSettings,
+    PrivacySettings,
     ReconciliationSettings,
     RunSettings,
     S3Settings,
@@ -50,6 +51,7 @@ __all__ = [
     "Name",
     "NotificationSettings",
     "OperationsSettings",
+    "PrivacySettings",
     "Profile",
     "ReconciliationSettings",
     "RunSettings",
@@ -115,6 +117,7 @@ class Settings(BaseSettings):
     business: BusinessSettings = BusinessSettings()
     marts: MartsSettings = MartsSettings()
     reconciliation: ReconciliationSettings = ReconciliationSettings()
+    privacy: PrivacySettings = PrivacySettings()
     runs: RunSettings = RunSettings()
     operations: OperationsSettings = OperationsSettings()
     notifications: NotificationSettings = NotificationSettings()
@@ -151,6 +154,11 @@ class Settings(BaseSettings):
         if problems := list(problems_of_places(self)):
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def realtime_dir(self) -> Path:
+        """Where the sample shop's speed-layer versions are written."""
+        return self.data_dir / "realtime"
 
     @property
     def snowflake_is_embedded(self) -> bool:

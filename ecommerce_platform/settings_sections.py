@@ -223,6 +223,16 @@ class MartsSettings(Section):
     everything again."""
 
 
+class PrivacySettings(Section):
+    """What keeps forgotten people forgotten."""
+
+    key: SecretStr | None = None
+    """Key of the hashes by which forgotten people are known when they are landed again: a random text, kept with the backups. On
+    one machine a file of the data directory, `forgotten.key`, where it is empty."""
+    rewrite_landing: bool = True
+    """Whether a person is taken out of landing files by writing them again. When false, the files are named for their owner."""
+
+
 class ReconciliationSettings(Section):
     """The comparison of the layers. Tolerances are shares (0.05 is 5 %). What the `max_*` leave unexamined is reported."""
 

@@ -101,7 +101,7 @@ def _installed(name: str, shop: Installation, work: Callable[[Installation], Out
         own.settings.data_dir.mkdir(parents=True)
         Path(own.settings.landing_uri).symlink_to(shop.settings.landing_uri)
         own.parse_models()
-        demo.load_speed_layer(own.settings, demo.realtime_dir(shop.settings))
+        demo.load_speed_layer(own.settings, shop.settings.realtime_dir)
         ensure_snowflake(own.settings.data_dir)
 
     def measured() -> Outcome:

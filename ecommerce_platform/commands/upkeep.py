@@ -20,19 +20,19 @@ def upkeep(
     """Compact days of small files, expire snapshots, remove orphaned files and what killed loads left; safe beside runs."""
     from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
     from ecommerce_platform.lakehouse.upkeep import refusals
-    from ecommerce_platform.operations.upkeep import named_by_loads
     from ecommerce_platform.spark.session import build_session
     from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.schema import ensure_current
     from ecommerce_platform.warehouse.upkeep import clean_up
 
     settings = settings_or_exit()
     run_id = f"upkeep-{uuid4()}"
     opener = partial(connect, settings, run_id)
     with opener() as connection:
-        named = named_by_loads(connection)
+        ensure_current(connection)
         for line in clean_up(settings, connection, opener, run_id, dry_run):
             say(line)
-    job = Upkeep(settings, lambda: build_session(settings), run_id, datetime.now(UTC), named, dry_run=dry_run)
+    job = Upkeep(settings, lambda: build_session(settings), run_id, datetime.now(UTC), dry_run=dry_run)
     reports = maintain(job)
     rows = [{**asdict(report), "days_compacted": [str(day) for day in report.days_compacted]} for report in reports]
     print_rows(rows, output, "there is no Iceberg table yet")

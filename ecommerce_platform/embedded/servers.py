@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -196,32 +196,45 @@ def _responds(state: ServerState) -> bool:
         connection.close()
 
 
+@contextlib.contextmanager
+def stopped(files: ServerFiles) -> Iterator[None]:
+    """While the context lasts the stand-in does not run, and nobody can start it."""
+    files.prepare()
+    with files.starting(START_SECONDS):
+        _end_held(files)
+        yield
+
+
 def _end(files: ServerFiles) -> bool:
     with files.starting(START_SECONDS):
-        if not files.is_held():
+        return _end_held(files)
+
+
+def _end_held(files: ServerFiles) -> bool:
+    if not files.is_held():
+        files.state_path.unlink(missing_ok=True)
+        return False
+    state = files.read_state()
+    if state is None:
+        if _released_within(files, STOP_SECONDS):  # it was ending already
+            return True
+        raise EmbeddedServerError(
+            f"a process holds the {files.kind} stand-in's lock in {files.run_dir} but recorded no process id: it was "
+            "started by hand and is not ready yet; try again"
+        )
+    # The lock is held by the process that wrote the state; a file that names another process is another's work.
+    if state.process and not state.is_its_process():
+        raise EmbeddedServerError(
+            f"{files.state_path} names process {state.pid}, which is not the {files.kind} stand-in that wrote it; nothing "
+            f"was ended. End the process that holds {files.lock_path} by hand, then remove the file"
+        )
+    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state.pid, number)
+        if _released_within(files, seconds):
             files.state_path.unlink(missing_ok=True)
-            return False
-        state = files.read_state()
-        if state is None:
-            if _released_within(files, STOP_SECONDS):  # it was ending already
-                return True
-            raise EmbeddedServerError(
-                f"a process holds the {files.kind} stand-in's lock in {files.run_dir} but recorded no process id: it was "
-                "started by hand and is not ready yet; try again"
-            )
-        # The lock is held by the process that wrote the state; a file that names another process is another's work.
-        if state.process and not state.is_its_process():
-            raise EmbeddedServerError(
-                f"{files.state_path} names process {state.pid}, which is not the {files.kind} stand-in that wrote it; nothing "
-                f"was ended. End the process that holds {files.lock_path} by hand, then remove the file"
-            )
-        for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(state.pid, number)
-            if _released_within(files, seconds):
-                files.state_path.unlink(missing_ok=True)
-                return True
-        raise EmbeddedServerError(f"the {files.kind} stand-in (process {state.pid}) does not end; end it by hand")
+            return True
+    raise EmbeddedServerError(f"the {files.kind} stand-in (process {state.pid}) does not end; end it by hand")
 
 
 def _released_within(files: ServerFiles, seconds: float) -> bool:

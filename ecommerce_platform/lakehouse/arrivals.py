@@ -10,13 +10,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 
-from ecommerce_platform.contracts import Column, Contract
+from ecommerce_platform.contracts import Column, Contract, load_contracts
 from ecommerce_platform.lakehouse.calendars import require_plain_times
 from ecommerce_platform.lakehouse.decode import DECODER_VERSION
 from ecommerce_platform.lakehouse.epochs import with_epoch_units
@@ -26,6 +27,8 @@ from ecommerce_platform.lakehouse.physical import Footer, UnreadableFileError, r
 from ecommerce_platform.lakehouse.plans import FileGroup, Form, event_columns, plan, relevant_columns
 from ecommerce_platform.lakehouse.schemas import schema_problem, storage_problem, unknown_columns
 from ecommerce_platform.landing.files import LandingError, LandingFile, list_table
+from ecommerce_platform.landing.forgotten import Forgotten, load_forgotten
+from ecommerce_platform.landing.persons import Rows, distinct_keys, merged
 from ecommerce_platform.object_store import arrow_s3, storage_is_away
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import hadoop_uri, is_s3
@@ -36,7 +39,9 @@ _CHUNK = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class ArrivedFile:
-    """A landing file and what its footer says. `digest` is of its bytes; `path` is relative to the table's folder."""
+    """A landing file and what its footer says. `digest` is of its bytes; `path` is relative to the table's folder;
+    `forgotten` are its rows about forgotten people.
+    """
 
     path: str
     uri: str
@@ -44,6 +49,7 @@ class ArrivedFile:
     version: str
     digest: str
     footer: Footer
+    forgotten: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -120,9 +126,10 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
     found: dict[date, DayArrival] = {}
     refused: dict[date, RefusedArrival] = {}
     source = _filesystem(settings)
+    look = Look(settings.lakehouse.unknown_columns, contract, load_forgotten(settings))
     with ThreadPoolExecutor(_READERS, thread_name_prefix="footers") as pool:
         pending = {
-            day: [pool.submit(_read, source, settings.lakehouse.unknown_columns, contract, file) for file in files]
+            day: [pool.submit(_read, source, look, file) for file in files]
             for day, files in list_landing(settings, contract.table, days).items()
         }
         for day, futures in pending.items():
@@ -133,7 +140,7 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
             else:
                 files = tuple(result for result in results if isinstance(result, ArrivedFile))
                 try:
-                    found[day] = _day(settings, contract, day, files)
+                    found[day] = arrived_day(settings, contract, day, files)
                 except DayRefusedError as error:
                     refused[day] = RefusedArrival(contract.table, day, str(error))
                 except Exception as error:  # noqa: BLE001 - one day's files must not stop the others
@@ -142,7 +149,8 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
     return Arrivals(found, refused)
 
 
-def _day(settings: Settings, contract: Contract, day: date, files: tuple[ArrivedFile, ...]) -> DayArrival:
+def arrived_day(settings: Settings, contract: Contract, day: date, files: tuple[ArrivedFile, ...]) -> DayArrival:
+    """The day that consists of these files."""
     with_rows = [(f"{contract.table}/{file.path}", file.footer) for file in files if file.footer.rows]
     extra = extra_columns(contract, with_rows) if settings.lakehouse.unknown_columns == "add" else ()
     unknown = sorted({name for file in files for name in unknown_columns(contract, file.footer)})
@@ -169,8 +177,19 @@ def _filesystem(settings: Settings) -> pafs.FileSystem:
     return arrow_s3(settings.s3)
 
 
-def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingFile) -> ArrivedFile | str:
+@dataclass(frozen=True)
+class Look:
+    """By what a file is looked at: the setting for unknown columns, the table's contract, who is forgotten."""
+
+    unknown_columns: str
+    contract: Contract
+    forgotten: Forgotten
+
+
+def _read(source: pafs.FileSystem, look: Look, file: LandingFile) -> ArrivedFile | str:
     """The file, or why its day is refused, naming file, table, column, found and expected."""
+    contract, mode = look.contract, look.unknown_columns
+    forgotten: Rows | None = None
     where = f"{contract.table}/{file.path}"
     try:
         with source.open_input_file(file.uri.removeprefix("s3://")) as stream:
@@ -184,6 +203,7 @@ def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingF
             if footer.rows and not problem:
                 footer = with_epoch_units(contract, footer, stream)
                 require_plain_times(contract, footer, stream)
+                forgotten = _forgotten_rows(look, stream)
     except UnreadableFileError as error:
         return f"{where}: {error}; expected {error.expected}, then materialize the day again"
     except OSError as error:
@@ -200,7 +220,24 @@ def _read(source: pafs.FileSystem, mode: str, contract: Contract, file: LandingF
         return _unforeseen(where, error)
     if problem:
         return f"{where}: {problem}"
-    return ArrivedFile(file.path, file.uri, size, file.version, digest, footer)
+    return ArrivedFile(file.path, file.uri, size, file.version, digest, footer, forgotten)
+
+
+def _forgotten_rows(look: Look, stream: pa.NativeFile) -> Rows | None:
+    """The file's rows about forgotten people: known by its key columns alone, which are read only where somebody is forgotten."""
+    contracts = {**load_contracts(), look.contract.table: look.contract}
+    columns = look.forgotten.columns(contracts, look.contract.table) if look.forgotten else ()
+    if not columns:
+        return None
+    stream.seek(0)
+    file = pq.ParquetFile(stream)
+    present = [name for name in columns if name in file.schema_arrow.names]
+    keys: dict[str, set[int]] = {name: set() for name in present}
+    for group in range(file.num_row_groups):
+        rows = file.read_row_group(group, columns=present)
+        for name in present:
+            keys[name] |= distinct_keys(rows.column(name))
+    return look.forgotten.rows(contracts, look.contract.table, keys) or None
 
 
 def _unforeseen(where: str, error: Exception) -> str:
@@ -237,7 +274,9 @@ def file_groups(contract: Contract, arrivals: Sequence[DayArrival]) -> list[File
                 uri = _spark_uri(file.uri)
                 root = uri.removesuffix(file.path)
                 forms.setdefault(columns, []).append(uri)
-    return plan(contract, forms, root)
+    forgotten = merged([file.forgotten for arrival in arrivals for file in arrival.files if file.forgotten])
+    groups = plan(contract, forms, root)
+    return [replace(group, forgotten=forgotten) for group in groups] if forgotten else groups
 
 
 def _spark_uri(uri: str) -> str:

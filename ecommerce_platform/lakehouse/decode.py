@@ -23,6 +23,7 @@ from ecommerce_platform.lakehouse.dialects import SPARK
 from ecommerce_platform.lakehouse.physical import PhysicalColumn, PhysicalKind
 from ecommerce_platform.lakehouse.plans import FileGroup, Scan, event_columns
 from ecommerce_platform.lakehouse.values import decoded
+from ecommerce_platform.landing.persons import Rows, erased_value, personal_columns
 
 #: Part of every content id: a change of the rules is a change of what a day becomes.
 DECODER_VERSION = 2
@@ -78,13 +79,35 @@ def read_group(spark: SparkSession, contract: Contract, group: FileGroup) -> Dat
         for column in columns
     }
     values |= _change_times(values)
-    return rows.select(
+    decoded_rows = rows.select(
         *(values[column.name].alias(column.name) for column in columns),
         day.alias(_DATE),
         file.alias(_FILE),
         _ROW,
         *(f"{_RAW}{column.name}" for column in columns),
     )
+    return _without_forgotten(decoded_rows, contract, group.forgotten) if group.forgotten else decoded_rows
+
+
+def _without_forgotten(rows: DataFrame, contract: Contract, forgotten: Rows) -> DataFrame:
+    """The rows, those about forgotten people without what is personal: neither its value nor its original is read on."""
+    chosen = F.col(forgotten.key).isin(sorted(forgotten.keys))
+    if forgotten.references:
+        unreadable = F.lit(True)
+        for name, keys in forgotten.references.items():
+            chosen = chosen | F.coalesce(F.col(name).isin(sorted(keys)), F.lit(False))
+            unreadable = unreadable & F.col(name).isNull()
+        chosen = chosen | (unreadable & F.col(forgotten.key).isin(sorted(forgotten.orphans)))
+    chosen = F.coalesce(chosen, F.lit(False))
+    new = {}
+    for column in personal_columns(contract):
+        value = erased_value(column)
+        new[column.name] = F.when(chosen, F.lit(value)).otherwise(F.col(column.name)).cast(column.spark_type)
+        raw = f"{_RAW}{column.name}"
+        kind = rows.schema[raw].dataType
+        original = F.lit(value if kind.typeName() in ("string", "binary") else None).cast(kind)
+        new[raw] = F.when(chosen, original).otherwise(F.col(raw))
+    return rows.withColumns(new)
 
 
 def _landed(spark: SparkSession, columns: Iterable[Column], group: FileGroup, scan: Scan) -> DataFrame:

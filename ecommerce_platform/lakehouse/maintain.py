@@ -4,13 +4,14 @@ What belongs here: the order of the steps and their safety. What does not: what 
 
 Compacting a day is a publication like any other: its rows are written to an audit branch that starts at `main`, counted there,
 and published only if `main` has not moved; a run that comes between wins, and the day is tried again, a bounded number of
-times. A snapshot is expired only if it is old and nothing names it: no ledger of any table, no branch, and none of the loads
-that the caller knows of. Files that no table knows are removed when they are older than any write could take.
+times. A snapshot is expired if it is old and no branch ends at it. The ledgers say of a day which content it has; that they also
+name the snapshot which published it keeps no file alive, or those of a replaced day could never go. Files that no table knows
+are removed when they are older than any write could take.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -39,7 +40,6 @@ from ecommerce_platform.lakehouse.upkeep import (
     contents_to_drop,
     days_to_compact,
     expirable,
-    named_by_ledger,
 )
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
@@ -53,13 +53,12 @@ _NOTHING_BY_AGE = "timestamp '1970-01-01 00:00:00'"
 
 @dataclass(frozen=True)
 class Upkeep:
-    """One upkeep: where, at what time, and which snapshots others name. `reached` is told each step."""
+    """One upkeep: where, and at what time. `reached` is told each step."""
 
     settings: Settings
     session: Callable[[], SparkSession]
     run_id: str
     now: datetime
-    named_elsewhere: Collection[int] = ()
     dry_run: bool = False
     reached: Callable[[str, str], None] = lambda table, step: None
 
@@ -68,19 +67,18 @@ def maintain(job: Upkeep, tables: Sequence[str] = SOURCE_TABLES, *, analytics: b
     """Upkeep of the event tables and their quarantine, and of Spark's analytics tables; one report a table."""
     catalog = open_catalog(job.settings)
     ledgers = {table: _ledger(job.settings, table) for table in SOURCE_TABLES}
-    named = set(job.named_elsewhere)
     jobs: list[tuple[str, Callable[[str], UpkeepReport]]] = []
     for table in tables:
         ledger = ledgers[table]
         if ledger is None:
             continue
         jobs.append(
-            (event_identifier(job.settings, table), partial(_event_table, job, catalog, load_contracts()[table], named))
+            (event_identifier(job.settings, table), partial(_event_table, job, catalog, load_contracts()[table]))
         )
         if _exists(job.settings, unfit := quarantine_identifier(job.settings, table)):
-            jobs.append((unfit, partial(_quarantine_table, job, catalog, ledger, named)))
+            jobs.append((unfit, partial(_quarantine_table, job, catalog, ledger)))
     if analytics:
-        swept = partial(_sweep, job, catalog, named)
+        swept = partial(_sweep, job, catalog)
         jobs += [(name, swept) for name in sorted(tables_of(catalog, job.settings.lakehouse.analytics_namespace))]
     return [_unless_refused(job, catalog, identifier, upkeep) for identifier, upkeep in jobs]
 
@@ -112,13 +110,13 @@ def _exists(settings: Settings, identifier: str) -> bool:
     return True
 
 
-def _event_table(job: Upkeep, catalog: Catalog, contract: Contract, named: set[int], identifier: str) -> UpkeepReport:
+def _event_table(job: Upkeep, catalog: Catalog, contract: Contract, identifier: str) -> UpkeepReport:
     before = catalog.load_table(identifier)
     sizes = _sizes(before)
     target = int(before.properties.get(_TARGET, TABLE_PROPERTIES[_TARGET]))
     due = days_to_compact(sizes, read_table_ledger(contract.table, before), target)
     compacted, remark = (list(due), "") if job.dry_run else _compact(job, catalog, contract, due)
-    swept = _sweep(job, catalog, named, identifier)
+    swept = _sweep(job, catalog, identifier)
     after = sizes if job.dry_run else _sizes(catalog.load_table(identifier))
     return replace(
         swept,
@@ -208,15 +206,13 @@ def _check_rows(contract: Contract, table: Table, snapshot_id: int, records: Ite
         )
 
 
-def _quarantine_table(
-    job: Upkeep, catalog: Catalog, ledger: TableLedger, named: set[int], identifier: str
-) -> UpkeepReport:
+def _quarantine_table(job: Upkeep, catalog: Catalog, ledger: TableLedger, identifier: str) -> UpkeepReport:
     found = catalog.load_table(identifier)
     retention = timedelta(days=job.settings.lakehouse.orphan_retention_days)
     gone = contents_to_drop(_contents(found), ledger, job.now, retention)
     if gone and not job.dry_run:
         quarantine.drop(found, gone)
-    return replace(_sweep(job, catalog, named, identifier), quarantined_contents_dropped=len(gone))
+    return replace(_sweep(job, catalog, identifier), quarantined_contents_dropped=len(gone))
 
 
 def _contents(table: Table) -> dict[str, datetime | None]:
@@ -239,7 +235,7 @@ def _snapshots(table: Table) -> list[SnapshotAge]:
     ]
 
 
-def _sweep(job: Upkeep, catalog: Catalog, named: set[int], identifier: str) -> UpkeepReport:
+def _sweep(job: Upkeep, catalog: Catalog, identifier: str) -> UpkeepReport:
     """Manifests together, old snapshots expired, files that nothing knows removed."""
     table = catalog.load_table(identifier)
     manifests = _manifests(table)
@@ -247,15 +243,13 @@ def _sweep(job: Upkeep, catalog: Catalog, named: set[int], identifier: str) -> U
     if manifests > MANY_MANIFESTS and not job.dry_run:
         _call(job, "rewrite_manifests", identifier, "use_caching => false")
         job.reached(identifier, "manifests")
-    # Read again: another run may have named a snapshot since, and its branches must be seen.
+    # Read again: another run may have made a branch since.
     table = catalog.load_table(identifier)
-    kept = named | {reference.snapshot_id for reference in table.metadata.refs.values()}
-    if identifier.startswith(f"{job.settings.lakehouse.namespace}."):
-        kept |= named_by_ledger(read_table_ledger(identifier.rpartition(".")[2], table))
+    kept = {reference.snapshot_id for reference in table.metadata.refs.values()}
     retention = timedelta(days=job.settings.lakehouse.snapshot_retention_days)
     old = expirable(_snapshots(table), kept, job.now, retention)
     if old and not job.dry_run:
-        # By name only: Iceberg's own age limit would take snapshots that the ledger names.
+        # By name only: Iceberg's own age limit goes by its own clock.
         ids = ", ".join(str(int(snapshot)) for snapshot in old)
         _call(job, "expire_snapshots", identifier, f"older_than => {_NOTHING_BY_AGE}, snapshot_ids => array({ids})")
         job.reached(identifier, "expired")

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from ecommerce_platform.contracts import CDC_COLUMNS, Column, Contract, LogicalType
 from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, PhysicalKind
+from ecommerce_platform.landing.persons import Rows
 
 #: The decimals by which others are read; the first that holds all values of a form is taken.
 _DECIMALS = ((18, 4), (38, 18), (38, 10), (38, 4), (38, 2), (38, 28), (38, 0))
@@ -45,13 +46,15 @@ class Scan:
 @dataclass(frozen=True)
 class FileGroup:
     """Files that are decoded by one plan. `columns` are those that have one form in all scans, `differing` those of which each
-    scan has its own form; `root` is the table's folder, a slash at its end.
+    scan has its own form; `root` is the table's folder, a slash at its end. `forgotten` are rows about forgotten people,
+    which are read without what is personal.
     """
 
     columns: Form
     scans: tuple[Scan, ...]
     root: str
     differing: frozenset[str] = frozenset()
+    forgotten: Rows | None = None
 
     @property
     def uris(self) -> tuple[str, ...]:

@@ -80,18 +80,13 @@ def days_to_compact(days: Mapping[date, FileSizes], ledger: TableLedger, target:
 def expirable(
     snapshots: Iterable[SnapshotAge], named: Iterable[int], now: datetime, retention: timedelta
 ) -> tuple[int, ...]:
-    """Snapshots older than the retention that nothing names: no ledger, no branch, no load of Snowflake."""
+    """Snapshots older than the retention, but for those that are kept: the ends of branches."""
     kept = set(named)
     return tuple(
         snapshot.snapshot_id
         for snapshot in snapshots
         if snapshot.snapshot_id not in kept and snapshot.committed_at < now - retention
     )
-
-
-def named_by_ledger(ledger: TableLedger) -> set[int]:
-    """The snapshots that the ledger's days name."""
-    return {record.snapshot_id for record in ledger.published.values()}
 
 
 def contents_to_drop(

@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from ecommerce_platform.landing.files import LandingFile, LandingTable
@@ -22,6 +22,9 @@ EMPTIED = "!" * _DIGEST_CHARACTERS
 #: Version 1 had no generation.
 _CURSOR_VERSION = 2
 _READABLE_VERSIONS = (1, 2)
+
+#: Landing files by their paths, with their versions before and after.
+FileVersions = Mapping[str, tuple[str, str]]
 
 
 def _digest(lines: Iterable[str]) -> str:
@@ -100,6 +103,35 @@ class Cursor:
         digests = {**self.digests, **dict.fromkeys(days, EMPTIED)}
         forgotten = set(settled)
         return Cursor({day: digest for day, digest in digests.items() if day not in forgotten}, self.generation)
+
+
+def only_erased(
+    cursor: Cursor,
+    tables: Sequence[LandingTable],
+    days: Iterable[date],
+    rewritten: Sequence[Mapping[str, FileVersions]],
+) -> tuple[date, ...]:
+    """Of the days, those that look as at the cursor but for files that erasures have rewritten since: nothing has arrived there.
+
+    `rewritten` are the erasures in order: each maps tables to files (by path) and their versions before and after.
+    """
+    wanted, found = set(days), set[date]()
+    before = [
+        LandingTable(table.table, {day: table.days[day] for day in table.days if day in wanted}) for table in tables
+    ]
+    for erasure in reversed(rewritten):
+        before = [_undone(table, erasure.get(table.table, {})) for table in before]
+        digests = day_digests(before)
+        found |= {day for day in wanted if day in digests and cursor.digests.get(day) == digests[day]}
+    return tuple(sorted(found))
+
+
+def _undone(table: LandingTable, files: FileVersions) -> LandingTable:
+    def file_before(file: LandingFile) -> LandingFile:
+        versions = files.get(file.path)
+        return replace(file, version=versions[0]) if versions and versions[1] == file.version else file
+
+    return LandingTable(table.table, {day: tuple(map(file_before, of_day)) for day, of_day in table.days.items()})
 
 
 def emptied_days(cursor: Cursor, seen: Mapping[date, str], first: date, last: date) -> tuple[date, ...]:

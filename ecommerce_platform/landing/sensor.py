@@ -16,13 +16,16 @@ from ecommerce_platform.landing.changes import (
     EMPTIED,
     Cursor,
     DayRange,
+    FileVersions,
     changed_days,
     day_digests,
     emptied_days,
+    only_erased,
     ranges_of,
 )
 from ecommerce_platform.landing.emptied import PublishedEvents, emptied_warning, nothing_known, settled_days
 from ecommerce_platform.landing.files import LandingError, LandingTable, list_table
+from ecommerce_platform.landing.forgotten import rewritten_files
 from ecommerce_platform.partitions import last_partition
 from ecommerce_platform.settings import Profile, Settings
 from ecommerce_platform.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, unfinished_runs
@@ -77,7 +80,7 @@ def build_sensor(
         launched = (
             0 if context.cursor else context.instance.get_runs_count(dg.RunsFilter(tags={SENSOR_TAG: SENSOR_NAME}))
         )
-        tick = evaluate(settings, tables, context.cursor, published, launched)
+        tick = evaluate(settings, tables, context.cursor, published, launched, rewritten_files(settings))
         if tick.warning:
             context.log.warning(tick.warning)
         return tick.result
@@ -99,11 +102,13 @@ def evaluate(
     cursor_text: str | None,
     published: PublishedEvents = nothing_known,
     lost_generation: int = 0,
+    rewritten: Sequence[Mapping[str, FileVersions]] = (),
 ) -> Tick:
     """One tick: the runs to request for what is in the landing zone and was not there at the cursor.
 
-    Only the days of the requested runs move into the cursor; the others wait for the next tick. A day that has lost all of its
-    files is never requested: it is warned of at each tick until files are back, its events are withdrawn, or retention covers it.
+    Only the days of the requested runs move into the cursor; the others wait for the next tick. A day that only erasures
+    have changed (`rewritten`) is not requested. One that has lost all of its files is never requested either: it is warned of at
+    each tick until files are back, its events are withdrawn, or retention covers it.
     """
     seen = day_digests(tables)
     cursor = Cursor.from_text(cursor_text, lost_generation)
@@ -115,6 +120,8 @@ def evaluate(
     cursor = cursor.emptied(new, settled)
     warning = emptied_warning(settings, left)
     changed = changed_days(cursor, seen, settings.start_date, last)
+    erased = only_erased(cursor, tables, changed, rewritten) if rewritten else ()
+    changed = tuple(day for day in changed if day not in erased)
     if not changed:
         message = warning or f"no files changed among {len(seen)} days of {settings.landing_uri}"
         if not emptied:

@@ -1,6 +1,6 @@
 """Upkeep of the Iceberg tables as a job with a weekly schedule, and what the command line calls.
 
-What belongs here: asking Snowflake which snapshots its loads name, declaring the job, reporting. What does not: what is due and
+What belongs here: declaring the job, reporting. What does not: what is due and
 how it is done (lakehouse/upkeep.py, lakehouse/maintain.py).
 """
 
@@ -19,25 +19,16 @@ from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
-from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.connection import fetch_all
 from ecommerce_platform.warehouse.resource import WarehouseResource
 from ecommerce_platform.warehouse.schema import ensure_current
 from ecommerce_platform.warehouse.upkeep import clean_up
 
 if TYPE_CHECKING:
-    from snowflake.connector import SnowflakeConnection
+    pass
 
 LAKEHOUSE_UPKEEP = "lakehouse_upkeep"
 #: Early on Sunday, after the night's batch: the quietest hours of most shops.
 _CRON = "0 5 * * 0"
-
-
-def named_by_loads(connection: "SnowflakeConnection") -> frozenset[int]:
-    """The Iceberg snapshots that Snowflake's ledgers of loads name; an error rather than an empty answer when it is away."""
-    ensure_current(connection)
-    sql = f"select iceberg_snapshot_id from {ddl.LOAD_LEDGER} union select iceberg_snapshot_id from {ddl.SPARK_LOADS}"
-    return frozenset(int(snapshot) for (snapshot,) in fetch_all(connection, sql) if snapshot is not None)
 
 
 def upkeep_job(settings: Settings) -> dg.JobDefinition:
@@ -56,7 +47,7 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
     ) -> None:
         dry_run, run_id = bool(context.op_config["dry_run"]), context.run.run_id
         with warehouse.connection(run_id) as connection:
-            named = named_by_loads(connection)
+            ensure_current(connection)
             for line in clean_up(settings, connection, warehouse.opener(run_id), run_id, dry_run):
                 context.log.info(line)
         job = Upkeep(
@@ -64,7 +55,6 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
             lambda: spark.spark_session,
             context.run.run_id,
             datetime.now(UTC),
-            named,
             dry_run,
         )
         reports = maintain(job)

@@ -14,6 +14,7 @@ from ecommerce_platform.landing.changes import (
     data_version,
     day_digests,
     emptied_days,
+    only_erased,
     ranges_of,
 )
 from ecommerce_platform.landing.files import LandingFile, LandingTable
@@ -98,3 +99,27 @@ def test_a_run_key_names_the_days_and_what_they_held() -> None:
     assert days.run_key({day(1): "a"}) != days.run_key({day(1): "b"})
     assert days.run_key({day(1): "a"}, 1) != days.run_key({day(1): "a"}, 2)
     assert days.run_key({day(1): "a"}).startswith("2026-01-01...2026-01-02:")
+
+
+def landed(versions: dict[str, str]) -> list[LandingTable]:
+    day = date(2026, 1, 1)
+    files = tuple(LandingFile(f"date=2026-01-01/{name}", name, 1, version) for name, version in versions.items())
+    return [LandingTable("users", {day: files})]
+
+
+@pytest.mark.parametrize(
+    ("now", "erased"),
+    [
+        ({"a": "2", "b": "1"}, True),  # the erasure's own file
+        ({"a": "3", "b": "1"}, True),  # and a second erasure of it
+        ({"a": "2", "b": "1", "c": "1"}, False),  # another file has come
+        ({"a": "2", "b": "9"}, False),  # somebody changed another file
+        ({"a": "9", "b": "1"}, False),  # somebody changed that file since
+        ({"a": "2"}, False),  # a file has gone
+    ],
+)
+def test_a_day_that_only_erasures_have_changed_is_known_as_such(now: dict[str, str], erased: bool) -> None:
+    day = date(2026, 1, 1)
+    cursor = Cursor(day_digests(landed({"a": "1", "b": "1"})))
+    erasures = [{"users": {"date=2026-01-01/a": ("1", "2")}}, {"users": {"date=2026-01-01/a": ("2", "3")}}]
+    assert only_erased(cursor, landed(now), [day], erasures) == ((day,) if erased else ())

@@ -1,0 +1,267 @@
+"""Forgetting a person: the order of the steps, and what a killed one leaves for the next.
+
+What belongs here: the sequence. What does not: any step itself, and the command line.
+
+The list comes first, so that nothing that is ingested from here on brings the person back. Then landing, so that what the lake
+calls a day's content is that of the rewritten files; the lake, whose ledger the warehouse follows; the warehouse and its models;
+the speed layer; leftovers. Each step finds for itself what is left to do, so that a killed erasure is run again and goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import partial
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+from pyiceberg.typedef import Record
+
+from ecommerce_platform.erasure import lake, landing_files, leftovers, speed, warehouse
+from ecommerce_platform.erasure.errors import ErasureError
+from ecommerce_platform.erasure.plan import Holding, Plan, lake_changes, make_plan, subject_of
+from ecommerce_platform.erasure.subject import Subject
+from ecommerce_platform.lakehouse.ledger import (
+    DayRecord,
+    RefusedDay,
+    TableLedger,
+    published_properties,
+    read_ledger,
+    read_table_ledger,
+    refused_properties,
+)
+from ecommerce_platform.lakehouse.tables import event_identifier, open_catalog, quarantine_identifier
+from ecommerce_platform.landing.forgotten import (
+    Entry,
+    Forgotten,
+    find_entry,
+    installation_key,
+    key_check,
+    load_forgotten,
+    write_entry,
+)
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.warehouse.connection import connect
+
+_Contents = Mapping[str, Mapping[date, tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who is to be forgotten, why, and who asks. `reached` is told each step; with `alone` the person promises that nothing
+    else writes now, so that files which killed writes left can go at once.
+    """
+
+    settings: Settings
+    table: str
+    key: int
+    reason: str
+    by: str
+    run_id: str
+    alone: bool = False
+    say: Callable[[str], None] = lambda line: None
+    reached: Callable[[str], None] = lambda step: None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is left: nothing, or places that only their owner can change."""
+
+    left: tuple[Holding, ...]
+    landing_left: tuple[landing_files.LandingHolding, ...]
+
+    @property
+    def complete(self) -> bool:
+        return not self.left and not self.landing_left
+
+
+def plan(settings: Settings, table: str, key: int) -> Plan:
+    """What holds the person, where, and how much of it; changes nothing."""
+    with connect(settings) as connection:
+        return make_plan(settings, connection, subject_of(settings, table, key))
+
+
+def erase(request: Request, planned: Plan) -> Outcome:
+    """Forgets the person; run again, it goes on where it was killed. Raises ErasureError."""
+    settings, subject = request.settings, planned.subject
+    entry = _begin(request, subject)
+    request.reached("listed")
+    catalog = open_catalog(settings)
+    entry, refused = _landing(request, planned, entry)
+    contents = {
+        table: landing_files.renamed_contents(settings, subject.contracts[table], entry) for table in subject.rows
+    }
+    entry = _lake(request, catalog, subject, entry, contents, planned)
+    _warehouse(request, subject, entry, contents)
+    owner = _speed(request, subject)
+    _leftovers(request)
+    outcome = _proof(request, owner, refused)
+    if outcome.complete or not [item for item in outcome.left if not item.owner]:
+        write_entry(settings, replace(entry, done_at=_now(), doomed={}))
+        request.reached("done")
+    return outcome
+
+
+def _begin(request: Request, subject: Subject) -> Entry:
+    settings = request.settings
+    load_forgotten(settings)  # a list that cannot be opened is not added to
+    key = installation_key(settings, make=True)
+    opened = Forgotten(key)
+    person = opened.person(request.table, request.key)
+    owned = {
+        table: tuple(sorted(opened.owned(table, item) for item in keys))
+        for table, keys in subject.keys.items()
+        if table != request.table
+    }
+    known = find_entry(settings, person)
+    if known is None:
+        if not request.reason.strip():
+            raise ErasureError("a reason is needed: --reason says who asked, and when; do not name the person in it")
+        known = Entry(person, request.table, key_check(key), request.reason, request.by, _now())
+    merged = {
+        table: tuple(sorted({*known.owned.get(table, ()), *owned.get(table, ())})) for table in {*known.owned, *owned}
+    }
+    entry = replace(known, owned=merged, done_at="")
+    write_entry(settings, entry)
+    return entry
+
+
+def _landing(request: Request, planned: Plan, entry: Entry) -> tuple[Entry, tuple[landing_files.LandingHolding, ...]]:
+    refused: list[landing_files.LandingHolding] = []
+    for table in planned.subject.rows:
+        holdings = [item for item in planned.landing if item.table == table]
+        entry = landing_files.settled(request.settings, table, entry)
+        entry, left = landing_files.rewrite_files(
+            request.settings,
+            planned.subject.contracts[table],
+            planned.subject.change(table, strays=True),
+            holdings,
+            entry,
+            partial(write_entry, request.settings),
+            request.reached,
+        )
+        refused += left
+        write_entry(request.settings, entry)
+        request.say(f"landing: {table}: {sum(bool(item.rows) for item in holdings)} files rewritten")
+    request.reached("landing done")
+    return entry, tuple(refused)
+
+
+def _lake(
+    request: Request, catalog: Catalog, subject: Subject, entry: Entry, contents: _Contents, planned: Plan
+) -> Entry:
+    settings = request.settings
+    doomed: dict[str, tuple[str, ...]] = {name: tuple(files) for name, files in entry.doomed.items()}
+
+    def doom(identifier: str, files: tuple[str, ...]) -> None:
+        doomed[identifier] = tuple(sorted({*doomed.get(identifier, ()), *files}))
+        write_entry(settings, replace(entry, doomed=doomed))
+
+    for identifier, part in _parts(settings, catalog, subject, contents).items():
+        if lake.load_if_present(catalog, identifier) is None:
+            continue
+        files = lake.erase(catalog, part, doom, request.reached)
+        lake.remove_doomed(settings, catalog, identifier, doomed.get(identifier, ()))
+        request.reached(f"{identifier} removed")
+        if files:
+            request.say(f"lake: {identifier}: {files} data files written again, old snapshots dropped")
+    for identifier, strays in planned.strays.items() if request.alone else ():
+        table = catalog.load_table(identifier)
+        present = {file.address for file in lake.unnamed(settings, table)}
+        for file in (file for file in strays if file.address in present):
+            lake.remove(table, file)
+    request.reached("lake done")
+    return replace(entry, doomed=doomed)
+
+
+def _parts(settings: Settings, catalog: Catalog, subject: Subject, contents: _Contents) -> dict[str, lake.TableErasure]:
+    """What to do with each table, quarantine before events: rows whose keys cannot be read are told by the values of events."""
+    parts = {name: lake.TableErasure(name, change) for name, change in lake_changes(settings, catalog, subject).items()}
+    for table in subject.rows:
+        renamed = dict(contents.get(table, {}).values())
+        unfit, events = quarantine_identifier(settings, table), event_identifier(settings, table)
+        parts[unfit] = lake.TableErasure(
+            unfit,
+            subject.quarantine_change(table, renamed),
+            partition=lambda partition, names=renamed: Record(partition[0], names.get(partition[1], partition[1])),  # type: ignore[misc]
+            must_move=lambda partition, names=renamed: names.get(partition[1], partition[1]) != partition[1],  # type: ignore[misc]
+        )
+        parts[events] = lake.TableErasure(
+            events,
+            parts[events].change,
+            properties=partial(_ledger_properties, table, renamed),
+            must_commit=partial(_names_old_content, table, renamed),
+        )
+    return parts
+
+
+def _ledger_properties(table: str, renamed: Mapping[str, str], iceberg: Table, snapshot_id: int) -> dict[str, str]:
+    """The ledger with the names that contents have now, its days at the new snapshot."""
+    ledger = read_table_ledger(table, iceberg)
+    records = [
+        replace(item, snapshot_id=snapshot_id, content_id=renamed.get(item.content_id, item.content_id))
+        for item in ledger.published.values()
+    ]
+    refused = [
+        replace(item, content_id=renamed.get(item.content_id, item.content_id)) for item in ledger.refused.values()
+    ]
+    properties = published_properties(ledger, records) if records else {}
+    return properties | (refused_properties(refused) if refused else {})
+
+
+def _names_old_content(table: str, renamed: Mapping[str, str], iceberg: Table) -> bool:
+    ledger: TableLedger = read_table_ledger(table, iceberg)
+    days: tuple[DayRecord | RefusedDay, ...] = (*ledger.published.values(), *ledger.refused.values())
+    return any(renamed.get(item.content_id, item.content_id) != item.content_id for item in days)
+
+
+def _warehouse(request: Request, subject: Subject, entry: Entry, contents: _Contents) -> None:
+    records: dict[str, dict[date, DayRecord]] = {
+        table: dict(ledger.published) for table, ledger in read_ledger(request.settings, list(subject.rows)).items()
+    }
+    opener = partial(connect, request.settings, request.run_id)
+    batch = f"forget-{entry.person[:16]}"
+    warehouse.erase(
+        request.settings, opener, subject, contents, records, batch, request.run_id, request.say, request.reached
+    )
+    request.reached("warehouse done")
+
+
+def _speed(request: Request, subject: Subject) -> str:
+    if "orders" not in subject.rows:
+        return ""
+    leftovers.rewrite_sample(request.settings, subject.change("orders", strays=False))
+    owner = speed.erase(request.settings, subject.contracts["orders"], subject.rows["orders"])
+    request.reached("speed layer done")
+    return owner
+
+
+def _leftovers(request: Request) -> None:
+    with connect(request.settings, request.run_id) as connection:
+        leftovers.remove_all_staged(connection)
+    leftovers.remove_scratch(request.settings)
+    request.reached("leftovers done")
+    if request.settings.snowflake_is_embedded:
+        from ecommerce_platform.embedded.compaction import (
+            compact_snowflake,
+        )  # the stand-in is optional: not in production
+
+        compact_snowflake(request.settings.data_dir)
+    request.reached("stand-in compacted")
+
+
+def _proof(request: Request, owner: str, refused: tuple[landing_files.LandingHolding, ...]) -> Outcome:
+    """Asks every place again: what is found now was not erased."""
+    found = plan(request.settings, request.table, request.key)
+    left = [
+        replace(item, owner=owner) if item.place == "speed layer" and owner else item
+        for item in found.holdings
+        if item.place != "landing"
+    ]
+    landing = {item.file.path: item for item in (*found.landing, *refused)}
+    return Outcome(tuple(left), tuple(landing.values()))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,62 @@
+"""What is left of a person outside every table: staged files, scratch, and the sample shop's files.
+
+What belongs here: finding and removing it. What does not: rows of tables.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.warehouse.connection import execute, fetch_all
+from ecommerce_platform.warehouse.load_sql import list_stage, remove_staged
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+
+def staged(connection: SnowflakeConnection) -> dict[str, int]:
+    """Files on the load stage, by load. A load removes its own, so these are of killed ones, or of one at work."""
+    found: dict[str, int] = {}
+    for row in fetch_all(connection, list_stage()):
+        path = str(row[0]).split("/")[1]
+        found[path] = found.get(path, 0) + 1
+    return found
+
+
+def remove_all_staged(connection: SnowflakeConnection) -> int:
+    """Removes them; a load at work fails, and is tried again."""
+    loads = staged(connection)
+    for path in loads:
+        execute(connection, remove_staged(path))
+    return sum(loads.values())
+
+
+def sample_files(settings: Settings, change: Change) -> list[tuple[Path, int]]:
+    """Files of the sample shop's speed layer that hold the person, with their rows."""
+    found = [(path, count_rows(path, change)) for path in sorted(settings.realtime_dir.rglob("*.parquet"))]
+    return [(path, rows) for path, rows in found if rows]
+
+
+def rewrite_sample(settings: Settings, change: Change) -> None:
+    for path, _ in sample_files(settings, change):
+        draft = path.with_name(f".{path.name}.forget")
+        rewrite(path, draft, change)
+        draft.replace(path)
+
+
+def scratch_folders(settings: Settings) -> list[Path]:
+    """Folders with copies of the lake's files that killed loads left on this machine."""
+    if "://" in settings.scratch_uri:
+        return []
+    return sorted(path for path in (Path(settings.scratch_uri) / "warehouse").glob("load-*") if path.is_dir())
+
+
+def remove_scratch(settings: Settings) -> int:
+    folders = scratch_folders(settings)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(folders)

@@ -1,0 +1,163 @@
+"""Everything that is known of a person: found before the erasure as its plan, and after it as its proof.
+
+What belongs here: asking every place. What does not: changing any (erase.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyiceberg.catalog import Catalog
+
+from ecommerce_platform.contracts import Column, load_contracts
+from ecommerce_platform.erasure import lake, landing_files, leftovers, speed, warehouse
+from ecommerce_platform.erasure.parquet import Change, count_rows
+from ecommerce_platform.erasure.subject import Subject
+from ecommerce_platform.lakehouse.tables import event_identifier, open_catalog, quarantine_identifier
+from ecommerce_platform.landing.persons import Rows, distinct_keys, erased, personal_columns, still_personal, tables_of
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.metadata_files import tables_of as tables_in
+from ecommerce_platform.spark.warehouse_files import StoredFile
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+    from snowflake.connector import SnowflakeConnection
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A place that holds the person: how many rows in how many files; `owner` says why only its owner can change it."""
+
+    place: str
+    what: str
+    rows: int
+    files: int | None = None
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All places, and the landing files and stray files of the lake that they are about."""
+
+    subject: Subject
+    holdings: tuple[Holding, ...]
+    landing: tuple[landing_files.LandingHolding, ...] = ()
+    strays: dict[str, tuple[StoredFile, ...]] = field(default_factory=dict)
+
+
+def subject_of(settings: Settings, table: str, key: int) -> Subject:
+    """The person with the keys and values that the lake knows."""
+    contracts = load_contracts()
+    catalog = open_catalog(settings)
+    keys: dict[str, frozenset[int]] = {table: frozenset({key})}
+    values: dict[str, dict[str, frozenset[str]]] = {}
+    for name in tables_of(contracts, table):
+        iceberg = lake.load_if_present(catalog, event_identifier(settings, name))
+        if iceberg is None:
+            continue
+        subject = Subject(contracts, table, key, keys)
+        if name == table:
+            rows = Rows(contracts[name].key, frozenset({key}))
+        else:
+            leading = tables_of(contracts, table)[name]
+            rows = Rows(
+                contracts[name].key, references={c: keys.get(target, frozenset()) for c, target in leading.items()}
+            )
+        personal = [column.name for column in personal_columns(subject.contracts[name])]
+        own: set[int] = set()
+        texts: dict[str, set[str]] = {column: set() for column in personal}
+        for some in lake.read_columns(iceberg, (*rows.columns, *personal)):
+            about = some.filter(rows.mask(some))
+            own |= distinct_keys(about.column(contracts[name].key))
+            for column in set(personal) & set(about.column_names):
+                texts[column] |= {str(item) for item in about.column(column).unique().to_pylist() if item is not None}
+        keys[name] = keys.get(name, frozenset()) | own
+        values[name] = {column: frozenset(found - {""}) for column, found in texts.items() if found - {""}}
+    return Subject(contracts, table, key, keys, values)
+
+
+def make_plan(settings: Settings, connection: SnowflakeConnection, subject: Subject) -> Plan:
+    """Asks every place; reads key columns and personal columns, and changes nothing."""
+    catalog = open_catalog(settings)
+    holdings: list[Holding] = []
+    landed: list[landing_files.LandingHolding] = []
+    strays: dict[str, tuple[StoredFile, ...]] = {}
+    for table in subject.rows:
+        found = landing_files.find(settings, table, subject.change(table, strays=True))
+        landed += found
+        if rows := sum(item.rows for item in found):
+            holdings.append(Holding("landing", table, rows, sum(item.rows > 0 for item in found)))
+        holdings += [
+            Holding("landing", f"{table}/{item.file.path}", 0, 1, item.problem) for item in found if item.problem
+        ]
+    for identifier, change in lake_changes(settings, catalog, subject).items():
+        iceberg = lake.load_if_present(catalog, identifier)
+        if iceberg is None:
+            continue
+        held = lake.held(iceberg, change)
+        if held.rows:
+            holdings.append(Holding("lake", identifier, held.rows, held.files))
+        lost = _holding_strays(settings, iceberg, change)
+        if lost:
+            strays[identifier] = tuple(lost)
+            holdings.append(Holding("lake", f"{identifier}, files that no snapshot names", 0, len(lost)))
+    holdings += [Holding("warehouse", item.table, item.rows) for item in warehouse.find(settings, connection, subject)]
+    if staged := sum(leftovers.staged(connection).values()):
+        holdings.append(Holding("warehouse", "files on the load stage", 0, staged))
+    if folders := leftovers.scratch_folders(settings):
+        holdings.append(Holding("scratch", "copies of the lake's files", 0, len(folders)))
+    if "orders" in subject.rows:
+        sample = leftovers.sample_files(settings, subject.change("orders", strays=False))
+        if sample:
+            holdings.append(Holding("sample shop", "realtime", sum(rows for _, rows in sample), len(sample)))
+    if "orders" in subject.rows and (rows := speed.find(settings, subject.contracts["orders"], subject.rows["orders"])):
+        holdings.append(Holding("speed layer", settings.clickhouse.orders_table, rows))
+    return Plan(subject, tuple(holdings), tuple(landed), strays)
+
+
+def lake_changes(settings: Settings, catalog: Catalog, subject: Subject) -> dict[str, Change]:
+    """The lake's tables that may hold the person, and what changes in each."""
+    changes: dict[str, Change] = {}
+    for table in subject.rows:
+        changes[quarantine_identifier(settings, table)] = subject.quarantine_change(table)
+        changes[event_identifier(settings, table)] = subject.change(table, strays=False)
+    contract, rows = subject.contracts[subject.table], subject.rows.get(subject.table)
+    if rows is not None:
+        for identifier in sorted(tables_in(catalog, settings.lakehouse.analytics_namespace)):
+            names = {field.name for field in catalog.load_table(identifier).schema().fields}
+            shared = [column for column in personal_columns(contract) if column.name in names]
+            if shared and contract.key in names:
+                changes[identifier] = _computed_change(Rows(contract.key, rows.keys), shared)
+    return changes
+
+
+def _computed_change(rows: Rows, columns: Sequence[Column]) -> Change:
+    """Of a table that Spark computes for each person: the columns that it takes over."""
+    nullable = [replace(column, required=False) for column in columns]
+
+    def count(some: pa.Table) -> int:
+        return pc.sum(still_personal(some, rows.mask(some), nullable)).as_py() or 0
+
+    names = (*rows.columns, *(column.name for column in columns))
+    return Change(count, lambda some: erased(some, rows.mask(some), nullable), names)
+
+
+def _holding_strays(settings: Settings, table: Table, change: Change) -> list[StoredFile]:
+    """Files that no snapshot names and that hold the person, or that tell of files that do (manifests)."""
+    found = []
+    for file in lake.unnamed(settings, table):
+        if file.name.endswith(".avro"):
+            found.append(file)
+            continue
+        try:
+            with table.io.new_input(file.address).open() as source:
+                holds = count_rows(source, change) > 0
+        except (pa.ArrowException, OSError, ValueError, KeyError):
+            holds = True  # half written, as a killed write leaves it: nobody can say what it holds
+        if holds:
+            found.append(file)
+    return found
