@@ -52,11 +52,10 @@ def write_sample(
             f"sample shop: ECOMMERCE_PROFILE is production, and {settings.landing_uri} its landing zone; invented events have no "
             "place there: use the profile local"
         )
-<<<<<<< HEAD
     with live_progress("files") as reached:
         report = generate_sample(
             settings.landing_uri,
-            realtime_dir(settings),
+            settings.realtime_dir,
             seed=seed,
             start=settings.start_date,
             days=days,
@@ -67,20 +66,6 @@ def write_sample(
             s3=settings.s3,
             progress=reached,
         )
-=======
-    report = generate_sample(
-        settings.landing_uri,
-        settings.realtime_dir,
-        seed=seed,
-        start=settings.start_date,
-        days=days,
-        orders_per_day=orders_per_day,
-        faults=faults,
-        overwrite=overwrite,
-        s3=settings.s3,
-        progress=progress_bar(),
-    )
->>>>>>> 59801b7 (Forget a person everywhere, and prove it)
     say(f"  {report.total_rows} change events in {report.files} files" + (", already there" if report.kept else ""))
     dirt = {kind: sum(tables.values()) for kind, tables in report.dirt.items()}
     say("  with " + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in dirt.items() if count))

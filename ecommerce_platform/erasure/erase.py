@@ -85,14 +85,7 @@ def plan(settings: Settings, table: str, key: int) -> Plan:
 def erase(request: Request, planned: Plan) -> Outcome:
     """Forgets the person; run again, it goes on where it was killed. Raises ErasureError."""
     settings, subject = request.settings, planned.subject
-    entry = _begin(request, subject)
-    request.reached("listed")
-    catalog = open_catalog(settings)
-    entry, refused = _landing(request, planned, entry)
-    contents = {
-        table: landing_files.renamed_contents(settings, subject.contracts[table], entry) for table in subject.rows
-    }
-    entry = _lake(request, catalog, subject, entry, contents, planned)
+    entry, refused, contents = erase_files(request, planned)
     _warehouse(request, subject, entry, contents)
     owner = _speed(request, subject)
     _leftovers(request)
@@ -101,6 +94,20 @@ def erase(request: Request, planned: Plan) -> Outcome:
         write_entry(settings, replace(entry, done_at=_now(), doomed={}))
         request.reached("done")
     return outcome
+
+
+def erase_files(request: Request, planned: Plan) -> tuple[Entry, tuple[landing_files.LandingHolding, ...], _Contents]:
+    """The list, landing and the lake. Returns the person's entry, files that their owner has to write, and of the days whose
+    files were rewritten the names of their content before and after.
+    """
+    settings, subject = request.settings, planned.subject
+    entry = _begin(request, subject)
+    request.reached("listed")
+    entry, refused = _landing(request, planned, entry)
+    contents = {
+        table: landing_files.renamed_contents(settings, subject.contracts[table], entry) for table in subject.rows
+    }
+    return _lake(request, open_catalog(settings), subject, entry, contents, planned), refused, contents
 
 
 def _begin(request: Request, subject: Subject) -> Entry:

@@ -82,6 +82,12 @@ def subject_of(settings: Settings, table: str, key: int) -> Subject:
 
 def make_plan(settings: Settings, connection: SnowflakeConnection, subject: Subject) -> Plan:
     """Asks every place; reads key columns and personal columns, and changes nothing."""
+    found = plan_files(settings, subject)
+    return replace(found, holdings=(*found.holdings, *_served(settings, connection, subject)))
+
+
+def plan_files(settings: Settings, subject: Subject) -> Plan:
+    """What landing and the lake hold."""
     catalog = open_catalog(settings)
     holdings: list[Holding] = []
     landed: list[landing_files.LandingHolding] = []
@@ -105,7 +111,12 @@ def make_plan(settings: Settings, connection: SnowflakeConnection, subject: Subj
         if lost:
             strays[identifier] = tuple(lost)
             holdings.append(Holding("lake", f"{identifier}, files that no snapshot names", 0, len(lost)))
-    holdings += [Holding("warehouse", item.table, item.rows) for item in warehouse.find(settings, connection, subject)]
+    return Plan(subject, tuple(holdings), tuple(landed), strays)
+
+
+def _served(settings: Settings, connection: SnowflakeConnection, subject: Subject) -> list[Holding]:
+    """What the warehouse, the speed layer and scratch hold."""
+    holdings = [Holding("warehouse", item.table, item.rows) for item in warehouse.find(settings, connection, subject)]
     if staged := sum(leftovers.staged(connection).values()):
         holdings.append(Holding("warehouse", "files on the load stage", 0, staged))
     if folders := leftovers.scratch_folders(settings):
@@ -116,7 +127,7 @@ def make_plan(settings: Settings, connection: SnowflakeConnection, subject: Subj
             holdings.append(Holding("sample shop", "realtime", sum(rows for _, rows in sample), len(sample)))
     if "orders" in subject.rows and (rows := speed.find(settings, subject.contracts["orders"], subject.rows["orders"])):
         holdings.append(Holding("speed layer", settings.clickhouse.orders_table, rows))
-    return Plan(subject, tuple(holdings), tuple(landed), strays)
+    return holdings
 
 
 def lake_changes(settings: Settings, catalog: Catalog, subject: Subject) -> dict[str, Change]:

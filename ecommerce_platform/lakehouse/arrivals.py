@@ -126,10 +126,10 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
     found: dict[date, DayArrival] = {}
     refused: dict[date, RefusedArrival] = {}
     source = _filesystem(settings)
-    look = Look(settings.lakehouse.unknown_columns, contract, load_forgotten(settings))
+    mode, people = settings.lakehouse.unknown_columns, load_forgotten(settings)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="footers") as pool:
         pending = {
-            day: [pool.submit(_read, source, look, file) for file in files]
+            day: [pool.submit(_read, source, mode, contract, file, people) for file in files]
             for day, files in list_landing(settings, contract.table, days).items()
         }
         for day, futures in pending.items():
@@ -177,18 +177,10 @@ def _filesystem(settings: Settings) -> pafs.FileSystem:
     return arrow_s3(settings.s3)
 
 
-@dataclass(frozen=True)
-class Look:
-    """By what a file is looked at: the setting for unknown columns, the table's contract, who is forgotten."""
-
-    unknown_columns: str
-    contract: Contract
-    forgotten: Forgotten
-
-
-def _read(source: pafs.FileSystem, look: Look, file: LandingFile) -> ArrivedFile | str:
-    """The file, or why its day is refused, naming file, table, column, found and expected."""
-    contract, mode = look.contract, look.unknown_columns
+def _read(
+    source: pafs.FileSystem, mode: str, contract: Contract, file: LandingFile, people: Forgotten | None = None
+) -> ArrivedFile | str:
+    """The file, or why its day is refused, naming file, table, column, found and expected. `people` are to be forgotten."""
     forgotten: Rows | None = None
     where = f"{contract.table}/{file.path}"
     try:
@@ -203,7 +195,7 @@ def _read(source: pafs.FileSystem, look: Look, file: LandingFile) -> ArrivedFile
             if footer.rows and not problem:
                 footer = with_epoch_units(contract, footer, stream)
                 require_plain_times(contract, footer, stream)
-                forgotten = _forgotten_rows(look, stream)
+                forgotten = _forgotten_rows(people, contract, stream) if people else None
     except UnreadableFileError as error:
         return f"{where}: {error}; expected {error.expected}, then materialize the day again"
     except OSError as error:
@@ -223,10 +215,10 @@ def _read(source: pafs.FileSystem, look: Look, file: LandingFile) -> ArrivedFile
     return ArrivedFile(file.path, file.uri, size, file.version, digest, footer, forgotten)
 
 
-def _forgotten_rows(look: Look, stream: pa.NativeFile) -> Rows | None:
+def _forgotten_rows(people: Forgotten, contract: Contract, stream: pa.NativeFile) -> Rows | None:
     """The file's rows about forgotten people: known by its key columns alone, which are read only where somebody is forgotten."""
-    contracts = {**load_contracts(), look.contract.table: look.contract}
-    columns = look.forgotten.columns(contracts, look.contract.table) if look.forgotten else ()
+    contracts = {**load_contracts(), contract.table: contract}
+    columns = people.columns(contracts, contract.table)
     if not columns:
         return None
     stream.seek(0)
@@ -237,7 +229,7 @@ def _forgotten_rows(look: Look, stream: pa.NativeFile) -> Rows | None:
         rows = file.read_row_group(group, columns=present)
         for name in present:
             keys[name] |= distinct_keys(rows.column(name))
-    return look.forgotten.rows(contracts, look.contract.table, keys) or None
+    return people.rows(contracts, contract.table, keys) or None
 
 
 def _unforeseen(where: str, error: Exception) -> str:

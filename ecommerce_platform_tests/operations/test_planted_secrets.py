@@ -137,7 +137,7 @@ def s3() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def used(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """The installation after it has done all that it can do, well and badly."""
-    from ecommerce_platform.demo import load_speed_layer, realtime_dir, write_sample
+    from ecommerce_platform.demo import load_speed_layer, write_sample
 
     folder = tmp_path_factory.mktemp("planted")
     local = load_settings(data_dir=folder / "data")
@@ -147,7 +147,7 @@ def used(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installa
     write_sample(local, days=2, orders_per_day=10, seed=3, faults=True, overwrite=True, say=lambda _: None)
     for path in Path(local.landing_uri).rglob("*.parquet"):
         s3.upload_file(str(path), BUCKET, f"landing/{path.relative_to(local.landing_uri)}")
-    load_speed_layer(local, realtime_dir(local))
+    load_speed_layer(local, local.realtime_dir)
     try:
         found = Installation(folder, s3.meta.endpoint_url)
         do_everything(found)

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import SOURCE_TABLES
-from ecommerce_platform.demo import load_speed_layer, realtime_dir, write_sample
+from ecommerce_platform.demo import load_speed_layer, write_sample
 from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.operations import jobs
 from ecommerce_platform.reconciliation.clickhouse import connect as connect_clickhouse
@@ -93,7 +93,7 @@ class Watched:
         client = connect_clickhouse(self.settings)
         client.command(f"truncate table {self.settings.clickhouse.orders_table}")
         client.close()
-        load_speed_layer(self.settings, realtime_dir(self.settings))
+        load_speed_layer(self.settings, self.settings.realtime_dir)
 
     def rows_that_are_no_events(self, number: int, rows: int) -> None:
         """So many rows without a key among a day's products."""
@@ -193,7 +193,7 @@ def watched(folder: Path) -> Iterator[Watched]:
     with instance_of(home) as instance:
         found = Watched(settings, home, instance, free_port(), free_port())
         try:
-            load_speed_layer(settings, realtime_dir(settings))
+            load_speed_layer(settings, settings.realtime_dir)
             found.land(1)
             found.land(2)
             found.run(1, 2)
