@@ -22,7 +22,10 @@ help:  ## This list
 
 .PHONY: setup
 setup:  ## Virtual environment with pinned packages and jars (done once, by the others too)
-	@scripts/setup.sh
+	@scripts/setup.sh $(JARS)
+
+# The jars for S3 come with the first settings that need them.
+demo dev: JARS := core
 
 .PHONY: demo
 demo: setup  ## The whole batch layer on 14 days of a sample shop, on this machine

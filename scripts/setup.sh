@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv with the pinned packages and fetches the pinned jars; does nothing when all are there. Used by `make setup`.
+# Makes .venv with the pinned packages and fetches the pinned jars (`core`: without those for S3); does nothing when all are there.
+# Used by `make setup`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -51,4 +52,4 @@ if [ ! -e "$stamp" ]; then
   rm -f .venv/.setup-*
   touch "$stamp"
 fi
-.venv/bin/python -m ecommerce_platform.spark.jars
+.venv/bin/python -m ecommerce_platform.spark.jars "$@"

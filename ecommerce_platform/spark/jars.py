@@ -15,8 +15,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ecommerce_platform.settings import SettingsError, SparkSettings, load_settings
@@ -112,10 +114,9 @@ def ensure_jars(
     if not all(is_verified(jars_dir, jar) for jar in wanted):
         jars_dir.mkdir(parents=True, exist_ok=True)
         with _only_one_process(jars_dir):
+            _fetch_missing(jars_dir, [jar for jar in wanted if not (jars_dir / jar.file_name).exists()])
             for jar in wanted:
                 if not is_verified(jars_dir, jar):
-                    if not (jars_dir / jar.file_name).exists():
-                        fetch(jars_dir, jar)
                     verify(jars_dir, jar)
     return tuple(jars_dir / jar.file_name for jar in wanted)
 
@@ -148,6 +149,16 @@ def verify(jars_dir: Path, jar: Jar) -> None:
     _stamp_path(path).write_text(json.dumps(_stamp(path, jar)))
 
 
+def _fetch_missing(jars_dir: Path, missing: list[Jar]) -> None:
+    """Downloads these jars beside each other, and says how much that is. Raises JarError for the first that cannot be had."""
+    if not missing:
+        return
+    names = ", ".join(f"{jar.artifact} {jar.megabytes} MB" for jar in missing)
+    print(f"setup: fetching {sum(jar.megabytes for jar in missing)} MB of jars ({names})", file=sys.stderr, flush=True)
+    with ThreadPoolExecutor(len(missing)) as pool:
+        list(pool.map(partial(fetch, jars_dir), missing))
+
+
 #: How long one jar may take in all; the largest has 500 MB.
 FETCH_SECONDS = 1800
 
@@ -158,12 +169,12 @@ def fetch(jars_dir: Path, jar: Jar) -> None:
         str(require_java().executable),
         "-jar",
         str(_ivy_jar()),
-        *("-cache", str(jars_dir / "ivy-cache")),
+        # Of its own: Ivy does not lock its cache, and jars are fetched beside each other.
+        *("-cache", str(jars_dir / "ivy-cache" / jar.artifact)),
         *("-dependency", jar.organisation, jar.artifact, jar.revision),
         *("-notransitive", "-confs", "default", "-types", "jar"),
         *("-retrieve", str(jars_dir / "[artifact]-[revision].[ext]")),
     ]
-    print(f"setup: fetching {jar.file_name}, {jar.megabytes} MB", file=sys.stderr, flush=True)
     try:
         answer = subprocess.run(  # noqa: S603 - pinned names only
             command, capture_output=True, text=True, check=False, timeout=FETCH_SECONDS
@@ -209,9 +220,9 @@ def _only_one_process(jars_dir: Path) -> Iterator[None]:
 
 
 def main() -> int:
-    """`python -m ecommerce_platform.spark.jars`: what `make setup` calls."""
+    """`python -m ecommerce_platform.spark.jars [core]`: what `make setup` calls; with `core`, without the jars for S3."""
     try:
-        ensure_jars(default_jars_dir(load_settings().spark))
+        ensure_jars(default_jars_dir(load_settings().spark), frozenset(sys.argv[1:]) or ALL_GROUPS)
     except (JarError, JavaError, SettingsError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ecommerce_platform.operations.web.door import refusal
-from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform.settings import PROJECT_DIR, load_settings
 from ecommerce_platform_tests.operations.prometheus import free_port, wait_until
 
 QUERY = json.dumps({"query": "{ version }"}).encode()
@@ -152,6 +152,20 @@ def test_a_web_socket_of_another_site_does_not_open(server: int, origin: str, st
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         first = connection.recv(4096).split(b"\r\n")[0].decode()
     assert f" {status} " in f"{first} ", first
+
+
+def test_make_dev_without_data_says_how_to_get_some(tmp_path: Path) -> None:
+    from ecommerce_platform.operations.web.dev import nothing_to_see
+
+    empty = load_settings(data_dir=tmp_path)
+    assert f"{tmp_path / 'landing'} has no files. `make demo`" in nothing_to_see(empty)
+    assert "ECOMMERCE_LANDING_URI" in nothing_to_see(empty)
+    (tmp_path / "landing" / "orders").mkdir(parents=True)
+    assert nothing_to_see(empty)
+    (tmp_path / "landing" / "orders" / "part.parquet").write_bytes(b"")
+    assert nothing_to_see(empty) == ""
+    s3 = {"access_key_id": "id", "secret_access_key": "key"}
+    assert nothing_to_see(load_settings(data_dir=tmp_path, landing_uri="s3://shop/landing", s3=s3)) == ""
 
 
 def test_make_dev_starts_the_guarded_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
+from ecommerce_platform.spark import jars
 from ecommerce_platform.spark.jars import (
     ALL_GROUPS,
     CORE,
@@ -58,6 +60,33 @@ def test_only_the_jars_of_the_wanted_groups_are_asked_for(tmp_path: Path) -> Non
     (tmp_path / "small-1.0.jar").write_bytes(CONTENT)
     other = Jar("org.example", "other", "1.0", "0" * 64, 1, group="s3")
     assert ensure_jars(tmp_path, frozenset({CORE}), (SMALL, other)) == (tmp_path / "small-1.0.jar",)
+
+
+def test_missing_jars_are_fetched_beside_each_other_and_their_sizes_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = Jar("org.example", "other", "1.0", SMALL.sha256, 2)
+    both = threading.Barrier(2, timeout=30)
+
+    def fetched(folder: Path, jar: Jar) -> None:
+        both.wait()  # a download after the other would wait here for ever
+        (folder / jar.file_name).write_bytes(CONTENT)
+
+    monkeypatch.setattr(jars, "fetch", fetched)
+    ensure_jars(tmp_path, pinned=(SMALL, other))
+    ensure_jars(tmp_path, pinned=(SMALL, other))
+    assert capfd.readouterr().err == "setup: fetching 3 MB of jars (small 1 MB, other 2 MB)\n"
+
+
+def test_a_jar_that_cannot_be_had_is_named_though_others_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetched(folder: Path, jar: Jar) -> None:
+        if jar is not SMALL:
+            raise JarError(f"{jar.coordinates} could not be fetched")
+        (folder / jar.file_name).write_bytes(CONTENT)
+
+    monkeypatch.setattr(jars, "fetch", fetched)
+    with pytest.raises(JarError, match=r"org\.example:other:1\.0 could not be fetched"):
+        ensure_jars(tmp_path, pinned=(SMALL, Jar("org.example", "other", "1.0", SMALL.sha256, 2)))
 
 
 def test_every_pinned_jar_has_a_checksum_and_a_known_group() -> None:
