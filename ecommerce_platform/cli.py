@@ -15,6 +15,7 @@ from ecommerce_platform.commands.compare import compare
 from ecommerce_platform.commands.forget import forget
 from ecommerce_platform.commands.front import Front, options
 from ecommerce_platform.commands.ingest import ingest
+from ecommerce_platform.commands.init import init
 from ecommerce_platform.commands.lakehouse import contract_app, lakehouse_app, quarantine_app
 from ecommerce_platform.commands.operations import backfill_app, doctor, metrics
 from ecommerce_platform.commands.output import say, settings_or_exit
@@ -49,6 +50,7 @@ app.add_typer(spark_app, name="spark")
 app.add_typer(backfill_app, name="backfill")
 app.command(epilog="Example: `ecommerce-platform ingest --date 2026-01-01 --rows-per-part 5000000`")(ingest)
 app.command(epilog="Example: `ecommerce-platform compare orders.yaml --format json`")(compare)
+app.command("init", epilog="Example: `ecommerce-platform init my-platform`")(init)
 app.command(epilog="Example: `ecommerce-platform upkeep --dry-run`")(upkeep)
 app.command(epilog='Example: `ecommerce-platform forget user 123 --reason "asked by letter of 2026-02-03"`')(forget)
 app.command(epilog="Example: `ecommerce-platform metrics --port 9187`")(metrics)

@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ecommerce_platform.settings_rules import problems_of_places, problems_of_production, verified
 from ecommerce_platform.settings_sections import (
     PROJECT_DIR,
+    SHIPPED_DBT_PROJECT,
     BusinessSettings,
     ClickHouseSettings,
     DbtSettings,
@@ -42,6 +43,7 @@ from ecommerce_platform.spark_settings import SparkSettings
 
 __all__ = [
     "PROJECT_DIR",
+    "SHIPPED_DBT_PROJECT",
     "BusinessSettings",
     "ClickHouseSettings",
     "DbtSettings",

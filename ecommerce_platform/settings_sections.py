@@ -12,7 +12,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-PROJECT_DIR = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+_PACKAGED = _PACKAGE / "dbt_project"
+#: The checkout, or the image's folder; of an installed package, the folder in which one works.
+PROJECT_DIR = Path.cwd() if _PACKAGED.is_dir() else _PACKAGE.parent
+#: The dbt project that the platform comes with: a package holds it (setup.py).
+SHIPPED_DBT_PROJECT = _PACKAGED if _PACKAGED.is_dir() else PROJECT_DIR / "dbt_project"
 
 #: Names that become part of SQL. They are refused here, by the variable's name, before any statement is made of them.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*$")]
@@ -171,10 +176,11 @@ class ClickHouseSettings(Section):
 class DbtSettings(Section):
     """The dbt project and how it runs."""
 
-    project_dir: Path = PROJECT_DIR / "dbt_project"
+    project_dir: Path = SHIPPED_DBT_PROJECT
     """Folder with `dbt_project.yml`."""
     target_path: Path | None = None
-    """Where dbt writes its manifest; `target` in the project when empty."""
+    """Where dbt writes its manifest; when empty, `target` in the project, or `dbt` in the data directory for the project of an
+    installed package."""
     threads: int = 4
     """Models that are built at the same time."""
     wait_for_build_seconds: float = Field(1800, ge=0)

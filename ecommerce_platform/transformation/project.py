@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.metrics import dbt_vars
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import PROJECT_DIR, SHIPPED_DBT_PROJECT, Settings
 from ecommerce_platform.transformation.profile import environment
 from ecommerce_platform.transformation.properties import effective_properties
 from ecommerce_platform.transformation.sources import refresh_sources
@@ -45,7 +45,11 @@ class DbtProjectError(RuntimeError):
 
 def target_path(settings: Settings) -> Path:
     """Where dbt's artefacts of this project lie."""
-    return settings.dbt.target_path or settings.dbt.project_dir / "target"
+    if settings.dbt.target_path:
+        return settings.dbt.target_path
+    # An installed package is not written to.
+    packaged = settings.dbt.project_dir == SHIPPED_DBT_PROJECT and PROJECT_DIR not in SHIPPED_DBT_PROJECT.parents
+    return settings.data_dir / "dbt" if packaged else settings.dbt.project_dir / "target"
 
 
 def project_vars(settings: Settings) -> dict[str, object]:

@@ -26,8 +26,8 @@ from ecommerce_platform_tests.front.refusing_snowflake import refusing_snowflake
 
 #: Lines on stderr: the paragraph, and what a command has to say on its way.
 MOST_LINES = 12
-#: These run on: a server, and all of the platform on a sample. `test_the_demo…` and the exporter's own tests have them.
-RUN_ON = {"metrics", "demo"}
+#: A server, all of the platform on a sample, and a command that reads neither settings nor data: they have tests of their own.
+RUN_ON = {"metrics", "demo", "init"}
 #: Large examples made small.
 SMALL = {"sample": "sample --days 1 --orders-per-day 5", "doctor": "doctor", "compare": "compare {folder}/compare.yaml"}
 COMPARISON = """
