@@ -23,7 +23,7 @@ from ecommerce_platform.lakehouse.decode import DECODER_VERSION
 from ecommerce_platform.lakehouse.epochs import with_epoch_units
 from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.lakehouse.evolution import extra_columns, unknown_problem
-from ecommerce_platform.lakehouse.physical import Footer, UnreadableFileError, read_footer
+from ecommerce_platform.lakehouse.physical import Footer, UnreadableFileError, read_footer, require_file
 from ecommerce_platform.lakehouse.plans import FileGroup, Form, event_columns, plan, relevant_columns
 from ecommerce_platform.lakehouse.schemas import schema_problem, storage_problem, unknown_columns
 from ecommerce_platform.landing.files import LandingError, LandingFile, list_table
@@ -184,6 +184,8 @@ def _read(
     forgotten: Rows | None = None
     where = f"{contract.table}/{file.path}"
     try:
+        if not is_s3(file.uri):
+            require_file(file.uri)
         with source.open_input_file(file.uri.removeprefix("s3://")) as stream:
             footer = read_footer(stream)
             stream.seek(0)

@@ -1,9 +1,12 @@
 """What a file is by its first bytes: Parquet, or what it is instead.
 
-What belongs here: the marks of file formats. What does not: reading footers (physical.py).
+What belongs here: the marks of file formats, and what has no content to look at. What does not: reading footers (physical.py).
 """
 
 from __future__ import annotations
+
+import stat
+from pathlib import Path
 
 PARQUET = b"PAR1"
 #: As many bytes as are looked at.
@@ -45,3 +48,14 @@ def not_parquet(head: bytes) -> str | None:
     if text.startswith("<"):
         return "XML or HTML"
     return "comma-separated text" if "," in first_line else "text"
+
+
+def special_file(path: str) -> str | None:
+    """What a path on a disk is when it is neither file nor folder: to open a pipe is to wait for a writer, maybe for ever."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):  # opening it says why
+        return None
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return None
+    return "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import EpochUnit
-from ecommerce_platform.lakehouse.magic import HEAD_BYTES, not_parquet
+from ecommerce_platform.lakehouse.magic import HEAD_BYTES, PARQUET, not_parquet, special_file
 from ecommerce_platform.object_store import storage_is_away
 
 _DECIMAL = re.compile(r"Decimal\(precision=(\d+), scale=(-?\d+)\)")
@@ -155,6 +155,11 @@ def read_footer(file: pa.NativeFile) -> Footer:
         if isinstance(error, OSError) and storage_is_away(error):
             raise
         raise UnreadableFileError(f"its footer cannot be read: {str(error).splitlines()[0]}") from error
+    if _holds_two_files(file, metadata):
+        raise UnreadableFileError(
+            "it holds more than one Parquet file, one behind the other, of which a reader sees the last footer alone",
+            "one Parquet file: deliver each as a file of its own",
+        )
     columns: list[PhysicalColumn] = []
     for index in range(metadata.num_columns):
         column = metadata.schema.column(index)
@@ -167,6 +172,32 @@ def read_footer(file: pa.NativeFile) -> Footer:
             columns.append(_column(column))
     marks = {key: value for key, value in (metadata.metadata or {}).items() if key.startswith(_SPARK_MARK)}
     return Footer(tuple(columns), metadata.num_rows, _obstacles(metadata), marks)
+
+
+def require_file(path: str) -> None:
+    """Raises UnreadableFileError for a path on a disk that is a pipe, a socket or a device, which nobody should open."""
+    if kind := special_file(path):
+        raise UnreadableFileError(f"it is {kind}", "a Parquet file: take it out of the day's folder")
+
+
+def _holds_two_files(file: pa.NativeFile, metadata: pq.FileMetaData) -> bool:
+    """Whether the data that the footer knows ends before another file does, as `cat a.parquet b.parquet` writes them.
+
+    The footer of the last file counts from the beginning of the first, so it would read the first one's pages as its own.
+    """
+    chunks = (
+        group.column(index)
+        for group in map(metadata.row_group, range(metadata.num_row_groups))
+        for index in range(group.num_columns)
+    )
+    end = max((_start(chunk) + chunk.total_compressed_size for chunk in chunks), default=len(PARQUET))
+    behind = file.size() - len(PARQUET) - 4 - metadata.serialized_size - end
+    # The file before is at least as long as what is known of the last one; a page index or a Bloom filter seldom is.
+    return behind >= end and PARQUET * 2 in file.read_at(behind, end)
+
+
+def _start(chunk: pq.ColumnChunkMetaData) -> int:
+    return int(min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset)), default=0))
 
 
 @contextmanager

@@ -159,7 +159,7 @@ def _top_level(landing_uri: str, below: str, s3: S3Settings) -> tuple[list[str],
     if not base.is_dir():
         return [], []
     with os.scandir(base) as entries:
-        names = [(entry.name, entry.is_dir()) for entry in entries]
+        names = [(entry.name, _is_folder(entry)) for entry in entries]
     return [name for name, is_dir in names if is_dir], [name for name, is_dir in names if not is_dir]
 
 
@@ -190,8 +190,16 @@ def _entries_on_disk(landing_uri: str, table: str, first: date | None, last: dat
     with os.scandir(base) as folders:
         for folder in folders:
             day = parse_day_folder(folder.name)
-            if day and not ((first and day < first) or (last and day > last)) and folder.is_dir():
+            if day and not ((first and day < first) or (last and day > last)) and _is_folder(folder):
                 yield from _files_below(folder.path, folder.name, frozenset())
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it can be taken for a folder; a link to itself cannot, and is named like a stray file."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _files_below(folder: str, name: str, above: frozenset[tuple[int, int]]) -> Iterator[LandingFile]:
@@ -210,15 +218,18 @@ def _files_below(folder: str, name: str, above: frozenset[tuple[int, int]]) -> I
         return
     for entry in entries:
         path = f"{name}/{entry.name}" if name else entry.name
-        if entry.is_dir():
-            yield from _files_below(entry.path, path, above | {number})
-            continue
         try:
-            stat = entry.stat()
+            is_folder, stat = entry.is_dir(), entry.stat()
         except FileNotFoundError:
             if entry.is_symlink():  # a link to nothing is a file that cannot be read, not an absent one
                 yield LandingFile(path, entry.path, 0, "a link to nothing")
             continue  # a temporary file that its writer renamed between the two calls
+        except OSError as error:  # a link to itself, or a place that may not be looked at: its day is refused, no other
+            yield LandingFile(path, entry.path, 0, f"cannot be looked at: {error.strerror}")
+            continue
+        if is_folder:
+            yield from _files_below(entry.path, path, above | {number})
+            continue
         # The change time tells a file that was replaced in place, with the size and the modification time of the old one.
         yield LandingFile(path, entry.path, stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}")
 

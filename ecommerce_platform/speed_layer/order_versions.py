@@ -18,7 +18,14 @@ from ecommerce_platform.contracts import CDC_COLUMNS, Column, Contract, LogicalT
 from ecommerce_platform.lakehouse.calendars import require_plain_times
 from ecommerce_platform.lakehouse.dialects import DUCKDB, literal
 from ecommerce_platform.lakehouse.epochs import with_epoch_units
-from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, PhysicalKind, UnreadableFileError, read_footer
+from ecommerce_platform.lakehouse.physical import (
+    Footer,
+    PhysicalColumn,
+    PhysicalKind,
+    UnreadableFileError,
+    read_footer,
+    require_file,
+)
 from ecommerce_platform.lakehouse.schemas import schema_problem, storage_problem
 from ecommerce_platform.lakehouse.values import decoded
 from ecommerce_platform.metrics import UNCHANGED_PLACEHOLDER
@@ -136,6 +143,7 @@ class OrderVersions:
 
     def _read(self, position: int, file: Path) -> None:
         try:
+            require_file(str(file))
             with pa.memory_map(str(file)) as stream:
                 footer = read_footer(stream)
                 if not footer.rows:

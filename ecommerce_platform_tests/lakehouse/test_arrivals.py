@@ -19,6 +19,7 @@ from ecommerce_platform.lakehouse import arrivals
 from ecommerce_platform.lakehouse.arrivals import Arrivals, ArrivedFile, file_groups, scan
 from ecommerce_platform.lakehouse.arrivals import _read as read_arrived
 from ecommerce_platform.landing.files import LandingError, LandingFile
+from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, order
 
@@ -97,6 +98,42 @@ def test_an_unreadable_file_refuses_its_day_and_names_itself(lake: Lake) -> None
         "orders/date=2026-01-01/bad.parquet: it is empty (0 bytes); expected a whole Parquet file: write it again, then "
         "materialize the day again"
     )
+
+
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def link_to_nothing(path: Path) -> None:
+    path.symlink_to("/nowhere/part-0.parquet")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (os.mkfifo, "it is a pipe; expected a Parquet file"),
+        (link_to_itself, "it cannot be opened"),
+        (link_to_nothing, "it cannot be opened"),
+    ],
+)
+def test_what_is_neither_file_nor_folder_refuses_its_day_alone_and_is_not_waited_for(
+    lake: Lake, make: Callable[[Path], None], reason: str
+) -> None:
+    lake.land(FIRST, order(1, 1))
+    make(lake.path(FIRST, "other.parquet"))
+    lake.land(SECOND, order(2, 2))
+    found = scanned(lake)
+    assert list(found.days) == [SECOND]
+    assert found.refused[FIRST].reason.startswith(f"orders/date={FIRST}/other.parquet: {reason}")
+
+
+def test_a_folder_of_a_day_that_links_to_itself_is_no_day(lake: Lake) -> None:
+    lake.land(SECOND, order(2, 2))
+    link_to_itself(lake.path(SECOND).parents[1] / f"date={FIRST}")
+    found = scanned(lake)
+    assert (found.days[FIRST].files, found.days[SECOND].rows, found.refused) == ((), 1, {})
+    (line,) = unread(lake.settings, "orders", SECOND)
+    assert line.startswith(f"orders/date={FIRST}: lies in no day's folder")
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,12 @@ def good_bytes() -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def no_rows() -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(GOOD.slice(0, 0), sink)
+    return sink.getvalue().to_pybytes()
+
+
 def damaged_pages(folder: Path) -> None:
     """The data is overwritten, the footer is whole."""
     content = bytearray(good_bytes())
@@ -103,6 +109,9 @@ ORDINARY: tuple[FileKind, ...] = (
     FileKind("a file of four bytes", raw(b"PAR1"), "its footer cannot be read"),
     FileKind("a truncated file", raw(HALF), "its footer cannot be read"),
     FileKind("a file without its beginning", raw(good_bytes()[len(HALF) :]), "cannot be read"),
+    FileKind("a file and another behind it", raw(good_bytes() * 2), "it holds more than one Parquet file"),
+    FileKind("a file and a footer without rows behind it", raw(good_bytes() + no_rows()), "more than one Parquet file"),
+    FileKind("a file and a line end behind it", raw(good_bytes() + b"\n"), "its footer cannot be read"),
     FileKind("a file of comma-separated values", raw(b"id,status\n1,pending\n" * 20), "its footer cannot be read"),
     FileKind("a JSON file", raw(b'{"id": 1}' * 20), "its footer cannot be read"),
     FileKind("a compressed file", raw(gzip.compress(good_bytes())), "its footer cannot be read"),
