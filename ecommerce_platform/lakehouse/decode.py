@@ -30,6 +30,8 @@ DECODER_VERSION = 2
 
 #: A path below the table's folder in which no character is escaped.
 _PLAIN_PLACE = re.compile(r"date=\d{4}-\d{2}-\d{2}/[A-Za-z0-9._=/-]+")
+#: Characters that Hadoop takes for a pattern, or for the mark that the next one is none.
+_OF_PATTERNS = re.compile(r"[\\{}\[\]*?]")
 _FEW_FILES = 8
 
 #: On a local disk Hadoop holds a file against `.name.crc` beside it, which is stale when another program replaced the file. For
@@ -116,9 +118,8 @@ def _landed(spark: SparkSession, columns: Iterable[Column], group: FileGroup, sc
     """
     physical = {column.name: column for column in scan.columns}
     schema = ", ".join(f"`{name}` {column.spark_type}" for name, column in physical.items())
-    # File names may hold characters that Spark would take for a pattern.
-    reader = spark.read.option("__globPaths__", "false").options(**_WITHOUT_CHECKSUMS, **_CALENDAR)
-    files = reader.schema(schema or "`__none` int").parquet(*scan.uris)
+    reader = spark.read.options(**_WITHOUT_CHECKSUMS, **_CALENDAR)
+    files = reader.schema(schema or "`__none` int").parquet(*map(_as_pattern, scan.uris))
     alike = {column.name: column.spark_type for column in group.columns}
     raw = files.select(
         *(_raw_column(column, physical, alike).alias(f"{_RAW}{column.name}") for column in columns),
@@ -132,6 +133,15 @@ def _landed(spark: SparkSession, columns: Iterable[Column], group: FileGroup, sc
             in_bytes = form is not None and form.kind is PhysicalKind.BINARY
             raw = raw.withColumn(name, F.base64(F.col(name)) if in_bytes else F.col(name).cast("string"))
     return raw
+
+
+def _as_pattern(uri: str) -> str:
+    """The pattern that stands for this very file: its name may hold characters of one.
+
+    Spark's option `__globPaths__` is no way out: for each such file it reads all the others once more (DataSource,
+    checkAndGlobPathIfNecessary).
+    """
+    return _OF_PATTERNS.sub(r"\\\g<0>", uri)
 
 
 def _place(path: SparkColumn, group: FileGroup) -> tuple[SparkColumn, SparkColumn]:

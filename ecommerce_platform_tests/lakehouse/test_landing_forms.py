@@ -68,6 +68,9 @@ READ = (
     "part=a b/größe+1%20.parquet",
     "orders.parquet/part-0.parquet",
     "_region=eu/part-0.parquet",
+    # Spark takes these for patterns.
+    "part-0{a,b}\\*?+.parquet",
+    "part-0 [1].parquet",
 )
 SKIPPED = (
     "_SUCCESS",
