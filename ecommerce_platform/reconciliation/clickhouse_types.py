@@ -79,6 +79,12 @@ _WHOLE_DECIMAL = "concat(toString({v}), '.')"
 
 _NUMBERS = (
     Form(_INTEGERS, "the number, of any width and sign"),
+    # Printed without the point, so that a fraction is an error and never cut off.
+    Form(
+        ("Decimal",),
+        "the number; a fraction is an error",
+        "toInt256(replaceRegexpOne(toString({x}), '[.]0*$', ''))",
+    ),
     Form(("String",), "the number that its digits are; other text is an error", "toInt256({x})"),
 )
 
@@ -160,10 +166,12 @@ class Comparable:
 
     def sum(self) -> str:
         """SQL of the column's sum, exact; of values of 256 bits only those count that a Snowflake column could hold."""
+        # A decimal that is compared as an integer has become one.
+        integer = self.column.type in (LogicalType.BIGINT, LogicalType.INT)
         number, scale = self.number(), self.type.scale if self.type.name == "Decimal" else 0
         if self.type.name in ("Int256", "UInt256"):
             number = f"toDecimal256OrNull(toString({number}), 0)"
-        elif self.type.name in _INTEGERS or self.type.name == "Decimal":
+        elif self.type.name in _INTEGERS or (self.type.name == "Decimal" and not integer):
             number = f"toDecimal256({number}, {scale})"
         return f"sum({number})"
 

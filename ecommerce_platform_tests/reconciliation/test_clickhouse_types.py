@@ -99,6 +99,7 @@ VARIANTS = {
     "keys of 128 bits": {"id": "Int128"},
     "keys of 256 bits": {"id": "UInt256"},
     "keys as text": {"id": "String"},
+    "keys and users as decimals": {"id": "Decimal(20, 0)", "user_id": "Nullable(Decimal(38, 2))"},
     "times in seconds": {"created_at": "DateTime", "updated_at": "Nullable(DateTime('Asia/Tokyo'))"},
     "times of other precision and zone": {
         "created_at": "DateTime64(9, 'America/New_York')",

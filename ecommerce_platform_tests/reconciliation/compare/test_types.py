@@ -48,6 +48,8 @@ CASES = [
         for kind in ("Int128", "UInt128", "Int256", "UInt256", "Nullable(Int256)", "String")
     ),
     ("integer", "LowCardinality(UInt32)", "7", "number", "7", "8"),
+    ("integer", "Nullable(Decimal(38, 2))", "-700", "number", "-700", "-7"),
+    ("integer", "Decimal(20, 0)", "18446744073709551615", "number(37, 0)", "18446744073709551615", "0"),
     ("integer", "Int32", "7", "number(10, 2)", "7.00", "7.01"),
     ("decimal", "Decimal(9, 2)", "-0.50", "number(9, 2)", "-0.50", "0.50"),
     ("decimal", "Decimal(9, 0)", "100", "number(9, 2)", "100", "10"),
