@@ -18,7 +18,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 from pyiceberg.typedef import Record
 
-from ecommerce_platform.erasure import lake, landing_files, leftovers, speed, warehouse
+from ecommerce_platform.erasure import lake, lake_commit, landing_files, leftovers, speed, warehouse
 from ecommerce_platform.erasure.errors import ErasureError
 from ecommerce_platform.erasure.plan import Holding, Plan, lake_changes, make_plan, subject_of
 from ecommerce_platform.erasure.subject import Subject
@@ -168,8 +168,8 @@ def _lake(
     for identifier, part in _parts(settings, catalog, subject, contents).items():
         if lake.load_if_present(catalog, identifier) is None:
             continue
-        files = lake.erase(catalog, part, doom, request.reached)
-        lake.remove_doomed(settings, catalog, identifier, doomed.get(identifier, ()))
+        files = lake_commit.erase(catalog, part, doom, request.reached)
+        lake_commit.remove_doomed(settings, catalog, identifier, doomed.get(identifier, ()))
         request.reached(f"{identifier} removed")
         if files:
             request.say(f"lake: {identifier}: {files} data files written again, old snapshots dropped")
@@ -177,24 +177,29 @@ def _lake(
         table = catalog.load_table(identifier)
         present = {file.address for file in lake.unnamed(settings, table)}
         for file in (file for file in strays if file.address in present):
-            lake.remove(table, file)
+            lake.remove_file(table, file.address)
     request.reached("lake done")
     return replace(entry, doomed=doomed)
 
 
-def _parts(settings: Settings, catalog: Catalog, subject: Subject, contents: _Contents) -> dict[str, lake.TableErasure]:
+def _parts(
+    settings: Settings, catalog: Catalog, subject: Subject, contents: _Contents
+) -> dict[str, lake_commit.TableErasure]:
     """What to do with each table, quarantine before events: rows whose keys cannot be read are told by the values of events."""
-    parts = {name: lake.TableErasure(name, change) for name, change in lake_changes(settings, catalog, subject).items()}
+    parts = {
+        name: lake_commit.TableErasure(name, change)
+        for name, change in lake_changes(settings, catalog, subject).items()
+    }
     for table in subject.rows:
         renamed = dict(contents.get(table, {}).values())
         unfit, events = quarantine_identifier(settings, table), event_identifier(settings, table)
-        parts[unfit] = lake.TableErasure(
+        parts[unfit] = lake_commit.TableErasure(
             unfit,
             subject.quarantine_change(table, renamed),
             partition=lambda partition, names=renamed: Record(partition[0], names.get(partition[1], partition[1])),  # type: ignore[misc]
             must_move=lambda partition, names=renamed: names.get(partition[1], partition[1]) != partition[1],  # type: ignore[misc]
         )
-        parts[events] = lake.TableErasure(
+        parts[events] = lake_commit.TableErasure(
             events,
             parts[events].change,
             properties=partial(_ledger_properties, table, renamed),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from ecommerce_platform.landing.forgotten import load_forgotten
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.reconciliation import report
@@ -88,7 +89,8 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             # The start is the audit stamp by which discrepancies are confirmed; the comparison itself asks no clock.
             with turn(reconciliation.settings, store, run_id, context.log.info):
                 started = datetime.now(UTC)
-                found = reconcile(open_layers(table, store, limits), store, days, run_id, started, limits)
+                layers = open_layers(table, store, limits, load_forgotten(reconciliation.settings))
+                found = reconcile(layers, store, days, run_id, started, limits)
             published = _publish(context, reconciliation.settings, store, found)
         context.log.info("%s; verified through %s", found.run.verdict, found.run.verified_through)
         _per_day(context, days, found, published)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from ecommerce_platform.landing.forgotten import load_forgotten
 from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.reconciliation import clickhouse
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
@@ -43,7 +44,7 @@ def opened(settings: Settings, run_id: str) -> Iterator[tuple[Layers, Store]]:
                     f"the speed layer has no table {table.table}; expected the order versions there. Load some with "
                     "`ecommerce-platform realtime load PATH`, or name the table in ECOMMERCE_CLICKHOUSE__ORDERS_TABLE"
                 )
-            yield open_layers(table, store, settings.reconciliation), store
+            yield open_layers(table, store, settings.reconciliation, load_forgotten(settings)), store
         finally:
             client.close()
     finally:

@@ -7,7 +7,7 @@ What belongs here: which columns are read and compared, and the error when a lay
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
 from ecommerce_platform.daily_metrics import (
@@ -17,6 +17,7 @@ from ecommerce_platform.daily_metrics import (
     reconciled_metrics,
     totalled_columns,
 )
+from ecommerce_platform.landing.forgotten import Forgotten
 from ecommerce_platform.reconciliation.batch import ANALYTICS, ORDERS, BatchOrders
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.model import ReconciliationError
@@ -32,13 +33,16 @@ REQUIRED_COLUMNS = ("user_id", "status", "total_amount", "created_at")
 
 @dataclass(frozen=True)
 class Layers:
-    """Both layers, asked for the same columns of orders."""
+    """Both layers, asked for the same columns of orders; `forgotten` are people whose erased values are no differences."""
 
     speed: SpeedOrders
     batch: BatchOrders
+    forgotten: Forgotten = field(default_factory=Forgotten)
 
 
-def open_layers(table: SpeedTable, store: Store, settings: ReconciliationSettings) -> Layers:
+def open_layers(
+    table: SpeedTable, store: Store, settings: ReconciliationSettings, forgotten: Forgotten | None = None
+) -> Layers:
     """Both layers, for the columns of the orders contract that both have.
 
     Raises ReconciliationError when a column is missing without which nothing can be compared.
@@ -74,6 +78,7 @@ def open_layers(table: SpeedTable, store: Store, settings: ReconciliationSetting
     return Layers(
         SpeedOrders(table, contract, columns, compared, measured, metrics),
         BatchOrders(store.connection, contract, columns, compared, measured, metrics),
+        forgotten or Forgotten(),
     )
 
 

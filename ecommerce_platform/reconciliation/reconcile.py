@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from ecommerce_platform.contracts import Contract
+from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.daily_metrics import DailyMetric, reconciled_metrics
 from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.reconciliation.converge import (
@@ -22,6 +22,7 @@ from ecommerce_platform.reconciliation.converge import (
     verified_through,
 )
 from ecommerce_platform.reconciliation.explain import explain
+from ecommerce_platform.reconciliation.forgotten import as_erased
 from ecommerce_platform.reconciliation.layers import Layers
 from ecommerce_platform.reconciliation.locate import Limits, Located, locate
 from ecommerce_platform.reconciliation.measure import Scope, measure, scope
@@ -164,14 +165,16 @@ def explain_orders(layers: Layers, ids: Sequence[int], cut_off: datetime | None)
     Some thousands of orders at a time: their histories are in memory, those of all candidates never are.
     """
     compared = [column.name for column in layers.batch.compared]
-    personal = personal_columns(layers.batch.contract)
+    personal, contracts = personal_columns(layers.batch.contract), load_contracts()
     found = {}
     for some in chunks(ids):
         history = layers.batch.history(some)
         in_batch, in_speed = layers.batch.versions(some, history), layers.speed.versions(some)
         for order_id in some:
             events = history.get(order_id, ())
-            finding = explain(in_speed.get(order_id), in_batch.get(order_id), compared, cut_off, events, personal)
+            batch = in_batch.get(order_id)
+            speed = as_erased(in_speed.get(order_id), batch, layers.forgotten, contracts, layers.batch.contract.table)
+            finding = explain(speed, batch, compared, cut_off, events, personal)
             if finding is not None:
                 found[order_id] = finding
     return found
