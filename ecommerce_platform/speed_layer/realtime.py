@@ -78,12 +78,12 @@ def load_realtime(
     try:
         if keys := versions.keys_with_unchanged_text():
             versions.fill_unchanged(_known_texts(client, name, contract, keys))
-        done = 0
+        done, rows = 0, versions.row_count  # asked before: while batches are read, DuckDB takes no other question
         for batch in versions.batches():
-            reached(f"versions into {table}", done, versions.row_count)
+            reached(f"versions into {table}", done, rows)
             client.insert_arrow(table, batch)
             done += batch.num_rows
-        return LoadedVersions(versions.row_count, versions.skipped)
+        return LoadedVersions(rows, versions.skipped)
     finally:
         versions.close()
 
