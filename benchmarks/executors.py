@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.harness import Contender, Outcome, Report, Row, Size, race, ratio
 from benchmarks.installation import FIRST_DAY, PROJECT, Installation, installed
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.warehouse.lake_files import open_table
 from ecommerce_platform_tests.kubernetes.launcher_lab import lab_namespace, launcher_environment
 
@@ -73,7 +73,7 @@ def _day(name: str, orders: int, executors: int = 0) -> Contender:
 def _materialized(installation: Installation, orders: int, environment: dict[str, str]) -> Outcome:
     """The published rows of each table are the result."""
     installation.write_files(1, orders)
-    selection = " or ".join(f'key:"iceberg/{table}"' for table in SOURCE_TABLES)
+    selection = " or ".join(f'key:"iceberg/{table}"' for table in source_tables())
     dagster = str(Path(sys.executable).parent / "dagster")
     command = [dagster, "asset", "materialize", "-m", "ecommerce_platform.definitions"]
     environment = {**os.environ, **installation.environment(), **environment}
@@ -90,7 +90,7 @@ def _materialized(installation: Installation, orders: int, environment: dict[str
     if ended.returncode:
         raise RuntimeError(f"the day failed:\n{ended.stdout[-3000:]}\n{ended.stderr[-3000:]}")
     published = {}
-    for table in SOURCE_TABLES:
+    for table in source_tables():
         opened = open_table(installation.settings, table)
         published[table] = opened[1].published[FIRST_DAY].published if opened else None
     return Outcome(result=published, seconds=seconds)

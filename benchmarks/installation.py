@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.harness import run_child
 from ecommerce_platform import demo
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.settings import Settings, load_settings
 
@@ -81,7 +81,7 @@ class Installation:
 
     def join_days(self, days: int) -> None:
         """The same events as if all of them had arrived on the first day."""
-        for table in SOURCE_TABLES:
+        for table in source_tables():
             first = Path(self.settings.landing_uri) / table / f"date={FIRST_DAY}"
             for number in range(1, days):
                 folder = first.with_name(f"date={self.day(number)}")

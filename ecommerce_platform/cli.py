@@ -12,11 +12,12 @@ from typing import Annotated
 import typer
 
 from ecommerce_platform.commands.compare import compare
+from ecommerce_platform.commands.contracts import contract_app
 from ecommerce_platform.commands.forget import forget
 from ecommerce_platform.commands.front import Front, options
 from ecommerce_platform.commands.ingest import ingest
 from ecommerce_platform.commands.init import init
-from ecommerce_platform.commands.lakehouse import contract_app, lakehouse_app, quarantine_app
+from ecommerce_platform.commands.lakehouse import lakehouse_app, quarantine_app
 from ecommerce_platform.commands.operations import backfill_app, doctor, metrics
 from ecommerce_platform.commands.output import say, settings_or_exit
 from ecommerce_platform.commands.reconciliation import explain_app, reconcile_app

@@ -17,7 +17,7 @@ from dbt.cli.main import dbtRunner
 from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.settings import ClickHouseSettings, Settings, SnowflakeSettings, load_settings
 from ecommerce_platform.transformation.profile import environment, profile_environment, restatement_environment
-from ecommerce_platform.transformation.project import load_parsed, project_vars, target_path
+from ecommerce_platform.transformation.project import load_parsed, project_vars, rendered_project, target_path
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
 from ecommerce_platform.warehouse.schema import initialise_account
 
@@ -33,7 +33,7 @@ def build(settings: Settings) -> str:
     initialise_account(settings)
     run_dbt(settings, DbtRequest(command="run", full_refresh=True), RUN)
     target = target_path(settings)
-    project = str(settings.dbt.project_dir)
+    project = str(rendered_project(settings))
     variables = profile_environment(settings, RUN) | restatement_environment(settings, RUN, "")
     with environment(variables):
         outcome = dbtRunner(manifest=load_parsed(settings)).invoke(

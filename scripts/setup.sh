@@ -53,4 +53,5 @@ if [ ! -e "$stamp" ]; then
   rm -f .venv/.setup-*
   touch "$stamp"
 fi
+.venv/bin/python -m ecommerce_platform.transformation.sources
 .venv/bin/python -m ecommerce_platform.spark.jars "$@"

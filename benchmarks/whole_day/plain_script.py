@@ -26,7 +26,7 @@ from ecommerce_platform.analytics.compute import NEEDED, Frames
 from ecommerce_platform.analytics.state import latest_state
 from ecommerce_platform.analytics.tables import TABLES
 from ecommerce_platform.business_span import BusinessSpan
-from ecommerce_platform.contracts import SOURCE_TABLES, Column, Contract, LogicalType, load_contracts
+from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts, source_tables
 from ecommerce_platform.landing.files import landed_bytes
 from ecommerce_platform.reconciliation.clickhouse import connect as clickhouse
 from ecommerce_platform.settings import Settings, load_settings
@@ -49,7 +49,7 @@ def run(settings: Settings, day: date) -> Mapping[str, float]:
     with stages.timed("session"):
         # The JVM and Spark as the platform starts them for as much to read.
         spark = build_session(
-            settings, input_bytes=lambda: landed_bytes(settings.landing_uri, SOURCE_TABLES, day, day, settings.s3)
+            settings, input_bytes=lambda: landed_bytes(settings.landing_uri, source_tables(), day, day, settings.s3)
         )
         ensure_namespaces(spark, settings)
     with stages.timed("change events"):
@@ -107,7 +107,7 @@ def to_snowflake(settings: Settings, connection: SnowflakeConnection, day: date)
     """PUT and COPY of the Iceberg tables' files."""
     ensure_current(connection)
     now = datetime.now(UTC).replace(tzinfo=None)
-    for table in SOURCE_TABLES:
+    for table in source_tables():
         columns = load_contracts()[table].all_event_columns
         stamps = {"LOADED_AT": f"'{now}'::timestamp_ntz", "BATCH_ID": f"'{BATCH}'"}
         iceberg = f"{settings.lakehouse.namespace}.{table}"

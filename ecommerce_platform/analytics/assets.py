@@ -13,7 +13,7 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from ecommerce_platform.analytics.compute import PublishedInput, refresh
 from ecommerce_platform.analytics.tables import TABLES, AnalyticsTable, WrittenTable, identifier
 from ecommerce_platform.business_span import BusinessSpan
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.lakehouse.ledger import complete, read_table_ledger
 from ecommerce_platform.partitions import daily_partitions, partition_days
 from ecommerce_platform.plain_steps import plain_words
@@ -67,7 +67,7 @@ def published_input(settings: Settings) -> PublishedInput:
     table which does not exist.
     """
     tables = {}
-    for name in SOURCE_TABLES:
+    for name in source_tables():
         with suppress(NoSuchTableError, NoSuchNamespaceError):
             tables[name] = load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{name}")
     ledgers = {table: read_table_ledger(table, iceberg).published for table, iceberg in tables.items()}
@@ -84,7 +84,7 @@ def _spec(table: AnalyticsTable, settings: Settings) -> dg.AssetSpec:
     columns = [dg.TableColumn(column.name, column.type, column.description) for column in table.columns]
     return dg.AssetSpec(
         key=analytics_key(table.name),
-        deps=[dg.AssetKey(["iceberg", source]) for source in SOURCE_TABLES],
+        deps=[dg.AssetKey(["iceberg", source]) for source in source_tables()],
         description=f"{table.description} Computed by Spark from all published days, and replaced as a whole.",
         group_name=GROUP,
         kinds={"spark", "iceberg"},

@@ -1,4 +1,4 @@
-"""`ecommerce-platform lakehouse …`, `quarantine …`, `contract …`: the lakehouse, looked at and mended by hand."""
+"""`ecommerce-platform lakehouse …`, `quarantine …`: the lakehouse, looked at and mended by hand."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from typing import Annotated
 import typer
 
 from ecommerce_platform.commands.output import ListFormat, days_of, print_rows, say, settings_or_exit
-from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.contracts import source_tables
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that cannot be true as events.")
 lakehouse_app = typer.Typer(no_args_is_help=True, help="The Iceberg tables and their catalog.")
-contract_app = typer.Typer(no_args_is_help=True, help="The data contracts of the source tables.")
 
-Tables = Annotated[list[str] | None, typer.Option("--table", help="One of the four tables; repeat for several.")]
+Tables = Annotated[list[str] | None, typer.Option("--table", help="A source table; repeat for several.")]
 Days = Annotated[list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="A day; repeat for several.")]
 Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
 
 
 def chosen_tables(chosen: list[str] | None) -> list[str]:
-    """The tables named on the command line, all four when there are none; exits with 2 for any other name."""
-    unknown = sorted(set(chosen or ()) - set(SOURCE_TABLES))
+    """The tables named on the command line, all when there are none; exits with 2 for any other name."""
+    unknown = sorted(set(chosen or ()) - set(source_tables()))
     if unknown:
-        say(f"error: no table {', '.join(unknown)}; there are {', '.join(SOURCE_TABLES)}")
+        say(f"error: no table {', '.join(unknown)}; there are {', '.join(source_tables())}")
         raise typer.Exit(2)
-    return chosen or list(SOURCE_TABLES)
+    return chosen or list(source_tables())
 
 
 @lakehouse_app.callback()
@@ -103,7 +102,7 @@ def quarantine_replay(table: Tables = None, day: Days = None) -> None:
         return
     days = sorted({row.day for row in rows})
     job = Ingest(settings, lambda: build_session(settings), f"replay-{uuid4()}", force=True)
-    results = ingest(job, days, sorted({row.table for row in rows}, key=SOURCE_TABLES.index))
+    results = ingest(job, days, sorted({row.table for row in rows}, key=source_tables().index))
     for name, result in results.items():
         left = sum(record.quarantined for record in result.records.values())
         before = sum(1 for row in rows if row.table == name)
@@ -112,22 +111,3 @@ def quarantine_replay(table: Tables = None, day: Days = None) -> None:
             say(f"{name} {item.day} is refused: {item.reason}")
     say(f"next: dg launch -m ecommerce_platform.definitions --assets '*' --partition-range {days[0]}...{days[-1]}")
     raise typer.Exit(1 if any(result.refused for result in results.values()) else 0)
-
-
-@contract_app.command("diff", epilog="Example: `ecommerce-platform contract diff --table orders`")
-def contract_diff(table: Tables = None, day: Days = None, output: Format = ListFormat.TABLE) -> None:
-    """Show what landing files have that the contract lacks, and the other way round; exits with 1 when a day is refused."""
-    from ecommerce_platform.lakehouse.inspection import contract_differences
-
-    settings, contracts = settings_or_exit(), load_contracts()
-    found = [
-        difference
-        for name in chosen_tables(table)
-        for difference in contract_differences(settings, contracts[name], days_of(day))
-    ]
-    units = [difference for difference in found if difference.kind == "epoch unit"]
-    print_rows([item for item in found if item not in units], output, "the landing files are as the contracts say")
-    for item in units:
-        # Beside the rows, which may be read by a program: no difference, but what to state in the contract to be sure.
-        typer.echo(f"{item.table}.{item.column}, files: {item.files}, epoch unit: {item.found}", err=True)
-    raise typer.Exit(1 if any(difference.kind == "refused" for difference in found) else 0)

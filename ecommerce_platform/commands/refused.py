@@ -12,18 +12,18 @@ from uuid import uuid4
 import typer
 
 from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
-from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
+from ecommerce_platform.contracts import Contract, load_contracts, source_tables
 
 refused_app = typer.Typer(no_args_is_help=True, help="Days that the audit refused.")
 
 Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
-Table = Annotated[str, typer.Argument(help="One of the four tables.")]
+Table = Annotated[str, typer.Argument(help="A source table.")]
 Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The landing day.")]
 
 
 def _contract(table: str) -> Contract:
-    if table not in SOURCE_TABLES:
-        say(f"error: no table {table}; there are {', '.join(SOURCE_TABLES)}")
+    if table not in source_tables():
+        say(f"error: no table {table}; there are {', '.join(source_tables())}")
         raise typer.Exit(2)
     return load_contracts()[table]
 

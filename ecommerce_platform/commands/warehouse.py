@@ -11,7 +11,7 @@ from uuid import uuid4
 import typer
 
 from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.live_progress import live_progress
 from ecommerce_platform.settings import Settings
 
@@ -96,12 +96,12 @@ def _verify(settings: Settings, days: Range) -> bool:
     from ecommerce_platform.warehouse.rebuild import verify_raw
 
     with connect(settings) as connection, live_progress("days") as reached:
-        verdicts = verify_raw(settings, connection, SOURCE_TABLES, days, reached)
+        verdicts = verify_raw(settings, connection, source_tables(), days, reached)
     damaged = [verdict for verdict in verdicts if verdict.problem]
     for verdict in damaged:
         typer.echo(f"{verdict.table} {verdict.day}: {verdict.problem}")
     say(
-        f"{len(verdicts) - len(damaged)} of {len(verdicts)} days of {len(SOURCE_TABLES)} tables are as Iceberg has them"
+        f"{len(verdicts) - len(damaged)} of {len(verdicts)} days of {len(source_tables())} tables are as Iceberg has them"
     )
     return not damaged
 
@@ -116,7 +116,7 @@ def _rebuild(settings: Settings, what: What, days: Range) -> bool:
     equal = True
     if what in (What.RAW, What.ALL):
         with live_progress("days") as reached:
-            equal = rebuild_raw(settings, opener, SOURCE_TABLES, days, run_id, say, reached)
+            equal = rebuild_raw(settings, opener, source_tables(), days, run_id, say, reached)
         if days.is_everything:
             rebuild_spark_copies(settings, opener, run_id, say)
     if what is not What.RAW:

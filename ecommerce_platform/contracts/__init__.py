@@ -1,4 +1,4 @@
-"""Data contracts of the four source tables and what follows from them: Iceberg schema, Snowflake DDL, dbt sources.
+"""Data contracts of the source tables and what follows from them: Iceberg schema, Snowflake DDL, dbt sources.
 
 What belongs here: reading the contracts and rendering column types for each engine. What does not: reading data (landing,
 lakehouse), business definitions (metrics.py).
@@ -7,7 +7,6 @@ lakehouse), business definitions (metrics.py).
 from ecommerce_platform.contracts.model import (
     CDC_COLUMNS,
     PROVENANCE_COLUMNS,
-    SOURCE_TABLES,
     Classification,
     Column,
     Contract,
@@ -15,13 +14,13 @@ from ecommerce_platform.contracts.model import (
     EpochUnit,
     LogicalType,
     QualityRule,
+    Relationship,
 )
-from ecommerce_platform.contracts.reader import load_contract, load_contracts, tables_of_day
+from ecommerce_platform.contracts.reader import load_contract, load_contracts, source_tables, tables_of_day
 
 __all__ = [
     "CDC_COLUMNS",
     "PROVENANCE_COLUMNS",
-    "SOURCE_TABLES",
     "Classification",
     "Column",
     "Contract",
@@ -29,7 +28,9 @@ __all__ = [
     "EpochUnit",
     "LogicalType",
     "QualityRule",
+    "Relationship",
     "load_contract",
     "load_contracts",
+    "source_tables",
     "tables_of_day",
 ]

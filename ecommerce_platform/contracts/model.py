@@ -1,17 +1,15 @@
 """A source table's contract in the words that the platform uses, and its types in each engine.
 
-What belongs here: frozen values and type names. What does not: YAML (reader.py) and whole statements (render.py).
+What belongs here: frozen values and type names. What does not: YAML (document.py, reader.py) and whole statements.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-#: The four tables of PostgreSQL, in the order in which they depend on each other.
-SOURCE_TABLES = ("users", "products", "orders", "order_items")
+from ecommerce_platform.contracts.names import is_identifier
 
 
 class ContractError(ValueError):
@@ -28,6 +26,14 @@ class LogicalType(StrEnum):
     TIMESTAMP = "timestamp"
     DATE = "date"
     BOOLEAN = "boolean"
+    UUID = "uuid"
+
+
+#: The types that a key can have. Times, decimals and booleans have several spellings of one value, or too few values.
+KEY_TYPES = frozenset({LogicalType.BIGINT, LogicalType.INT, LogicalType.TEXT, LogicalType.UUID, LogicalType.DATE})
+#: What every engine keeps as a text.
+TEXTS = frozenset({LogicalType.TEXT, LogicalType.UUID})
+WHOLE_NUMBERS = frozenset({LogicalType.BIGINT, LogicalType.INT})
 
 
 class Classification(StrEnum):
@@ -75,6 +81,7 @@ _SPARK = {
     LogicalType.TIMESTAMP: "timestamp",
     LogicalType.DATE: "date",
     LogicalType.BOOLEAN: "boolean",
+    LogicalType.UUID: "string",
 }
 _SNOWFLAKE = {
     LogicalType.BIGINT: "NUMBER",
@@ -83,6 +90,7 @@ _SNOWFLAKE = {
     LogicalType.TIMESTAMP: "TIMESTAMP_NTZ",
     LogicalType.DATE: "DATE",
     LogicalType.BOOLEAN: "BOOLEAN",
+    LogicalType.UUID: "STRING",
 }
 _CLICKHOUSE = {
     LogicalType.BIGINT: "Int64",
@@ -91,6 +99,7 @@ _CLICKHOUSE = {
     LogicalType.TIMESTAMP: "DateTime64(6, 'UTC')",
     LogicalType.DATE: "Date32",
     LogicalType.BOOLEAN: "Bool",
+    LogicalType.UUID: "String",
 }
 _DUCKDB = {
     LogicalType.BIGINT: "BIGINT",
@@ -99,6 +108,7 @@ _DUCKDB = {
     LogicalType.TIMESTAMP: "TIMESTAMP",
     LogicalType.DATE: "DATE",
     LogicalType.BOOLEAN: "BOOLEAN",
+    LogicalType.UUID: "VARCHAR",
 }
 
 
@@ -171,7 +181,14 @@ LOAD_COLUMNS = (
     Column("batch_id", LogicalType.TEXT, "Load that brought the row; see RAW.LOAD_LEDGER."),
 )
 
-_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
+
+@dataclass(frozen=True)
+class Relationship:
+    """A foreign key: `columns` name a row of the table `parent` by its `parent_columns`."""
+
+    columns: tuple[str, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -188,24 +205,23 @@ class Contract:
     table: str
     description: str
     columns: tuple[Column, ...]
-    cluster_by: str
+    cluster_by: str = DATE_COLUMN.name
     quality: tuple[QualityRule, ...] = ()
     version: str = "1.0.0"
     source: str = field(default="", compare=False)
     extra: tuple[Column, ...] = ()
     first_day: date | None = None
     ignored: tuple[str, ...] = ()
+    relationships: tuple[Relationship, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (self.table, *(column.name for column in (*self.columns, *self.extra))):
-            if not _IDENTIFIER.fullmatch(name):
+            if not is_identifier(name):
                 raise ContractError(
                     f"{self.source}: {name!r} is no usable name; expected lower-case letters, digits, _"
                 )
-        if len(self.key_columns) != 1:
-            raise ContractError(
-                f"{self.source}: expected one column with primaryKey: true, found {len(self.key_columns)}"
-            )
+        if not self.key_columns:
+            raise ContractError(f"{self.source}: expected a column with primaryKey: true, found 0")
 
     def counts_on(self, day: date) -> bool:
         """Whether a landing day lacks something without this table."""
@@ -216,8 +232,20 @@ class Contract:
         return tuple(column for column in self.columns if column.primary_key)
 
     @property
+    def key_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.key_columns)
+
+    @property
     def key(self) -> str:
+        """The only column of the key, for what knows the shop's tables. Raises ContractError for a key of several columns."""
+        if len(self.key_columns) != 1:
+            raise ContractError(f"{self.source}: expected a key of one column, found {', '.join(self.key_names)}")
         return self.key_columns[0].name
+
+    @property
+    def has_number_key(self) -> bool:
+        """Whether the key is one whole number."""
+        return len(self.key_columns) == 1 and self.key_columns[0].type in WHOLE_NUMBERS
 
     def column(self, name: str) -> Column:
         for column in self.all_event_columns:
@@ -252,5 +280,7 @@ class Contract:
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        """Columns that PostgreSQL may leave out of an update as unchanged (out-of-line stored text)."""
-        return tuple(column.name for column in self.columns if column.type is LogicalType.TEXT)
+        """Columns that PostgreSQL may leave out of an update as unchanged (out-of-line stored text); never those of the key."""
+        return tuple(
+            column.name for column in self.columns if column.type is LogicalType.TEXT and not column.primary_key
+        )

@@ -1,48 +1,131 @@
-"""Reads the contracts: Open Data Contract Standard YAML through the standard's own models.
+"""The contracts of an installation: which folders, which tables, in which order, and what they must have in common.
 
-What belongs here: YAML to `Contract`, with errors that name file and column. What does not: rendering.
+What belongs here: finding the files, errors across files. What does not: one file (parsing.py).
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
 
-import yaml
-from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, SchemaProperty
-from pydantic import ValidationError
-
-from ecommerce_platform.contracts.model import (
-    SOURCE_TABLES,
-    Classification,
-    Column,
-    Contract,
-    ContractError,
-    EpochUnit,
-    LogicalType,
-    QualityRule,
-)
+from ecommerce_platform.contracts.document import Document, Problem
+from ecommerce_platform.contracts.model import WHOLE_NUMBERS, Contract, ContractError, Relationship
+from ecommerce_platform.contracts.parsing import parse
 
 CONTRACTS_DIR = Path(__file__).parent
-_DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
+SUFFIX = ".odcs.yaml"
+#: Where the contracts lie: a folder instead of the package's own, and one beside it, whose files win.
+FOLDER_VARIABLE, EXTRA_FOLDER_VARIABLE = "ECOMMERCE_CONTRACTS_DIR", "ECOMMERCE_EXTRA_CONTRACTS_DIR"
+
+
+def contract_folders() -> tuple[Path, ...]:
+    """The folders that the environment names, else the package's own; of a table in two of them the later file counts."""
+    extra = os.environ.get(EXTRA_FOLDER_VARIABLE)
+    return (Path(os.environ.get(FOLDER_VARIABLE) or CONTRACTS_DIR), *((Path(extra),) if extra else ()))
 
 
 def load_contracts(directory: Path | None = None) -> Mapping[str, Contract]:
-    """All contracts of `directory`, keyed and ordered as `SOURCE_TABLES`; by default of the folder that ECOMMERCE_CONTRACTS_DIR
-    names, else the package's own.
+    """All contracts of `directory`, by default of `contract_folders()`; a table comes after those that it has foreign keys to.
 
-    Raises ContractError when one is missing or cannot be used.
+    Raises ContractError when one cannot be used, or when there is none.
     """
-    return _load_all(directory or Path(os.environ.get("ECOMMERCE_CONTRACTS_DIR") or CONTRACTS_DIR))
+    return _load_all((directory,) if directory else contract_folders())
+
+
+def source_tables() -> tuple[str, ...]:
+    """The source tables of the installation: those that have a contract."""
+    return tuple(load_contracts())
 
 
 @cache
-def _load_all(directory: Path) -> Mapping[str, Contract]:
-    return {table: load_contract(directory / f"{table}.odcs.yaml") for table in SOURCE_TABLES}
+def _load_all(folders: tuple[Path, ...]) -> Mapping[str, Contract]:
+    contracts, problems = read_contracts(folders)
+    fatal = [problem for problem in problems if problem.fatal]
+    if fatal:
+        raise ContractError("\n".join(map(str, fatal)))
+    return contracts
+
+
+def read_contracts(folders: Sequence[Path]) -> tuple[dict[str, Contract], list[Problem]]:
+    """The contracts that can be used, and everything that is wrong in the folders' files."""
+    documents = [Document.read(path) for path in contract_files(folders)]
+    parsed = [(document, parse(document)) for document in documents]
+    read = {contract.table: contract for _, contract in parsed if contract}
+    problems = [problem for document in documents for problem in document.problems]
+    if not documents:
+        where = " or ".join(map(str, folders))
+        return {}, [
+            Problem(
+                where, 1, f"no contract lies here as <table>{SUFFIX}", "`ecommerce-platform contract init` writes one"
+            )
+        ]
+    broken = {document.path.name for document in documents if not document.is_usable}
+    for document, contract in parsed:
+        if contract:
+            problems += _across(document, contract, read, {item.path.name for item in documents}, broken)
+    contracts = {contract.table: contract for document, contract in parsed if contract and document.is_usable}
+    return {table: contracts[table] for table in in_order(contracts)}, problems
+
+
+def contract_files(folders: Sequence[Path]) -> list[Path]:
+    """The files of the folders, of files of one name the last. Raises ContractError for a folder that is not there."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise ContractError(f"{folder} is no folder; expected the data contracts: see {FOLDER_VARIABLE}")
+        found.update({path.name: path for path in folder.glob(f"*{SUFFIX}")})
+    return [found[name] for name in sorted(found)]
+
+
+def in_order(contracts: Mapping[str, Contract]) -> list[str]:
+    """Tables after those that they have foreign keys to; else by name. Circles are cut where they are entered."""
+    placed: dict[str, None] = {}
+
+    def place(table: str, above: frozenset[str]) -> None:
+        for parent in sorted({item.parent for item in contracts[table].relationships}):
+            if parent in contracts and parent not in above:
+                place(parent, above | {parent})
+        placed.setdefault(table)
+
+    for table in sorted(contracts):
+        place(table, frozenset({table}))
+    return list(placed)
+
+
+def _across(
+    document: Document, contract: Contract, contracts: Mapping[str, Contract], files: set[str], broken: set[str]
+) -> Iterator[Problem]:
+    """Relationships whose other end is missing, or of another type."""
+    for relationship in contract.relationships:
+        parent = contracts.get(relationship.parent)
+        if parent is None:
+            if f"{relationship.parent}{SUFFIX}" in files:
+                continue  # that file has problems of its own
+            message, remedy = f"there is no contract of {relationship.parent}", "take the relationship out, or add one"
+        elif missing := [name for name in relationship.parent_columns if name not in parent.column_names]:
+            if parent.source in broken:
+                continue
+            message, remedy = f"{parent.table} has no column {missing[0]}", f"it has {', '.join(parent.column_names)}"
+        elif contract.source not in broken and not same_types(contract, relationship, parent):
+            message, remedy = "the two have different types", "give them one type"
+        else:
+            continue
+        names = ", ".join(relationship.columns)
+        to = ", ".join(f"{relationship.parent}.{name}" for name in relationship.parent_columns)
+        place = document.place_of(relationship.columns[0], "relationships")
+        yield Problem(document.path.name, document.line(place), f"{names} relates to {to}: {message}", remedy)
+
+
+def same_types(contract: Contract, relationship: Relationship, parent: Contract) -> bool:
+    """Whether each column can hold the value of the one that it stands for; whole numbers are one type."""
+    for name, other in zip(relationship.columns, relationship.parent_columns, strict=True):
+        kinds = {contract.column(name).type, parent.column(other).type}
+        if len(kinds) > 1 and not kinds <= WHOLE_NUMBERS:
+            return False
+    return True
 
 
 def tables_of_day(day: date, contracts: Mapping[str, Contract] | None = None) -> tuple[str, ...]:
@@ -52,137 +135,9 @@ def tables_of_day(day: date, contracts: Mapping[str, Contract] | None = None) ->
 
 
 def load_contract(path: Path) -> Contract:
-    """One contract. Raises ContractError naming the file and what is wrong in it."""
-    if not path.exists():
-        raise ContractError(f"{path.name}: no such contract in {path.parent}")
-    try:
-        standard = OpenDataContractStandard.from_string(path.read_text(encoding="utf-8"))
-    except (ValidationError, yaml.YAMLError) as error:
-        raise ContractError(f"{path.name} is no Open Data Contract Standard document: {error}") from error
-    schemas = standard.schema_ or []
-    if len(schemas) != 1 or not schemas[0].properties:
-        raise ContractError(f"{path.name}: expected one schema object with properties, found {len(schemas)}")
-    schema = schemas[0]
-    properties = schema.properties or []
-    return Contract(
-        table=str(schema.physicalName or schema.name),
-        description=schema.description or "",
-        columns=tuple(_column(path.name, item) for item in properties),
-        cluster_by=_cluster_by(path.name, schema),
-        ignored=_ignored(path.name, schema),
-        quality=tuple(rule for item in properties for rule in _quality(path.name, item)),
-        version=standard.version or "1.0.0",
-        source=path.name,
-        first_day=_first_day(path.name, schema),
-    )
-
-
-def _column(file: str, item: SchemaProperty) -> Column:
-    physical = (item.physicalType or "").lower()
-    decimal = _DECIMAL.fullmatch(physical)
-    try:
-        kind = LogicalType.DECIMAL if decimal else LogicalType(physical)
-    except ValueError as error:
-        known = ", ".join(kind.value for kind in LogicalType)
-        raise ContractError(
-            f"{file}: column {item.name} has physicalType {item.physicalType!r}; expected one of {known}, decimal(p,s)"
-        ) from error
-    relationships = item.relationships or []
-    target = relationships[0].to if relationships else None
-    return Column(
-        name=str(item.name),
-        type=kind,
-        description=item.description or "",
-        required=bool(item.required),
-        primary_key=bool(item.primaryKey),
-        precision=int(decimal[1]) if decimal else None,
-        scale=int(decimal[2]) if decimal else None,
-        classification=_classification(file, item),
-        references=target if isinstance(target, str) else None,
-        epoch_unit=_epoch_unit(file, item, kind),
-    )
-
-
-def _classification(file: str, item: SchemaProperty) -> Classification | None:
-    """A word that nobody knows is refused: read as nothing, a slip of the pen would leave a person's data where they lie."""
-    if item.classification is None:
-        return None
-    known = ", ".join(Classification)
-    if item.classification not in list(Classification):
-        raise ContractError(
-            f"{file}: column {item.name} has classification {item.classification!r}; expected {known}, or none"
-        )
-    if item.primaryKey or item.relationships:
-        raise ContractError(
-            f"{file}: column {item.name} is a key and has classification {item.classification!r}; keys stay when a person is "
-            "forgotten, because totals hang on them: take out the classification"
-        )
-    return Classification(item.classification)
-
-
-def _epoch_unit(file: str, item: SchemaProperty, kind: LogicalType) -> EpochUnit | None:
-    """What the custom property `epochUnit` says of a timestamp or a date; None without it."""
-    value = next((custom.value for custom in item.customProperties or [] if custom.property == "epochUnit"), None)
-    if value is None:
-        return None
-    known = [unit.value for unit in EpochUnit if kind is LogicalType.DATE or unit is not EpochUnit.DAYS]
-    if kind not in (LogicalType.TIMESTAMP, LogicalType.DATE):
-        raise ContractError(
-            f"{file}: column {item.name} has an epochUnit, {value!r}, and is {kind.value}; expected one only on a timestamp "
-            "or date: take it out"
-        )
-    if value not in known:
-        raise ContractError(
-            f"{file}: column {item.name} has epochUnit {value!r}; expected one of {', '.join(known)}, or none"
-        )
-    return EpochUnit(value)
-
-
-def _quality(file: str, item: SchemaProperty) -> list[QualityRule]:
-    rules = []
-    for quality in item.quality or []:
-        if not quality.name or not isinstance(quality.implementation, str):
-            raise ContractError(f"{file}: a quality rule of column {item.name} lacks a name or an implementation")
-        rules.append(QualityRule(quality.name, quality.implementation, str(item.name), quality.description or ""))
-    return rules
-
-
-def _ignored(file: str, schema: SchemaObject) -> tuple[str, ...]:
-    """What the custom property `ignoredColumns` lists, in lower case; nothing without it."""
-    names = {item.name for item in schema.properties or []}
-    for custom in schema.customProperties or []:
-        if custom.property != "ignoredColumns":
-            continue
-        if not isinstance(custom.value, list) or not all(isinstance(item, str) and item for item in custom.value):
-            raise ContractError(
-                f"{file}: ignoredColumns is {custom.value!r}; expected a list of column names, each perhaps with * at its end"
-            )
-        both = [item for item in custom.value if item in names]
-        if both:
-            raise ContractError(
-                f"{file}: ignoredColumns lists {both[0]!r}, which is a column of the contract: take out one"
-            )
-        if "*" in custom.value:
-            raise ContractError(f"{file}: ignoredColumns lists '*'; expected a beginning before the *, such as '__*'")
-        return tuple(item.lower() for item in custom.value)
-    return ()
-
-
-def _cluster_by(file: str, schema: SchemaObject) -> str:
-    for custom in schema.customProperties or []:
-        if custom.property == "snowflakeClusterBy":
-            return str(custom.value)
-    raise ContractError(f"{file}: schema {schema.name} lacks the custom property snowflakeClusterBy")
-
-
-def _first_day(file: str, schema: SchemaObject) -> date | None:
-    for custom in schema.customProperties or []:
-        if custom.property == "firstDay":
-            try:
-                return date.fromisoformat(str(custom.value))
-            except ValueError as error:
-                raise ContractError(
-                    f"{file}: schema {schema.name} has firstDay {custom.value!r}; expected the landing day from which on the "
-                    "table counts, as YYYY-MM-DD"
-                ) from error
-    return None
+    """One contract. Raises ContractError that names the file and everything that is wrong in it."""
+    document = Document.read(path)
+    contract = parse(document)
+    if contract is None or not document.is_usable:
+        raise ContractError("\n".join(str(problem) for problem in document.problems if problem.fatal))
+    return contract

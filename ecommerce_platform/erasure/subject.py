@@ -111,12 +111,36 @@ def resolve(contracts: Mapping[str, Contract], word: str, number: str) -> tuple[
     ]
     if table is None or table not in people:
         raise ErasureError(f"{word!r} is no table with people in it; expected one of {', '.join(people)}")
+    _require_number_keys(contracts, table)
     key = as_key(number)
     if key is None:
         raise ErasureError(
             f"{number!r} is no key of {table}; expected a whole number, as column {contracts[table].key} has"
         )
     return table, key
+
+
+def _require_number_keys(contracts: Mapping[str, Contract], root: str) -> None:
+    """Rows about a person are told by keys of one whole number; a table with people in it that is not reached so is refused."""
+    reached: set[str] = set()
+    more = {root}
+    while more:
+        reached |= more
+        more = {
+            table
+            for table in contracts.keys() - reached
+            if not reached.isdisjoint(item.parent for item in contracts[table].relationships)
+        }
+    followed = tables_of(contracts, root)
+    about = {table for table in reached if personal_columns(contracts[table])}
+    for table in sorted({*followed, *about}):
+        if table not in followed or not contracts[table].has_number_key:
+            key = ", ".join(contracts[table].key_names)
+            raise ErasureError(
+                f"{table} holds rows about people of {root}, with the key {key}; expected keys of one whole number on the whole "
+                "way, by which a person's rows are found: nothing was erased. Erase those rows by hand and classify none of its "
+                "columns as personal, or give the table such a key"
+            )
 
 
 def _strays(some: pa.Table, rows: Rows, values: Mapping[str, frozenset[str]]) -> pa.ChunkedArray:

@@ -225,7 +225,7 @@ def _holds(contract: Contract, rows: Rows, name: str, present: set[str], unique_
     own = name in (f"RAW.{contract.table.upper()}", f"RAW.SUPERSEDED_{contract.table.upper()}")
     if name.startswith("RAW."):
         return _condition(rows, shared) if own and shared else None
-    key = contract.key if contract.key in present else unique_key
+    key = rows.key if rows.key in present else unique_key
     return _condition(Rows(key, rows.keys | rows.orphans), shared) if shared and key else None
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import reduce
+from operator import and_
 
 from pyiceberg.expressions import EqualTo
 from pyiceberg.table import Table
@@ -70,21 +72,27 @@ def retention_note(retention_days: int | None) -> str:
 
 def emptied(table: Table, contract: Contract, records: Sequence[DayRecord]) -> dict[date, Gone]:
     """Of days that have no rows any more: all of their published events, without Spark."""
-    gone = {record.day: Gone(record.published, 0, (), contract.key) for record in records}
+    gone = {record.day: Gone(record.published, 0, (), _key_name(contract)) for record in records}
     for record in records[:_LOOKED_AT]:
         scan = table.scan(
             row_filter=EqualTo(term="date", value=record.day),
-            selected_fields=(contract.key,),
+            selected_fields=contract.key_names,
             limit=_ROWS_LOOKED_AT,
         )
-        keys = sorted(set(scan.to_arrow()[contract.key].to_pylist()))
+        keys = sorted({tuple(row[name] for name in contract.key_names) for row in scan.to_arrow().to_pylist()})
         of = len(keys) if record.published <= _ROWS_LOOKED_AT else record.published
-        gone[record.day] = Gone(record.published, of, _named(keys), contract.key)
+        gone[record.day] = Gone(record.published, of, _named(keys), _key_name(contract))
     return gone
 
 
-def _named(keys: Sequence[object]) -> tuple[str, ...]:
-    return tuple(str(key) for key in keys[:NAMED_KEYS])
+def _key_name(contract: Contract) -> str:
+    """How a message calls the key: its column, or its columns in brackets."""
+    names = ", ".join(contract.key_names)
+    return names if len(contract.key_names) == 1 else f"({names})"
+
+
+def _named(keys: Sequence[Sequence[object]]) -> tuple[str, ...]:
+    return tuple(str(key[0]) if len(key) == 1 else f"({', '.join(map(str, key))})" for key in keys[:NAMED_KEYS])
 
 
 def gone_events(
@@ -118,15 +126,15 @@ def gone_events(
     named = (lost.select("date", "key").distinct().withColumn("place", F.row_number().over(by_key))).where(
         F.col("place") <= NAMED_KEYS
     )
-    keys: dict[date, list[object]] = {}
+    keys: dict[date, list[Sequence[object]]] = {}
     for row in sorted(named.collect(), key=lambda row: (row["date"], row["place"])):
-        keys.setdefault(row["date"], []).append(row["key"])
+        keys.setdefault(row["date"], []).append(tuple(row["key"]))
     return {day: replace(found, named=_named(keys.get(day, ()))) for day, found in gone.items()}
 
 
 def _totals(lost: DataFrame, contract: Contract) -> dict[date, Gone]:
     counts = lost.groupBy("date").agg(F.sum("times").alias("events"), F.countDistinct("key").alias("keys"))
-    return {row["date"]: Gone(row["events"], row["keys"], (), contract.key) for row in counts.collect()}
+    return {row["date"]: Gone(row["events"], row["keys"], (), _key_name(contract)) for row in counts.collect()}
 
 
 def _event(contract: Contract) -> list[SparkColumn]:
@@ -134,7 +142,7 @@ def _event(contract: Contract) -> list[SparkColumn]:
     lsn = F.col("__source_lsn")
     return [
         F.col("date"),
-        F.col(contract.key).alias("key"),
+        F.struct(*contract.key_names).alias("key"),
         F.col("__op").alias("op"),
         lsn.alias("lsn"),
         F.when(lsn.isNull(), F.col("__ts_ms")).alias("at"),
@@ -156,7 +164,7 @@ def _without_unreadable(lost: DataFrame, contract: Contract, frames: Sequence[Da
     for known in (("key", "lsn"), ("key",), ("lsn",), ()):
         agrees = F.lit(True)
         for name in ("key", "lsn"):
-            agrees = agrees & (F.col(name).isNotNull() if name in known else F.col(name).isNull())
+            agrees = agrees & (_is_known(name, contract) if name in known else ~_is_known(name, contract))
         among = unreadable.where(agrees).groupBy("date", *known).agg(F.count("*").alias("excused"))
         place = F.row_number().over(Window.partitionBy("date", *known).orderBy(*_EVENT, "copy"))
         single = (
@@ -166,6 +174,13 @@ def _without_unreadable(lost: DataFrame, contract: Contract, frames: Sequence[Da
             .select(*_EVENT, "copy")
         )
     return single.groupBy(*_EVENT).agg(F.count("*").alias("times"))
+
+
+def _is_known(name: str, contract: Contract) -> SparkColumn:
+    """Whether all of a key, or the LSN, can be read of a row."""
+    if name == "key":
+        return reduce(and_, (F.col("key")[column].isNotNull() for column in contract.key_names))
+    return F.col(name).isNotNull()
 
 
 def add_note(gone: Mapping[date, Gone], late: Callable[[date], bool], note: str) -> dict[date, Gone]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from ecommerce_platform.contracts import Column, Contract, load_contracts
+from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
 from ecommerce_platform.lakehouse.calendars import require_plain_times
 from ecommerce_platform.lakehouse.decode import DECODER_VERSION
 from ecommerce_platform.lakehouse.epochs import with_epoch_units
@@ -125,7 +125,7 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
     """Reads the footers and digests of all files of these days."""
     found: dict[date, DayArrival] = {}
     refused: dict[date, RefusedArrival] = {}
-    source = _filesystem(settings)
+    source = landing_filesystem(settings)
     mode, people = settings.lakehouse.unknown_columns, load_forgotten(settings)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="footers") as pool:
         pending = {
@@ -166,12 +166,13 @@ def content_id(contract: Contract, day: date, files: Sequence[ArrivedFile], extr
     lines = [f"{DECODER_VERSION}", contract.table, day.isoformat()]
     lines += [f"{column.name} {column.spark_type} {column.required}" for column in event_columns(contract)]
     lines += [f"epoch {column.name} {column.epoch_unit}" for column in contract.columns if column.epoch_unit]
+    lines += [f"uuid {column.name}" for column in contract.columns if column.type is LogicalType.UUID]
     lines += [f"extra {column.name} {column.spark_type}" for column in extra]
     lines += [f"{file.path} {file.size} {file.digest}" for file in sorted(files, key=lambda file: file.path)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
 
 
-def _filesystem(settings: Settings) -> pafs.FileSystem:
+def landing_filesystem(settings: Settings) -> pafs.FileSystem:
     if not is_s3(settings.landing_uri):
         return pafs.LocalFileSystem()
     return arrow_s3(settings.s3)

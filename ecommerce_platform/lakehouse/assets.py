@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
+from ecommerce_platform.contracts import Contract, load_contracts, source_tables
 from ecommerce_platform.lakehouse.ingest import Ingest, TableResult, ingest
 from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
 from ecommerce_platform.landing.files import landed_bytes
@@ -39,7 +39,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     @dg.multi_asset(
         name="change_events",
         pool="iceberg_events",
-        specs=[_spec(settings, contracts[table]) for table in SOURCE_TABLES],
+        specs=[_spec(settings, contracts[table]) for table in source_tables()],
         can_subset=True,
         partitions_def=daily_partitions(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -48,7 +48,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def change_events(
         context: dg.AssetExecutionContext, spark: SparkResource, spark_steps: SparkSteps
     ) -> Iterator[dg.MaterializeResult]:
-        selected = [table for table in SOURCE_TABLES if event_key(table) in context.selected_asset_keys]
+        selected = [table for table in source_tables() if event_key(table) in context.selected_asset_keys]
         days = partition_days(context)
         last = last_partition(settings)
 

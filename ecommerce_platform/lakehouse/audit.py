@@ -125,7 +125,7 @@ def volume_warning(records: Mapping[date, DayRecord], day: date, landed: int) ->
 
 @dataclass(frozen=True)
 class PartitionCount:
-    """Rows, null keys and files of one day, as the manifests have them."""
+    """Rows, nulls in columns of the key, and files of one day, as the manifests have them."""
 
     rows: int = 0
     null_keys: int = 0
@@ -136,7 +136,7 @@ class PartitionCount:
 
 def count_days(table: Table, snapshot_id: int, contract: Contract, days: Sequence[date]) -> dict[date, PartitionCount]:
     """Counts of the event table at a snapshot by day, from manifests: what was written, without reading it again."""
-    key = table.schema().find_field(contract.key).field_id
+    keys = [table.schema().find_field(name).field_id for name in contract.key_names]
     metadata = [table.schema().find_field(name).field_id for name in ("__op", "__ts_ms", "__source_ts_ms")]
     counts: dict[date, PartitionCount] = {}
     for task in table.scan(snapshot_id=snapshot_id, row_filter=In(term="date", literals=set(days))).plan_files():
@@ -145,7 +145,7 @@ def count_days(table: Table, snapshot_id: int, contract: Contract, days: Sequenc
         nulls = file.null_value_counts or {}
         counts[day] = PartitionCount(
             rows=old.rows + file.record_count,
-            null_keys=old.null_keys + (nulls.get(key) or 0),
+            null_keys=old.null_keys + sum(nulls.get(key) or 0 for key in keys),
             null_metadata=old.null_metadata + sum(nulls.get(field) or 0 for field in metadata),
             files=old.files + 1,
             bytes=old.bytes + file.file_size_in_bytes,

@@ -9,7 +9,7 @@ from datetime import date
 
 import dagster as dg
 
-from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.audit import count_days, volume_warning
 from ecommerce_platform.lakehouse.ledger import TableLedger, read_table_ledger
@@ -41,7 +41,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
 def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
     specs = [
         spec
-        for table in SOURCE_TABLES
+        for table in source_tables()
         for spec in (
             dg.AssetCheckSpec("row_conservation", asset=event_key(table), blocking=True, description=_CONSERVATION),
             dg.AssetCheckSpec("quarantine_share", asset=event_key(table), description=_SHARE),
@@ -69,7 +69,7 @@ def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
 def _closing_check(settings: Settings) -> dg.AssetChecksDefinition:
     specs = [
         dg.AssetCheckSpec("all_days_published", asset=event_key(table), description=_PUBLISHED)
-        for table in SOURCE_TABLES
+        for table in source_tables()
     ]
 
     @dg.multi_asset_check(name="all_days_published", specs=specs, can_subset=True)

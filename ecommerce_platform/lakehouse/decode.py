@@ -216,8 +216,8 @@ def _change_times(values: Mapping[str, SparkColumn]) -> dict[str, SparkColumn]:
 def _problems(contract: Contract) -> Iterable[tuple[SparkColumn, QuarantineReason, Column]]:
     """Every way in which a decoded row can be untrue: condition, reason, column; the first that holds names the row."""
     raw = {column.name: F.col(f"{_RAW}{column.name}") for column in event_columns(contract)}
-    key = contract.column(contract.key)
-    yield raw[key.name].isNull(), QuarantineReason.NULL_KEY, key
+    for key in contract.key_columns:
+        yield raw[key.name].isNull(), QuarantineReason.NULL_KEY, key
     for column in event_columns(contract):
         value = F.col(column.name)
         unreadable = raw[column.name].isNotNull() & value.isNull()

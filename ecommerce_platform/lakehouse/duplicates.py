@@ -31,14 +31,14 @@ def mark_duplicates(
     buckets = max(1, -(-rows_of_largest_day // ROWS_PER_BUCKET))
     if one_day:
         # As many tasks as buckets, each with its own, which it sorts in memory; asked for by number, they are not joined again.
-        spread = events.repartition(buckets, contract.key)
+        spread = events.repartition(buckets, *contract.key_names)
         # Sorting compares the first column cheaply, as numbers side by side, and the others row by row.
-        together = [contract.key, "__source_lsn"]
+        together = [*contract.key_names, "__source_lsn"]
     else:
         # Day and bucket alone decide where a row goes: one exchange serves the comparison here and the writing by day after it.
-        bucket = F.pmod(F.hash(contract.key), F.lit(buckets))
+        bucket = F.pmod(F.hash(*contract.key_names), F.lit(buckets))
         spread = events.withColumn(_BUCKET, bucket).repartition("date", _BUCKET)
-        together = ["date", _BUCKET, contract.key, "__source_lsn"]
+        together = ["date", _BUCKET, *contract.key_names, "__source_lsn"]
     window = Window.partitionBy(*together).orderBy("__ts_ms", "__source_file", "__source_row")
     whole = F.struct(*(column.name for column in event_columns(contract)))
     # The first row has none before it: its `lag` is null, which a struct never equals, whatever nulls it holds.

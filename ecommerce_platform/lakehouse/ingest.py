@@ -20,7 +20,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 from pyspark.sql import SparkSession
 
-from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
+from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.lakehouse import audit as auditing
 from ecommerce_platform.lakehouse import publish as publishing
 from ecommerce_platform.lakehouse import quarantine
@@ -103,12 +103,13 @@ class Ingest:
     contracts: Mapping[str, Contract] = field(default_factory=load_contracts)
 
 
-def ingest(job: Ingest, days: Sequence[date], tables: Sequence[str] = SOURCE_TABLES) -> dict[str, TableResult]:
+def ingest(job: Ingest, days: Sequence[date], tables: Sequence[str] | None = None) -> dict[str, TableResult]:
     """Brings the days of these tables into Iceberg; tables side by side, all days of a table in one commit.
 
     Days that cannot be published are in the results' `refused`. Raises what made a whole table impossible, after the other tables
     are done.
     """
+    tables = tuple(job.contracts) if tables is None else tables
     catalog = open_catalog(job.settings)
     for table in tables:
         ensure_event_table(catalog, job.settings, job.contracts[table])

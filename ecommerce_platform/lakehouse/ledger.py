@@ -22,7 +22,7 @@ from typing import Any
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
-from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
+from ecommerce_platform.contracts import source_tables, tables_of_day
 from ecommerce_platform.lakehouse.errors import LakehouseError
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
@@ -203,10 +203,10 @@ def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def read_ledger(settings: Settings, tables: Iterable[str] = SOURCE_TABLES) -> dict[str, TableLedger]:
-    """The ledger of each table; empty for one that does not exist yet. Reads metadata only, no JVM."""
+def read_ledger(settings: Settings, tables: Iterable[str] | None = None) -> dict[str, TableLedger]:
+    """The ledger of each table, by default of all; empty for one that does not exist yet. Reads metadata only, no JVM."""
     ledgers = {}
-    for table in tables:
+    for table in source_tables() if tables is None else tables:
         try:
             iceberg = load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{table}")
         except (NoSuchTableError, NoSuchNamespaceError):

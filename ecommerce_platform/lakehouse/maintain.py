@@ -23,7 +23,7 @@ from pyiceberg.table import Table
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from ecommerce_platform.contracts import SOURCE_TABLES, Contract, load_contracts
+from ecommerce_platform.contracts import Contract, load_contracts, source_tables
 from ecommerce_platform.lakehouse import publish as publishing
 from ecommerce_platform.lakehouse import quarantine
 from ecommerce_platform.lakehouse.audit import count_days, partition_day
@@ -63,12 +63,12 @@ class Upkeep:
     reached: Callable[[str, str], None] = lambda table, step: None
 
 
-def maintain(job: Upkeep, tables: Sequence[str] = SOURCE_TABLES, *, analytics: bool = True) -> list[UpkeepReport]:
+def maintain(job: Upkeep, tables: Sequence[str] | None = None, *, analytics: bool = True) -> list[UpkeepReport]:
     """Upkeep of the event tables and their quarantine, and of Spark's analytics tables; one report a table."""
     catalog = open_catalog(job.settings)
-    ledgers = {table: _ledger(job.settings, table) for table in SOURCE_TABLES}
+    ledgers = {table: _ledger(job.settings, table) for table in source_tables()}
     jobs: list[tuple[str, Callable[[str], UpkeepReport]]] = []
-    for table in tables:
+    for table in source_tables() if tables is None else tables:
         ledger = ledgers[table]
         if ledger is None:
             continue
@@ -187,9 +187,9 @@ def _compact_once(
 def _write_anew(job: Upkeep, identifier: str, contract: Contract, branch: str, days: list[date], files: int) -> None:
     name = f"`{job.settings.lakehouse.catalog_name}`.{identifier}"
     chosen = F.col("date").isin(days)
-    spread = F.pmod(F.hash(contract.key), F.lit(files))
+    spread = F.pmod(F.hash(*contract.key_names), F.lit(files))
     rows = job.session().table(f"{name}.branch_{branch}").where(chosen).repartition("date", spread)
-    ordered = rows.sortWithinPartitions("date", contract.key, "__source_lsn", "__source_file", "__source_row")
+    ordered = rows.sortWithinPartitions("date", *contract.key_names, "__source_lsn", "__source_file", "__source_row")
     writer = ordered.writeTo(f"{name}.branch_{branch}").option("snapshot-property.ecommerce.run-id", job.run_id)
     writer.option("distribution-mode", "none").overwrite(chosen)
 

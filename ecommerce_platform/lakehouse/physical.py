@@ -262,6 +262,8 @@ def _column(column: pq.ColumnSchema) -> PhysicalColumn:
         }.get(physical, PhysicalKind.OTHER)
     elif logical in _TEXT_ANNOTATIONS:
         kind = PhysicalKind.TEXT
+    elif logical == "UUID":
+        kind = PhysicalKind.BINARY  # its 16 bytes
     return PhysicalColumn(name, kind, detail=detail)
 
 

@@ -21,7 +21,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import EqualTo
 from pyiceberg.table import Table
 
-from ecommerce_platform.contracts import SOURCE_TABLES, Contract
+from ecommerce_platform.contracts import Contract, source_tables
 from ecommerce_platform.lakehouse import publish as publishing
 from ecommerce_platform.lakehouse import quarantine
 from ecommerce_platform.lakehouse.audit import count_days, may_be_overruled
@@ -101,12 +101,12 @@ class RefusedStory:
 def decided_days(settings: Settings, *, published: bool = False) -> list[DecidedDay]:
     """The refused days of all tables; with `published`, those too that a person has published and that still are."""
     found = []
-    for table in SOURCE_TABLES:
+    for table in source_tables():
         ledger = read_ledger(settings, [table])[table]
         found += [_refused_line(item) for item in ledger.refused.values()]
         if published:
             found += [_published_line(record) for record in ledger.published.values() if record.override]
-    return sorted(found, key=lambda line: (SOURCE_TABLES.index(line.table), line.day, line.state))
+    return sorted(found, key=lambda line: (source_tables().index(line.table), line.day, line.state))
 
 
 def _refused_line(item: RefusedDay) -> DecidedDay:

@@ -66,7 +66,7 @@ QUARANTINE_COLUMNS = (
 _ICEBERG_TYPES: dict[LogicalType, IcebergType] = {
     LogicalType.BIGINT: LongType(),
     LogicalType.INT: IntegerType(),
-    LogicalType.TEXT: StringType(),
+    **dict.fromkeys((LogicalType.TEXT, LogicalType.UUID), StringType()),
     LogicalType.TIMESTAMP: TimestamptzType(),
     LogicalType.DATE: DateType(),
     LogicalType.BOOLEAN: BooleanType(),

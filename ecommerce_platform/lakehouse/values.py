@@ -41,6 +41,9 @@ _WHOLE_NUMBER = f"^{_AROUND}[+-]?[0-9]+{_AROUND}$"
 _SCIENTIFIC = f"^{_AROUND}[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)[eE][+-]?[0-9]+{_AROUND}$"
 #: A timestamp that Spark's own cast reads as the rules do, and faster; the usual form.
 _PLAIN_TIMESTAMP = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?Z?$"
+_UUID = f"^{_AROUND}[0-9A-Fa-f]{{8}}-([0-9A-Fa-f]{{4}}-){{3}}[0-9A-Fa-f]{{12}}{_AROUND}$"
+#: Where a UUID's groups begin among its 32 digits, from 1, and how long they are.
+_UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 _FIRST_DAY, _LAST_DAY = FIRST_SECOND // 86_400, END_SECOND // 86_400 - 1
 
 #: From the raw value, its column in the contract, its column in the file, and the dialect, to the value.
@@ -212,6 +215,20 @@ def _boolean_from_text(raw: str, column: Column, physical: PhysicalColumn, diale
     return f"CASE WHEN {word} IN ('true', 't') THEN true WHEN {word} IN ('false', 'f') THEN false END"
 
 
+def _uuid_from_text(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    """In lower case, as PostgreSQL writes it: two spellings of a key are one key."""
+    text = dialect.text(raw, physical.kind)
+    return _when(dialect.matches(text, _UUID), f"lower({trimmed(text)})")
+
+
+def _uuid_from_bytes(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
+    """From its 16 bytes, Parquet's own form, or from the bytes of its text."""
+    digits = f"lower(hex({raw}))"
+    parts = " || '-' || ".join(f"substr({digits}, {start}, {length})" for start, length in _UUID_PARTS)
+    of_text = _uuid_from_text(raw, column, physical, dialect)
+    return f"CASE WHEN length({digits}) = 32 THEN {parts} ELSE {of_text} END"
+
+
 def _when(condition: str, value: str) -> str:
     return f"CASE WHEN {condition} THEN {value} END"
 
@@ -258,4 +275,5 @@ _FORMS: dict[LogicalType, dict[PhysicalKind, _Decoder]] = {
         PhysicalKind.TEXT: _date_from_text,
     },
     LogicalType.BOOLEAN: {PhysicalKind.BOOLEAN: _as_it_is, PhysicalKind.TEXT: _boolean_from_text},
+    LogicalType.UUID: {PhysicalKind.TEXT: _uuid_from_text, PhysicalKind.BINARY: _uuid_from_bytes},
 }

@@ -135,7 +135,7 @@ def _write_part(
     names = [column.name for column in contract.all_event_columns]
     frames = decode_days(spark, contract, part.arrivals)
     if part.of > 1:
-        mine = F.pmod(F.xxhash64(contract.key), F.lit(part.of)) == part.number - 1
+        mine = F.pmod(F.xxhash64(*contract.key_names), F.lit(part.of)) == part.number - 1
         frames = [frame.where(mine) for frame in frames]
     seen, fit = _without_unfit(frames, contract, names, hand_over)
     doubled = Observation()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing.names import is_skipped, is_skipped_folder, parse_day_folder
 from ecommerce_platform.object_store import s3_client
 from ecommerce_platform.settings import S3Settings
@@ -133,12 +133,12 @@ def list_top_level(landing_uri: str, table: str, s3: S3Settings, ignore: Sequenc
 def _require_a_table(landing_uri: str, s3: S3Settings) -> None:
     """That the landing zone has the folder of some table: one that has none is not a landing zone where nothing arrived."""
     folders, files = _top_level(landing_uri, "", s3)
-    if not set(folders) & set(SOURCE_TABLES):
+    if not set(folders) & set(source_tables()):
         held = sorted((*(f"{name}/" for name in folders), *files))
         more = f" and {len(held) - 10} more" if len(held) > 10 else ""
         raise LandingError(
             f"the landing zone {landing_uri} has no folder of any table; it holds {', '.join(held[:10]) or 'nothing'}{more}; "
-            f"expected {', '.join(f'{table}/' for table in SOURCE_TABLES)} with date=YYYY-MM-DD/ below them: point "
+            f"expected {', '.join(f'{table}/' for table in source_tables())} with date=YYYY-MM-DD/ below them: point "
             "ECOMMERCE_LANDING_URI at the folder that holds them"
         )
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing.assets import observation
 from ecommerce_platform.landing.changes import (
     EMPTIED,
@@ -72,7 +72,7 @@ def build_sensor(
         ignore = settings.landing.ignore
         try:
             tables = [
-                list_table(settings.landing_uri, table, settings.s3, None, None, ignore) for table in SOURCE_TABLES
+                list_table(settings.landing_uri, table, settings.s3, None, None, ignore) for table in source_tables()
             ]
         except LandingError as error:
             return dg.SkipReason(str(error))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
+from ecommerce_platform.contracts import source_tables, tables_of_day
 from ecommerce_platform.settings import Settings
 
 
@@ -73,7 +73,7 @@ def _landing(settings: Settings) -> str:
     from ecommerce_platform.partitions import last_partition
 
     ignore = settings.landing.ignore
-    days = {table: list_days(settings.landing_uri, table, settings.s3, ignore) for table in SOURCE_TABLES}
+    days = {table: list_days(settings.landing_uri, table, settings.s3, ignore) for table in source_tables()}
     missing = [table for table in tables_of_day(datetime.now(UTC).date()) if not days[table]]
     if missing:
         raise FileNotFoundError(
@@ -81,7 +81,7 @@ def _landing(settings: Settings) -> str:
             "set ECOMMERCE_LANDING_URI, or write a sample with `ecommerce-platform sample`"
         )
     everything = sorted(day for found in days.values() for day in found)
-    not_read = [line for table in SOURCE_TABLES for line in unread(settings, table, last_partition(settings))]
+    not_read = [line for table in source_tables() for line in unread(settings, table, last_partition(settings))]
     return "; ".join([f"{settings.landing_uri}: {everything[0]} to {everything[-1]}", *not_read])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing.assets import landing_key
 from ecommerce_platform.operations.run_pods import run_pod_tags
 from ecommerce_platform.partitions import daily_partitions
@@ -31,7 +31,7 @@ def observe_landing_job() -> dg.UnresolvedAssetJobDefinition:
     """What has landed, recorded with a data version for each day, so that the lineage shows which days are out of date."""
     return dg.define_asset_job(
         OBSERVE_LANDING,
-        selection=dg.AssetSelection.assets(*(landing_key(table) for table in SOURCE_TABLES)),
+        selection=dg.AssetSelection.assets(*(landing_key(table) for table in source_tables())),
         description="Records which days of the landing zone have new, changed or removed files.",
         executor_def=resuming_executor,
     )

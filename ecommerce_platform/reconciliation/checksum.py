@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from ecommerce_platform.contracts import Column, LogicalType
+from ecommerce_platform.contracts.model import TEXTS
 from ecommerce_platform.reconciliation.clickhouse_types import Comparable
 
 MODULUS = 2**64
@@ -31,7 +32,7 @@ def snowflake_text(column: Column, expression: str) -> str:
     elif column.type is LogicalType.DECIMAL:
         text = f"to_varchar({expression})"
         text = f"regexp_replace({text}, '0+$', '')" if column.scale else f"{text} || '.'"
-    elif column.type is LogicalType.TEXT:
+    elif column.type in TEXTS:
         text = f"'V' || to_varchar(length({expression})) || ':' || {expression}"
     elif column.type is LogicalType.TIMESTAMP:
         text = f"to_varchar(datediff('microsecond', '1970-01-01 00:00:00'::timestamp_ntz, {expression}))"

@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any
 
 from ecommerce_platform.contracts import Column, LogicalType
+from ecommerce_platform.contracts.model import TEXTS
 from ecommerce_platform.reconciliation.model import Value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -141,6 +142,7 @@ FORMS: dict[LogicalType, tuple[Form, ...]] = {
     ),
     LogicalType.BOOLEAN: (Form(("Bool", *_INTEGERS), "false when 0, else true", "toUInt8({x} != 0)"),),
 }
+FORMS[LogicalType.UUID] = FORMS[LogicalType.TEXT]
 #: What a column whose name says milliseconds may be, beside the types of a time.
 MILLISECONDS = Form(_INTEGERS, "milliseconds since 1970 in UTC", "toInt64({x}) * 1000")
 
@@ -158,7 +160,7 @@ class Comparable:
     @property
     def is_uuid(self) -> bool:
         """Whether the other side's text agrees in either case of its letters."""
-        return self.column.type is LogicalType.TEXT and self.type.name == "UUID"
+        return self.column.type in TEXTS and self.type.name == "UUID"
 
     def number(self, value: str | None = None) -> str:
         """SQL of the number to add up, of an expression that is this column's value."""
@@ -220,6 +222,7 @@ _READERS: dict[LogicalType, Callable[[Any], Value]] = {
     LogicalType.INT: int,
     LogicalType.DECIMAL: _decimal,
     LogicalType.TEXT: str,
+    LogicalType.UUID: str,
     LogicalType.TIMESTAMP: lambda fetched: _EPOCH + timedelta(microseconds=int(fetched)),
     LogicalType.DATE: lambda fetched: date(1970, 1, 1) + timedelta(days=int(fetched)),
     LogicalType.BOOLEAN: bool,

@@ -277,6 +277,7 @@ def _expected(column: Column) -> str:
         LogicalType.TIMESTAMP: "a timestamp or an epoch",
         LogicalType.DATE: "a date",
         LogicalType.BOOLEAN: "a boolean",
+        LogicalType.UUID: "a UUID as text of 8-4-4-4-12 digits, or its 16 bytes",
     }
     return forms[column.type]
 

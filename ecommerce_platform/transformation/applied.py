@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
+from ecommerce_platform.contracts import source_tables, tables_of_day
 from ecommerce_platform.warehouse.connection import (
     WarehouseError,
     execute,
@@ -90,7 +90,7 @@ def read_memory(connection: SnowflakeConnection) -> Memory:
 def loads_in(connection: SnowflakeConnection, table: str) -> frozenset[tuple[str, date, str]]:
     """Source table, day and batch of each row of a table of loads."""
     rows = fetch_all(connection, f"select table_name, date, batch_id from {table}")
-    return frozenset((name, day, batch) for name, day, batch in rows if name in SOURCE_TABLES)
+    return frozenset((name, day, batch) for name, day, batch in rows if name in source_tables())
 
 
 def mark_applied(connection: SnowflakeConnection, definition: str, lease: Lease) -> None:
@@ -115,7 +115,7 @@ def _mark(connection: SnowflakeConnection, definition: str, lease: Lease) -> Non
             f"insert into {APPLIED_DAYS} (table_name, date, batch_id, applied_at) "
             "select table_name, date, batch_id, sysdate() from STAGING.BASE_LANDING_DAYS",
         )
-        for table in SOURCE_TABLES:
+        for table in source_tables():
             execute(
                 connection,
                 f"""

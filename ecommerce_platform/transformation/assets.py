@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
+from ecommerce_platform.contracts import source_tables, tables_of_day
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
@@ -189,7 +189,7 @@ class _Step:
             if missing:
                 self.context.log.warning(f"{day} waits: nothing is loaded for {', '.join(missing)}")
             state = f"waits for {', '.join(missing)}" if missing else "applied"
-            loads = {f"batch_{table}": batches[table, day] for table in SOURCE_TABLES if (table, day) in batches}
+            loads = {f"batch_{table}": batches[table, day] for table in source_tables() if (table, day) in batches}
             by_day[day] = {"day": state, **loads}
         add_days_metadata(self.context, self.context.selected_asset_keys, by_day)
 

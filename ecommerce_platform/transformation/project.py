@@ -1,7 +1,10 @@
 """The dbt project as it lies on disk: its digests, and the manifest that is kept so that nothing parses twice.
 
 What belongs here: finding out whether the kept manifest still fits, and parsing when not. What does not: running dbt
-(runner.py), what a run may apply (applied.py).
+(runner.py), what a run may apply (applied.py), what is rendered from the contracts (sources.py).
+
+dbt reads a copy of the project with the files that the contracts make, below the target folder: a checkout is never written by a
+run, and installations with different contracts can share one.
 
 A parse takes several seconds, reading a kept manifest tenths: definitions load and each run use the kept one.
 """
@@ -11,28 +14,31 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.business_span import BusinessSpan
+from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.contracts.reader import CONTRACTS_DIR, contract_folders
 from ecommerce_platform.metrics import dbt_vars
 from ecommerce_platform.settings import PROJECT_DIR, SHIPPED_DBT_PROJECT, Settings
+from ecommerce_platform.transformation.needs import require_needed
 from ecommerce_platform.transformation.profile import environment
 from ecommerce_platform.transformation.properties import effective_properties
-from ecommerce_platform.transformation.sources import refresh_sources
+from ecommerce_platform.transformation.sources import PARSED_FOLDERS, own_files, refresh_sources, rendered_files
 from ecommerce_platform.transformation.statements import statement_tokens
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
-_FOLDERS = ("models", "macros", "tests", "docs")
-_KEPT = "parsed"
+_KEPT, _PROJECTS = "parsed", "projects"
 #: So many contents are kept: enough for every installation of a checkout while its files change now and then.
 _MOST_KEPT = 16
 _MANIFEST_FILE = "manifest.json"
@@ -59,8 +65,8 @@ def project_vars(settings: Settings) -> dict[str, object]:
 
 def project_digest(project_dir: Path, database: str) -> str:
     """Digest of all that a parse reads: the project's files, the versions of dbt, and the database that it names tables in."""
-    files = [project_dir / "dbt_project.yml", project_dir / "profiles.yml"]
-    for folder in _FOLDERS:
+    files = list(project_dir.glob("*.yml"))
+    for folder in PARSED_FOLDERS:
         files += [path for path in (project_dir / folder).rglob("*") if path.is_file()]
     digest = hashlib.sha256()
     for path in sorted(files):
@@ -77,7 +83,7 @@ def definition_digest(settings: Settings) -> str:
     When it changes, what incremental models hold was computed by other rules, and everything is computed again. Comments,
     descriptions, tests and layout are left out: they change no statement that writes.
     """
-    project_dir = settings.dbt.project_dir
+    project_dir = rendered_project(settings)
     digest = hashlib.sha256(json.dumps(project_vars(settings), sort_keys=True).encode())
     for path in sorted(path for folder in ("models", "macros") for path in (project_dir / folder).rglob("*.sql")):
         tokens = statement_tokens(path.read_text(encoding="utf-8"))
@@ -87,38 +93,63 @@ def definition_digest(settings: Settings) -> str:
     return digest.hexdigest()[:32]
 
 
-def prepare_manifest(settings: Settings) -> Path:
-    """Path of a manifest.json that fits the project's files; parses when none does. Needs no connection.
+def rendered_project(settings: Settings) -> Path:
+    """A folder with the project's files and those that the contracts make: dbt's project folder in all that the platform runs.
 
-    Raises DbtProjectError when there is no project or dbt cannot parse it.
+    A folder for each content, which appears complete and is never written again: installations that share a checkout, and
+    processes before and after a change of a file or contract, read their own. Raises DbtProjectError when there is no project,
+    and ContractError when a contract cannot be used or the marts need what no contract has.
     """
-    project_dir, target = settings.dbt.project_dir, target_path(settings)
+    project_dir = settings.dbt.project_dir
     if not (project_dir / "dbt_project.yml").exists():
         raise DbtProjectError(
             f"no dbt project in {project_dir}: ECOMMERCE_DBT__PROJECT_DIR must name the folder that holds dbt_project.yml"
         )
-    database = settings.snowflake.database
-    refresh_sources(project_dir)
-    # A folder for each content and database, which appears complete and is never written again: installations that share a
-    # checkout, and processes before and after a change of a file, read their own.
-    kept = target / _KEPT / project_digest(project_dir, database)
-    if not kept.is_dir():
-        with exclusive(target / ".parse.lock"):
-            # Another process may have parsed while this one waited.
-            if not kept.is_dir():
-                _keep_parsed(project_dir, kept, database)
-    return kept / _MANIFEST_FILE
+    contracts = load_contracts()
+    require_needed(contracts)
+    if contract_folders() == (CONTRACTS_DIR,) and os.access(project_dir, os.W_OK):
+        refresh_sources(project_dir, contracts)  # for dbt by hand
+    files = {name: (project_dir / name).read_bytes() for name in own_files(project_dir)}
+    files |= {name: text.encode() for name, text in rendered_files(project_dir, contracts).items()}
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
+    return _kept_whole(target_path(settings) / _PROJECTS / digest.hexdigest()[:32], partial(_write_project, files))
 
 
-def _keep_parsed(project_dir: Path, kept: Path, database: str) -> None:
-    """Parses into a folder beside `kept`, which takes its name when it is complete; removes the oldest of many."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".parsing-", dir=kept.parent) as folder:
-        _parse(project_dir, Path(folder) / "target", database)
-        (Path(folder) / "target").rename(kept)
-    folders = [path for path in kept.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    for old in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)[_MOST_KEPT:]:
-        shutil.rmtree(old)
+def _write_project(files: Mapping[Path, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def prepare_manifest(settings: Settings) -> Path:
+    """Path of a manifest.json that fits the project's files; parses when none does. Needs no connection.
+
+    Raises DbtProjectError when there is no project or dbt cannot parse it, and what `rendered_project` raises.
+    """
+    project_dir, database = rendered_project(settings), settings.snowflake.database
+    kept = target_path(settings) / _KEPT / project_digest(project_dir, database)
+    return _kept_whole(kept, lambda folder: _parse(project_dir, folder, database)) / _MANIFEST_FILE
+
+
+def _kept_whole(kept: Path, write: Callable[[Path], None]) -> Path:
+    """`kept`, written by one process into a folder beside it that takes its name when it is complete; removes the oldest."""
+    if kept.is_dir():
+        return kept
+    with exclusive(kept.parent.parent / f".{kept.parent.name}.lock"):
+        # Another process may have written while this one waited.
+        if kept.is_dir():
+            return kept
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=kept.parent) as folder:
+            written = Path(folder) / "whole"
+            write(written)
+            written.rename(kept)
+        folders = [path for path in kept.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        for old in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)[_MOST_KEPT:]:
+            shutil.rmtree(old)
+    return kept
 
 
 def _parse(project_dir: Path, target: Path, database: str) -> None:

@@ -29,7 +29,7 @@ from ecommerce_platform.transformation.profile import (
     profile_environment,
     restatement_environment,
 )
-from ecommerce_platform.transformation.project import load_parsed, project_vars, target_path
+from ecommerce_platform.transformation.project import load_parsed, project_vars, rendered_project, target_path
 from ecommerce_platform.warehouse.lease import Lease
 
 #: Everything but the unit tests, which test the SQL and not the data: they run in `make test`.
@@ -77,7 +77,7 @@ class DbtRun:
 
 def build_arguments(request: DbtRequest, settings: Settings, target: Path) -> list[str]:
     """Arguments of dbt's command line for a request."""
-    project_dir = str(settings.dbt.project_dir)
+    project_dir = str(rendered_project(settings))
     arguments = ["--quiet", "--no-write-json", "--log-level-file", "none", request.command]
     if request.select:
         arguments += ["--select", *request.select]

@@ -1,8 +1,9 @@
-"""What dbt knows of the contracts, rendered: the sources' properties (`_staging__sources.yml`) and the macro `source_contracts`.
+"""What dbt knows of the contracts, rendered: sources, the macro `source_contracts`, and a model `base_<table>` for each table.
 
-What belongs here: text of those two files. What does not: the models' properties, which people write.
+What belongs here: text of those files. What does not: what people write (models' properties, statements), and where a project
+with the rendered files lies (project.py).
 
-`python -m ecommerce_platform.transformation.sources` writes the files; a test holds them equal to what is rendered.
+`python -m ecommerce_platform.transformation.sources` writes them into the checkout, for dbt by hand. Git ignores them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from ecommerce_platform.contracts import SOURCE_TABLES, Column, Contract, LogicalType, load_contracts
+from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
 from ecommerce_platform.daily_metrics import reconciled_metrics
 from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform.transformation.files import write_whole
@@ -21,9 +22,14 @@ from ecommerce_platform.transformation.metric_tests import METRIC_TEST_FILE, ren
 
 SOURCES_FILE = Path("models") / "staging" / "_staging__sources.yml"
 CONTRACTS_FILE = Path("macros") / "change_tracking" / "source_contracts.sql"
+#: Models of latest states, for the tables of which the project has no model of its own.
+BASE_FOLDER = Path("models") / "staging" / "base" / "from_contracts"
+BASE_PROPERTIES = BASE_FOLDER / "_from_contracts__models.yml"
 SPARK_TABLES = ("customer_metrics", "product_analytics", "daily_business_metrics")
+#: What dbt reads of a project, besides the files in its own folder.
+PARSED_FOLDERS = ("models", "macros", "tests", "docs")
 _RENDERED = (
-    "Rendered from the contracts in ecommerce_platform/contracts by\n"
+    "Rendered from the data contracts by\n"
     "{indent}`python -m ecommerce_platform.transformation.sources`; changes made here are overwritten."
 )
 _HEADER = f"# {_RENDERED.format(indent='# ')}\n"
@@ -36,14 +42,14 @@ _LEDGER_COLUMNS = (
 
 def render_sources(contracts: Mapping[str, Contract]) -> str:
     """The whole file: RAW tables, what later loads replaced there, and the load ledger; then Spark's copies."""
-    raw = [_table(name, contracts[name].description, contracts[name].raw_columns) for name in SOURCE_TABLES]
+    raw = [_table(name, contracts[name].description, contracts[name].raw_columns) for name in contracts]
     superseded = [
         _table(
             f"superseded_{name}",
             f"Rows of {name} that a later load of their day replaced, until a dbt run has applied that load.",
             contracts[name].raw_columns,
         )
-        for name in SOURCE_TABLES
+        for name in contracts
     ]
     ledger = _table("load_ledger", "Which load holds which day of which table; the gate of each run.", _LEDGER_COLUMNS)
     spark = [{"name": f"spark_{name}", "description": f"Iceberg analytics.{name}, by Spark."} for name in SPARK_TABLES]
@@ -68,17 +74,84 @@ def render_sources(contracts: Mapping[str, Contract]) -> str:
 
 
 def render_contracts(contracts: Mapping[str, Contract]) -> str:
-    """The macro that models read: each table's columns, text columns, and the landing day from which on it counts."""
+    """The macro that models read: each table's columns, text columns, key, foreign keys, and first landing day."""
     tables = "".join(
         f"        '{name}': {{\n"
-        f"            'columns': {list(contracts[name].column_names)},\n"
-        f"            'texts': {list(contracts[name].text_columns)},\n"
-        f"            'first_day': {_literal(contracts[name].first_day)},\n"
+        f"            'columns': {list(contract.column_names)},\n"
+        f"            'texts': {list(contract.text_columns)},\n"
+        f"            'key': {_key(contract)},\n"
+        f"            'foreign_keys': {_foreign_keys(contract, contracts)},\n"
+        f"            'first_day': {_literal(contract.first_day)},\n"
         "        },\n"
-        for name in SOURCE_TABLES
+        for name, contract in contracts.items()
     )
     header = f"{{#-\n    {_RENDERED.format(indent='    ')}\n-#}}\n"
     return f"{header}{{% macro source_contracts() -%}}\n    {{{{ return({{\n{tables}    }}) }}}}\n{{%- endmacro %}}\n"
+
+
+def _key(contract: Contract) -> dict[str, str]:
+    """The key's columns, each with how it becomes a text: as a number, a date, or as it is."""
+    kinds = {LogicalType.BIGINT: "number", LogicalType.INT: "number", LogicalType.DATE: "date"}
+    return {column.name: kinds.get(column.type, "text") for column in contract.key_columns}
+
+
+def _foreign_keys(contract: Contract, contracts: Mapping[str, Contract]) -> list[dict[str, object]]:
+    """Those to the whole key of a table: `parent`, and the columns in the order of the parent's key."""
+    found: list[dict[str, object]] = []
+    for item in contract.relationships:
+        parent = contracts.get(item.parent)
+        if parent is None or set(item.parent_columns) != set(parent.key_names):
+            continue
+        columns = dict(zip(item.parent_columns, item.columns, strict=True))
+        foreign_key: dict[str, object] = {
+            "parent": item.parent,
+            "columns": [columns[name] for name in parent.key_names],
+        }
+        if foreign_key not in found:
+            found.append(foreign_key)
+    return found
+
+
+def render_base_model(contract: Contract) -> str:
+    """The model of the latest state of each key."""
+    options = [
+        "materialized='incremental'",
+        f"unique_key={_unique_key(contract)}",
+        f"meta={{'source_table': '{contract.table}'}}",
+    ]
+    if any(column.name == "created_at" and column.type is LogicalType.TIMESTAMP for column in contract.columns):
+        options.append("cluster_by=['to_date(created_at)']")
+    lines = ",\n    ".join(options)
+    return (
+        f"{{{{ config(\n    {lines}\n) }}}}\n\n"
+        f"-- {_RENDERED.format(indent='-- ')}\n"
+        "-- depends_on: {{ ref('base_changed_keys') }}\n"
+        f"-- Latest state of each key of {contract.table}, without deleted keys.\n"
+        f"{{{{ latest_state('{contract.table}') }}}}\n"
+    )
+
+
+def _unique_key(contract: Contract) -> str:
+    return repr(contract.key_names[0] if len(contract.key_names) == 1 else list(contract.key_names))
+
+
+def render_base_properties(contracts: Iterable[Contract]) -> str:
+    """The properties of those models, with the contracts' descriptions."""
+    models = [
+        {
+            "name": f"base_{contract.table}",
+            "description": f"Internal: the latest state of each key of {contract.table}, in event order, unchanged placeholders "
+            f"resolved, deleted keys left out. {contract.description}".strip(),
+            "columns": [_model_column(column) for column in contract.columns],
+        }
+        for contract in contracts
+    ]
+    return _HEADER + yaml.safe_dump({"version": 2, "models": models}, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _model_column(column: Column) -> dict[str, object]:
+    personal = {"config": {"meta": {"personal": True}}} if column.personal else {}
+    return {"name": column.name, "description": column.description, **personal}
 
 
 def _literal(day: date | None) -> str:
@@ -94,14 +167,37 @@ def _column(column: Column) -> dict[str, str]:
     return {"name": column.name, "description": column.description, "data_type": column.snowflake_type.lower()}
 
 
-def refresh_sources(project_dir: Path) -> bool:
-    """Writes the files again when the contracts have changed since; returns whether it wrote any."""
-    contracts = load_contracts()
-    rendered = {
+def rendered_files(project_dir: Path, contracts: Mapping[str, Contract]) -> dict[Path, str]:
+    """Text by path in the project. A table of which the project has a model `base_<table>` of its own gets none."""
+    own = {path.stem for path in own_files(project_dir) if path.suffix == ".sql"}
+    # Without the model of changed keys the project knows no latest states.
+    tables = contracts if "base_changed_keys" in own else ()
+    based = [contracts[table] for table in tables if f"base_{table}" not in own]
+    return {
         SOURCES_FILE: render_sources(contracts),
         CONTRACTS_FILE: render_contracts(contracts),
+        BASE_PROPERTIES: render_base_properties(based),
         METRIC_TEST_FILE: render_metric_test(reconciled_metrics(), contracts["orders"]),
+        **{BASE_FOLDER / f"base_{contract.table}.sql": render_base_model(contract) for contract in based},
     }
+
+
+def own_files(project_dir: Path) -> list[Path]:
+    """The files that people wrote: those of a parse, without the rendered ones; relative to the project's folder, in order."""
+    files = [path for path in project_dir.glob("*.yml") if path.is_file()]
+    for folder in PARSED_FOLDERS:
+        files += [path for path in (project_dir / folder).rglob("*") if path.is_file()]
+    names = (path.relative_to(project_dir) for path in files)
+    return sorted(
+        name
+        for name in names
+        if name not in (SOURCES_FILE, CONTRACTS_FILE, METRIC_TEST_FILE) and BASE_FOLDER not in name.parents
+    )
+
+
+def refresh_sources(project_dir: Path, contracts: Mapping[str, Contract] | None = None) -> bool:
+    """Brings the rendered files in `project_dir` up to date with the contracts; returns whether any was not."""
+    rendered = rendered_files(project_dir, contracts or load_contracts())
     stale = [
         name
         for name, text in rendered.items()
@@ -110,7 +206,10 @@ def refresh_sources(project_dir: Path) -> bool:
     for name in stale:
         (project_dir / name).parent.mkdir(parents=True, exist_ok=True)
         write_whole(project_dir / name, rendered[name])
-    return bool(stale)
+    gone = [path for path in (project_dir / BASE_FOLDER).glob("*.sql") if path.relative_to(project_dir) not in rendered]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return bool(stale or gone)
 
 
 def main() -> None:

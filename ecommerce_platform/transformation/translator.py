@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.transformation.dagster_dbt_alone import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
 OWNERS = ("team:data-platform",)
@@ -54,6 +55,6 @@ def _source_key(source: str, table: str) -> dg.AssetKey:
     if source == "spark":
         return dg.AssetKey(["snowflake", "staging", table])
     if table == _LEDGER:
-        # No asset of its own: each load writes its line with its rows; the other three tables are upstream as well.
-        return dg.AssetKey(["snowflake", "raw", "users"])
+        # No asset of its own: each load writes its line with its rows; the other tables are upstream as well.
+        return dg.AssetKey(["snowflake", "raw", source_tables()[0]])
     return dg.AssetKey(["snowflake", "raw", table.removeprefix(_SUPERSEDED)])

@@ -40,6 +40,7 @@ _TYPE_NAMES = {
     LogicalType.TIMESTAMP: "TIMESTAMP_NTZ",
     LogicalType.DATE: "DATE",
     LogicalType.BOOLEAN: "BOOLEAN",
+    LogicalType.UUID: "TEXT",
 }
 
 

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from ecommerce_platform.analytics.assets import analytics_key, build_assets, published_input
 from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.tables import AS_OF, TABLES
-from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.settings import Settings
@@ -126,7 +126,7 @@ def test_a_range_is_one_run_and_its_result_is_that_of_all_published_days(shop: S
 
 
 def test_one_of_the_tables_can_be_asked_for_alone(shop: Shop) -> None:
-    shop.run(1, 1, *map(event_key, SOURCE_TABLES), analytics_key("product_analytics"))
+    shop.run(1, 1, *map(event_key, source_tables()), analytics_key("product_analytics"))
     assert shop.rows("product_analytics", "product_id") == []
     assert not (shop.settings.data_dir / "warehouse" / "analytics" / "customer_metrics").exists()
 
@@ -148,5 +148,5 @@ def test_the_analytics_assets_explain_themselves(local_settings: Settings) -> No
         assert spec.group_name == "analytics"
         assert spec.kinds == {"spark", "iceberg"}
         assert list(spec.owners) == ["team:data-platform"]
-        assert {dependency.asset_key for dependency in spec.deps} == {event_key(table) for table in SOURCE_TABLES}
+        assert {dependency.asset_key for dependency in spec.deps} == {event_key(table) for table in source_tables()}
     assert assets.backfill_policy == dg.BackfillPolicy.single_run()

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from ecommerce_platform.analytics.assets import build_assets as analytics_assets
 from ecommerce_platform.analytics.tables import TABLES
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.demo import write_sample
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.settings import load_settings
@@ -16,7 +16,7 @@ from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.spark.resource import build_resources
 
 DAYS = ("2026-01-01", "2026-01-02")
-EVERY_TABLE = (*(f"ecommerce.{name}" for name in SOURCE_TABLES), *(f"analytics.{name}" for name in TABLES))
+EVERY_TABLE = (*(f"ecommerce.{name}" for name in source_tables()), *(f"analytics.{name}" for name in TABLES))
 #: When a row was written, not what it says.
 STAMPS = {"computed_at", "quarantined_at"}
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ecommerce_platform.contracts import Classification, Column, Contract, LogicalType, load_contracts
+from ecommerce_platform.contracts import Classification, Column, Contract, LogicalType, Relationship, load_contracts
 from ecommerce_platform.erasure.errors import ErasureError
 from ecommerce_platform.erasure.parquet import count_rows, rewrite
 from ecommerce_platform.erasure.subject import Subject, resolve
@@ -200,3 +200,46 @@ def test_contracts_change_without_a_change_of_code() -> None:
     )
     contracts = {**CONTRACTS, "products": replace(products, columns=columns)}
     assert resolve(contracts, "product", "5") == ("products", 5)
+
+
+def beside_orders(
+    *relationships: Relationship, kinds: tuple[LogicalType, ...], personal: bool
+) -> Mapping[str, Contract]:
+    """The shop's contracts and one of `receipts`, with a key of these kinds and a note, which is personal or not."""
+    keys = (Column(f"key_{number}", kind, primary_key=True) for number, kind in enumerate(kinds))
+    note = Column("note", LogicalType.TEXT, classification=Classification.PERSONAL if personal else None)
+    order = Column("order_id", LogicalType.BIGINT, references="orders.id")
+    receipts = Contract("receipts", "", (*keys, order, note), relationships=relationships)
+    return {**CONTRACTS, "receipts": receipts}
+
+
+TO_ORDERS = Relationship(("order_id",), "orders", ("id",))
+
+
+@pytest.mark.parametrize("kinds", [(LogicalType.UUID,), (LogicalType.BIGINT, LogicalType.INT), (LogicalType.TEXT,)])
+def test_people_in_a_table_whose_key_is_no_number_are_an_error_and_not_left_behind(
+    kinds: tuple[LogicalType, ...],
+) -> None:
+    contracts = beside_orders(TO_ORDERS, kinds=kinds, personal=True)
+    with pytest.raises(ErasureError, match="receipts holds rows about people of users, with the key key_0"):
+        resolve(contracts, "users", "123")
+    unclassified = beside_orders(TO_ORDERS, kinds=kinds, personal=False)
+    assert resolve(unclassified, "users", "123") == ("users", 123)
+    assert "receipts" not in rows_of(unclassified, "users", {})
+
+
+def test_people_behind_a_relationship_of_several_columns_are_an_error_too() -> None:
+    contracts = beside_orders(TO_ORDERS, kinds=(LogicalType.BIGINT, LogicalType.INT), personal=False)
+    signatures = Contract(
+        "signatures",
+        "",
+        (
+            Column("id", LogicalType.BIGINT, primary_key=True),
+            Column("first", LogicalType.BIGINT),
+            Column("second", LogicalType.INT),
+            Column("signed_by", LogicalType.TEXT, classification=Classification.PERSONAL),
+        ),
+        relationships=(Relationship(("first", "second"), "receipts", ("key_0", "key_1")),),
+    )
+    with pytest.raises(ErasureError, match="signatures holds rows about people of users"):
+        resolve({**contracts, "signatures": signatures}, "users", "123")

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import dagster as dg
 
-from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.lakehouse.ledger import read_ledger
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
@@ -241,7 +241,7 @@ def load_shop(settings: Settings, run_id: str) -> None:
 
     with connect(settings) as connection:
         ensure_current(connection)
-    for table, load in load_tables(settings, lambda: connect(settings, run_id), SOURCE_TABLES, DAYS, run_id).items():
+    for table, load in load_tables(settings, lambda: connect(settings, run_id), source_tables(), DAYS, run_id).items():
         if load.failed or load.not_published:
             raise AssertionError(f"{table}: failed {load.failed}, not published {load.not_published}")
 
@@ -324,7 +324,7 @@ def raw_problems(settings: Settings, shop: Shop) -> list[str]:
     entries = platform.query("select count(*) as n from RAW.LOAD_LEDGER")[0]["n"]
     found = [] if entries == len(ledger) else [f"RAW.LOAD_LEDGER has {entries} rows for {len(ledger)} days"]
     published = read_ledger(settings)
-    for table in SOURCE_TABLES:
+    for table in source_tables():
         names = ", ".join(f'"{column.name.upper()}"' for column in load_contracts()[table].raw_columns)
         rows = platform.query(f"select {names} from RAW.{table}")
         wanted = (*COLUMNS[table], *METADATA, *PLACE)
@@ -348,7 +348,7 @@ def mart_problems(settings: Settings, shop: Shop) -> list[str]:
     """Staging, intermediate and mart tables against the oracle; nothing superseded left; what is loaded is applied."""
     platform = Platform(settings)
     found = disagreements(platform.tables(), shop.truth)
-    for table in SOURCE_TABLES:
+    for table in source_tables():
         left = platform.query(f"select count(*) as n from RAW.SUPERSEDED_{table}")[0]["n"]
         found += [f"RAW.SUPERSEDED_{table} has {left} rows left"] if left else []
     both = ["RAW.LOAD_LEDGER", "STAGING.APPLIED_DAYS"]

@@ -46,4 +46,4 @@ def test_a_setting_that_cannot_be_used_is_named_before_anything_starts(monkeypat
 def test_a_table_that_does_not_exist_is_named_with_those_that_do() -> None:
     result = CliRunner().invoke(app, ["quarantine", "list", "--table", "customers"])
     assert result.exit_code == 2
-    assert "no table customers; there are users, products, orders, order_items" in result.stderr
+    assert "no table customers; there are users, orders, products, order_items" in result.stderr

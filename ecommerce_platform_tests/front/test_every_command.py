@@ -222,7 +222,7 @@ WAREHOUSE = {
     *("backfill plan", "backfill run"),
 }
 SPEED = {"realtime load", "compare"}
-ALL = set(COMMANDS) - RUN_ON - {"contract diff"}
+ALL = set(COMMANDS) - RUN_ON - {"contract diff", "contract check"}
 
 
 @dataclass(frozen=True)

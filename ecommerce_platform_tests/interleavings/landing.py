@@ -15,7 +15,7 @@ from typing import Any
 
 import dagster as dg
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing.files import LandingFile, LandingTable
 from ecommerce_platform.landing.sensor import evaluate
 from ecommerce_platform.settings import Settings
@@ -80,8 +80,8 @@ class Landing:
             day: tuple(LandingFile(f"date={day}/{name}", name, 1, name) for name in sorted(self.landing[day]))
             for day in sorted(self.landing)
         }
-        tables = [LandingTable(table, files if table == "orders" else {}) for table in SOURCE_TABLES]
-        published = {table: {day: len(events) for day, events in self.published.items()} for table in SOURCE_TABLES}
+        tables = [LandingTable(table, files if table == "orders" else {}) for table in source_tables()]
+        published = {table: {day: len(events) for day, events in self.published.items()} for table in source_tables()}
         result = evaluate(self.settings, tables, self.cursor, lambda: published).result
         if isinstance(result, dg.SkipReason):
             return

@@ -13,7 +13,7 @@ from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.reconciliation.pinned import batch_state
 from ecommerce_platform.transformation.applied import read_memory
 from ecommerce_platform.transformation.rebuild import Range
@@ -24,7 +24,7 @@ from ecommerce_platform_tests.interleavings.landing import DAYS, Landing, Rows, 
 from ecommerce_platform_tests.interleavings.mortal import Killed, Mortal, Session
 from ecommerce_platform_tests.transformation.raw_events import Event, load_table_day
 
-OTHERS = tuple(table for table in SOURCE_TABLES if table != "orders")
+OTHERS = tuple(table for table in source_tables() if table != "orders")
 MOST_AT_ONCE = 2
 _EMPTIED = (
     "RAW.ORDERS",

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing import sensor
 from ecommerce_platform.landing.assets import build_assets, landing_key
 from ecommerce_platform.landing.files import LandingTable, list_table
@@ -114,7 +114,7 @@ def test_a_day_that_only_became_empty_launches_nothing_and_is_warned_of_until_it
 
 
 def every_table(events: dict[date, int]) -> dict[str, dict[date, int]]:
-    return dict.fromkeys(SOURCE_TABLES, events)
+    return dict.fromkeys(source_tables(), events)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_tick_records_the_data_versions_of_the_days_that_it_launches(shop: Sho
     write(shop.settings, "orders", DAY)
     shop.tick()
     assert {(event.asset_key.path[-1], event.partition) for event in shop.events} == {
-        (table, "2026-01-01") for table in SOURCE_TABLES
+        (table, "2026-01-01") for table in source_tables()
     }
 
 
@@ -247,7 +247,7 @@ def test_two_thousand_days_with_ten_thousand_files_cost_one_listing_a_table_and_
     with capsys.disabled():
         print(f"\n10,000 files, 2,000 days: {(time.process_time() - started) / 6:.2f} s of CPU a tick")
 
-    assert sorted(listed) == sorted(list(SOURCE_TABLES) * 6)
+    assert sorted(listed) == sorted(list(source_tables()) * 6)
     # 2,000 days in ranges of 90, five a tick: the sixth tick finds nothing left.
     assert len(requested) == len(set(requested)) == 23
     assert len(shop.cursor or "") < 20_000
@@ -263,7 +263,7 @@ def test_the_sensor_is_off_on_one_machine_and_on_elsewhere(local_settings: Setti
 
 def observed(shop: Shop) -> list[tuple[str, str | None, str]]:
     """One observation of all landing assets: table, day and data version of what it recorded."""
-    job = dg.define_asset_job("observe", selection=dg.AssetSelection.assets(*map(landing_key, SOURCE_TABLES)))
+    job = dg.define_asset_job("observe", selection=dg.AssetSelection.assets(*map(landing_key, source_tables())))
     definitions = dg.Definitions(assets=build_assets(shop.settings), jobs=[job])
     result = definitions.resolve_job_def("observe").execute_in_process(instance=shop.instance)
     found = [
@@ -288,7 +288,7 @@ def test_an_observation_records_only_what_changed_since_the_last_one(shop: Shop)
 
 def test_the_landing_assets_explain_themselves(local_settings: Settings) -> None:
     specs = {spec.key: spec for assets in build_assets(local_settings) for spec in assets.specs}
-    assert set(specs) == {landing_key(table) for table in SOURCE_TABLES}
+    assert set(specs) == {landing_key(table) for table in source_tables()}
     for spec in specs.values():
         assert spec.group_name == "landing"
         assert list(spec.owners) == ["team:data-platform"]

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, TableLedger
 from ecommerce_platform.landing.files import LandingFile
 from ecommerce_platform.operations.backfill import launch
@@ -36,11 +36,12 @@ def a_record(table: str, content: str = "c1") -> DayRecord:
 def ledgers(*, loaded: bool = True, applied: bool = True, size: int = 100, refused: str = "") -> Ledgers:
     """A day of all four tables that has come into the marts, but for what the arguments say."""
     refusals = {DAY: RefusedDay("orders", DAY, refused, "c2", "", "run")} if refused else {}
-    batches = {(table, DAY): f"{table}-{DAY}-c1" for table in SOURCE_TABLES}
+    batches = {(table, DAY): f"{table}-{DAY}-c1" for table in source_tables()}
     return Ledgers(
-        landed={table: {DAY: (a_file(size),)} for table in SOURCE_TABLES},
+        landed={table: {DAY: (a_file(size),)} for table in source_tables()},
         lake={
-            table: TableLedger({DAY: a_record(table)}, refusals if table == "orders" else {}) for table in SOURCE_TABLES
+            table: TableLedger({DAY: a_record(table)}, refusals if table == "orders" else {})
+            for table in source_tables()
         },
         loaded=batches if loaded else {},
         applied=batches if applied else {},

@@ -17,7 +17,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing.sensor import SENSOR_NAME
 from ecommerce_platform.operations import jobs
 from ecommerce_platform.operations.backfill.days import days_between
@@ -117,7 +117,7 @@ def test_nothing_is_missed_and_nothing_launched_twice_while_the_daemon_is_killed
     every_day = [FIRST + timedelta(days=offset) for offset in range(DAYS)]
     for on in every_day:
         shop.write("orders", on, "part-1.parquet")
-        for table in SOURCE_TABLES:
+        for table in source_tables():
             shop.write(table, on, "part-0.parquet")
 
     late = [every_day[100 * kill] for kill in range(KILLS)]

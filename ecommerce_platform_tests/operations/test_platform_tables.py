@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from snowflake.connector.errors import ProgrammingError
 
-from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.lakehouse.ledger import RefusedDay, refused_property
 from ecommerce_platform.operations.backfill.days import Stage, days_between, read_ledgers, states
@@ -36,7 +36,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     found = load_settings(data_dir=tmp_path_factory.mktemp("tables"))
     initialise_account(found)
     with connect(found) as connection:
-        for table in SOURCE_TABLES:
+        for table in source_tables():
             contract = load_contracts()[table]
             publish(found, table, {on: events(contract, on, 3) for on in (day(1), day(2))})
             load_table(found, lambda: connect(found), contract, [day(1)], run_id="run")
@@ -108,7 +108,7 @@ def test_each_table_says_how_far_it_has_come(state: PlatformState) -> None:
 
 def test_the_event_tables_have_snapshots_files_and_bytes(state: PlatformState) -> None:
     sizes = {item.name: item for item in state.iceberg}
-    assert set(sizes) == {f"ecommerce.{table}" for table in SOURCE_TABLES}
+    assert set(sizes) == {f"ecommerce.{table}" for table in source_tables()}
     assert sizes["ecommerce.orders"].snapshots >= 1
     assert sizes["ecommerce.orders"].data_files == 2
     assert sizes["ecommerce.orders"].bytes > 1000
@@ -147,7 +147,7 @@ def test_the_planner_reads_the_same_ledgers(settings: Settings) -> None:
 
 def test_a_late_day_is_asked_for_in_what_is_applied(settings: Settings) -> None:
     assert missing_tables(settings, day(1)) == ()
-    assert set(missing_tables(settings, day(2))) == set(SOURCE_TABLES)
+    assert set(missing_tables(settings, day(2))) == set(source_tables())
 
 
 NO_WAREHOUSE, CANCELLED, NO_GRANT, NO_COLUMN, NO_OBJECT = 606, 604, 3001, 904, 2003
@@ -181,7 +181,7 @@ def test_a_table_that_does_not_exist_yet_means_that_nothing_is_loaded(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(settings, monkeypatch, NO_OBJECT, "applied_days")
-    assert set(missing_tables(settings, day(1))) == set(SOURCE_TABLES)
+    assert set(missing_tables(settings, day(1))) == set(source_tables())
     assert read_ledgers(settings, day(1), day(5)).applied == {}
 
 

@@ -20,7 +20,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.demo import load_speed_layer, write_sample
 from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.operations import jobs
@@ -54,7 +54,7 @@ class Watched:
 
     def land(self, number: int) -> None:
         """The files of a day of the sample arrive."""
-        for table in SOURCE_TABLES:
+        for table in source_tables():
             source = self.settings.data_dir / "to_come" / table / f"date={self.day(number)}"
             if source.is_dir():
                 shutil.copytree(source, self.folder(table, number), dirs_exist_ok=True)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pyiceberg.exceptions import NoSuchTableError
 
-from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.lakehouse.ledger import published_days, refused_days
 from ecommerce_platform.lakehouse.register import register
 from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
@@ -73,7 +73,7 @@ def closed(cluster: Any) -> bool:
 
 def look_around(settings: Settings) -> None:
     """What a run asks the lakehouse for, again and again: ledgers, tables, and a catalog to commit to."""
-    for table in SOURCE_TABLES:
+    for table in source_tables():
         ensure_event_table(open_catalog(settings), settings, load_contracts()[table])
     published_days(settings)
     refused_days(settings)
@@ -110,7 +110,7 @@ def test_a_forked_process_uses_none_of_its_parents_connections(cluster: Any, on_
         os._exit(ended)
     assert os.waitpid(pid, 0)[1] == 0
     # The parent's own connection still answers: the child did not say goodbye in its name.
-    assert set(published_days(on_postgres)) == set(SOURCE_TABLES)
+    assert set(published_days(on_postgres)) == set(source_tables())
     assert connections(cluster) == 1
 
 
@@ -120,7 +120,7 @@ def test_a_connection_that_the_database_dropped_is_replaced(cluster: Any, on_pos
         cursor.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename = 'oracle'"
         )
-    assert set(published_days(on_postgres)) == set(SOURCE_TABLES)
+    assert set(published_days(on_postgres)) == set(source_tables())
 
 
 def test_ids_and_lost_tables_are_the_same_on_postgresql(cluster: Any, on_postgres: Settings) -> None:
@@ -133,7 +133,7 @@ def test_ids_and_lost_tables_are_the_same_on_postgresql(cluster: Any, on_postgre
     assert marker is not None
     assert recorded_id(on_postgres, open_catalog(on_postgres)) == marker.id
     catalog, contracts = open_catalog(on_postgres), load_contracts()
-    published = {name: ensure_event_table(catalog, on_postgres, contracts[name]) for name in SOURCE_TABLES}
+    published = {name: ensure_event_table(catalog, on_postgres, contracts[name]) for name in source_tables()}
     for table in published.values():
         with table.transaction() as change:
             change.set_properties({"of": "a day"})
@@ -174,5 +174,5 @@ def test_a_catalog_file_that_was_removed_is_made_again(tmp_path: Path) -> None:
     look_around(settings)
     (tmp_path / "catalog.db").unlink()
     shutil.rmtree(tmp_path / "warehouse")
-    assert published_days(settings) == {table: {} for table in SOURCE_TABLES}
+    assert published_days(settings) == {table: {} for table in source_tables()}
     assert open_catalog(settings) is open_catalog(settings)

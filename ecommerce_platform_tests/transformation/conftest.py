@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.settings import Settings, SnowflakeSettings, load_settings
 from ecommerce_platform.transformation.applied import (
@@ -23,7 +23,7 @@ from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.project import definition_digest
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
 from ecommerce_platform.warehouse.connection import connect, execute, quoted
-from ecommerce_platform.warehouse.schema import initialise_account
+from ecommerce_platform.warehouse.schema import ensure_current, initialise_account
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -63,8 +63,9 @@ def transformation_settings(
 def connection(transformation_settings: Settings) -> Iterator[SnowflakeConnection]:
     """A connection to a warehouse without rows and without memory; models of earlier tests may be there, as leftovers."""
     with connect(transformation_settings) as opened:
+        ensure_current(opened)
         read_memory(opened)
-        for table in SOURCE_TABLES:
+        for table in source_tables():
             execute(opened, f"delete from RAW.{table}")
             execute(opened, f"delete from RAW.SUPERSEDED_{table}")
         for table in ("RAW.LOAD_LEDGER", "STAGING.APPLIED_DAYS", DEFINITION_TABLE):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
 from ecommerce_platform.warehouse.connection import connect, execute
@@ -27,7 +27,7 @@ def built(
 ) -> Iterator[SnowflakeConnection]:
     """A warehouse in which these days, and nothing else, are applied; `meanwhile` is what else has arrived."""
     with connect(settings) as opened:
-        for table in SOURCE_TABLES:
+        for table in source_tables():
             execute(opened, f"delete from RAW.{table}")
             execute(opened, f"delete from RAW.SUPERSEDED_{table}")
         for table in ("RAW.LOAD_LEDGER", "STAGING.APPLIED_DAYS"):

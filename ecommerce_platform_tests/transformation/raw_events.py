@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ecommerce_platform.contracts import SOURCE_TABLES, load_contracts
+from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.warehouse.connection import execute, fetch_all, transaction
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _event(
 def load_day(connection: SnowflakeConnection, day: str, events: Iterable[Event]) -> None:
     """A landing day of all four tables; loading it again replaces it, and keeps what it replaced as superseded."""
     events = list(events)
-    for table in SOURCE_TABLES:
+    for table in source_tables():
         load_table_day(connection, table, day, [event for event in events if event.table == table])
 
 

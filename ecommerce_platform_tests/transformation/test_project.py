@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.daily_metrics import reconciled_metrics
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.lineage import LineageReader
@@ -25,23 +24,15 @@ from ecommerce_platform.transformation.project import (
 )
 from ecommerce_platform.transformation.runner import DbtRequest, build_arguments, dbt_run
 from ecommerce_platform.transformation.sources import (
+    BASE_FOLDER,
     CONTRACTS_FILE,
     SOURCES_FILE,
     refresh_sources,
-    render_contracts,
     render_sources,
 )
 from ecommerce_platform_tests.snowflake_dialect import assert_snowflake
 
 PROJECT = PROJECT_DIR / "dbt_project"
-
-
-@pytest.mark.parametrize(("file", "render"), [(SOURCES_FILE, render_sources), (CONTRACTS_FILE, render_contracts)])
-def test_what_dbt_knows_of_the_contracts_is_rendered(
-    file: Path, render: Callable[[Mapping[str, Contract]], str]
-) -> None:
-    written = (PROJECT / file).read_text(encoding="utf-8")
-    assert written == render(load_contracts()), "run python -m ecommerce_platform.transformation.sources"
 
 
 def test_the_test_of_the_daily_mart_is_rendered_from_the_metrics() -> None:
@@ -113,9 +104,16 @@ def test_all_compiled_sql_is_snowflakes_and_its_columns_are_traced(transformatio
 
 
 def test_a_changed_contract_rewrites_the_sources_and_an_unchanged_one_does_not(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "base_changed_keys.sql").write_text("select 1")
+    (tmp_path / "models" / "base_orders.sql").write_text("select 1")
     assert refresh_sources(tmp_path)
     assert not refresh_sources(tmp_path)
-    for file in (SOURCES_FILE, CONTRACTS_FILE):
+    for file in (SOURCES_FILE, CONTRACTS_FILE, BASE_FOLDER / "base_users.sql"):
         (tmp_path / file).write_text("stale")
         assert refresh_sources(tmp_path)
     assert (tmp_path / SOURCES_FILE).read_text() == render_sources(load_contracts())
+    assert not (tmp_path / BASE_FOLDER / "base_orders.sql").exists(), "the project has a model of its own"
+    fewer = {table: contract for table, contract in load_contracts().items() if table != "users"}
+    assert refresh_sources(tmp_path, fewer)
+    assert not (tmp_path / BASE_FOLDER / "base_users.sql").exists()

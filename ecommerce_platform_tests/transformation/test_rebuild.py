@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
-from ecommerce_platform.contracts import SOURCE_TABLES, LogicalType, load_contracts
+from ecommerce_platform.contracts import LogicalType, load_contracts, source_tables
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
 from ecommerce_platform.warehouse.ddl import names_of, raw_table
@@ -52,10 +52,10 @@ def shop(transformation_settings: Settings, connection: SnowflakeConnection, tmp
     )
     settings = transformation_settings.model_copy(update={"lakehouse": lake})
     history = RandomShop(seed=23, days=3)
-    for table in SOURCE_TABLES:
+    for table in source_tables():
         publish(settings, table, {date.fromisoformat(day): rows_of(history, table, day) for day in history.days})
     days = [date.fromisoformat(day) for day in history.days]
-    load_tables(settings, lambda: connect(settings), SOURCE_TABLES, days, "test")
+    load_tables(settings, lambda: connect(settings), source_tables(), days, "test")
     yield settings
     for definition in ("RAW.PLATFORM_VERSION",):
         execute(connection, f"update {definition} set fingerprint = 'look again'")

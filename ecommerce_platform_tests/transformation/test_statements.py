@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ecommerce_platform.contracts.reader import CONTRACTS_DIR
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.project import definition_digest
 from ecommerce_platform.transformation.statements import statement_tokens
@@ -73,7 +74,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a copy of the project."""
     folder = tmp_path_factory.mktemp("definition") / "project"
     shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("target", "logs"))
-    return load_settings(dbt={"project_dir": folder})
+    return load_settings(dbt={"project_dir": folder, "target_path": folder.parent / "target"})
 
 
 ORDERS = "models/staging/stg_orders_enhanced.sql"
@@ -81,7 +82,6 @@ TIERS = "macros/business_logic/tiers.sql"
 YML = "dbt_project.yml"
 MARTS = "models/marts/_marts__models.yml"
 STAGING = "models/staging/_staging__models.yml"
-SOURCES = "models/staging/_staging__sources.yml"
 UNIT_TESTS = "models/marts/_marts__unit_tests.yml"
 
 #: An edit: file, text, its replacement (an empty text is the file's beginning), and whether something else would run.
@@ -123,9 +123,6 @@ EDITS = {
         "    columns:\n      - name: another\n        description: A remark.\n",
         False,
     ),
-    "the type of a source's column, from its contract": (SOURCES, "data_type: timestamp_ntz", "data_type: date", True),
-    "a source's description": (SOURCES, "description: People who", "description: All who", False),
-    "the schema of a source": (SOURCES, "schema: RAW", "schema: RAW_2", True),
     "a unit test": (UNIT_TESTS, "total_amount: 9.00", "total_amount: 8.00", False),
 }
 
@@ -144,3 +141,24 @@ def test_the_definition_changes_with_what_runs_and_with_nothing_else(
     finally:
         path.write_text(source)
     assert definition_digest(copied) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "replacement", "changes"),
+    [
+        ("physicalType: decimal(10,2)", "physicalType: decimal(12,2)", True),
+        ("description: What the customer pays.", "description: What it costs.", False),
+        ("      - name: status\n", "      - name: gift_note\n        physicalType: text\n      - name: status\n", True),
+        ("to: users.id", "to: users.id\n            description: Who", False),
+    ],
+    ids=["a column's type", "a description", "one more column", "a remark on a relationship"],
+)
+def test_the_definition_changes_with_what_the_contracts_make(
+    copied: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, replacement: str, changes: bool
+) -> None:
+    before = definition_digest(copied)
+    contract = (CONTRACTS_DIR / "orders.odcs.yaml").read_text(encoding="utf-8")
+    assert text in contract
+    (tmp_path / "orders.odcs.yaml").write_text(contract.replace(text, replacement, 1), encoding="utf-8")
+    monkeypatch.setenv("ECOMMERCE_EXTRA_CONTRACTS_DIR", str(tmp_path))
+    assert (definition_digest(copied) != before) is changes

@@ -2,29 +2,21 @@
     For each model with the materialization `incremental`: which of its rows this run's changes may concern, as a condition
     on the model's own columns. The model's select computes at least the rows that this condition deletes and still exist.
 -#}
-{% macro affected_rows_of_base_users() -%}
-    id in ({{ changed_ids('users') }})
+{% macro affected_rows() -%}
+    {%- set table = model['config']['meta'].get('source_table') -%}
+    {{ return(affected_keys_of(table) if table else context['affected_rows_of_' ~ model['name']]()) }}
 {%- endmacro %}
 
 
-{% macro affected_rows_of_base_products() -%}
-    id in ({{ changed_ids('products') }})
-{%- endmacro %}
-
-
-{% macro affected_rows_of_base_orders() -%}
-    id in ({{ changed_ids('orders') }})
-{%- endmacro %}
-
-
-{% macro affected_rows_of_base_order_items() -%}
-    id in ({{ changed_ids('order_items') }})
+{#- A model of a source table's latest state: the keys that changed. -#}
+{% macro affected_keys_of(table) -%}
+    {{ key_value(table) }} in ({{ changed_ids(table) }})
 {%- endmacro %}
 
 
 {% macro affected_rows_of_base_snapshot_changes() -%}
     {%- for table in source_tables() %}
-    {{ 'or ' if not loop.first }}(table_name = '{{ table }}' and id in ({{ changed_ids(table) }}))
+    {{ 'or ' if not loop.first }}(table_name = '{{ table }}' and {{ key_column(table) }} in ({{ changed_ids(table) }}))
     {%- endfor %}
 {%- endmacro %}
 
@@ -33,7 +25,7 @@
 {% macro affected_rows_of_stg_orders_enhanced() -%}
     id in ({{ changed_ids('orders') }})
     or user_id in ({{ changed_ids('users') }})
-    or user_id in ({{ changed_ids('users_of_orders') }})
+    or user_id in ({{ changed_ids('users', of='orders') }})
 {%- endmacro %}
 
 
@@ -47,7 +39,7 @@
 
 {% macro affected_rows_of_int_order_analytics() -%}
     order_id in ({{ changed_ids('orders') }})
-    or order_id in ({{ changed_ids('orders_of_items') }})
+    or order_id in ({{ changed_ids('orders', of='order_items') }})
     or user_id in ({{ changed_ids('users') }})
 {%- endmacro %}
 
@@ -55,12 +47,12 @@
 {#- Keyed by user: those changed, those whom changed orders ever named, and those of orders whose items changed. -#}
 {% macro affected_rows_of_int_customer_metrics() -%}
     id in ({{ changed_ids('users') }})
-    or id in ({{ changed_ids('users_of_orders') }})
+    or id in ({{ changed_ids('users', of='orders') }})
     or id in (
         select orders.user_id
         from {{ ref('base_orders') }} as orders
         where
-            orders.id in ({{ changed_ids('orders_of_items') }})
+            orders.id in ({{ changed_ids('orders', of='order_items') }})
             and orders.user_id is not null
     )
 {%- endmacro %}

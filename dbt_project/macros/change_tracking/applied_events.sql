@@ -2,10 +2,10 @@
     Events of a raw table that this run may see: those of the landing days frozen at its start. In an incremental run only
     the events of keys that changed, but of those all events: a state is derived from history, never from what a model held.
 
-    `in_order=false` leaves out `__effective_lsn`, for queries that ask for no order of events. `ids` is a subquery that picks
-    the keys; any other condition belongs outside, where an event's place is known already.
+    `in_order=false` leaves out `__effective_lsn`, for queries that ask for no order of events. `keys` is a subquery that picks
+    them, as `key_value` has them; any other condition belongs outside, where an event's place is known already.
 -#}
-{% macro applied_events(table, columns, only_changed_keys=true, in_order=true, ids=none) -%}
+{% macro applied_events(table, columns, only_changed_keys=true, in_order=true, keys=none) -%}
     select
         raw_events.{{ columns | join(',\n        raw_events.') }},
         raw_events.__op,
@@ -13,7 +13,7 @@
         raw_events.__source_ts_ms,
         raw_events.__source_lsn,
         {%- if in_order %}
-        {{ effective_lsn('raw_events') }} as __effective_lsn,
+        {{ effective_lsn(table, 'raw_events') }} as __effective_lsn,
         {%- endif %}
         raw_events.date,
         raw_events.__source_file,
@@ -24,15 +24,11 @@
     where
         landing_days.table_name = '{{ table }}'
         {%- if only_changed_keys and is_incremental() %}
-        and raw_events.id in (
-            select changed.id
-            from {{ ref('base_changed_keys') }} as changed
-            where changed.entity = '{{ table }}'
-        )
+        and {{ key_value(table, 'raw_events') }} in ({{ changed_ids(table) }})
         {%- endif %}
-        {%- if ids %}
-        and raw_events.id in (
-            {{ ids }}
+        {%- if keys %}
+        and {{ key_value(table, 'raw_events') }} in (
+            {{ keys }}
         )
         {%- endif %}
 {%- endmacro %}

@@ -1,11 +1,46 @@
 {#-
-    The sets of base_changed_keys as subqueries for `in`. Entities: a table's name (keys whose events changed),
-    users_of_orders (every user that a changed order ever named), orders_of_items (every order that a changed item ever named).
+    The sets of base_changed_keys as subqueries for `in`. Entities: a table's name (keys whose events changed), and
+    `<parent>_of_<table>` for each foreign key (every key of the parent that a changed row ever named).
 -#}
-{% macro changed_ids(entity) -%}
-    select changed.id
+{% macro changed_ids(table, of=none) -%}
+    {%- set entity = table ~ '_of_' ~ of if of else table -%}
+    select changed.{{ key_column(table) }}
     from {{ ref('base_changed_keys') }} as changed
     where changed.entity = '{{ entity }}'
+{%- endmacro %}
+
+
+{#-
+    What the events of a table's changed keys ever named: for its n-th foreign key the pair `parent_<n>_id`, `parent_<n>_key_text`, and
+    `business_date`, the date of the column `dated_by`. `changed` has `entity`, `id` and `key_text`.
+-#}
+{% macro named_by(table, changed, dated_by=none) -%}
+    {%- set columns = key_columns(table) + foreign_keys(table) | sum(attribute='columns', start=[]) -%}
+    {%- set columns = (columns + [dated_by] if dated_by else columns) | unique | list -%}
+    select distinct
+        {%- if dated_by %}
+        to_date(events.{{ dated_by }}) as business_date,
+        {%- endif %}
+        {%- for foreign_key in foreign_keys(table) %}
+        {{ key_pair(foreign_key.parent, 'events', foreign_key.columns, 'parent_' ~ loop.index ~ '_') }}
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        {%- for relation in (source('raw', table), source('raw', 'superseded_' ~ table)) %}
+        select
+            raw_events.{{ columns | join(',\n            raw_events.') }}
+        from {{ relation }} as raw_events
+        {%- if not loop.last %}
+        union all
+        {%- endif %}
+        {%- endfor %}
+    ) as events
+    where
+        {{ key_value(table, 'events') }} in (
+            select {{ changed }}.{{ key_column(table) }}
+            from {{ changed }}
+            where {{ changed }}.entity = '{{ table }}'
+        )
 {%- endmacro %}
 
 
@@ -21,7 +56,7 @@
     select orders.business_date as date
     from {{ ref('base_orders') }} as orders
     where
-        orders.id in ({{ changed_ids('orders_of_items') }})
+        orders.id in ({{ changed_ids('orders', of='order_items') }})
         {%- if include_users %}
         or orders.user_id in ({{ changed_ids('users') }})
         {%- endif %}

@@ -3,11 +3,11 @@
     has none, the highest LSN of its key that the connector had seen by then; null, which is lowest, when it had seen none.
     For a query over all events of a key, as `applied_events` makes it. RANGE takes in equal times: "not after its own".
 -#}
-{% macro effective_lsn(events) -%}
+{% macro effective_lsn(table, events) -%}
     coalesce(
         {{ events }}.__source_lsn,
         max({{ events }}.__source_lsn) over (
-            partition by {{ events }}.id
+            partition by {{ key_list(table, events) }}
             order by {{ events }}.__ts_ms
             range between unbounded preceding and current row
         )

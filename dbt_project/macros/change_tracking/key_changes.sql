@@ -14,17 +14,18 @@
 
 
 {#- The events of `applied_events` with all columns, and the texts of base_moved_texts where a key change left them out. -#}
-{% macro events_with_moved_texts(table, ids=none) -%}
+{% macro events_with_moved_texts(table, keys=none) -%}
     {%- set columns = source_columns(table) -%}
     {%- set texts = text_columns(table) -%}
+    {%- set key = key_column(table) -%}
     {%- if not texts -%}
-    {{ applied_events(table, columns, ids=ids) }}
+    {{ applied_events(table, columns, keys=keys) }}
     {%- else -%}
     select
         {%- for column in columns %}
         {%- if column in texts %}
         iff(
-            moved.id is not null and events.{{ column }} = '{{ var("unchanged_placeholder") }}',
+            moved.moved_lsn is not null and events.{{ column }} = '{{ var("unchanged_placeholder") }}',
             moved.{{ column }}, events.{{ column }}
         ) as {{ column }},
         {%- else %}
@@ -40,11 +41,11 @@
         events.__source_file,
         events.__source_row
     from (
-        {{ applied_events(table, columns, ids=ids) }}
+        {{ applied_events(table, columns, keys=keys) }}
     ) as events
     left join (
         select
-            moved_texts.id,
+            moved_texts.{{ key }},
             moved_texts.moved_lsn,
             moved_texts.moved_at
             {%- for column in texts %},
@@ -52,11 +53,11 @@
             {%- endfor %}
         from {{ ref('base_moved_texts') }} as moved_texts
         where moved_texts.table_name = '{{ table }}'
-        group by moved_texts.id, moved_texts.moved_lsn, moved_texts.moved_at
+        group by moved_texts.{{ key }}, moved_texts.moved_lsn, moved_texts.moved_at
     ) as moved
         on
             events.__op = 'INSERT'
-            and events.id = moved.id
+            and {{ key_value(table, 'events') }} = moved.{{ key }}
             and events.__source_lsn = moved.moved_lsn
             and events.__source_ts_ms = moved.moved_at
     {%- endif -%}

@@ -3,7 +3,7 @@
     order. An unchanged text that the last event leaves out has the value of the last event that carries it.
 
     `derived` maps names of further columns to expressions over a key's events, which are called `ranked` there; a text of
-    `texts_so_far` is in them as `marked_<text>_so_far`: as each event of the key left it, to be unmarked.
+    `texts_so_far` is in them as `__marked_<text>_so_far`: as each event of the key left it, to be unmarked.
 -#}
 {% macro latest_state(table, derived={}, texts_so_far=[]) -%}
 {%- set texts = text_columns(table) -%}
@@ -14,27 +14,27 @@ with events as (
 ranked as (
     select
         {%- for column in source_columns(table) %}
-        {{ latest_text(column) ~ ' as marked_' ~ column if column in texts else column }},
+        {{ latest_text(table, column) ~ ' as __marked_' ~ column if column in texts else column }},
         {%- endfor %}
         {%- for column in texts_so_far %}
-        {{ text_so_far(column) }} as marked_{{ column }}_so_far,
+        {{ text_so_far(table, column) }} as __marked_{{ column }}_so_far,
         {%- endfor %}
         __op,
         __source_ts_ms,
-        {{ recency() }} as recency
+        {{ recency(table) }} as __recency
     from events
 ),
 
 states as (
     select
         {%- for column in source_columns(table) %}
-        {{ unmark('ranked.marked_' ~ column) if column in texts else 'ranked.' ~ column }} as {{ column }},
+        {{ unmark('ranked.__marked_' ~ column) if column in texts else 'ranked.' ~ column }} as {{ column }},
         {%- endfor %}
         {%- for name, expression in derived.items() %}
         {{ expression }} as {{ name }},
         {%- endfor %}
         ranked.__op,
-        ranked.recency
+        ranked.__recency
     from ranked
 )
 
@@ -44,6 +44,6 @@ select
     {%- endfor %}
 from states
 where
-    states.recency = 1
+    states.__recency = 1
     and states.__op <> 'DELETE'
 {%- endmacro %}

@@ -16,10 +16,26 @@
 {%- endmacro %}
 
 
+{#- Its foreign keys to tables that have a contract: `parent`, and `columns` in the order of the parent's key. -#}
+{% macro foreign_keys(table) -%}
+    {{ return(source_contracts()[table]['foreign_keys']) }}
+{%- endmacro %}
+
+
 {#- The source tables that have text columns. -#}
 {% macro tables_with_texts() -%}
     {%- set tables = [] -%}
     {%- for table in source_tables() if text_columns(table) -%}
+        {%- do tables.append(table) -%}
+    {%- endfor -%}
+    {{ return(tables) }}
+{%- endmacro %}
+
+
+{#- The source tables that have foreign keys. -#}
+{% macro tables_with_foreign_keys() -%}
+    {%- set tables = [] -%}
+    {%- for table in source_tables() if foreign_keys(table) -%}
         {%- do tables.append(table) -%}
     {%- endfor -%}
     {{ return(tables) }}

@@ -43,10 +43,10 @@
 {#- The statements of an incremental run. -#}
 {% macro replace_affected(target, compiled_code) -%}
     {%- set columns = adapter.get_columns_in_relation(target) | map(attribute='name') | list -%}
-    {%- set condition = context['affected_rows_of_' ~ model['name']] -%}
+    {%- set condition = affected_rows() -%}
     {%- set dml %}
     delete from {{ target }}
-    where {{ condition() }};
+    where {{ condition }};
 
     insert into {{ target }} ({{ columns | join(', ') }})
     select {{ columns | join(', ') }}
@@ -60,7 +60,7 @@
 
 {#- Brings a published mart up to date. `everything`: the model computed all rows, not those of this run's changes. -#}
 {% macro keep_published(target, compiled_code, everything) -%}
-    {%- set condition = 'true' if everything else context['affected_rows_of_' ~ model['name']]() -%}
+    {%- set condition = 'true' if everything else affected_rows() -%}
     {%- set columns = adapter.get_columns_in_relation(target) if everything else none -%}
     {% call statement('computed') -%}
         {{ create_computed_table(compiled_code) }}

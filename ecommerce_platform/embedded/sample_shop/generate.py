@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ecommerce_platform.contracts import SOURCE_TABLES
-from ecommerce_platform.contracts.reader import CONTRACTS_DIR
+from ecommerce_platform.contracts.reader import CONTRACTS_DIR, SUFFIX
 from ecommerce_platform.embedded.sample_shop.landing_files import Progress, landing_tables, write_tables
-from ecommerce_platform.embedded.sample_shop.plan import DirtPlan, FaultPlan, ShopPlan
+from ecommerce_platform.embedded.sample_shop.plan import SHOP_TABLES, DirtPlan, FaultPlan, ShopPlan
 from ecommerce_platform.embedded.sample_shop.report import SampleReport
 from ecommerce_platform.embedded.sample_shop.shop import Shop, open_shop
 from ecommerce_platform.embedded.sample_shop.speed_layer import SpeedLayer, realtime_tables, speed_layer
@@ -67,7 +66,7 @@ def generate_sample(
     dirt_plan = dirt if isinstance(dirt, DirtPlan) else DirtPlan() if dirt else DirtPlan.none()
     fault_plan = faults if isinstance(faults, FaultPlan) else FaultPlan() if faults else FaultPlan.none()
     origin = _origin(plan, dirt_plan, fault_plan)
-    targets = [_Target(_LANDING, Store.open(landing, s3), SOURCE_TABLES)]
+    targets = [_Target(_LANDING, Store.open(landing, s3), SHOP_TABLES)]
     targets += [_Target(_SPEED, Store.open(realtime_dir), ("",))] if realtime_dir is not None else []
     targets += (
         [_Target(_HEALTHY_SPEED, Store.open(clean_realtime_dir), ("",))] if clean_realtime_dir is not None else []
@@ -142,7 +141,9 @@ def _origin(plan: ShopPlan, dirt: DirtPlan, faults: FaultPlan) -> str:
 def _makers() -> str:
     """Everything besides the parameters that decides the bytes: this package, the contracts, the libraries' versions."""
     digest = sha256(f"numpy {np.__version__}, pyarrow {pa.__version__}".encode())
-    for path in sorted([*Path(__file__).parent.glob("*.py"), *CONTRACTS_DIR.glob("*.yaml")]):
+    for path in sorted(
+        [*Path(__file__).parent.glob("*.py"), *(CONTRACTS_DIR / f"{table}{SUFFIX}" for table in SHOP_TABLES)]
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

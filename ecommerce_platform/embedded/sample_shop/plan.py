@@ -11,6 +11,9 @@ from datetime import date, timedelta
 #: Above this share of unreadable rows the lakehouse refuses a day (setting `landing.max_quarantined_share`).
 UNREADABLE_LIMIT = 0.01
 
+#: The tables of the shop, whatever other tables an installation has.
+SHOP_TABLES = ("users", "products", "orders", "order_items")
+
 
 class SampleError(ValueError):
     """The sample shop cannot be written as asked; the message names the parameter or folder and what to do."""

@@ -12,7 +12,6 @@ from datetime import date
 
 import numpy as np
 
-from ecommerce_platform.contracts import SOURCE_TABLES
 from ecommerce_platform.embedded.sample_shop.catalog import catalog_events, simulate_catalog
 from ecommerce_platform.embedded.sample_shop.chance import generator
 from ecommerce_platform.embedded.sample_shop.clock import Window
@@ -22,7 +21,7 @@ from ecommerce_platform.embedded.sample_shop.delivery import Delivery, FileSlice
 from ecommerce_platform.embedded.sample_shop.events import Events, number_the_log
 from ecommerce_platform.embedded.sample_shop.order_events import item_events, order_events
 from ecommerce_platform.embedded.sample_shop.people import simulate_people
-from ecommerce_platform.embedded.sample_shop.plan import DirtPlan, ShopPlan, share_of
+from ecommerce_platform.embedded.sample_shop.plan import SHOP_TABLES, DirtPlan, ShopPlan, share_of
 from ecommerce_platform.embedded.sample_shop.sales import simulate_sales
 
 #: Of the snapshot's rows, those that arrive without a log sequence number.
@@ -89,7 +88,7 @@ def open_shop(plan: ShopPlan, dirt: DirtPlan) -> Shop:
     typed_day = _day_in(plan, dirt.typed_form_day)
     absent_day = _absent_day(plan, dirt)
     deliveries = {}
-    for table in SOURCE_TABLES:
+    for table in SHOP_TABLES:
         events = numbered[table]
         absent = absent_day if table == "users" else None
         delivery = deliver(events, window, dirt, absent, generator(plan.seed, f"delivery {table}"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
-from ecommerce_platform.contracts import SOURCE_TABLES, tables_of_day
+from ecommerce_platform.contracts import source_tables, tables_of_day
 from ecommerce_platform.lakehouse.ledger import TableLedger, read_ledger
 from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import LandingFile, list_table
@@ -65,7 +65,8 @@ def read_ledgers(settings: Settings, first: date, last: date) -> Ledgers:
     """One look. Raises LandingError when the landing zone cannot be listed."""
     ignore = settings.landing.ignore
     landed = {
-        table: list_table(settings.landing_uri, table, settings.s3, first, last, ignore).days for table in SOURCE_TABLES
+        table: list_table(settings.landing_uri, table, settings.s3, first, last, ignore).days
+        for table in source_tables()
     }
     loaded, applied = _batches(settings)
     return Ledgers(landed, read_ledger(settings), loaded, applied, settings.landing.retention_days)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.analytics.tables import TABLES as ANALYTICS
 from ecommerce_platform.analytics.tables import identifier
-from ecommerce_platform.contracts import SOURCE_TABLES
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.lakehouse.ledger import EMPTY, TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.tables import event_identifier
 from ecommerce_platform.landing.files import list_days
@@ -122,7 +122,7 @@ def _tables(
     settings: Settings, loaded: Mapping[str, set[date]]
 ) -> tuple[tuple[TableDays, ...], tuple[IcebergTable, ...]]:
     days, sizes = [], []
-    for table in SOURCE_TABLES:
+    for table in source_tables():
         ledger = EMPTY
         iceberg = _load(settings, event_identifier(settings, table))
         if iceberg is not None:

@@ -9,11 +9,12 @@
 -- What this run has to compute again: keys with events in a pending day, or in a load that a later one replaced, and
 -- what those events ever named. A full refresh computes everything and asks for nothing. One row more says which build
 -- wrote the table, also where no key changed.
+{% set business_dates = {'orders': 'created_at'} %}
 with touched as (
     {% for table in source_tables() %}
     select
         '{{ table }}' as entity,
-        raw_events.id
+        {{ key_pair(table, 'raw_events') }}
     from {{ source('raw', table) }} as raw_events
     inner join {{ ref('base_landing_days') }} as landing_days
         on raw_events.date = landing_days.date
@@ -25,7 +26,7 @@ with touched as (
 
     select
         '{{ table }}' as entity,
-        superseded.id
+        {{ key_pair(table, 'superseded') }}
     from {{ source('raw', 'superseded_' ~ table) }} as superseded
     union
     {% endfor %}
@@ -33,7 +34,7 @@ with touched as (
     -- The span of business dates ends later than it did for the last run: orders may have come into it.
     select
         'orders' as entity,
-        raw_events.id
+        {{ key_pair('orders', 'raw_events') }}
     from {{ source('raw', 'orders') }} as raw_events
     where
         to_date(raw_events.created_at) > {{ last_business_date('(
@@ -47,9 +48,9 @@ with touched as (
 -- another key. Key changes that leave out a text are rare: when one of the keys beside such an INSERT was touched, all
 -- rows of that table that came by one are computed again, however long the chain between them is.
 {% for table in tables_with_texts() %}
-{{ table }}_events as (
+{{ table }}__events as (
     select
-        raw_events.id,
+        {{ key_pair(table, 'raw_events') }},
         raw_events.__op,
         raw_events.__source_lsn,
         raw_events.__source_ts_ms,
@@ -58,7 +59,7 @@ with touched as (
     where raw_events.__op in ('INSERT', 'DELETE')
     union all
     select
-        superseded.id,
+        {{ key_pair(table, 'superseded') }},
         superseded.__op,
         superseded.__source_lsn,
         superseded.__source_ts_ms,
@@ -67,16 +68,17 @@ with touched as (
     where superseded.__op in ('INSERT', 'DELETE')
 ),
 
-moved_{{ table }} as (
+{{ table }}__moved as (
     select distinct
         moved.id,
-        beside.id as id_beside
-    from {{ table }}_events as moved
-    inner join {{ table }}_events as beside
+        moved.key_text,
+        beside.{{ key_column(table) }} as key_beside
+    from {{ table }}__events as moved
+    inner join {{ table }}__events as beside
         on
             moved.__source_lsn = beside.__source_lsn
             and moved.__source_ts_ms = beside.__source_ts_ms
-            and moved.id <> beside.id
+            and moved.{{ key_column(table) }} <> beside.{{ key_column(table) }}
     where moved.leaves_out
 ),
 {% endfor %}
@@ -84,113 +86,74 @@ moved_{{ table }} as (
 changed as (
     select
         touched.entity,
-        touched.id
+        touched.id,
+        touched.key_text
     from touched
     {% for table in tables_with_texts() %}
     union
     select
         '{{ table }}' as entity,
-        moved_{{ table }}.id
-    from moved_{{ table }}
+        {{ table }}__moved.id,
+        {{ table }}__moved.key_text
+    from {{ table }}__moved
     where
         exists (
             select 1
-            from moved_{{ table }} as any_move
+            from {{ table }}__moved as any_move
             inner join touched
-                on any_move.id_beside = touched.id
+                on any_move.key_beside = touched.{{ key_column(table) }}
             where touched.entity = '{{ table }}'
         )
     {% endfor %}
 ),
 
-order_events as (
-    select
-        raw_events.id,
-        raw_events.user_id,
-        raw_events.created_at
-    from {{ source('raw', 'orders') }} as raw_events
-    union all
-    select
-        superseded.id,
-        superseded.user_id,
-        superseded.created_at
-    from {{ source('raw', 'superseded_orders') }} as superseded
+-- What the events of changed keys ever named: keys of other tables, and business dates.
+{% for table in tables_with_foreign_keys() %}
+{{ table }}__named as (
+    {{ named_by(table, 'changed', business_dates.get(table)) }}
 ),
-
-item_events as (
-    select
-        raw_events.id,
-        raw_events.order_id
-    from {{ source('raw', 'order_items') }} as raw_events
-    union all
-    select
-        superseded.id,
-        superseded.order_id
-    from {{ source('raw', 'superseded_order_items') }} as superseded
-),
-
-named_by_orders as (
-    select distinct
-        order_events.user_id,
-        to_date(order_events.created_at) as date
-    from order_events
-    where
-        order_events.id in (
-            select changed.id
-            from changed
-            where changed.entity = 'orders'
-        )
-),
-
-named_by_items as (
-    select distinct item_events.order_id
-    from item_events
-    where
-        item_events.id in (
-            select changed.id
-            from changed
-            where changed.entity = 'order_items'
-        )
-),
+{% endfor %}
 
 everything as (
     select
         changed.entity,
         changed.id,
+        changed.key_text,
         cast(null as date) as date
     from changed
+    {% for table in tables_with_foreign_keys() %}
+    {% for foreign_key in foreign_keys(table) %}
+    {% set parent_key = table ~ '__named.parent_' ~ loop.index ~ '_' %}
 
     union
 
     select
-        'users_of_orders' as entity,
-        named_by_orders.user_id as id,
+        '{{ foreign_key.parent }}_of_{{ table }}' as entity,
+        {{ parent_key }}id as id,
+        {{ parent_key }}key_text as key_text,
         cast(null as date) as date
-    from named_by_orders
-    where named_by_orders.user_id is not null
+    from {{ table }}__named
+    where {{ parent_key }}{{ key_column(foreign_key.parent) }} is not null
+    {% endfor %}
+    {% if table in business_dates %}
 
     union
 
     select
         'order_dates' as entity,
         cast(null as number(38, 0)) as id,
-        named_by_orders.date
-    from named_by_orders
-    where named_by_orders.date is not null
-
-    union
-
-    select
-        'orders_of_items' as entity,
-        named_by_items.order_id as id,
-        cast(null as date) as date
-    from named_by_items
-    where named_by_items.order_id is not null
+        cast(null as string) as key_text,
+        {{ table }}__named.business_date as date
+    from {{ table }}__named
+    where {{ table }}__named.business_date is not null
+    {% endif %}
+    {% endfor %}
 )
 
 select
     everything.entity,
     everything.id,
+    everything.key_text,
     everything.date
 from everything
 {% if flags.FULL_REFRESH %}

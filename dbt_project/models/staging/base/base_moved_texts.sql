@@ -11,11 +11,10 @@ with recursive moving as (
     {% for table, columns in texts.items() %}
     select distinct
         '{{ table }}' as table_name,
-        events.id,
         events.__source_lsn,
         events.__source_ts_ms
     from (
-        {{ applied_events(table, ['id'] + columns, only_changed_keys=false, in_order=false) }}
+        {{ applied_events(table, columns, only_changed_keys=false, in_order=false) }}
     ) as events
     where
         {{ leaves_out_a_text(table) }}
@@ -40,11 +39,12 @@ siblings as (
         places.table_name,
         places.__source_lsn,
         places.__source_ts_ms,
-        iff(events.__op = 'DELETE', events.id, null) as deleted_id,
-        iff(events.__op = 'INSERT', events.id, null) as inserted_id
+        events.__op,
+        {{ key_pair(table, 'events') }},
+        {{ key_text(table, 'events') }} as any_key
     from places
     inner join (
-        {{ applied_events(table, ['id'], only_changed_keys=false, in_order=false) }}
+        {{ applied_events(table, key_columns(table), only_changed_keys=false, in_order=false) }}
     ) as events
         on
             places.__source_lsn = events.__source_lsn
@@ -62,30 +62,37 @@ moves as (
         siblings.table_name,
         siblings.__source_lsn as moved_lsn,
         siblings.__source_ts_ms as moved_at,
-        max(siblings.deleted_id) as old_id,
-        max(siblings.inserted_id) as new_id
+        max(iff(siblings.__op = 'DELETE', siblings.id, null)) as old_id,
+        max(iff(siblings.__op = 'DELETE', siblings.key_text, null)) as old_key_text,
+        max(iff(siblings.__op = 'INSERT', siblings.id, null)) as new_id,
+        max(iff(siblings.__op = 'INSERT', siblings.key_text, null)) as new_key_text,
+        max(iff(siblings.__op = 'DELETE', siblings.any_key, null)) as old_key,
+        max(iff(siblings.__op = 'INSERT', siblings.any_key, null)) as new_key
     from siblings
     group by
         siblings.table_name,
         siblings.__source_lsn,
         siblings.__source_ts_ms
     having
-        count(distinct siblings.deleted_id) = 1
-        and count(distinct siblings.inserted_id) = 1
-        and max(siblings.deleted_id) <> max(siblings.inserted_id)
+        count(distinct iff(siblings.__op = 'DELETE', siblings.any_key, null)) = 1
+        and count(distinct iff(siblings.__op = 'INSERT', siblings.any_key, null)) = 1
+        and max(iff(siblings.__op = 'DELETE', siblings.any_key, null))
+        <> max(iff(siblings.__op = 'INSERT', siblings.any_key, null))
 ),
 
 -- The old keys' events, one row for each text.
 histories as (
     {% for table, columns in texts.items() %}
     {% set last_table = loop.last %}
-    {% set old_ids = "select moves.old_id from moves where moves.table_name = '" ~ table ~ "'" %}
+    {% set old_keys %}
+    select moves.old_{{ key_column(table) }} from moves where moves.table_name = '{{ table }}'
+    {% endset %}
     {% for column in columns %}
     select
         '{{ table }}' as table_name,
         '{{ column }}' as column_name,
         events.{{ column }} as value,
-        events.id,
+        {{ key_text(table, 'events') }} as any_key,
         events.__op,
         events.__source_ts_ms,
         events.__source_lsn,
@@ -95,7 +102,7 @@ histories as (
         events.__source_file,
         events.__source_row
     from (
-        {{ applied_events(table, ['id'] + columns, only_changed_keys=false, ids=old_ids) }}
+        {{ applied_events(table, key_columns(table) + columns, only_changed_keys=false, keys=old_keys) }}
     ) as events
     where events.__op <> 'DELETE'
     {% if not (last_table and loop.last) %}
@@ -111,7 +118,7 @@ telling as (
         histories.table_name,
         histories.column_name,
         histories.value,
-        histories.id,
+        histories.any_key,
         histories.__source_ts_ms,
         histories.__source_lsn,
         histories.__effective_lsn,
@@ -124,14 +131,14 @@ telling as (
     left join moves
         on
             histories.table_name = moves.table_name
-            and histories.id = moves.new_id
+            and histories.any_key = moves.new_key
             and histories.__source_lsn = moves.moved_lsn
             and histories.__source_ts_ms = moves.moved_at
             and histories.__op = 'INSERT'
     where
         histories.value is null
         or histories.value <> '{{ var("unchanged_placeholder") }}'
-        or moves.new_id is not null
+        or moves.new_key is not null
 ),
 
 last_telling as (
@@ -139,7 +146,6 @@ last_telling as (
         moves.table_name,
         moves.moved_lsn,
         moves.moved_at,
-        moves.new_id,
         telling.column_name,
         telling.value,
         telling.is_moved,
@@ -149,7 +155,7 @@ last_telling as (
     inner join telling
         on
             moves.table_name = telling.table_name
-            and moves.old_id = telling.id
+            and moves.old_key = telling.any_key
             and (telling.__effective_lsn is null or moves.moved_lsn > telling.__effective_lsn)
     qualify row_number() over (
         partition by moves.table_name, moves.moved_lsn, moves.moved_at, telling.column_name
@@ -206,6 +212,7 @@ column_names as (
 select
     moves.table_name,
     moves.new_id as id,
+    moves.new_key_text as key_text,
     moves.moved_lsn,
     moves.moved_at,
     column_names.column_name,

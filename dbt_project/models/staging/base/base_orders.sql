@@ -1,7 +1,8 @@
 {{ config(
     materialized='incremental',
     unique_key='id',
-    cluster_by=['to_date(created_at)']
+    cluster_by=['to_date(created_at)'],
+    meta={'source_table': 'orders'}
 ) }}
 
 -- depends_on: {{ ref('base_changed_keys') }}
@@ -10,7 +11,7 @@
 {% set delivered_at %}
 min(
             iff(
-                ranked.__op <> 'DELETE' and {{ unmark('ranked.marked_status_so_far') }} = '{{ var("delivered_status") }}',
+                ranked.__op <> 'DELETE' and {{ unmark('ranked.__marked_status_so_far') }} = '{{ var("delivered_status") }}',
                 ranked.__source_ts_ms, null
             )
         ) over (partition by ranked.id)

@@ -1,9 +1,0 @@
-{{ config(
-    materialized='incremental',
-    unique_key='id',
-    cluster_by=['to_date(created_at)']
-) }}
-
--- depends_on: {{ ref('base_changed_keys') }}
--- Latest state of each key of order_items, without deleted keys.
-{{ latest_state('order_items') }}
