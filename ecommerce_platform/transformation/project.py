@@ -53,9 +53,12 @@ def target_path(settings: Settings) -> Path:
     """Where dbt's artefacts of this project lie."""
     if settings.dbt.target_path:
         return settings.dbt.target_path
-    # An installed package is not written to.
-    packaged = settings.dbt.project_dir == SHIPPED_DBT_PROJECT and PROJECT_DIR not in SHIPPED_DBT_PROJECT.parents
-    return settings.data_dir / "dbt" if packaged else settings.dbt.project_dir / "target"
+    return settings.data_dir / "dbt" if _is_packaged(settings) else settings.dbt.project_dir / "target"
+
+
+def _is_packaged(settings: Settings) -> bool:
+    """Whether the project is that of an installed package, which is not written to."""
+    return settings.dbt.project_dir == SHIPPED_DBT_PROJECT and PROJECT_DIR not in SHIPPED_DBT_PROJECT.parents
 
 
 def project_vars(settings: Settings) -> dict[str, object]:
@@ -107,7 +110,8 @@ def rendered_project(settings: Settings) -> Path:
         )
     contracts = load_contracts()
     require_needed(contracts)
-    if contract_folders() == (CONTRACTS_DIR,) and os.access(project_dir, os.W_OK):
+    own = contract_folders() == (CONTRACTS_DIR,) and not _is_packaged(settings)
+    if own and os.access(project_dir, os.W_OK):
         refresh_sources(project_dir, contracts)  # for dbt by hand
     files = {name: (project_dir / name).read_bytes() for name in own_files(project_dir)}
     files |= {name: text.encode() for name, text in rendered_files(project_dir, contracts).items()}
