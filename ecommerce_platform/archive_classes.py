@@ -60,7 +60,7 @@ def _work(folder: Path, jars: tuple[Path, ...], archive: Path) -> None:
     """Days of the sample shop through Spark in this process, then the end of its JVM."""
     from ecommerce_platform.analytics.assets import published_input
     from ecommerce_platform.analytics.compute import refresh
-    from ecommerce_platform.analytics.tables import TABLES
+    from ecommerce_platform.analytics.declared import TABLES
     from ecommerce_platform.embedded.sample_shop import generate_sample
     from ecommerce_platform.lakehouse.ingest import Ingest, ingest
     from ecommerce_platform.spark.session import application_options, build_session

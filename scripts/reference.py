@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, get_args, get_origin
@@ -19,8 +19,10 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from typer.cli import get_docs_for_click
 
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.cli import app
-from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.contracts import Column, load_contracts
+from ecommerce_platform.reconciliation.tables import TABLES as RECONCILIATION_TABLES
 from ecommerce_platform.secret_settings import (
     CREDENTIALS_IN_ADDRESS,
     REFERENCES,
@@ -165,6 +167,9 @@ def tables_page() -> str:
             about = _cell(column.description) + (f" ({notes})" if notes else "")
             lines.append(f"| `{column.name}` | {column.type.value}{size} | {about} |")
         lines.append("")
+    lines.append("## Spark's analytics: Iceberg `analytics.*`, Snowflake `STAGING.SPARK_*`\n")
+    for table in ANALYTICS_TABLES.values():
+        lines += _declared(table.name, table.description, table.columns)
     texts = _doc_blocks()
     for folder, schema in LAYERS.items():
         lines.append(f"## {schema}\n")
@@ -179,7 +184,19 @@ def tables_page() -> str:
                 about = _cell(_resolved(column.get("description", ""), texts))
                 lines.append(f"| `{column['name']}` | {column.get('data_type', '')} | {about} |")
             lines.append("")
+    lines.append("## RECONCILIATION\n")
+    for stored in RECONCILIATION_TABLES.values():
+        lines += _declared(stored.name.upper(), stored.description, stored.columns)
     return GENERATED + "\n".join(lines)
+
+
+def _declared(name: str, description: str, columns: Iterable[Column]) -> Iterator[str]:
+    """A table whose columns the code declares."""
+    yield f"### {name}\n"
+    yield f"{_paragraph(description)}\n"
+    yield from ("| column | type | meaning |", "|---|---|---|")
+    yield from (f"| `{column.name}` | {column.snowflake_type} | {_cell(column.description)} |" for column in columns)
+    yield ""
 
 
 def _models(folder: Path) -> Iterator[dict]:

@@ -23,8 +23,9 @@ from snowflake.connector import SnowflakeConnection
 
 from benchmarks.bare_load import put_and_copy
 from ecommerce_platform.analytics.compute import NEEDED, Frames
+from ecommerce_platform.analytics.declared import TABLES
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.analytics.state import latest_state
-from ecommerce_platform.analytics.tables import TABLES
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts, source_tables
 from ecommerce_platform.landing.files import landed_bytes
@@ -37,7 +38,6 @@ from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
 from ecommerce_platform.warehouse.lake_files import whole_table_files
 from ecommerce_platform.warehouse.schema import ensure_current
-from ecommerce_platform.warehouse.spark_columns import SPARK_BUSINESS_COLUMNS
 
 BATCH = "plain"
 _OPERATIONS = {"c": "INSERT", "u": "UPDATE", "d": "DELETE", "r": "READ"}
@@ -119,7 +119,7 @@ def to_snowflake(settings: Settings, connection: SnowflakeConnection, day: date)
             f"insert into {ddl.LOAD_LEDGER} (table_name, date, batch_id, loaded_at) values (%s, %s, %s, %s)",
             [table, day, BATCH, now],
         )
-    for table, columns in SPARK_BUSINESS_COLUMNS.items():
+    for table, columns in ((name, declared.columns) for name, declared in ANALYTICS_TABLES.items()):
         iceberg = f"{settings.lakehouse.analytics_namespace}.{table}"
         files = load_iceberg_table(settings, iceberg)
         put_and_copy(connection, files, whole_table_files(files), ddl.spark_table(table), columns)

@@ -11,7 +11,8 @@ import dagster as dg
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
 from ecommerce_platform.analytics.compute import PublishedInput, refresh
-from ecommerce_platform.analytics.tables import TABLES, AnalyticsTable, WrittenTable, identifier
+from ecommerce_platform.analytics.declared import TABLES, AnalyticsTable
+from ecommerce_platform.analytics.tables import WrittenTable, identifier
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.lakehouse.ledger import complete, read_table_ledger
@@ -81,7 +82,7 @@ def published_input(settings: Settings) -> PublishedInput:
 
 
 def _spec(table: AnalyticsTable, settings: Settings) -> dg.AssetSpec:
-    columns = [dg.TableColumn(column.name, column.type, column.description) for column in table.columns]
+    columns = [dg.TableColumn(column.name, column.spark_type, column.description) for column in table.columns]
     return dg.AssetSpec(
         key=analytics_key(table.name),
         deps=[dg.AssetKey(["iceberg", source]) for source in source_tables()],

@@ -22,21 +22,17 @@ from pyspark.sql import functions as F  # noqa: N812
 from ecommerce_platform import business_span, metrics
 from ecommerce_platform.analytics import customers, daily, event_order, exact, key_changes, products, purchases, state
 from ecommerce_platform.analytics.code import code_digest
-from ecommerce_platform.analytics.tables import (
+from ecommerce_platform.analytics.declared import (
     APPLIED_DAYS,
     AS_OF,
     BASIS,
     CUSTOMER_METRICS,
     DAILY_BUSINESS_METRICS,
     PRODUCT_ANALYTICS,
-    PROPERTIES,
     RUN_ID,
     TABLES,
-    WrittenTable,
-    current,
-    replace,
-    spark_name,
 )
+from ecommerce_platform.analytics.tables import PROPERTIES, WrittenTable, current, replace, spark_name
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.settings import Settings
@@ -100,7 +96,9 @@ def definition_digest(contracts: Mapping[str, Contract]) -> str:
     """Digest of what computes the tables: the code, without its remarks; the columns and types of the results; the columns and
     types that are read, as their contracts have them.
     """
-    written = {name: [(column.name, column.type) for column in table.columns] for name, table in sorted(TABLES.items())}
+    written = {
+        name: [(column.name, column.spark_type) for column in table.columns] for name, table in sorted(TABLES.items())
+    }
     read = {
         table: [
             (column.name, column.spark_type, column.late)

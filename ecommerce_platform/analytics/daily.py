@@ -8,7 +8,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.exact import MONEY_DIGITS, count, hundredths, money, quotient
+from ecommerce_platform.analytics.declared import MONEY_DIGITS
+from ecommerce_platform.analytics.exact import count, hundredths, money, quotient
 from ecommerce_platform.analytics.purchases import is_purchase
 from ecommerce_platform.metrics import CANCELLED, COMPLETED_STATUSES, in_statuses
 

@@ -13,8 +13,7 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812
 
-#: Digits of computed money: what no row of a contract exceeds, in one column or as a sum of many.
-MONEY_DIGITS = 38
+from ecommerce_platform.analytics.declared import MONEY_DIGITS
 
 
 def quotient(numerator: Column, divisor: Column, precision: int, scale: int, numerator_scale: int = 0) -> Column:

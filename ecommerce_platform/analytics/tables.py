@@ -1,6 +1,7 @@
-"""The three Iceberg tables of the analytics: names, columns, and how one is replaced in a single commit.
+"""The three Iceberg tables of the analytics: how one is created, widened and replaced in a single commit.
 
-What belongs here: tables as values, and writing. What does not: what is computed (customers.py, products.py, daily.py).
+What belongs here: writing. What does not: names and columns (declared.py), and what is computed (customers.py, products.py,
+daily.py).
 """
 
 from __future__ import annotations
@@ -12,112 +13,15 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.exact import MONEY_DIGITS
+from ecommerce_platform.analytics.declared import BASIS, AnalyticsTable
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table, pyiceberg_catalog
 from ecommerce_platform.spark.metadata_files import sound_table
-
-CUSTOMER_METRICS = "customer_metrics"
-PRODUCT_ANALYTICS = "product_analytics"
-DAILY_BUSINESS_METRICS = "daily_business_metrics"
-
-AS_OF = "ecommerce.as-of"
-APPLIED_DAYS = "ecommerce.applied-days"
-BASIS = "ecommerce.basis"
-RUN_ID = "ecommerce.run-id"
 
 
 class AnalyticsError(RuntimeError):
     """The analytics cannot be computed or written; the message says what to do."""
 
-
-@dataclass(frozen=True)
-class AnalyticsColumn:
-    """A column: its name, its type in Spark, and what it means in a sentence."""
-
-    name: str
-    type: str
-    description: str
-
-
-@dataclass(frozen=True)
-class AnalyticsTable:
-    """One of the three tables."""
-
-    name: str
-    description: str
-    columns: tuple[AnalyticsColumn, ...]
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns)
-
-
-#: Sums, products and averages: any row that a contract accepts fits.
-_MONEY, _RATIO, _COUNT = f"decimal({MONEY_DIGITS},2)", "decimal(5,4)", "bigint"
-
-
-def _columns(*columns: tuple[str, str, str]) -> tuple[AnalyticsColumn, ...]:
-    return tuple(AnalyticsColumn(*column) for column in columns)
-
-
-TABLES: Mapping[str, AnalyticsTable] = {
-    table.name: table
-    for table in (
-        AnalyticsTable(
-            CUSTOMER_METRICS,
-            "One row a known user: purchases (revenue orders) to date.",
-            _columns(
-                ("id", _COUNT, "Key of the user."),
-                ("email", "string", "Latest known address."),
-                ("first_name", "string", "Latest known first name."),
-                ("last_name", "string", "Latest known last name."),
-                ("total_orders", _COUNT, "Purchases."),
-                ("total_spent", _MONEY, "Sum of their amounts."),
-                ("avg_order_value", _MONEY, "total_spent / total_orders; 0 without purchases."),
-                ("first_order_date", "date", "Earliest business date in the span of a purchase."),
-                ("last_order_date", "date", "Latest business date in the span of a purchase."),
-                ("unique_products_purchased", _COUNT, "Distinct products among the items of purchases."),
-                ("total_items_purchased", _COUNT, "Sum of quantity over the items of purchases."),
-            ),
-        ),
-        AnalyticsTable(
-            PRODUCT_ANALYTICS,
-            "One row for each product and business date in the span on which purchases contain it.",
-            _columns(
-                ("date", "date", "Business date of the purchases."),
-                ("product_id", _COUNT, "Key of the product, known or not."),
-                ("units_sold", _COUNT, "Sum of quantity."),
-                ("total_revenue", _MONEY, "Sum of quantity × unit_price."),
-                ("avg_selling_price", _MONEY, "total_revenue / units_sold; 0 when no unit was sold."),
-                ("unique_customers", _COUNT, "Distinct buyers."),
-                ("total_orders", _COUNT, "Distinct purchases."),
-            ),
-        ),
-        AnalyticsTable(
-            DAILY_BUSINESS_METRICS,
-            "One row for each date from the first to the last business date in the span.",
-            _columns(
-                ("date", "date", "Business date."),
-                ("new_customers", _COUNT, "Active customers who registered on that date."),
-                ("returning_customers", _COUNT, "The other active customers."),
-                ("total_active_customers", _COUNT, "Distinct customers with an order."),
-                ("total_orders", _COUNT, "Orders of any status."),
-                ("completed_orders", _COUNT, "Shipped or delivered orders."),
-                ("cancelled_orders", _COUNT, "Cancelled orders."),
-                ("avg_order_value", _MONEY, "total_revenue / purchases; 0 without purchases."),
-                ("total_revenue", _MONEY, "Sum of the amounts of purchases."),
-                ("revenue_from_new_customers", _MONEY, "Of customers who registered on that date."),
-                ("revenue_from_returning_customers", _MONEY, "Of all others."),
-                ("total_items_sold", _COUNT, "Sum of quantity over the items of purchases."),
-                ("unique_products_sold", _COUNT, "Distinct products among them."),
-                ("customer_acquisition_rate", _RATIO, "new / active customers; 0 without any."),
-                ("order_completion_rate", _RATIO, "completed / total orders; 0 without any."),
-                ("average_items_per_order", _MONEY, "total_items_sold / purchases; 0 without any."),
-            ),
-        ),
-    )
-}
 
 #: As the design document has them for every Iceberg table.
 PROPERTIES = {
@@ -184,7 +88,7 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
     sound_table(settings, pyiceberg_catalog(settings), identifier(settings, table.name))
     name = spark_name(settings, settings.lakehouse.analytics_namespace, table.name)
     columns = ", ".join(
-        f"`{column.name}` {column.type} comment {_literal(column.description)}" for column in table.columns
+        f"`{column.name}` {column.spark_type} comment {_literal(column.description)}" for column in table.columns
     )
     properties = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in PROPERTIES.items())
     spark.sql(
@@ -193,8 +97,8 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
     )
     found = {field.name: field.dataType.simpleString() for field in spark.table(name).schema.fields}
     for column in table.columns:
-        if found.get(column.name, column.type) != column.type:
-            spark.sql(f"alter table {name} alter column `{column.name}` type {column.type}")
+        if found.get(column.name, column.spark_type) != column.spark_type:
+            spark.sql(f"alter table {name} alter column `{column.name}` type {column.spark_type}")
     return name
 
 
@@ -206,7 +110,7 @@ def replace(
     Raises AnalyticsError when the columns of `rows` are not those of the table.
     """
     found = tuple((field.name, field.dataType.simpleString()) for field in rows.schema.fields)
-    expected = tuple((column.name, column.type) for column in table.columns)
+    expected = tuple((column.name, column.spark_type) for column in table.columns)
     if found != expected:
         raise AnalyticsError(f"{table.name}: the computed columns are {found}, expected {expected}")
     name = ensure_table(spark, settings, table)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract
 from ecommerce_platform.erasure.subject import Subject
 from ecommerce_platform.lakehouse.ledger import DayRecord
@@ -30,7 +31,6 @@ from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all, 
 from ecommerce_platform.warehouse.lake_files import contract_of_lake
 from ecommerce_platform.warehouse.load_ledger import batch_id
 from ecommerce_platform.warehouse.schema import ensure_current, ensure_raw_columns
-from ecommerce_platform.warehouse.spark_columns import SPARK_TABLES
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -187,8 +187,8 @@ def _erase_spark_tables(connection: SnowflakeConnection, subject: Subject) -> No
     contract = subject.contracts[subject.table]
     if rows is None:
         return
-    for name, columns in SPARK_TABLES.items():
-        present = {column.name for column in columns}
+    for name, table in ANALYTICS_TABLES.items():
+        present = {column.name for column in table.loaded_columns}
         shared = [column for column in personal_columns(contract) if column.name in present]
         if shared and contract.key in present:
             assignments = ", ".join(f"{quoted(column.name)} = {_erased(column)}" for column in shared)

@@ -21,11 +21,7 @@ from ecommerce_platform.reconciliation.model import ALL_TIERS, State, Status
 from ecommerce_platform.reconciliation.reconcile import Reconciliation, reconcile
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.reconciliation.storage import Store
-from ecommerce_platform.reconciliation.tables import (
-    CONVERGENCE_COLUMNS,
-    DISCREPANCY_COLUMNS,
-    METRIC_COLUMNS,
-)
+from ecommerce_platform.reconciliation.tables import CONVERGENCE, DISCREPANCIES, METRICS, TABLES
 from ecommerce_platform.reconciliation.turn import turn
 from ecommerce_platform.settings import Settings
 
@@ -51,10 +47,10 @@ _DESCRIPTIONS = {
     CONVERGENCE_KEY: "How each business date stood at each of its reconciliations, how long it took to converge, and the date "
     "up to which all dates have (RECONCILIATION.VERIFIED_THROUGH).",
 }
-_COLUMNS: Mapping[dg.AssetKey, Mapping[str, str]] = {
-    METRICS_KEY: METRIC_COLUMNS,
-    DISCREPANCIES_KEY: DISCREPANCY_COLUMNS,
-    CONVERGENCE_KEY: CONVERGENCE_COLUMNS,
+_TABLES: Mapping[dg.AssetKey, str] = {
+    METRICS_KEY: METRICS,
+    DISCREPANCIES_KEY: DISCREPANCIES,
+    CONVERGENCE_KEY: CONVERGENCE,
 }
 
 
@@ -141,7 +137,10 @@ def _spec(key: dg.AssetKey) -> dg.AssetSpec:
         kinds={"clickhouse", "snowflake"},
         metadata={
             "dagster/column_schema": dg.TableSchema(
-                columns=[dg.TableColumn(name, type_) for name, type_ in _COLUMNS[key].items()]
+                columns=[
+                    dg.TableColumn(column.name, column.snowflake_type.lower(), column.description)
+                    for column in TABLES[_TABLES[key]].columns
+                ]
             ),
             "dagster/table_name": f"ECOMMERCE_DW.RECONCILIATION.{key.path[-1].upper()}",
         },

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_platform.contracts import Column, Contract
 from ecommerce_platform.daily_metrics import DailyMetric, all_measures, exact_figure, reconciled_metrics
 from ecommerce_platform.reconciliation.batch_events import applied_events, event_history
-from ecommerce_platform.reconciliation.checksum import MODULUS, snowflake_checksum
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
 from ecommerce_platform.reconciliation.measured_sql import snowflake_measure
 from ecommerce_platform.reconciliation.model import (
@@ -26,6 +25,7 @@ from ecommerce_platform.reconciliation.model import (
     Value,
 )
 from ecommerce_platform.reconciliation.sqltext import chunks, range_condition, snowflake_multiple
+from ecommerce_platform.row_hash import MODULUS, Decimals, snowflake_row_hash
 from ecommerce_platform.warehouse.conditions import date_condition, key_condition
 from ecommerce_platform.warehouse.connection import fetch_all, is_missing_object
 
@@ -264,7 +264,7 @@ class BatchOrders:
         return "1 = 1" if dates is None else date_condition("to_date(created_at)", dates)
 
     def _checksum(self) -> str:
-        return snowflake_checksum((*self.contract.key_columns, *self.compared), str)
+        return snowflake_row_hash((*self.contract.key_columns, *self.compared), str, Decimals.DIGITS)
 
 
 def _utc(value: datetime | None) -> datetime | None:

@@ -1,7 +1,7 @@
 """How values of each ClickHouse type are compared: one table, from which all SQL over the speed layer's columns is made.
 
 What belongs here: ClickHouse's types, and the SQL that brings a value of each to the one form of its logical type. What does
-not: queries (speed.py, compare/sides.py), and hashing (checksum.py).
+not: queries (speed.py, compare/sides.py), and hashing (row_hash.py).
 
 The one form, whatever the type, the server's time zone or the client's settings: whole numbers; decimals with all their places;
 text without the padding of its type; times as microseconds since 1970 in UTC and dates as days since 1970, both whole numbers;
@@ -68,7 +68,7 @@ class Form:
     number: str = "{v}"
 
 
-_TEXT = "concat('V', toString(lengthUTF8({v})), ':', {v})"
+_TEXT = "concat(toString(lengthUTF8({v})), ':', {v})"
 _FIXED = "if({scale} = 0, concat(toString({v}), '.'), trim(trailing '0' from toDecimalString({v}, {scale})))"
 _FROM_TEXT = f"toDecimal256({{x}}, {_PLACES})"
 _FLOAT = f"toDecimal256OrNull({{v}}, {_PLACES})"

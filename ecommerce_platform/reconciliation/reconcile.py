@@ -36,8 +36,9 @@ from ecommerce_platform.reconciliation.model import (
     State,
 )
 from ecommerce_platform.reconciliation.pinned import batch_state, settled_state
+from ecommerce_platform.reconciliation.rows import RunRecord
 from ecommerce_platform.reconciliation.sqltext import chunks
-from ecommerce_platform.reconciliation.storage import Overtaken, RunRecord, Store, Version, course_of_days
+from ecommerce_platform.reconciliation.storage import Overtaken, Store, Version, course_of_days
 from ecommerce_platform.reconciliation.verdict import Tolerances, judge
 from ecommerce_platform.settings import ReconciliationSettings
 from ecommerce_platform.warehouse.connection import is_conflict, with_retries

@@ -21,13 +21,13 @@ from typing import Any
 
 from ecommerce_platform.contracts import Column, Contract
 from ecommerce_platform.daily_metrics import DailyMetric, all_measures, exact_figure, reconciled_metrics
-from ecommerce_platform.reconciliation.checksum import MODULUS, clickhouse_checksum
 from ecommerce_platform.reconciliation.clickhouse import CHANGE_COLUMNS, SpeedTable
 from ecommerce_platform.reconciliation.clickhouse_types import Comparable
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
 from ecommerce_platform.reconciliation.measured_sql import clickhouse_measure
 from ecommerce_platform.reconciliation.model import Cell, OrderVersion
 from ecommerce_platform.reconciliation.sqltext import chunks, range_condition
+from ecommerce_platform.row_hash import MODULUS, clickhouse_row_hash
 from ecommerce_platform.warehouse.conditions import date_condition
 
 _INSERTION = "tuple(__lsn, toUInt64OrZero(splitByChar('_', _part)[-3]), _part_offset)"
@@ -210,7 +210,8 @@ class SpeedOrders:
         return f"{self._live} and (isNull({created}) or {date_condition(_day(created), dates, 'toDate32')})"
 
     def _checksum(self) -> str:
-        return clickhouse_checksum(self._of[column.name] for column in (*self.contract.key_columns, *self.compared))
+        columns = (*self.contract.key_columns, *self.compared)
+        return clickhouse_row_hash((column, self._of[column.name].text) for column in columns)
 
 
 def _day(microseconds: str) -> str:

@@ -97,7 +97,6 @@ def metric_values(
     """
     metrics = reconciled_metrics() if metrics is None else metrics
     measures = all_measures(metrics)
-    nothing: list[int | Decimal] = [0 if isinstance(measure, Orders) else Decimal(0) for measure in measures]
     sums: dict[tuple[date, str], _Sums] = {}
     for cell in cells if isinstance(cells, NetCells) else NetCells(cells):
         if cell.orders == 0:
@@ -105,7 +104,7 @@ def metric_values(
         tier = UNKNOWN_TIER if cell.user_id is None else tier_of.get(cell.user_id, UNKNOWN_TIER)
         for key in ((cell.date, ALL_TIERS), (cell.date, tier)):
             if key not in sums:
-                sums[key] = _Sums(nothing, [0] * len(measures))
+                sums[key] = _Sums([Decimal(0)] * len(measures), [0] * len(measures))
             sums[key].add(cell)
     return {key: {metric.name: _value(metric, measures, found) for metric in metrics} for key, found in sums.items()}
 
@@ -128,9 +127,9 @@ def _added(first: Cell, second: Cell) -> Cell:
 
 def _sum(first: int | Decimal, second: int | Decimal) -> int | Decimal:
     """Exact, also of totals with more digits than Python's own context has."""
-    if isinstance(first, int) and isinstance(second, int):
+    if isinstance(first, int):
         return first + second
-    return _EXACT.add(Decimal(first), Decimal(second))
+    return _EXACT.add(first, second)
 
 
 def ratio(total: Decimal, count: int, places: int) -> Decimal:

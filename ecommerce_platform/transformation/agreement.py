@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.transformation.applied import FROZEN_DAYS, loads_in
 from ecommerce_platform.warehouse.connection import fetch_all, quoted
 from ecommerce_platform.warehouse.ddl import APPLIED_DAYS, SPARK_LOADS, spark_table
-from ecommerce_platform.warehouse.spark_columns import SPARK_BUSINESS_COLUMNS
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -80,7 +80,7 @@ def compare(connection: SnowflakeConnection, comparison: Comparison, span: Busin
                 f"{FROZEN_DAYS} and {APPLIED_DAYS} name different loads; materialize all models"
             ),
         )
-    columns = ", ".join(quoted(column.name) for column in SPARK_BUSINESS_COLUMNS[comparison.spark_name])
+    columns = ", ".join(quoted(column.name) for column in ANALYTICS_TABLES[comparison.spark_name].columns)
     model, spark = comparison.relation, spark_table(comparison.spark_name)
     only_in_dbt, first = _difference(connection, columns, model, spark)
     only_in_spark, second = _difference(connection, columns, spark, model)

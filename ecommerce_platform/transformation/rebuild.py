@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import Column, LogicalType
 from ecommerce_platform.live_progress import Reached, unseen
+from ecommerce_platform.row_hash import snowflake_rows_hash
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
 from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.project import definition_digest, load_manifest
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.warehouse.checksum import Content, snowflake_checksum
-from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all
+from ecommerce_platform.warehouse.checksum import Content
+from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all, quoted
 from ecommerce_platform.warehouse.ddl import APPLIED_DAYS
 from ecommerce_platform.warehouse.lease import Lease
 from ecommerce_platform.warehouse.rebuild import Range
@@ -119,7 +120,7 @@ def contents(settings: Settings, connection: SnowflakeConnection) -> dict[str, C
             continue
         name = f"{node['schema']}.{node['alias']}".upper()
         if name in columns:
-            sql = f"select count(*), {snowflake_checksum(columns[name])} from {name}"
+            sql = f"select count(*), {snowflake_rows_hash(columns[name], quoted)} from {name}"
             rows, checksum = fetch_all(connection, sql)[0]
             found[name] = Content(int(rows), str(checksum))
     return found

@@ -6,6 +6,7 @@ in the transaction that changes the mart), Dagster (assets.py, checks.py), the c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 Day = date
 _COLUMNS = (
     "restated_at, model, date, customer_tier, product_id, change, column_name, old_value, new_value, "
-    "closed_month, as_of_day, cause, run_id, invocation_id"
+    "closed_month, as_of_day, cause, run_id, invocation_id, row_key"
 )
 
 
 @dataclass(frozen=True)
 class Restatement:
-    """A published figure that changed. Values are exact text; null is None. `change`: changed, withdrawn or restored."""
+    """A published figure that changed. Values are exact text; null is None. `change`: changed, withdrawn or restored.
+
+    `row_key` is the row's key as JSON, whatever the mart's key is; `date`, `customer_tier` and `product_id` are parts of it.
+    """
 
     restated_at: datetime
     model: str
@@ -43,9 +47,18 @@ class Restatement:
     cause: str | None
     run_id: str | None
     invocation_id: str | None
+    row_key: str
+
+    @property
+    def key(self) -> dict[str, object]:
+        """The row's key: column to value, dates and times as text."""
+        key: dict[str, object] = json.loads(self.row_key)
+        return key
 
     def __str__(self) -> str:
-        key = ", ".join(str(part) for part in (self.date, self.customer_tier, self.product_id) if part is not None)
+        # The date first, as it is read.
+        parts = sorted(self.key.items(), key=lambda part: (part[1] != str(self.date), part[0]))
+        key = ", ".join(str(value) for _, value in parts)
         return f"{key}: {self.column_name} {self.old_value} → {self.new_value}"
 
 
@@ -86,7 +99,7 @@ def restatements(
     rows = fetch_all(
         connection,
         f"select {_COLUMNS} from {RESTATEMENTS} where {' and '.join(conditions)} "
-        "order by restated_at, model, date, customer_tier, product_id, column_name",
+        "order by restated_at, model, date, customer_tier, product_id, row_key, column_name",
         values,
     )
     return [Restatement(*(*row[:9], bool(row[9]), *row[10:])) for row in rows]

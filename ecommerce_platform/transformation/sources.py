@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
 from ecommerce_platform.daily_metrics import reconciled_metrics
 from ecommerce_platform.settings import PROJECT_DIR
@@ -25,7 +26,6 @@ CONTRACTS_FILE = Path("macros") / "change_tracking" / "source_contracts.sql"
 #: Models of latest states, for the tables of which the project has no model of its own.
 BASE_FOLDER = Path("models") / "staging" / "base" / "from_contracts"
 BASE_PROPERTIES = BASE_FOLDER / "_from_contracts__models.yml"
-SPARK_TABLES = ("customer_metrics", "product_analytics", "daily_business_metrics")
 #: What dbt reads of a project, besides the files in its own folder.
 PARSED_FOLDERS = ("models", "macros", "tests", "docs")
 _RENDERED = (
@@ -52,7 +52,10 @@ def render_sources(contracts: Mapping[str, Contract]) -> str:
         for name in contracts
     ]
     ledger = _table("load_ledger", "Which load holds which day of which table; the gate of each run.", _LEDGER_COLUMNS)
-    spark = [{"name": f"spark_{name}", "description": f"Iceberg analytics.{name}, by Spark."} for name in SPARK_TABLES]
+    spark = [
+        _table(f"spark_{name}", f"Iceberg analytics.{name}, by Spark. {table.description}", table.loaded_columns)
+        for name, table in ANALYTICS_TABLES.items()
+    ]
     document = {
         "version": 2,
         "sources": [

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract, load_contracts
 from ecommerce_platform.lakehouse.ledger import refused_days
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
@@ -16,7 +17,6 @@ from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load import LoadedDay, TableLoad, load_tables
 from ecommerce_platform.warehouse.resource import WarehouseResource
-from ecommerce_platform.warehouse.spark_columns import SPARK_TABLES
 from ecommerce_platform.warehouse.spark_tables import SparkTableLoad, load_spark_tables
 
 GROUP = "warehouse"
@@ -142,7 +142,7 @@ def _spark_tables(settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="snowflake_spark",
         pool="snowflake_spark",
-        specs=[_spark_spec(table, settings) for table in SPARK_TABLES],
+        specs=[_spark_spec(table, settings) for table in ANALYTICS_TABLES],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
@@ -150,7 +150,7 @@ def _spark_tables(settings: Settings) -> dg.AssetsDefinition:
     def snowflake_spark(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        tables = [table for table in SPARK_TABLES if spark_key(table) in context.selected_asset_keys]
+        tables = [table for table in ANALYTICS_TABLES if spark_key(table) in context.selected_asset_keys]
         loads = load_spark_tables(settings, warehouse.opener(context.run.run_id), tables, context.run.run_id)
         for table, load in loads.items():
             yield dg.MaterializeResult(asset_key=spark_key(table), metadata=_spark_metadata(load))
@@ -182,6 +182,6 @@ def _spark_spec(table: str, settings: Settings) -> dg.AssetSpec:
         partitions_def=daily_partitions(settings),
         metadata={
             "dagster/table_name": f"{settings.snowflake.database}.STAGING.SPARK_{table.upper()}",
-            "dagster/column_schema": _schema(SPARK_TABLES[table]),
+            "dagster/column_schema": _schema(ANALYTICS_TABLES[table].loaded_columns),
         },
     )

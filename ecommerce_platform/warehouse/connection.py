@@ -1,7 +1,7 @@
 """Connections to Snowflake: the account of the settings, or the stand-in on this machine.
 
 What belongs here: how to connect, run a statement, hold a transaction, and which errors are worth another try. What does
-not: statements themselves (ddl.py, load_sql.py, checksum.py).
+not: statements themselves (ddl.py, load_sql.py).
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract, LogicalType
 from ecommerce_platform.settings import SnowflakeSettings
 from ecommerce_platform.warehouse.connection import quoted
-from ecommerce_platform.warehouse.spark_columns import SPARK_TABLES
 
 SCHEMAS = ("RAW", "STAGING", "INTERMEDIATE", "MARTS", "RECONCILIATION")
 LOAD_STAGE = "RAW.LOAD_STAGE"
@@ -25,6 +25,20 @@ PLATFORM_VERSION = "RAW.PLATFORM_VERSION"
 APPLIED_DAYS = "STAGING.APPLIED_DAYS"
 SPARK_LOADS = "STAGING.SPARK_LOADS"
 RESTATEMENTS = "MARTS.RESTATEMENTS"
+
+#: What the macro `row_key` gives for the entries of before, whose keys are three columns at most. Safe to run again.
+ROW_KEYS_OF_BEFORE = rf"""
+update {RESTATEMENTS}
+set row_key = '{{' || ltrim(
+    iff(
+        customer_tier is null, '',
+        ',"customer_tier":"' || replace(replace(customer_tier, '\\', '\\\\'), '"', '\\"') || '"'
+    )
+    || iff(date is null, '', ',"date":"' || to_varchar(date, 'YYYY-MM-DD') || '"')
+    || iff(product_id is null, '', ',"product_id":' || to_varchar(product_id)), ','
+) || '}}'
+where row_key is null
+""".strip()
 
 _TEXT, _NUMBER, _TIMESTAMP, _DATE = LogicalType.TEXT, LogicalType.BIGINT, LogicalType.TIMESTAMP, LogicalType.DATE
 
@@ -114,6 +128,7 @@ _OWN_TABLES = (
             Column("cause", _TEXT),
             Column("run_id", _TEXT),
             Column("invocation_id", _TEXT),
+            Column("row_key", _TEXT),
         ),
         comment="One row for each published figure that changed: when, from what to what, and why. Never changed itself.",
     ),
@@ -159,8 +174,10 @@ def table_definitions(contracts: Mapping[str, Contract]) -> tuple[TableDefinitio
     raw = [definition for definition, _ in of_source]
     superseded = [definition for _, definition in of_source]
     spark = [
-        TableDefinition(spark_table(name), columns, comment=f"Iceberg analytics.{name}, computed by Spark.")
-        for name, columns in SPARK_TABLES.items()
+        TableDefinition(
+            spark_table(name), table.loaded_columns, comment=f"Iceberg analytics.{name}, computed by Spark."
+        )
+        for name, table in ANALYTICS_TABLES.items()
     ]
     return (*raw, *superseded, *spark, *_OWN_TABLES)
 
@@ -202,7 +219,7 @@ def schema_objects(contracts: Mapping[str, Contract]) -> list[str]:
         *(f"create schema if not exists {name}" for name in SCHEMAS),
         f"create stage if not exists {LOAD_STAGE}",
         *(create_table(definition) for definition in table_definitions(contracts)),
-        create_rows(LOAD_LOCK, "table_name", (*contracts, *(f"spark_{name}" for name in SPARK_TABLES))),
+        create_rows(LOAD_LOCK, "table_name", (*contracts, *(f"spark_{name}" for name in ANALYTICS_TABLES))),
         create_rows(LEASES, "name", LEASED_WORK),
     ]
 

@@ -19,9 +19,10 @@ from urllib.parse import unquote, urlparse
 from ecommerce_platform.contracts import Column, Contract, LogicalType
 from ecommerce_platform.lakehouse.ledger import DayRecord, TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.tables import with_extra_columns
+from ecommerce_platform.row_hash import duckdb_rows_hash
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
-from ecommerce_platform.warehouse.checksum import NO_ROWS, Content, duckdb_checksum
+from ecommerce_platform.warehouse.checksum import NO_ROWS, Content
 from ecommerce_platform.warehouse.connection import WarehouseError
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def contents_by_day(groups: Sequence[FileGroup], contract: Contract, days: Seque
     found = {
         day: Content(rows, checksum)
         for day, rows, checksum in _query(
-            groups, columns, f'select "date", count(*), {duckdb_checksum(columns)} from events group by "date"'
+            groups, columns, f'select "date", count(*), {duckdb_rows_hash(columns)} from events group by "date"'
         )
     }
     strangers = sorted(str(day) for day in set(found) - set(days))
@@ -208,7 +209,7 @@ def contents_by_day(groups: Sequence[FileGroup], contract: Contract, days: Seque
 
 def content(groups: Sequence[FileGroup], columns: Sequence[Column]) -> Content:
     """Rows and checksum of all files together."""
-    rows = _query(groups, columns, f"select count(*), {duckdb_checksum(columns)} from events")
+    rows = _query(groups, columns, f"select count(*), {duckdb_rows_hash(columns)} from events")
     return Content(*rows[0]) if rows else NO_ROWS
 
 

@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 
 from ecommerce_platform.contracts import Column, LogicalType
+from ecommerce_platform.row_hash import snowflake_rows_hash
 from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.checksum import snowflake_checksum
 from ecommerce_platform.warehouse.conditions import date_condition, rows_of
 from ecommerce_platform.warehouse.connection import quoted
 
@@ -108,7 +108,7 @@ def content_of_days(table: str, columns: Sequence[Column], days: Sequence[date])
     """Rows and checksum of each day that has rows in RAW."""
     day = quoted("date")
     return (
-        f"select {day}, count(*), {snowflake_checksum(columns)} from {ddl.raw_table(table)} "
+        f"select {day}, count(*), {snowflake_rows_hash(columns, quoted)} from {ddl.raw_table(table)} "
         f"where {_on(days)} group by {day}"
     )
 
@@ -116,7 +116,7 @@ def content_of_days(table: str, columns: Sequence[Column], days: Sequence[date])
 def content_by_day(table: str, columns: Sequence[Column]) -> str:
     """Rows and checksum of every day that has rows in RAW."""
     day = quoted("date")
-    return f"select {day}, count(*), {snowflake_checksum(columns)} from {ddl.raw_table(table)} group by {day}"
+    return f"select {day}, count(*), {snowflake_rows_hash(columns, quoted)} from {ddl.raw_table(table)} group by {day}"
 
 
 def delete_ledger(days: Sequence[date]) -> str:

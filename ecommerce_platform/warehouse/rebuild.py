@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.lakehouse.ledger import DayRecord
 from ecommerce_platform.live_progress import Reached, unseen
@@ -43,7 +44,6 @@ from ecommerce_platform.warehouse.lake_files import (
 from ecommerce_platform.warehouse.load import TableLoad, load_table
 from ecommerce_platform.warehouse.load_ledger import LedgerRow, batch_id
 from ecommerce_platform.warehouse.schema import bring_up_to_date, ensure_raw_columns
-from ecommerce_platform.warehouse.spark_columns import SPARK_TABLES
 from ecommerce_platform.warehouse.spark_tables import load_spark_tables
 
 if TYPE_CHECKING:
@@ -264,5 +264,5 @@ def rebuild_spark_copies(settings: Settings, open_connection: Opener, run_id: st
     """STAGING.SPARK_* from Iceberg again; their record goes first, so that a break leaves them to the next load."""
     with open_connection() as connection:
         execute(connection, f"delete from {ddl.SPARK_LOADS}")
-    for table, load in load_spark_tables(settings, open_connection, list(SPARK_TABLES), run_id).items():
+    for table, load in load_spark_tables(settings, open_connection, list(ANALYTICS_TABLES), run_id).items():
         say(f"spark_{table}: {load.content}" if load else f"spark_{table}: Spark has not written it yet")

@@ -29,6 +29,7 @@ PLATFORM = SchemaVersion(
         Migration(1, "the first version"),
         Migration(2, "MARTS.RESTATEMENTS: which published figures changed"),
         Migration(3, "RAW.LEASES: whose turn it is to build the models, and to reconcile"),
+        Migration(4, "MARTS.RESTATEMENTS names a row by its key as one JSON text", (ddl.ROW_KEYS_OF_BEFORE,)),
     ),
 )
 

@@ -1,8 +1,8 @@
 """Spark's analytics from Iceberg into STAGING.SPARK_*, each table replaced as a whole.
 
-What belongs here: the load of the three analytics tables. What does not: their columns (spark_columns.py) and what they mean
-(analytics). The safety is that of load.py: files into a table of the session first, then one transaction with the table's
-lock, a second look at what is loaded, the rows, their comparison with the files, and the record in STAGING.SPARK_LOADS.
+What belongs here: the load of the three analytics tables. What does not: their columns, and what they mean
+(analytics/declared.py). The safety is that of load.py: files into a table of the session first, then one transaction with the
+table's lock, a second look at what is loaded, the rows, their comparison with the files, and the record in STAGING.SPARK_LOADS.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from ecommerce_platform.analytics.declared import APPLIED_DAYS, AS_OF, BASIS
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import LogicalType
+from ecommerce_platform.row_hash import snowflake_rows_hash
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.checksum import Content, snowflake_checksum
+from ecommerce_platform.warehouse.checksum import Content
 from ecommerce_platform.warehouse.connection import (
     Opener,
     WarehouseError,
@@ -33,17 +36,10 @@ from ecommerce_platform.warehouse.lake_files import collect, content, scratch_fo
 from ecommerce_platform.warehouse.load import ContentMismatch, LedgerMoved
 from ecommerce_platform.warehouse.load_sql import take_lock
 from ecommerce_platform.warehouse.schema import ensure_current
-from ecommerce_platform.warehouse.spark_columns import SPARK_BUSINESS_COLUMNS
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
     from snowflake.connector import SnowflakeConnection
-
-#: Properties of the analytics room's snapshots: the as-of day, the number of days known, a digest of what was read. Their
-#: names are not imported from there: that would load PySpark, which this room has no use for.
-AS_OF_PROPERTY = "ecommerce.as-of"
-APPLIED_DAYS_PROPERTY = "ecommerce.applied-days"
-BASIS_PROPERTY = "ecommerce.basis"
 
 
 @dataclass(frozen=True)
@@ -86,20 +82,20 @@ def _load(settings: Settings, connection: SnowflakeConnection, table: str, run_i
     if iceberg is None or snapshot is None:
         return None
     summary = snapshot.summary.additional_properties if snapshot.summary else {}
-    as_of, applied_days = summary.get(AS_OF_PROPERTY), summary.get(APPLIED_DAYS_PROPERTY)
+    as_of, applied_days = summary.get(AS_OF), summary.get(APPLIED_DAYS)
     wanted = SparkTableLoad(
         table,
         snapshot.snapshot_id,
         date.fromisoformat(as_of) if as_of else None,
         int(applied_days) if applied_days else None,
-        summary.get(BASIS_PROPERTY),
+        summary.get(BASIS),
         seen[1] if seen else Content(0, "0"),
         already_loaded=True,
     )
     if seen and seen[0] == snapshot.snapshot_id:
         return wanted
     _require_columns(iceberg, table)
-    columns = SPARK_BUSINESS_COLUMNS[table]
+    columns = ANALYTICS_TABLES[table].columns
     with scratch_folder(settings) as folder:
         groups = collect(iceberg, whole_table_files(iceberg), folder)
         wanted = replace(wanted, content=content(groups, columns), already_loaded=False)
@@ -130,7 +126,7 @@ def _loaded_snapshot(connection: SnowflakeConnection, table: str) -> tuple[int, 
 def _replace(
     connection: SnowflakeConnection, loading: str, load: SparkTableLoad, run_id: str, seen: int | None
 ) -> None:
-    columns = SPARK_BUSINESS_COLUMNS[load.table]
+    columns = ANALYTICS_TABLES[load.table].columns
     target, names = ddl.spark_table(load.table), ddl.names_of(columns)
     now = datetime.now(UTC).replace(tzinfo=None)
     with transaction(connection):
@@ -145,7 +141,7 @@ def _replace(
             f"select {names}, %s::timestamp_ntz, %s from {quoted(loading)}",
             (now, f"{load.table}-{load.snapshot_id}"),
         )
-        found = fetch_all(connection, f"select count(*), {snowflake_checksum(columns)} from {target}")[0]
+        found = fetch_all(connection, f"select count(*), {snowflake_rows_hash(columns, quoted)} from {target}")[0]
         if Content(int(found[0]), str(found[1])) != load.content:
             problem = f"Iceberg has {load.content}; Snowflake got {Content(int(found[0]), str(found[1]))}"
             raise ContentMismatch(f"spark_{load.table}", {load.as_of_day or date.min: problem})
@@ -166,7 +162,7 @@ def _require_columns(iceberg: Table, table: str) -> None:
     from pyiceberg.types import DecimalType
 
     found = {field.name: field.field_type for field in iceberg.schema().fields}
-    for column in SPARK_BUSINESS_COLUMNS[table]:
+    for column in ANALYTICS_TABLES[table].columns:
         kind = found.get(column.name)
         if kind is None:
             raise WarehouseError(
@@ -176,5 +172,5 @@ def _require_columns(iceberg: Table, table: str) -> None:
         if (column.type is LogicalType.DECIMAL) != isinstance(kind, DecimalType) or scale != (column.scale or 0):
             raise WarehouseError(
                 f"column {column.name} of Iceberg table analytics.{table} is {kind}; expected {column.spark_type}: "
-                "docs/definitions.md and warehouse/spark_columns.py say which is right"
+                "docs/definitions.md and analytics/declared.py say which is right"
             )

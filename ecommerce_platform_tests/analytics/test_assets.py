@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from ecommerce_platform.analytics.assets import analytics_key, build_assets, published_input
 from ecommerce_platform.analytics.compute import refresh
-from ecommerce_platform.analytics.tables import AS_OF, TABLES
+from ecommerce_platform.analytics.declared import AS_OF, TABLES
 from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.assets import event_key

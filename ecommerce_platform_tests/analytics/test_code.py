@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from ecommerce_platform.analytics import compute, tables
+from ecommerce_platform.analytics import compute, declared
 from ecommerce_platform.analytics.code import _source, code_digest, tree_of
 from ecommerce_platform.contracts import Classification, Contract, LogicalType, load_contracts
 
@@ -86,14 +87,14 @@ def test_the_analytics_definition_follows_the_types_that_are_read(
     assert (compute.definition_digest(contracts()) != before) is changes
 
 
-@pytest.mark.parametrize(("change", "changes"), [({"type": "double"}, True), ({"description": "Sold."}, False)])
+@pytest.mark.parametrize(("change", "changes"), [({"type": LogicalType.TEXT}, True), ({"description": "Sold."}, False)])
 def test_the_analytics_definition_follows_the_types_that_are_written(
-    monkeypatch: pytest.MonkeyPatch, change: dict[str, str], changes: bool
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], changes: bool
 ) -> None:
     before = compute.definition_digest(load_contracts())
-    table = tables.TABLES[tables.PRODUCT_ANALYTICS]
+    table = declared.TABLES[declared.PRODUCT_ANALYTICS]
     columns = (*table.columns[:-1], replace(table.columns[-1], **change))
-    monkeypatch.setitem(tables.TABLES, table.name, replace(table, columns=columns))
+    monkeypatch.setitem(declared.TABLES, table.name, replace(table, columns=columns))
     assert (compute.definition_digest(load_contracts()) != before) is changes
 
 

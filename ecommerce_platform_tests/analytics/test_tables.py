@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pyspark.sql import SparkSession
 
-from ecommerce_platform.analytics.tables import DAILY_BUSINESS_METRICS, TABLES, ensure_table, spark_name
+from ecommerce_platform.analytics.declared import DAILY_BUSINESS_METRICS, TABLES
+from ecommerce_platform.analytics.tables import ensure_table, spark_name
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import ensure_namespaces
 
@@ -20,11 +21,11 @@ def test_a_column_that_an_earlier_release_made_narrower_is_widened(
         "avg_order_value": "decimal(10,2)",
         "total_revenue": "decimal(18,2)",
     }
-    columns = ", ".join(f"`{column.name}` {narrow.get(column.name, column.type)}" for column in table.columns)
+    columns = ", ".join(f"`{column.name}` {narrow.get(column.name, column.spark_type)}" for column in table.columns)
     spark.sql(f"create table {name} ({columns}) using iceberg")
     spark.sql(f"insert into {name} (date, {', '.join(narrow)}) values (date '2026-01-01', 12.34, 1.50, -0.01)")
     ensure_table(spark, local_settings, table)
     assert [(field.name, field.dataType.simpleString()) for field in spark.table(name).schema.fields] == [
-        (column.name, column.type) for column in table.columns
+        (column.name, column.spark_type) for column in table.columns
     ]
     assert [tuple(map(str, row)) for row in spark.table(name).select(*narrow).collect()] == [("12.34", "1.50", "-0.01")]

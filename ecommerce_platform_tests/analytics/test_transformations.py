@@ -8,15 +8,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ecommerce_platform.analytics.customers import calculate_customer_metrics
 from ecommerce_platform.analytics.daily import calculate_daily_business_metrics
+from ecommerce_platform.analytics.declared import CUSTOMER_METRICS, DAILY_BUSINESS_METRICS, PRODUCT_ANALYTICS, TABLES
 from ecommerce_platform.analytics.products import calculate_product_analytics
 from ecommerce_platform.analytics.purchases import purchased_items, purchases_of
 from ecommerce_platform.analytics.purchases import with_business_date as with_business_date_in
-from ecommerce_platform.analytics.tables import (
-    CUSTOMER_METRICS,
-    DAILY_BUSINESS_METRICS,
-    PRODUCT_ANALYTICS,
-    TABLES,
-)
 from ecommerce_platform_tests.analytics.rows import as_dicts, at, items_frame, orders_frame, users_frame
 
 Frames = tuple[DataFrame, DataFrame, DataFrame]
@@ -74,7 +69,7 @@ def test_a_customers_purchases_are_summed_once_for_each_order(shop: Frames) -> N
     without_huge = items.where("id <> 5")
     purchases = purchases_of(orders)
     found = calculate_customer_metrics(users, purchases, purchased_items(purchases, without_huge))
-    assert found.dtypes == [(column.name, column.type) for column in TABLES[CUSTOMER_METRICS].columns]
+    assert found.dtypes == [(column.name, column.spark_type) for column in TABLES[CUSTOMER_METRICS].columns]
     one, two, three = as_dicts(found, "id")
     assert one == {
         "id": 1,
@@ -104,7 +99,7 @@ def test_a_customers_purchases_are_summed_once_for_each_order(shop: Frames) -> N
 
 def test_a_products_day_counts_purchases_only_and_knows_unknown_products(shop: Frames) -> None:
     found = calculate_product_analytics(bought(shop).where("quantity < 1000"))
-    assert found.dtypes == [(column.name, column.type) for column in TABLES[PRODUCT_ANALYTICS].columns]
+    assert found.dtypes == [(column.name, column.spark_type) for column in TABLES[PRODUCT_ANALYTICS].columns]
     assert [tuple(row.values()) for row in as_dicts(found, "date", "product_id")] == [
         (date(2026, 1, 1), 100, 5, Decimal("5.03"), Decimal("1.01"), 1, 2),
         (date(2026, 1, 1), 101, 1, Decimal("5.00"), Decimal("5.00"), 1, 1),
@@ -154,7 +149,7 @@ def test_a_mistyped_quantity_does_not_stop_a_day(shop: Frames) -> None:
 def test_a_day_counts_all_orders_and_sums_purchases(shop: Frames) -> None:
     users, orders, _ = shop
     found = calculate_daily_business_metrics(users, orders, bought(shop).where("quantity < 1000"))
-    assert found.dtypes == [(column.name, column.type) for column in TABLES[DAILY_BUSINESS_METRICS].columns]
+    assert found.dtypes == [(column.name, column.spark_type) for column in TABLES[DAILY_BUSINESS_METRICS].columns]
     first, second, third, fourth, fifth = as_dicts(found, "date")
     assert first == {
         "date": date(2026, 1, 1),

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.analytics.assets import build_assets as analytics_assets
-from ecommerce_platform.analytics.tables import TABLES
+from ecommerce_platform.analytics.declared import TABLES
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.demo import write_sample
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets

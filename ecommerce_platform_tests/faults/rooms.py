@@ -205,7 +205,7 @@ def fill_lakes(kind: Kind) -> None:
     """Ingests both shops and computes Spark's analytics of each."""
     from ecommerce_platform.analytics.assets import published_input
     from ecommerce_platform.analytics.compute import refresh
-    from ecommerce_platform.analytics.tables import TABLES
+    from ecommerce_platform.analytics.declared import TABLES
     from ecommerce_platform.spark.session import build_session
 
     for shop in kind.shops:

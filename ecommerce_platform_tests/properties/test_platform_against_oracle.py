@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from ecommerce_platform.analytics.assets import published_input
 from ecommerce_platform.analytics.compute import refresh
-from ecommerce_platform.analytics.tables import TABLES
+from ecommerce_platform.analytics.declared import TABLES
 from ecommerce_platform.lakehouse.ingest import Ingest, ingest
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table

@@ -86,7 +86,9 @@ def test_a_user_whose_orders_were_all_taken_away_is_not_active() -> None:
         cell(1, -1, -1, "-10.00"),
         cell(2, 1, 1, "1.00"),
     ]
-    assert metric_values(cells, {})[DAY, ALL_TIERS]["active_customers"] == 1
+    values = metric_values(cells, {1: "gold"})
+    assert values[DAY, ALL_TIERS]["active_customers"] == 1
+    assert (DAY, "gold") not in values
 
 
 def test_a_tolerance_of_one_metric_leaves_the_others_alone() -> None:

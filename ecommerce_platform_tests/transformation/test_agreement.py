@@ -6,12 +6,12 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.analytics.compute import PublishedInput
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.transformation.agreement import COMPARISONS, compare
 from ecommerce_platform.warehouse.connection import execute, fetch_all
 from ecommerce_platform.warehouse.ddl import names_of, spark_table
-from ecommerce_platform.warehouse.spark_columns import SPARK_BUSINESS_COLUMNS
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
 
@@ -26,7 +26,7 @@ def copy_to_spark(connection: SnowflakeConnection, basis: str, days: tuple[date,
     """As if Spark had computed, from `basis`, what dbt did."""
     execute(connection, "delete from STAGING.SPARK_LOADS")
     for comparison in COMPARISONS:
-        columns = names_of(SPARK_BUSINESS_COLUMNS[comparison.spark_name])
+        columns = names_of(ANALYTICS_TABLES[comparison.spark_name].columns)
         spark = spark_table(comparison.spark_name)
         execute(connection, f"delete from {spark}")
         execute(connection, f"insert into {spark} ({columns}) select {columns} from {comparison.relation}")

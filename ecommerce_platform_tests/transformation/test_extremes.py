@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 
 from ecommerce_platform.analytics.customers import calculate_customer_metrics
 from ecommerce_platform.analytics.daily import calculate_daily_business_metrics
+from ecommerce_platform.analytics.declared import TABLES
 from ecommerce_platform.analytics.products import calculate_product_analytics
 from ecommerce_platform.analytics.purchases import purchased_items, purchases_of
-from ecommerce_platform.analytics.tables import TABLES
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.agreement import COMPARISONS
 from ecommerce_platform_tests.transformation.extremes import (
@@ -65,7 +65,7 @@ def test_both_engines_take_every_row_and_compute_the_same(
     frames = by_spark(spark, shop)
     for comparison in COMPARISONS:
         frame, table = frames[comparison.spark_name], TABLES[comparison.spark_name]
-        assert frame.dtypes == [(column.name, column.type) for column in table.columns]
+        assert frame.dtypes == [(column.name, column.spark_type) for column in table.columns]
         found = as_tuples([row.asDict() for row in frame.collect()], table.column_names)
         assert found, comparison.spark_name
         assert found == as_tuples(read(connection, comparison.relation), table.column_names), comparison.spark_name

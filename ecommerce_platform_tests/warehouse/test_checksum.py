@@ -14,8 +14,9 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import Column, LogicalType
-from ecommerce_platform.warehouse.checksum import Content, snowflake_checksum
-from ecommerce_platform.warehouse.connection import execute, fetch_all
+from ecommerce_platform.row_hash import snowflake_rows_hash
+from ecommerce_platform.warehouse.checksum import Content
+from ecommerce_platform.warehouse.connection import execute, fetch_all, quoted
 from ecommerce_platform.warehouse.lake_files import FileGroup, content
 
 COLUMNS = (
@@ -53,7 +54,7 @@ def from_snowflake(rows: list[Row], connection: SnowflakeConnection) -> Content:
     for row in rows:
         plain = [value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in row]
         execute(connection, "insert into RAW.CHECKED select %s, %s, %s, %s::timestamp_ntz, %s::date, %s", plain)
-    found = fetch_all(connection, f"select count(*), {snowflake_checksum(COLUMNS)} from RAW.CHECKED")[0]
+    found = fetch_all(connection, f"select count(*), {snowflake_rows_hash(COLUMNS, quoted)} from RAW.CHECKED")[0]
     execute(connection, "drop table RAW.CHECKED")
     return Content(found[0], found[1])
 

@@ -138,6 +138,29 @@ def test_version_1_becomes_the_newest_and_keeps_every_row(connection: SnowflakeC
     assert migrated == columns(connection), "a new installation has other columns than a migrated one"
 
 
+def test_restatements_of_before_are_named_by_their_key_as_the_macro_names_it(connection: SnowflakeConnection) -> None:
+    ensure_current(connection)
+    execute(connection, f"alter table {ddl.RESTATEMENTS} drop column row_key")
+    execute(connection, f"update {ddl.PLATFORM_VERSION} set version = 3")
+    keys: dict[str, tuple[Any, ...]] = {
+        '{"date":"2026-01-05"}': ("2026-01-05", None, None),
+        '{"customer_tier":"gold","date":"2026-01-05"}': ("2026-01-05", "gold", None),
+        '{"date":"2026-01-05","product_id":-17}': ("2026-01-05", None, -17),
+        r'{"customer_tier":"a\\b\"c"}': (None, 'a\\b"c', None),
+    }
+    for key in keys.values():
+        execute(
+            connection,
+            f"insert into {ddl.RESTATEMENTS} (restated_at, model, date, customer_tier, product_id, change, column_name) "
+            "values ('2026-02-01'::timestamp_ntz, 'm', %s, %s, %s, 'changed', 'c')",
+            key,
+        )
+    ensure_current(connection)
+    assert {row["ROW_KEY"] for row in rows(connection, ddl.RESTATEMENTS)} == set(keys)
+    execute(connection, ddl.ROW_KEYS_OF_BEFORE)
+    assert {row["ROW_KEY"] for row in rows(connection, ddl.RESTATEMENTS)} == set(keys)
+
+
 def test_a_migration_that_broke_off_at_any_statement_is_finished_by_the_next(
     installation: Settings, connection: SnowflakeConnection
 ) -> None:

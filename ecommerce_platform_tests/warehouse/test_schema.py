@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from snowflake.connector import SnowflakeConnection
 
-from ecommerce_platform.analytics.tables import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
 from ecommerce_platform.settings import Settings, SnowflakeSettings
 from ecommerce_platform.warehouse import ddl
@@ -20,7 +19,6 @@ from ecommerce_platform.warehouse.schema import (
     fingerprint,
     initialise,
 )
-from ecommerce_platform.warehouse.spark_columns import SPARK_BUSINESS_COLUMNS
 from ecommerce_platform_tests.warehouse.faults import WatchedConnection
 
 CONTRACTS = load_contracts()
@@ -111,12 +109,6 @@ def test_widening_a_decimal_keeps_its_rows(settings: Settings, connection: Snowf
 
     assert len(fetch_all(connection, "select price from RAW.PRICES")) == 2
     execute(connection, "drop table RAW.PRICES")
-
-
-def test_sparks_tables_have_the_columns_that_spark_writes() -> None:
-    for name, table in ANALYTICS_TABLES.items():
-        expected = [(column.name, column.type) for column in table.columns]
-        assert [(column.name, column.spark_type) for column in SPARK_BUSINESS_COLUMNS[name]] == expected
 
 
 def test_names_that_are_no_identifiers_never_reach_a_statement() -> None:

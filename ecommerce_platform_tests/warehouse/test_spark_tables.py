@@ -13,11 +13,11 @@ from pyiceberg.types import DecimalType, NestedField
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import OperationalError
 
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.lakehouse.tables import iceberg_type
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import pyiceberg_catalog
 from ecommerce_platform.warehouse.connection import Opener, WarehouseError, fetch_all
-from ecommerce_platform.warehouse.spark_columns import SPARK_BUSINESS_COLUMNS
 from ecommerce_platform.warehouse.spark_tables import load_spark_tables
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.faults import WatchedConnection
@@ -31,7 +31,7 @@ def write(settings: Settings, rows: list[dict[str, Any]], price_scale: int = 2) 
     catalog.create_namespace_if_not_exists("analytics")
     fields = [
         NestedField(number, column.name, iceberg_type(column), required=False)
-        for number, column in enumerate(SPARK_BUSINESS_COLUMNS[TABLE], start=1)
+        for number, column in enumerate(ANALYTICS_TABLES[TABLE].columns, start=1)
     ]
     if price_scale != 2:
         fields = [

@@ -5,19 +5,23 @@
     back. A row that is published for the first time changes nothing that anybody has seen. Values are compared as values and
     kept as exact text. Replayed in order of restated_at over what was first published, the log gives what is published now.
 
+    The row is named by `row_key`, its key as one JSON text (row_key.sql), so that a mart may have any key. `date`, `customer_tier`
+    and `product_id` are filled for the marts whose key has them.
+
     `unless_logged` is for the one case in which log and replacement cannot share a transaction: a figure whose last entry
     is younger than the published row, and gives the value that was computed now, was logged by an earlier try.
 -#}
 {% macro log_restatements(relation, condition, figures, unless_logged=false) -%}
     {%- set key = published_key() -%}
     {%- set first = key[0] -%}
+    {%- set business_date = published_date() -%}
     {%- set new_value -%}
         case figures.column_name {%- for column in figures %} when '{{ column }}' then compared.new_{{ loop.index }}
         {%- endfor %} end
     {%- endset -%}
     insert into {{ restatement_log() }} (
         restated_at, model, date, customer_tier, product_id, change, column_name, old_value, new_value,
-        closed_month, as_of_day, cause, run_id, invocation_id
+        closed_month, as_of_day, cause, run_id, invocation_id, row_key
     )
     with published as (
         select *
@@ -26,7 +30,7 @@
     ),
 
     withdrawn as (
-        select distinct {{ key | join(', ') }}
+        select distinct row_key
         from {{ restatement_log() }}
         where
             model = '{{ model.alias }}'
@@ -53,10 +57,10 @@
         full outer join {{ computed_table() }} as computed
             on {{ same_key('published', 'computed') }}
         left join withdrawn
-            on {{ same_key('computed', 'withdrawn') }}
+            on {{ row_key('computed') }} = withdrawn.row_key
         where
             computed.{{ first }} is null
-            or (published.{{ first }} is null and withdrawn.{{ first }} is not null)
+            or (published.{{ first }} is null and withdrawn.row_key is not null)
             or (published.{{ first }} is not null and ({{ any_figure_differs('published', 'computed', figures) }}))
     ),
 
@@ -70,31 +74,32 @@
     select
         this_run.restated_at,
         '{{ model.alias }}' as model,
-        {{ 'compared.date' if 'date' in key else 'cast(null as date)' }} as date,
-        {{ 'compared.customer_tier' if 'customer_tier' in key else 'cast(null as string)' }} as customer_tier,
-        {{ 'compared.product_id' if 'product_id' in key else 'cast(null as number)' }} as product_id,
+        {{ 'compared.' ~ business_date if business_date else 'cast(null as date)' }} as date,
+        {{ logged_key_column('compared', 'customer_tier', 'string') }} as customer_tier,
+        {{ logged_key_column('compared', 'product_id', 'number') }} as product_id,
         compared.change,
         figures.column_name,
         case figures.column_name {%- for column in figures %} when '{{ column }}' then compared.old_{{ loop.index }}
         {%- endfor %} end as old_value,
         {{ new_value }} as new_value,
-        {{ month_is_closed('compared.date', 'this_run.as_of_day') if 'date' in key else 'false' }} as closed_month,
+        {{ month_is_closed('compared.' ~ business_date, 'this_run.as_of_day') if business_date else 'false' }} as closed_month,
         this_run.as_of_day,
         this_run.cause,
         {{ text_literal(env_var('ECOMMERCE_DBT_RUN_ID', 'by hand')) }} as run_id,
-        '{{ invocation_id }}' as invocation_id
+        '{{ invocation_id }}' as invocation_id,
+        {{ row_key('compared') }} as row_key
     from compared
     cross join this_run
     cross join (values ('{{ figures | join("'), ('") }}')) as figures (column_name)
     {%- if unless_logged %}
     left join (
-        select {{ key | join(', ') }}, column_name, new_value, restated_at
+        select row_key, column_name, new_value, restated_at
         from {{ restatement_log() }}
         where model = '{{ model.alias }}'
-        qualify row_number() over (partition by {{ key | join(', ') }}, column_name order by restated_at desc) = 1
+        qualify row_number() over (partition by row_key, column_name order by restated_at desc) = 1
     ) as logged
         on
-            {{ same_key('logged', 'compared') }}
+            {{ row_key('compared') }} = logged.row_key
             and figures.column_name = logged.column_name
     {%- endif %}
     where

@@ -11,7 +11,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ecommerce_platform.analytics.tables import TABLES as ANALYTICS
+from ecommerce_platform.analytics.declared import TABLES as ANALYTICS
 from ecommerce_platform.analytics.tables import identifier
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.lakehouse.ledger import EMPTY, TableLedger, read_table_ledger

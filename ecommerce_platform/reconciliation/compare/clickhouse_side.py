@@ -16,7 +16,6 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ecommerce_platform.contracts import Column
-from ecommerce_platform.reconciliation.checksum import MODULUS, clickhouse_checksum
 from ecommerce_platform.reconciliation.clickhouse import quoted, required
 from ecommerce_platform.reconciliation.clickhouse_types import Comparable, comparable
 from ecommerce_platform.reconciliation.compare.config import ClickHouseSide
@@ -32,6 +31,7 @@ from ecommerce_platform.reconciliation.compare.sides import (
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
 from ecommerce_platform.reconciliation.model import ReconciliationError, Value
 from ecommerce_platform.reconciliation.sqltext import range_condition
+from ecommerce_platform.row_hash import MODULUS, clickhouse_row_hash
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class ClickHouseTable(Side):
         return self._comparables[column.name].read(fetched)
 
     def _hash(self, columns: Sequence[Column]) -> str:
-        return clickhouse_checksum(self._comparables[column.name] for column in columns)
+        return clickhouse_row_hash((column, self._comparables[column.name].text) for column in columns)
 
     def _at(self, positions: Iterable[int]) -> str:
         return f"{self._position} in ({', '.join(str(int(position)) for position in positions)})"

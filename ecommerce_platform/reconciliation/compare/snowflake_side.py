@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from snowflake.connector.errors import ProgrammingError
 
 from ecommerce_platform.contracts import Column, LogicalType
-from ecommerce_platform.reconciliation.checksum import MODULUS, snowflake_checksum
 from ecommerce_platform.reconciliation.compare.config import SideConfig
 from ecommerce_platform.reconciliation.compare.sides import (
     WHOLE,
@@ -30,6 +29,7 @@ from ecommerce_platform.reconciliation.compare.sides import (
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
 from ecommerce_platform.reconciliation.model import Value
 from ecommerce_platform.reconciliation.sqltext import range_condition, snowflake_multiple
+from ecommerce_platform.row_hash import MODULUS, Decimals, snowflake_row_hash
 from ecommerce_platform.warehouse.conditions import key_condition
 from ecommerce_platform.warehouse.connection import fetch_all, quoted
 
@@ -75,7 +75,7 @@ class SnowflakeTable(Side):
 
     def _hash(self, columns: Sequence[Column]) -> str:
         scaled = [replace(column, scale=self._scales[column.name]) for column in columns]
-        return snowflake_checksum(scaled, self._value)
+        return snowflake_row_hash(scaled, self._value, Decimals.DIGITS)
 
     def _at(self, positions: Iterable[int]) -> str:
         return key_condition(self._position, positions)

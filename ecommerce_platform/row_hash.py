@@ -1,0 +1,110 @@
+"""One number for a row, the same in every engine: equal values give equal hashes, whoever computes them.
+
+What belongs here: how a row becomes a text and the text a number, in the SQL of Snowflake, DuckDB and ClickHouse. What does not:
+queries, and how a value of a ClickHouse type becomes the one form of its logical type (reconciliation/clickhouse_types.py). Spark
+hashes no rows: what it writes is hashed by DuckDB, which reads its files.
+
+The contract. A row's text is its columns' texts in order, each closed by `;`. A null is `-`. A whole number is its decimal
+digits, a time microseconds and a date days since 1970-01-01 in UTC, a boolean 1 or 0. A text is its length in characters, `:`
+and itself, so that no value can imitate another column's beginning. A decimal is written in one of two forms (`Decimals`). A
+column that is younger than its table (`late`) comes after the others, in the order of names, as `name=` and its text; its null
+adds nothing, so that a day has the same hash before and after the table gains a column. The hash is the lower 64 bits of the
+MD5 of the row's text; the hash of rows is the sum of theirs, independent of order, and different when a row is doubled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+
+from ecommerce_platform.contracts import Column, LogicalType
+from ecommerce_platform.contracts.model import TEXTS
+
+#: Sums of hashes are compared modulo this, as ClickHouse's UInt64 adds up by itself.
+MODULUS = 2**64
+_NULL, _END = "-", ";"
+
+
+class Decimals(Enum):
+    """How a decimal is written."""
+
+    #: In units of the last digit of the column's scale: both engines have the same scale. RAW.LOAD_LEDGER keeps hashes of it.
+    UNITS = "units"
+    #: Its digits with a point and without zeros at the end (`10.`, `10.5`): the engines' scales may differ.
+    DIGITS = "digits"
+
+
+def snowflake_row_hash(
+    columns: Sequence[Column], place: Callable[[str], str], decimals: Decimals = Decimals.UNITS
+) -> str:
+    """The row's hash in Snowflake, a NUMBER; `place` gives the SQL of a column by its name."""
+    parts = ((column, _snowflake_text(column, place(column.name), decimals)) for column in columns)
+    return f"md5_number_lower64({' || '.join(_closed(parts, 'coalesce', ' || '.join))})"
+
+
+def snowflake_rows_hash(columns: Sequence[Column], place: Callable[[str], str]) -> str:
+    """The hash of all rows in Snowflake: an aggregate, decimal digits as text."""
+    return f"to_varchar(coalesce(sum({snowflake_row_hash(columns, place)}), 0))"
+
+
+def duckdb_rows_hash(columns: Sequence[Column]) -> str:
+    """The same in DuckDB, over Parquet files with these columns."""
+    parts = ((column, _duckdb_text(column, f'"{column.name}"')) for column in columns)
+    text = " || ".join(_closed(parts, "coalesce", " || ".join))
+    # DuckDB's own md5_number_lower reads the bytes the other way round.
+    return f"cast(coalesce(sum(cast('0x' || right(md5({text}), 16) as ubigint)), 0) as varchar)"
+
+
+def clickhouse_row_hash(texts: Iterable[tuple[Column, str]]) -> str:
+    """The row's hash in ClickHouse, a UInt64, of columns whose text (decimals as digits) is given as SQL; null is null."""
+    text = ", ".join(_closed(texts, "ifNull", lambda parts: f"concat({', '.join(parts)})"))
+    return f"reinterpretAsUInt64(reverse(substring(MD5(concat({text}, '')), 9, 8)))"
+
+
+def _closed(parts: Iterable[tuple[Column, str]], or_else: str, concat: Callable[[Sequence[str]], str]) -> list[str]:
+    """The texts in the order of the contract, each with its end, nulls written out."""
+    listed = list(parts)
+    end = f"'{_END}'"
+    first = [f"{or_else}({concat((text, end))}, '{_NULL}{_END}')" for column, text in listed if not column.late]
+    late = sorted(((column.name, text) for column, text in listed if column.late), key=lambda part: part[0])
+    # The names are those of contracts or checked like them: no quote can be in one.
+    named = ((f"'{name}='", text, end) for name, text in late)
+    return [*first, *(f"{or_else}({concat(part)}, '')" for part in named)]
+
+
+def _snowflake_text(column: Column, value: str, decimals: Decimals) -> str:
+    match column.type:
+        case kind if kind in TEXTS:
+            return f"to_varchar(length({value})) || ':' || {value}"
+        case LogicalType.TIMESTAMP:
+            return f"to_varchar(datediff('microsecond', '1970-01-01'::timestamp_ntz, {value}))"
+        case LogicalType.DATE:
+            return f"to_varchar(datediff('day', '1970-01-01'::date, {value}))"
+        case LogicalType.BOOLEAN:
+            return f"case when {value} then '1' when not {value} then '0' end"
+        case LogicalType.DECIMAL if decimals is Decimals.UNITS:
+            return f"to_varchar(cast({value} * {10 ** (column.scale or 0)} as number(38, 0)))"
+        case LogicalType.DECIMAL:
+            text = f"to_varchar({value})"
+            return f"regexp_replace({text}, '0+$', '')" if column.scale else f"{text} || '.'"
+        case _ if column.scale:
+            # The places of a number that is whole after all; any other number agrees with no whole one.
+            return f"regexp_replace(to_varchar({value}), '\\\\.0+$', '')"
+        case _:
+            return f"to_varchar({value})"
+
+
+def _duckdb_text(column: Column, value: str) -> str:
+    match column.type:
+        case kind if kind in TEXTS:
+            return f"cast(length({value}) as varchar) || ':' || {value}"
+        case LogicalType.TIMESTAMP:
+            return f"cast(epoch_us({value}) as varchar)"
+        case LogicalType.DATE:
+            return f"cast({value} - date '1970-01-01' as varchar)"
+        case LogicalType.BOOLEAN:
+            return f"case when {value} then '1' when not {value} then '0' end"
+        case LogicalType.DECIMAL:
+            return f"cast(cast({value} * {10 ** (column.scale or 0)} as decimal(38, 0)) as varchar)"
+        case _:
+            return f"cast({value} as varchar)"
