@@ -180,9 +180,16 @@ def rendered_files(project_dir: Path, contracts: Mapping[str, Contract]) -> dict
         SOURCES_FILE: render_sources(contracts),
         CONTRACTS_FILE: render_contracts(contracts),
         BASE_PROPERTIES: render_base_properties(based),
-        METRIC_TEST_FILE: render_metric_test(reconciled_metrics(), contracts["orders"]),
+        **({METRIC_TEST_FILE: metric_test} if (metric_test := _metric_test(own, contracts)) else {}),
         **{BASE_FOLDER / f"base_{contract.table}.sql": render_base_model(contract) for contract in based},
     }
+
+
+def _metric_test(own: set[str], contracts: Mapping[str, Contract]) -> str | None:
+    """The test of the daily mart; None for a project without that mart, or without orders."""
+    if "mart_daily_business_metrics" not in own or "orders" not in contracts:
+        return None
+    return render_metric_test(reconciled_metrics(), contracts["orders"])
 
 
 def own_files(project_dir: Path) -> list[Path]:
