@@ -117,13 +117,26 @@ def realtime_load(
     say(f"{loaded.rows} order versions loaded from {path}{left_out}")
 
 
-@warehouse_app.command("init", epilog="Example: `ecommerce-platform warehouse init`")
-def warehouse_init() -> None:
-    """Create what the platform needs in Snowflake: database, schemas, tables, warehouse, role and grants."""
-    from ecommerce_platform.warehouse.schema import initialise_account
+@warehouse_app.command("init", epilog="Example: `ecommerce-platform warehouse init --print`")
+def warehouse_init(
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Print the SQL for an administrator instead, and connect to nothing.")
+    ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over", help="This installation's lake fills the database from now on, whoever did before."
+        ),
+    ] = False,
+) -> None:
+    """Create what the platform needs in Snowflake: database, schemas, tables, warehouse, roles, grants, masking policies."""
+    from ecommerce_platform.commands.warehouse import initialise, print_initial_statements
 
-    for line in initialise_account(settings_or_exit()):
-        say(line)
+    settings = settings_or_exit()
+    if print_only:
+        print_initial_statements(settings)
+    else:
+        initialise(settings, take_over)
 
 
 @app.command(epilog='Example: `ecommerce-platform sql "select * from marts.daily_business_metrics" --format json`')

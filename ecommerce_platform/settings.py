@@ -172,6 +172,13 @@ class Settings(BaseSettings):
         """Whether the stand-in on this machine serves ClickHouse's protocol."""
         return self.clickhouse.host is None
 
+    @property
+    def unknown_columns(self) -> Literal["add", "ignore", "refuse", "withhold"]:
+        """What becomes of a landing file's column that no contract names. Production adds none: it may be personal, and only a
+        contract can say so. It is withheld, which is ignored and reported."""
+        asked = self.lakehouse.unknown_columns
+        return "withhold" if asked == "add" and self.profile is Profile.PRODUCTION else asked
+
     def required_outside_local(self) -> dict[str, object]:
         """Environment variables that a production profile cannot do without, with their values."""
         snowflake, clickhouse = self.snowflake, self.clickhouse

@@ -9,6 +9,7 @@ What belongs here: the check, for every room's SQL and dbt's compiled models. Wh
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from itertools import pairwise
 
 import sqlglot
@@ -63,7 +64,7 @@ def assert_snowflake(sql: str) -> None:
 
 def _require_known_statement(plain: str, sql: str) -> None:
     words = " ".join(plain.lower().split())
-    if not any(words.startswith(beginning) for beginning in STATEMENTS):
+    if not any(fnmatchcase(words, f"{beginning}*") for beginning in STATEMENTS):
         raise NotSnowflake(
             f"a statement that the parser does not know and snowflake_functions.STATEMENTS does not list:\n{sql}"
         )

@@ -126,17 +126,21 @@ TYPES: dict[str, str] = {
     "varchar": "data-types-text",
 }
 
-#: Statements that sqlglot hands on without reading them: their beginning, and the page.
+#: Statements that sqlglot hands on without reading them: their beginning, in which * stands for names, and the page.
 STATEMENTS: dict[str, str] = {
+    "alter masking policy": "sql/alter-masking-policy",
     "alter session set": "sql/alter-session",
     "alter session unset": "sql/alter-session",
+    "alter table if exists * modify column * set masking policy": "sql/alter-table-column",
     "alter warehouse": "sql/alter-warehouse",
+    "create masking policy": "sql/create-masking-policy",
     "create role": "sql/create-role",
     "create warehouse": "sql/create-warehouse",
     "create stage": "sql/create-stage",
     "grant": "sql/grant-privilege",
     "list": "sql/list",
     "remove": "sql/remove",
+    "revoke": "sql/revoke-privilege",
     "show": "sql/show",
     "use": "sql/use",
 }

@@ -1,7 +1,9 @@
-"""`ecommerce-platform upkeep`: the Iceberg tables compacted and cleaned, by hand."""
+"""`ecommerce-platform upkeep`: the Iceberg tables compacted and cleaned, and what is past its retention removed, by hand."""
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -17,9 +19,11 @@ def upkeep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     output: Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")] = ListFormat.TABLE,
 ) -> None:
-    """Compact days of small files, expire snapshots, remove orphaned files and what killed loads left; safe beside runs."""
+    """Compact days of small files, expire snapshots, remove orphans, what killed loads left, and what is past its retention."""
     from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
     from ecommerce_platform.lakehouse.upkeep import refusals
+    from ecommerce_platform.operations.first_use import open_instance
+    from ecommerce_platform.operations.retention import apply_retention
     from ecommerce_platform.spark.session import build_session
     from ecommerce_platform.warehouse.connection import connect
     from ecommerce_platform.warehouse.schema import ensure_current
@@ -31,6 +35,9 @@ def upkeep(
     with opener() as connection:
         ensure_current(connection)
         for line in clean_up(settings, connection, opener, run_id, dry_run):
+            say(line)
+    with open_instance() if os.environ.get("DAGSTER_HOME") else nullcontext() as instance:
+        for line in apply_retention(settings, opener, instance, run_id, datetime.now(UTC), dry_run):
             say(line)
     job = Upkeep(settings, lambda: build_session(settings), run_id, datetime.now(UTC), dry_run=dry_run)
     reports = maintain(job)

@@ -1,4 +1,5 @@
-"""`ecommerce-platform restatements` and `rebuild`: published figures that changed, and tables made again from Iceberg."""
+"""`ecommerce-platform warehouse init`, `restatements` and `rebuild`: Snowflake's objects, published figures that changed, and
+tables made again from Iceberg."""
 
 from __future__ import annotations
 
@@ -32,6 +33,41 @@ class What(StrEnum):
     STAGING = "staging"
     MARTS = "marts"
     ALL = "all"
+
+
+def initialise(settings: Settings, take_over: bool = False) -> None:
+    """`warehouse init`: says what was done, a line each."""
+    from ecommerce_platform.transformation.protect import protect_models
+    from ecommerce_platform.warehouse.connection import WarehouseError, connect
+    from ecommerce_platform.warehouse.owner import take_over as give_to_this_lake
+    from ecommerce_platform.warehouse.schema import initialise_account
+
+    try:
+        for line in initialise_account(settings):
+            say(line)
+        with connect(settings, role=settings.snowflake.admin_role) as connection:
+            for line in protect_models(connection, settings):
+                say(line)
+            if take_over:
+                say(give_to_this_lake(settings, connection))
+    except WarehouseError as error:
+        say(f"error: {error}")
+        raise typer.Exit(1) from None
+
+
+def print_initial_statements(settings: Settings) -> None:
+    """`warehouse init --print`: what it would send to a new account, as a script."""
+    from ecommerce_platform.contracts import load_contracts
+    from ecommerce_platform.transformation.project import load_manifest
+    from ecommerce_platform.transformation.protect import masks_of_new_models
+    from ecommerce_platform.warehouse.schema import initial_statements
+
+    for statement in initial_statements(settings):
+        typer.echo(f"{statement};")
+    if settings.snowflake.masking:
+        typer.echo("-- The models: each build masks the tables that it makes, then grants them to analysts.")
+        for statement in masks_of_new_models(load_manifest(settings), load_contracts()):
+            typer.echo(f"{statement};")
 
 
 def restatements(

@@ -88,12 +88,13 @@ def _open(files: ServerFiles) -> FakeSnow:
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from ecommerce_platform.embedded.snowflake_shims import guard, numbers, stages
+    from ecommerce_platform.embedded.snowflake_shims import guard, numbers, protection, stages
     from ecommerce_platform.embedded.snowflake_shims.pipeline import fakesnow_server
     from ecommerce_platform.embedded.snowflake_shims.results import RecentResults
 
     staged, spill = files.run_dir / "snowflake-stages", files.run_dir / "snowflake-spill"
     stages.install(staged)
+    protection.install(files.storage_dir)
     fakesnow_server.logger.setLevel(logging.WARNING)
     fakesnow_server.app.debug = False
     instance = FakeSnow(db_path=files.storage_dir)

@@ -126,7 +126,7 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
     found: dict[date, DayArrival] = {}
     refused: dict[date, RefusedArrival] = {}
     source = landing_filesystem(settings)
-    mode, people = settings.lakehouse.unknown_columns, load_forgotten(settings)
+    mode, people = settings.unknown_columns, load_forgotten(settings)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="footers") as pool:
         pending = {
             day: [pool.submit(_read, source, mode, contract, file, people) for file in files]
@@ -152,7 +152,7 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
 def arrived_day(settings: Settings, contract: Contract, day: date, files: tuple[ArrivedFile, ...]) -> DayArrival:
     """The day that consists of these files."""
     with_rows = [(f"{contract.table}/{file.path}", file.footer) for file in files if file.footer.rows]
-    extra = extra_columns(contract, with_rows) if settings.lakehouse.unknown_columns == "add" else ()
+    extra = extra_columns(contract, with_rows) if settings.unknown_columns == "add" else ()
     unknown = sorted({name for file in files for name in unknown_columns(contract, file.footer)})
     return DayArrival(contract.table, day, files, content_id(contract, day, files, extra), tuple(unknown), extra)
 

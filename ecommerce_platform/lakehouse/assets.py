@@ -15,6 +15,7 @@ import dagster as dg
 from ecommerce_platform.contracts import Contract, load_contracts, source_tables
 from ecommerce_platform.lakehouse.ingest import Ingest, TableResult, ingest
 from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
+from ecommerce_platform.lakehouse.withheld import WHY_WITHHELD
 from ecommerce_platform.landing.files import landed_bytes
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, last_partition, partition_days
@@ -164,6 +165,8 @@ def day_metadata(result: TableResult, day: date) -> dict[str, Any]:
         metadata["volume_warning"] = result.warnings[day]
     if day in result.epoch_units:
         metadata["epoch_units"] = "; ".join(f"{name}: {unit}" for name, unit in result.epoch_units[day].items())
+    if record and record.withheld:
+        metadata["columns_withheld"] = f"{', '.join(record.withheld)}: {WHY_WITHHELD}"
     if day in result.unknown_columns:
         metadata["columns_unknown_to_contract"] = ", ".join(result.unknown_columns[day])
     return metadata

@@ -14,6 +14,7 @@ from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.audit import count_days, volume_warning
 from ecommerce_platform.lakehouse.ledger import TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.tables import event_identifier
+from ecommerce_platform.lakehouse.withheld import withheld_columns, withheld_lines
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.plain_steps import plain_words
@@ -26,14 +27,15 @@ _CONSERVATION = (
 _SHARE = "The share of rows in quarantine is within the limit."
 _VOLUME = "As many rows landed as on the same weekday of recent weeks, within a factor of two."
 _READ = "Everything in the table's landing folder belongs to a day that some run reads."
+_COLUMNS = "No column of the published days' files was left out because no contract classifies it."
 _PUBLISHED = (
     "All days of the run are published with their newest content; if not, the run fails after all else has finished."
 )
 
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """`row_conservation` (blocking), `quarantine_share`, `volume`, `landing_is_read`, and `all_days_published` of each event
-    table.
+    """`row_conservation` (blocking), `quarantine_share`, `volume`, `landing_is_read`, `columns_are_classified`, and
+    `all_days_published` of each event table.
     """
     return [_audit_checks(settings), _closing_check(settings)]
 
@@ -47,6 +49,7 @@ def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
             dg.AssetCheckSpec("quarantine_share", asset=event_key(table), description=_SHARE),
             dg.AssetCheckSpec("volume", asset=event_key(table), description=_VOLUME),
             dg.AssetCheckSpec("landing_is_read", asset=event_key(table), description=_READ),
+            dg.AssetCheckSpec("columns_are_classified", asset=event_key(table), description=_COLUMNS),
         )
     ]
 
@@ -59,6 +62,7 @@ def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
             "quarantine_share": quarantine_share,
             "volume": volume,
             "landing_is_read": landing_is_read,
+            "columns_are_classified": columns_are_classified,
         }
         for key in sorted(context.selected_asset_check_keys):
             yield checks[key.name](settings, key.asset_key.path[-1], days)
@@ -188,6 +192,18 @@ def landing_is_read(settings: Settings, table: str, days: Sequence[date]) -> dg.
         check_name="landing_is_read",
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"not_read": list(lines)},
+    )
+
+
+def columns_are_classified(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
+    """Columns of the days' files that production left out, by the ledger."""
+    found = withheld_columns(_ledger(settings, table), days)
+    return dg.AssetCheckResult(
+        passed=not found,
+        asset_key=event_key(table),
+        check_name="columns_are_classified",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"columns_withheld": withheld_lines(table, found)},
     )
 
 

@@ -61,7 +61,7 @@ def extra_column(physical: PhysicalColumn) -> Column | None:
 def unknown_problem(contract: Contract, footer: Footer, mode: str) -> str | None:
     """Why a file's columns beyond the contract cannot be taken, or None. Names column, found and expected."""
     unknown = set(unknown_columns(contract, footer))
-    if mode == "ignore" or not unknown:
+    if mode in ("ignore", "withhold") or not unknown:
         return None
     if mode == "refuse":
         return (

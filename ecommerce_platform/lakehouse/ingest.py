@@ -442,6 +442,7 @@ class _Progress:
             bytes=arrival.bytes,
             run_id=self.job.run_id,
             override=self._override(arrival),
+            withheld=(arrival.unknown_columns or None) if self.job.settings.unknown_columns == "withhold" else None,
         )
 
     def _refusal(

@@ -162,8 +162,10 @@ def _differences(settings: Settings, contract: Contract, wanted: Sequence[date])
 
 def _becomes(settings: Settings, arrival: DayArrival, name: str) -> str:
     """What the platform does with a column that the contract does not name."""
-    if settings.lakehouse.unknown_columns == "ignore":
+    if settings.unknown_columns == "ignore":
         return "left in the files"
+    if settings.unknown_columns == "withhold":
+        return "left in the files: production adds no column that no contract classifies"
     added = {column.name: column.spark_type for column in arrival.extra}.get(name.lower())
     return f"added as {added}" if added else "added when it has a type"
 

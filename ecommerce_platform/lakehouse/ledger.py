@@ -28,8 +28,8 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 
 #: How records are written. A change that an older release would misread raises it, and `_parsed` learns to read both.
-#: Version 2: events that are gone, and their withdrawal.
-LEDGER_VERSION = 2
+#: Version 2: events that are gone, and their withdrawal. Version 3: columns that were withheld.
+LEDGER_VERSION = 3
 VERSION_PROPERTY = "ecommerce.ledger-version"
 _DAYS = "ecommerce.days."
 _REFUSED = "ecommerce.refused."
@@ -66,6 +66,8 @@ class DayRecord:
     bytes: int
     run_id: str
     override: Override | None = None
+    #: Columns of its files that no contract names and production did not add.
+    withheld: tuple[str, ...] | None = None
 
     @property
     def conserved(self) -> bool:
@@ -139,8 +141,12 @@ def read_table_ledger(table: str, iceberg: Table) -> TableLedger:
 
 
 def _record(table: str, day: date, fields: Mapping[str, Any]) -> DayRecord:
-    override = fields.get("override")
-    return DayRecord(**{**fields, "table": table, "day": day, "override": Override(**override) if override else None})
+    override, withheld = fields.get("override"), fields.get("withheld")
+    read = {
+        "override": Override(**override) if override else None,
+        "withheld": tuple(withheld) if withheld else None,
+    }
+    return DayRecord(**{**fields, **read, "table": table, "day": day})
 
 
 def _refused(table: str, day: date, fields: Mapping[str, Any]) -> RefusedDay:

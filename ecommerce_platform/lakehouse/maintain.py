@@ -37,6 +37,7 @@ from ecommerce_platform.lakehouse.upkeep import (
     FileSizes,
     SnapshotAge,
     UpkeepReport,
+    contents_past_retention,
     contents_to_drop,
     days_to_compact,
     expirable,
@@ -209,9 +210,12 @@ def _check_rows(contract: Contract, table: Table, snapshot_id: int, records: Ite
 def _quarantine_table(job: Upkeep, catalog: Catalog, ledger: TableLedger, identifier: str) -> UpkeepReport:
     found = catalog.load_table(identifier)
     retention = timedelta(days=job.settings.lakehouse.orphan_retention_days)
-    gone = contents_to_drop(_contents(found), ledger, job.now, retention)
+    written, lake = _contents(found), job.settings.lakehouse
+    grace = timedelta(days=lake.snapshot_retention_days)
+    expired = contents_past_retention(written, ledger, job.now, lake.quarantine_retention_days, grace)
+    gone = {*contents_to_drop(written, ledger, job.now, retention), *expired}
     if gone and not job.dry_run:
-        quarantine.drop(found, gone)
+        quarantine.drop(found, sorted(gone))
     return replace(_sweep(job, catalog, identifier), quarantined_contents_dropped=len(gone))
 
 

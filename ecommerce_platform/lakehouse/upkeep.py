@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ecommerce_platform.lakehouse.ledger import TableLedger
+from ecommerce_platform.landing.emptied import past_retention
 
 #: Files of at least this share of the target are left alone: writing them anew would gain nothing.
 _NEARLY_FULL = 3 / 4
@@ -102,6 +103,24 @@ def contents_to_drop(
         content
         for content, at in sorted(written.items())
         if content not in current and (at is None or at < now - retention)
+    )
+
+
+def contents_past_retention(
+    written: Mapping[str, datetime | None], ledger: TableLedger, now: datetime, keep_days: int, grace: timedelta
+) -> tuple[str, ...]:
+    """Contents in quarantine of published days that are more than `keep_days` before the table's highest published day.
+
+    Counted by landing days, as landing's own retention is. What was written within the grace stays: somebody may want to look at
+    the rows of an old day that was processed yesterday. Refused days keep theirs until somebody has decided.
+    """
+    past = past_retention(ledger.published, keep_days)
+    due = {record.content_id for day, record in ledger.published.items() if past(day)}
+    waiting = {refused.content_id for refused in ledger.refused.values()}
+    return tuple(
+        content
+        for content, at in sorted(written.items())
+        if content in due - waiting and (at is None or at < now - grace)
     )
 
 

@@ -86,22 +86,31 @@ def _landing(settings: Settings) -> str:
 
 
 def _catalog(settings: Settings) -> str:
+    from ecommerce_platform.lakehouse.ledger import read_ledger
     from ecommerce_platform.lakehouse.soundness import refuse_unsound_catalog
+    from ecommerce_platform.lakehouse.withheld import withheld_columns, withheld_lines
     from ecommerce_platform.spark.catalog import pyiceberg_catalog
 
     refuse_unsound_catalog(settings)
     namespaces = [".".join(namespace) for namespace in pyiceberg_catalog(settings).list_namespaces()]
-    return f"{settings.lakehouse.catalog_type} catalog {settings.lakehouse.catalog_name}: {', '.join(namespaces) or 'empty'}"
+    found = f"{settings.lakehouse.catalog_type} catalog {settings.lakehouse.catalog_name}: {', '.join(namespaces) or 'empty'}"
+    ledgers = read_ledger(settings)
+    withheld = [line for table in ledgers for line in withheld_lines(table, withheld_columns(ledgers[table]))]
+    return "; ".join([found, *withheld])
 
 
 def _snowflake(settings: Settings) -> str:
     from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.owner import refuse_foreign_lake
+    from ecommerce_platform.warehouse.protection import state_in_words
     from ecommerce_platform.warehouse.query import run_sql
 
     with connect(settings) as connection:
         version = run_sql(connection, "select current_version()").rows[0][0]
+        protected = state_in_words(connection)
+        refuse_foreign_lake(settings, connection)
     where = "embedded stand-in" if settings.snowflake_is_embedded else settings.snowflake.account
-    return f"{where}, version {version}"
+    return f"{where}, version {version}, {protected}"
 
 
 def _clickhouse(settings: Settings) -> str:
@@ -113,6 +122,13 @@ def _clickhouse(settings: Settings) -> str:
 
 
 def _dbt(settings: Settings) -> str:
-    from ecommerce_platform.transformation.project import load_manifest
+    from ecommerce_platform.contracts import load_contracts
+    from ecommerce_platform.transformation.lineage import kept_lineage
+    from ecommerce_platform.transformation.personal import undeclared
+    from ecommerce_platform.transformation.project import definition_digest, load_manifest, target_path
 
-    return f"{len(load_manifest(settings)['nodes'])} nodes in the manifest"
+    manifest = load_manifest(settings)
+    lineage = kept_lineage(target_path(settings), definition_digest(settings)) or {}
+    if unsaid := list(undeclared(manifest, load_contracts(), lineage)):
+        raise ValueError("; ".join(unsaid))
+    return f"{len(manifest['nodes'])} nodes in the manifest"

@@ -13,6 +13,7 @@ import dagster as dg
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
 from ecommerce_platform.lakehouse.upkeep import UpkeepReport, refusals
+from ecommerce_platform.operations.retention import apply_retention
 from ecommerce_platform.operations.schedules import one_at_a_time
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.resuming import resuming_executor
@@ -50,11 +51,14 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
             ensure_current(connection)
             for line in clean_up(settings, connection, warehouse.opener(run_id), run_id, dry_run):
                 context.log.info(line)
+        opener, now = warehouse.opener(run_id), datetime.now(UTC)
+        for line in apply_retention(settings, opener, context.instance, run_id, now, dry_run):
+            context.log.info(line)
         job = Upkeep(
             settings,
             lambda: spark.spark_session,
             context.run.run_id,
-            datetime.now(UTC),
+            now,
             dry_run,
         )
         reports = maintain(job)

@@ -32,10 +32,12 @@ class ForeignWarehouseError(RuntimeError):
 
 @dataclass(frozen=True)
 class Marker:
-    """What lies in the warehouse: the installation's id, and the address of its catalog without user and password."""
+    """What lies in the warehouse: the installation's id, the address of its catalog without user and password, and the ids that
+    this lake had before it was registered again."""
 
     id: str
     catalog: str
+    previous: tuple[str, ...] = ()
 
 
 def catalog_address(lake: LakehouseSettings) -> str:
@@ -58,7 +60,7 @@ def read_marker(settings: Settings) -> Marker | None:
         return None
     try:
         fields = json.loads(content)
-        return Marker(str(fields["id"]), str(fields["catalog"]))
+        return Marker(str(fields["id"]), str(fields["catalog"]), tuple(map(str, fields.get("previous", ()))))
     except (ValueError, KeyError, TypeError) as error:
         raise ForeignWarehouseError(
             f"{address} is not what the platform writes there ({error!r}): restore it, or run `{REGISTER}`, which writes it again"
@@ -137,13 +139,23 @@ def _content(marker: Marker) -> bytes:
 
 
 def take_over(settings: Settings, catalog: Catalog) -> Marker:
-    """Gives warehouse and catalog a new id: any other catalog that knew the old one is refused from now on."""
-    marker = Marker(str(uuid4()), catalog_address(settings.lakehouse))
+    """Gives warehouse and catalog a new id: any other catalog that knew the old one is refused from now on. Snowflake knows the
+    lake by its earlier ids.
+    """
     address = marker_address(settings)
+    marker = Marker(str(uuid4()), catalog_address(settings.lakehouse), _ids_before(settings))
     if address is not None:
         replace_file(settings, address, _content(marker))
     _record(settings, catalog, marker.id)
     return marker
+
+
+def _ids_before(settings: Settings) -> tuple[str, ...]:
+    try:
+        marker = read_marker(settings)
+    except ForeignWarehouseError:
+        return ()  # what lies there is none of the platform's, and is replaced
+    return (*marker.previous, marker.id) if marker else ()
 
 
 def _refuse_unknown_tables(settings: Settings, catalog: Catalog, marker: Marker | None) -> None:

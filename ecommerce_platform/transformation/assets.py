@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ecommerce_platform.contracts import source_tables, tables_of_day
+from ecommerce_platform.contracts import load_contracts, source_tables, tables_of_day
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
@@ -18,6 +18,7 @@ from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.dagster_dbt_alone import DbtCoreCliEventMessage, dbt_assets
 from ecommerce_platform.transformation.failing_rows import FailedTest
 from ecommerce_platform.transformation.lineage import LineageReader, keep_lineage, kept_lineage
+from ecommerce_platform.transformation.personal import undeclared
 from ecommerce_platform.transformation.project import definition_digest, load_manifest, target_path
 from ecommerce_platform.transformation.resource import DbtResource
 from ecommerce_platform.transformation.restatements import Restated, restated_by
@@ -93,9 +94,15 @@ class _Step:
                 yield from self._hand_on(run)
         except DbtRunError as error:
             raise dg.Failure(str(error), metadata={"failed": list(error.failed)}) from error
+        self._warn_of_personal_columns()
         if self.complete:
             # A part of the models is no whole: what they lack is computed when all run.
             mark_applied(self.connection, self.definition, self.lease)
+
+    def _warn_of_personal_columns(self) -> None:
+        lineage = self.reader.found if self.kept is None else self.kept
+        for line in undeclared(self.manifest, load_contracts(), lineage):
+            self.context.log.warning(line)
 
     def _request(self, reason: str | None) -> DbtRequest:
         full_refresh, cause = reason is not None, f"computed again: {reason}" if reason else ""

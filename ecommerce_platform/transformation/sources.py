@@ -20,6 +20,7 @@ from ecommerce_platform.daily_metrics import reconciled_metrics
 from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform.transformation.files import write_whole
 from ecommerce_platform.transformation.metric_tests import METRIC_TEST_FILE, render_metric_test
+from ecommerce_platform.transformation.personal import personal_names
 
 SOURCES_FILE = Path("models") / "staging" / "_staging__sources.yml"
 CONTRACTS_FILE = Path("macros") / "change_tracking" / "source_contracts.sql"
@@ -77,7 +78,8 @@ def render_sources(contracts: Mapping[str, Contract]) -> str:
 
 
 def render_contracts(contracts: Mapping[str, Contract]) -> str:
-    """The macro that models read: each table's columns, text columns, key, foreign keys, and first landing day."""
+    """The macros that models read: each table's columns, text columns, key, foreign keys and first landing day, and the names of
+    personal columns."""
     tables = "".join(
         f"        '{name}': {{\n"
         f"            'columns': {list(contract.column_names)},\n"
@@ -89,7 +91,13 @@ def render_contracts(contracts: Mapping[str, Contract]) -> str:
         for name, contract in contracts.items()
     )
     header = f"{{#-\n    {_RENDERED.format(indent='    ')}\n-#}}\n"
-    return f"{header}{{% macro source_contracts() -%}}\n    {{{{ return({{\n{tables}    }}) }}}}\n{{%- endmacro %}}\n"
+    macros = {
+        "source_contracts": f"{{\n{tables}    }}",
+        "personal_names": repr(sorted(personal_names(contracts))),
+    }
+    return header + "\n\n".join(
+        f"{{% macro {name}() -%}}\n    {{{{ return({value}) }}}}\n{{%- endmacro %}}\n" for name, value in macros.items()
+    )
 
 
 def _key(contract: Contract) -> dict[str, str]:

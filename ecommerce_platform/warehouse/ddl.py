@@ -25,6 +25,8 @@ PLATFORM_VERSION = "RAW.PLATFORM_VERSION"
 APPLIED_DAYS = "STAGING.APPLIED_DAYS"
 SPARK_LOADS = "STAGING.SPARK_LOADS"
 RESTATEMENTS = "MARTS.RESTATEMENTS"
+PROTECTION = "RAW.PROTECTION"
+INSTALLATION = "RAW.INSTALLATION"
 
 #: What the macro `row_key` gives for the entries of before, whose keys are three columns at most. Safe to run again.
 ROW_KEYS_OF_BEFORE = rf"""
@@ -131,6 +133,25 @@ _OWN_TABLES = (
             Column("row_key", _TEXT),
         ),
         comment="One row for each published figure that changed: when, from what to what, and why. Never changed itself.",
+    ),
+    TableDefinition(
+        PROTECTION,
+        (
+            Column("analyst_role", _TEXT, required=True),
+            Column("masked", LogicalType.BOOLEAN),
+            Column("seen_by", _TEXT),
+            Column("applied_at", _TIMESTAMP),
+        ),
+        comment="One row: who reads the models, and whether personal columns are masked, as `warehouse init` has set it up.",
+    ),
+    TableDefinition(
+        INSTALLATION,
+        (
+            Column("installation_id", _TEXT, required=True),
+            Column("catalog", _TEXT),
+            Column("recorded_at", _TIMESTAMP),
+        ),
+        comment="One row: the installation whose lake fills RAW. Another's loads are refused.",
     ),
     TableDefinition(
         PLATFORM_VERSION,

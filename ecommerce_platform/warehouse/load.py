@@ -54,6 +54,7 @@ from ecommerce_platform.warehouse.lake_files import (
     scratch_folder,
 )
 from ecommerce_platform.warehouse.load_ledger import LedgerRow, batch_id, ledger_rows
+from ecommerce_platform.warehouse.owner import require_own_lake
 from ecommerce_platform.warehouse.schema import ensure_current, ensure_raw_columns
 from ecommerce_platform.warehouse.sizing import batch_sized
 
@@ -117,11 +118,13 @@ def load_tables(
 ) -> dict[str, TableLoad]:
     """Loads what is published of `days` into each table, tables side by side, each over a connection of its own.
 
-    Raises WarehouseError naming every table that failed; what others loaded stays.
+    Raises WarehouseError naming every table that failed; what others loaded stays. Raises ForeignLakeError where another
+    installation's lake fills the database.
     """
     contracts = contracts or load_contracts()
     with open_connection() as connection:
         ensure_current(connection, contracts)
+        require_own_lake(settings, connection)
         with (
             batch_sized(settings, connection, open_connection, len(days), run_id),
             ThreadPoolExecutor(max_workers=len(tables) or 1) as pool,

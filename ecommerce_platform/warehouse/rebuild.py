@@ -43,6 +43,7 @@ from ecommerce_platform.warehouse.lake_files import (
 )
 from ecommerce_platform.warehouse.load import TableLoad, load_table
 from ecommerce_platform.warehouse.load_ledger import LedgerRow, batch_id
+from ecommerce_platform.warehouse.owner import require_own_lake
 from ecommerce_platform.warehouse.schema import bring_up_to_date, ensure_raw_columns
 from ecommerce_platform.warehouse.spark_tables import load_spark_tables
 
@@ -209,7 +210,9 @@ def rebuild_raw(
     """
     contracts = load_contracts()
     with open_connection() as connection:
-        for line in bring_up_to_date(connection, contracts):
+        done = bring_up_to_date(connection, contracts)
+        require_own_lake(settings, connection)
+        for line in done:
             if "if not exists" not in line and not line.startswith("insert into"):
                 say(line)
         for table in tables:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse import ddl, migrations
+from ecommerce_platform.warehouse import ddl, migrations, protection
 from ecommerce_platform.warehouse.connection import WarehouseError, connect, execute, fetch_all
 from ecommerce_platform.warehouse.migrations import FoundVersion, Migration, SchemaVersion
 
@@ -30,6 +30,8 @@ PLATFORM = SchemaVersion(
         Migration(2, "MARTS.RESTATEMENTS: which published figures changed"),
         Migration(3, "RAW.LEASES: whose turn it is to build the models, and to reconcile"),
         Migration(4, "MARTS.RESTATEMENTS names a row by its key as one JSON text", (ddl.ROW_KEYS_OF_BEFORE,)),
+        Migration(5, "RAW.PROTECTION: who reads the models, and whether personal columns are masked"),
+        Migration(6, "RAW.INSTALLATION: whose lake fills the database"),
     ),
 )
 
@@ -60,21 +62,35 @@ class FoundColumn:
 def initialise(
     connection: SnowflakeConnection, settings: Settings, contracts: Mapping[str, Contract] | None = None
 ) -> list[str]:
-    """Everything: warehouse, role, database, grants, schemas, tables. Returns what was done, one line each.
+    """Everything: warehouse, roles, database, grants, schemas, tables, masking policies. Returns what was done, one line each.
 
     Run by an administrator's role; safe to repeat. Lines of what the stand-in has none of begin with `skipped`.
     Raises WarehouseError when an existing object cannot be brought to what is asked.
     """
-    snowflake = settings.snowflake
+    snowflake, contracts = settings.snowflake, contracts or load_contracts()
     done = []
     for statement in ddl.account_objects(snowflake):
         execute(connection, statement)
         done.append(_told(statement, settings))
-    done += bring_up_to_date(connection, contracts or load_contracts())
+    done += bring_up_to_date(connection, contracts)
     for statement in ddl.grants(snowflake):
         execute(connection, statement)
         done.append(_told(statement, settings))
-    return done
+    protecting = protection.statements(snowflake, contracts)
+    protection.protect(connection, protecting)
+    return [*done, *protecting]
+
+
+def initial_statements(settings: Settings, contracts: Mapping[str, Contract] | None = None) -> list[str]:
+    """What `initialise` sends to a new account, for an administrator who runs it by hand. In order; no connection is made."""
+    snowflake, contracts = settings.snowflake, contracts or load_contracts()
+    return [
+        *ddl.account_objects(snowflake),
+        f"use database {ddl.quoted(snowflake.database)}",
+        *ddl.schema_objects(contracts),
+        *ddl.grants(snowflake),
+        *protection.statements(snowflake, contracts),
+    ]
 
 
 def initialise_account(settings: Settings) -> list[str]:
@@ -109,8 +125,10 @@ def ensure_raw_columns(connection: SnowflakeConnection, contract: Contract) -> l
 
 
 def fingerprint(contracts: Mapping[str, Contract]) -> str:
-    """Digest of every definition that the database is to have: changes when a contract or a table here changes."""
-    return migrations.fingerprint(ddl.schema_objects(contracts))
+    """Digest of every definition that the database is to have: changes when a contract or a table here changes, and when a
+    column becomes personal."""
+    classified = [f"{column.table} {column.name}" for column in protection.platform_columns(contracts)]
+    return migrations.fingerprint([*ddl.schema_objects(contracts), *classified])
 
 
 def bring_up_to_date(connection: SnowflakeConnection, contracts: Mapping[str, Contract]) -> list[str]:
@@ -125,6 +143,10 @@ def bring_up_to_date(connection: SnowflakeConnection, contracts: Mapping[str, Co
         execute(connection, statement)
         done.append(statement)
     done += migrations.migrate(connection, PLATFORM, found)
+    if (set_up := protection.installed(connection)) and set_up.masked:
+        # Columns that are new, or newly personal. The tables are this role's own, and it may apply the policies.
+        for column in protection.platform_columns(contracts):
+            execute(connection, protection.mask(column))
     migrations.record_version(connection, PLATFORM, PLATFORM.newest, fingerprint(contracts))
     return done
 

@@ -35,6 +35,7 @@ from ecommerce_platform.warehouse.copying import copy_to_loading_table, drop_loa
 from ecommerce_platform.warehouse.lake_files import collect, content, scratch_folder, whole_table_files
 from ecommerce_platform.warehouse.load import ContentMismatch, LedgerMoved
 from ecommerce_platform.warehouse.load_sql import take_lock
+from ecommerce_platform.warehouse.owner import require_own_lake
 from ecommerce_platform.warehouse.schema import ensure_current
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def load_spark_tables(
     def load_all() -> dict[str, SparkTableLoad | None]:
         with open_connection() as connection:
             ensure_current(connection)
+            require_own_lake(settings, connection)
             return {table: _load(settings, connection, table, run_id) for table in tables}
 
     return with_retries(

@@ -121,14 +121,28 @@ def test_in_production_the_database_is_verified() -> None:
 
 def test_an_image_may_be_named_by_its_digest() -> None:
     digest = f"sha256:{'0a' * 32}"
-    text = _render("production", "--set", f"image.digest={digest}")
+    others = ("docker.io/library/postgres", "quay.io/oauth2-proxy/oauth2-proxy")
+    text = _render(
+        "production",
+        *("--set", f"image.digest={digest}"),
+        *(
+            "--set",
+            f"postgresql.image={others[0]}@{digest}",
+            "--set",
+            "postgresql.enabled=true",
+            "--set",
+            "postgresql.tls=false",
+        ),
+        *("--set", f"oidcProxy.image={others[1]}@{digest}"),
+    )
     images = {
         c["image"]
         for o in _objects(text)
-        if o["kind"] == "Deployment"
+        if o["kind"] in ("Deployment", "StatefulSet")
         for c in o["spec"]["template"]["spec"]["containers"]
     }
     assert f"registry.example/ecommerce-platform:0123456789ab@{digest}" in images
+    assert {f"{other}@{digest}" for other in others} <= images
 
 
 def test_the_web_server_answers_its_own_names_alone() -> None:

@@ -72,5 +72,5 @@ def test_a_range_is_one_step_and_a_refused_day_fails_only_the_closing_check(lake
         checks = {(check.asset_key, check.check_name): check.passed for check in result.get_asset_check_evaluations()}
         assert checks.pop((event_key("orders"), "all_days_published")) is False
         assert checks.pop((event_key("order_items"), "landing_is_read")) is False  # the table has no folder
-        assert len(checks) == 18
+        assert len(checks) == 22
         assert all(checks.values())

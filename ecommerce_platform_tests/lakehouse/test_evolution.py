@@ -10,14 +10,19 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from dagster import AssetCheckSeverity
 from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
-from ecommerce_platform.contracts import Column, LogicalType, load_contracts
+from ecommerce_platform.contracts import Classification, Column, LogicalType, load_contracts
+from ecommerce_platform.lakehouse.assets import day_metadata
+from ecommerce_platform.lakehouse.checks import columns_are_classified
 from ecommerce_platform.lakehouse.errors import DayRefusedError, TableEvolutionError
 from ecommerce_platform.lakehouse.evolution import extra_column, extra_columns, merged, unknown_problem, widest
 from ecommerce_platform.lakehouse.inspection import contract_differences
 from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, PhysicalKind
+from ecommerce_platform.operations.doctor import _catalog
+from ecommerce_platform.settings import Profile
 from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform_tests.lakehouse.lake import FIRST, ORDER_SCHEMA, SECOND, THIRD, Lake, counts, order
 
@@ -216,6 +221,32 @@ def test_the_command_line_shows_what_files_have_that_the_contract_has_not(
     land(lake, SECOND, [order(2, 2)], **{'"; drop table x': pa.array([1])})
     refused = run(app, ["contract", "diff", "--table", "orders", "--date", SECOND.isoformat()])
     assert (refused.exit_code, "its name cannot be used" in refused.stdout.replace("\n", " ")) == (1, True)
+
+
+def test_production_adds_no_column_until_a_contract_names_it_and_says_so(lake: Lake) -> None:
+    production = replace(lake, settings=lake.settings.model_copy(update={"profile": Profile.PRODUCTION}))
+    secret = {"iban": pa.array(["DE99"]), "größe": pa.array([1.5])}
+    land(lake, FIRST, [order(1, 1)], **secret)
+    land(lake, SECOND, [order(2, 2)])
+
+    result = production.ingest(FIRST, SECOND)
+
+    assert (result.refused, day_metadata(result, FIRST)["state"]) == ({}, "published")
+    assert "iban" not in load_iceberg_table(lake.settings, "ecommerce.orders").schema().column_names
+    assert day_metadata(result, FIRST)["columns_withheld"].startswith("größe, iban: no contract names it")
+    assert "columns_withheld" not in day_metadata(result, SECOND)
+    check = columns_are_classified(production.settings, "orders", [FIRST])
+    assert (check.passed, check.severity) == (False, AssetCheckSeverity.WARN)
+    assert columns_are_classified(production.settings, "orders", [SECOND]).passed
+    assert f"column iban of orders, {FIRST} to {FIRST}, is left out: no contract names it" in _catalog(
+        production.settings
+    )
+
+    named = replace(
+        ORDERS, columns=(*ORDERS.columns, Column("iban", LogicalType.TEXT, classification=Classification.PERSONAL))
+    )
+    assert production.ingest(FIRST, contract=named).published
+    assert lake.rows("id", "iban") == [(1, "DE99"), (2, None)]
 
 
 def test_the_contract_can_name_the_column_later_and_settings_can_leave_it_out(lake: Lake) -> None:

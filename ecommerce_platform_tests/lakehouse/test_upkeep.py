@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ecommerce_platform.lakehouse.expired_landing import remove_expired_landing
 from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, TableLedger
 from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
 from ecommerce_platform.lakehouse.publish import start_branch
@@ -17,10 +18,12 @@ from ecommerce_platform.lakehouse.upkeep import (
     FileSizes,
     SnapshotAge,
     UpkeepReport,
+    contents_past_retention,
     contents_to_drop,
     days_to_compact,
     expirable,
 )
+from ecommerce_platform.landing.files import list_table
 from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, Lake, order
 
@@ -78,6 +81,48 @@ def test_quarantined_rows_of_no_day_are_dropped_unless_a_run_may_be_at_work() ->
     written = {"content": old, "refused-content": old, "gone": old, "at-work": young, "unknown": None}
     found = contents_to_drop(written, ledger(FIRST, refused=(SECOND,)), NOW, timedelta(days=3))
     assert found == ("gone", "unknown")
+
+
+def test_quarantined_rows_go_with_the_age_of_their_day_unless_somebody_waits_for_them() -> None:
+    old, young = NOW - timedelta(days=30), NOW - timedelta(days=2)
+    days = {
+        THIRD - timedelta(days=ago): record(THIRD - timedelta(days=ago), content=f"of-{ago}")
+        for ago in (0, 89, 90, 91, 92)
+    }
+    waiting = RefusedDay("orders", THIRD - timedelta(days=92), "bad", "of-92", "", "run")
+    written = {"of-0": old, "of-90": old, "of-91": None, "of-92": old, "nobody's": old}
+
+    def due(written: dict[str, datetime | None]) -> tuple[str, ...]:
+        return contents_past_retention(written, TableLedger(days, {waiting.day: waiting}), NOW, 90, WEEK)
+
+    assert due(written) == ("of-91",)
+    assert due(written | {"of-91": young}) == ()
+
+
+def test_landing_files_past_their_retention_go_where_they_are_what_is_published(lake: Lake) -> None:
+    for day in (FIRST, SECOND, THIRD):
+        lake.land(day, order(1, day.day))
+        lake.land(day, order(2, day.day), file="part-1.parquet")
+    lake.ingest(FIRST, SECOND)
+    last = THIRD.replace(month=3)
+    lake.land(last, order(3, 9))
+    lake.ingest(last)
+    lake.land(SECOND, order(4, 2), file="late.parquet")
+    landing = lake.settings.landing.model_copy(update={"retention_days": 30})
+    keeping = lake.settings.model_copy(update={"landing": landing})
+    removing = lake.settings.model_copy(update={"landing": landing.model_copy(update={"remove_expired": True})})
+
+    assert remove_expired_landing(keeping) == []
+    assert remove_expired_landing(removing, dry_run=True)[0] == f"landing orders, {FIRST}: would remove 2 files"
+    found = remove_expired_landing(removing)
+
+    assert found == [
+        f"landing orders, {FIRST}: removed 2 files",
+        f"landing orders, {SECOND}: kept, its files are not what is published; materialize the day",
+    ]
+    left = list_table(removing.landing_uri, "orders", removing.s3).days
+    assert {day: len(files) for day, files in left.items()} == {SECOND: 3, THIRD: 2, last: 1}
+    assert lake.rows("id") == [(1,), (2,), (1,), (2,), (3,)]
 
 
 def upkeep_of(lake: Lake, *, dry_run: bool = False, reached: Callable[[str, str], None] | None = None) -> Upkeep:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,6 +16,7 @@ from ecommerce_platform.daily_metrics import reconciled_metrics
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.lineage import LineageReader
 from ecommerce_platform.transformation.metric_tests import METRIC_TEST_FILE, render_metric_test
+from ecommerce_platform.transformation.personal import model_tables, undeclared
 from ecommerce_platform.transformation.project import (
     DbtProjectError,
     definition_digest,
@@ -96,11 +100,22 @@ def test_all_compiled_sql_is_snowflakes_and_its_columns_are_traced(transformatio
             assert_snowflake(path.read_text(encoding="utf-8"))
         manifest = load_manifest(transformation_settings)
         reader = LineageReader(manifest)
-        for name in ("base_users", "base_orders", "stg_users_enhanced"):
-            lineage = reader.read(manifest["nodes"][f"model.ecommerce.{name}"], run.target / "compiled")
+        for node in _parents_first(manifest):
+            reader.read(node, run.target / "compiled")
+    lineage = reader.found["model.ecommerce.stg_users_enhanced"]
     assert ("model.ecommerce.base_orders", "total_amount") in lineage["customer_tier"]
     assert lineage["email"] == [("model.ecommerce.base_users", "email")]
+    assert [name for name, columns in reader.found.items() if not columns] == [], "a model whose SQL cannot be traced"
+    assert list(undeclared(manifest, load_contracts(), reader.found)) == []
     assert not (target_path(transformation_settings) / "runs" / "compile").exists()
+
+
+def _parents_first(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Models that have a table; the others are part of their children's SQL."""
+    tables = {table.unique_id for table in model_tables(manifest)}
+    models = {key: manifest["nodes"][key] for key in tables}
+    order = TopologicalSorter({key: set(node["depends_on"]["nodes"]) & models.keys() for key, node in models.items()})
+    return (models[key] for key in order.static_order())
 
 
 def test_a_changed_contract_rewrites_the_sources_and_an_unchanged_one_does_not(tmp_path: Path) -> None:

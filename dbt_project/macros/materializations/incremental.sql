@@ -27,6 +27,7 @@
         {% call statement('main') -%}
             {{ create_table_as(False, target, compiled_code) }}
         {%- endcall %}
+        {% do protect(target) %}
         {% do persist_docs(target, model) %}
     {% else %}
         {% call statement('main') -%}
@@ -85,5 +86,6 @@
     {% call statement('main') -%}
         {{ create_table_as(False, target, 'select * from ' ~ computed_table()) }}
     {%- endcall %}
+    {% do protect(target) %}
     {% do persist_docs(target, model) %}
 {%- endmacro %}

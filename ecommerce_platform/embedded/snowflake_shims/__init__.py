@@ -20,6 +20,7 @@ def install() -> None:
         merge,
         numbers,
         pipeline,
+        protection,
         results,
         stages,
         statements,
@@ -36,6 +37,7 @@ def install() -> None:
     pipeline.install(
         steps=(
             errors.run,
+            protection.run,
             statements.run,
             transactions.run,
             stages.run,

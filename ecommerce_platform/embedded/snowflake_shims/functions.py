@@ -78,7 +78,9 @@ def asof_joins(tree: Expr, _: FakeSnowflakeCursor) -> None:
 
 
 def session_functions(tree: Expr, cursor: FakeSnowflakeCursor) -> None:
-    """LAST_QUERY_ID() of the session, and a name for the warehouse that the stand-in has not."""
+    """LAST_QUERY_ID() and the role of the session, and a name for the warehouse that the stand-in has not."""
+    for role in list(tree.find_all(exp.CurrentRole)):
+        role.replace(exp.Literal.string(getattr(cursor._conn, "role", "") or "PUBLIC"))
     for warehouse in list(tree.find_all(exp.CurrentWarehouse)):
         warehouse.replace(exp.Literal.string("STAND_IN"))
     for node in list(tree.find_all(exp.Anonymous)):

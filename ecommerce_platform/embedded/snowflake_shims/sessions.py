@@ -127,14 +127,18 @@ def protocol(sessions: Sessions) -> type[H11Protocol]:
 
 
 async def login(request: Request) -> Response:
-    """fakesnow's login, which forgets the session's QUERY_TAG."""
+    """fakesnow's login, which forgets the session's QUERY_TAG and role."""
     response: Response = await _fakesnow_login(request)
     body = await request.body()
     if request.headers.get("Content-Encoding") == "gzip":
         body = gzip.decompress(body)
     parameters = json.loads(body)["data"].get("SESSION_PARAMETERS") or {}
     token = json.loads(bytes(response.body))["data"]["token"]
-    fakesnow_server.sessions[token].query_tag = parameters.get("QUERY_TAG", "")
+    session = fakesnow_server.sessions[token]
+    session.query_tag, session.role = (
+        parameters.get("QUERY_TAG", ""),
+        (request.query_params.get("roleName") or "").upper(),
+    )
     return response
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow.fs as pafs
@@ -66,6 +66,9 @@ class Place:
                 stream.write(page.encode())
         return f"{self.uri}/{name}"
 
+    def remove(self, name: str) -> None:
+        self.files.delete_file(f"{self.base}/{name}")
+
     def dates(self) -> set[date]:
         """The dates that have a page."""
         found = self.files.get_file_info(pafs.FileSelector(self.base, allow_not_found=True))
@@ -76,6 +79,24 @@ class Place:
             except ValueError:
                 continue
         return days
+
+
+def remove_expired(settings: Settings, store: Store, today: date, dry_run: bool = False) -> list[str]:
+    """Removes the pages of dates older than `reconciliation.reports_retention_days`, and writes the overview without them.
+
+    Returns one line, or none when there was nothing to remove.
+    """
+    place = Place.of(settings)
+    before = today - timedelta(days=settings.reconciliation.reports_retention_days)
+    expired = sorted(day for day in place.dates() if day < before)
+    if not expired:
+        return []
+    if not dry_run:
+        for day in expired:
+            place.remove(page_of(day))
+        place.write(OVERVIEW, overview_page(overview(store), place.dates()))
+    verb = "would remove" if dry_run else "removed"
+    return [f"{verb} {len(expired)} reports of dates before {before}"]
 
 
 def publish(settings: Settings, store: Store, dates: Sequence[date]) -> Published:

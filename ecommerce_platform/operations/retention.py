@@ -1,0 +1,59 @@
+"""How long what is not a table is kept: old runs of Dagster, reports, landing files, rows of replaced loads.
+
+What belongs here: removing old runs, and the order of all of it. What does not: how each of the others is removed (their rooms),
+and the retention of Iceberg's snapshots and quarantined rows, which is part of the tables' upkeep (lakehouse/maintain.py).
+
+Each has a setting with a default; docs/data-protection.md lists them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import dagster as dg
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
+
+from ecommerce_platform.lakehouse.expired_landing import remove_expired_landing
+from ecommerce_platform.reconciliation.reports.publish import remove_expired
+from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.transformation.superseded import remove_superseded
+from ecommerce_platform.warehouse.connection import Opener
+
+#: Runs are read and removed so many at a time.
+_RUNS_A_TIME = 100
+
+
+def apply_retention(
+    settings: Settings,
+    open_connection: Opener,
+    instance: dg.DagsterInstance | None,
+    run_id: str,
+    now: datetime,
+    dry_run: bool = False,
+) -> list[str]:
+    """Removes what is older than its setting says; one line for each thing. Without an instance, runs are left alone."""
+    with open_connection() as connection:
+        store = Store(connection)
+        store.create()
+        lines = remove_superseded(settings, connection, open_connection, run_id, now, dry_run)
+        lines += remove_expired(settings, store, now.date(), dry_run)
+    lines += remove_expired_landing(settings, dry_run)
+    if instance is not None:
+        lines += remove_old_runs(instance, now - timedelta(days=settings.operations.runs_retention_days), dry_run)
+    return lines
+
+
+def remove_old_runs(instance: dg.DagsterInstance, before: datetime, dry_run: bool = False) -> list[str]:
+    """Removes finished runs that have not changed since `before`: their events, and what their steps printed."""
+    old = dg.RunsFilter(statuses=list(FINISHED_STATUSES), updated_before=before)
+    verb, removed = "would remove" if dry_run else "removed", 0
+    if dry_run:
+        removed = instance.get_runs_count(old)
+    else:
+        while runs := instance.get_runs(old, limit=_RUNS_A_TIME):
+            for run in runs:
+                instance.compute_log_manager.delete_logs(prefix=[run.run_id])
+                instance.delete_run(run.run_id)
+            removed += len(runs)
+    return [f"{verb} {removed} runs that ended before {before:%Y-%m-%d}"] if removed else []
