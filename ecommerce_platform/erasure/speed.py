@@ -30,7 +30,7 @@ def find(settings: Settings, contract: Contract, rows: Rows) -> int:
 
 
 def erase(settings: Settings, contract: Contract, rows: Rows) -> str:
-    """Takes the person out of all versions of orders. Returns the statement for the owner where the platform may not."""
+    """Takes the person out of all versions of orders. Returns the statements for the owner where the platform may not."""
     client = connect(settings)
     try:
         if not _exists(client, settings):
@@ -39,17 +39,31 @@ def erase(settings: Settings, contract: Contract, rows: Rows) -> str:
         columns = _columns(table, contract)
         if not columns:
             return ""
-        update = f"{', '.join(f'{name} = NULL' for name in columns)} WHERE {_condition(table, contract, rows)}"
+        condition = _condition(table, contract, rows)
+        statements = [
+            f"ALTER TABLE {table.name} UPDATE {', '.join(f'{name} = {value(name)}' for name in columns)} WHERE {condition}"
+            for value in (_default, _null)
+        ]
         try:
-            client.command(f"ALTER TABLE {table.name} UPDATE {update}", settings={"mutations_sync": 2})
+            for statement in statements:
+                client.command(statement, settings={"mutations_sync": 2})
         except ClickHouseError as error:
             first = str(error).splitlines()[0][:200]
-            return f"ALTER TABLE {table.name} UPDATE {update} -- the platform may not: {first}"
+            return f"{'; '.join(statements)} -- the platform may not: {first}"
         if settings.clickhouse_is_embedded:
             _written_again(client, settings.clickhouse.orders_table)
         return ""
     finally:
         client.close()
+
+
+def _default(column: str) -> str:
+    """The empty value of the column's type: under a null, ClickHouse keeps in the file what was there before."""
+    return f"defaultValueOfArgumentType(assumeNotNull({column}))"
+
+
+def _null(_: str) -> str:
+    return "NULL"
 
 
 def _written_again(client: Client, table: str) -> None:

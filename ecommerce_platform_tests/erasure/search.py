@@ -1,4 +1,4 @@
-"""Looks for a text in every file of an installation, whatever it is packed in.
+"""Looks for a text in everything that an installation has: every file, whatever it is packed in, and every table.
 
 What belongs here: unpacking and looking. What does not: what should be gone.
 """
@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
+
+from ecommerce_platform.reconciliation.clickhouse import connect as clickhouse
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.warehouse.connection import connect, fetch_all
 
 
 def files_with(root: Path, marker: str) -> list[str]:
@@ -76,3 +80,31 @@ def _long(raw: bytes, place: int) -> tuple[int, int]:
 def _bytes(raw: bytes, place: int) -> tuple[bytes, int]:
     length, place = _long(raw, place)
     return raw[place : place + length], place + length
+
+
+def tables_with(settings: Settings, marker: str) -> list[str]:
+    """The tables of the warehouse and of the speed layer that have the text in any column."""
+    found = []
+    with connect(settings) as connection:
+        tables = fetch_all(
+            connection,
+            "select table_schema, table_name from information_schema.tables where table_schema <> 'INFORMATION_SCHEMA'",
+        )
+        for schema, table in tables:
+            rows = fetch_all(connection, f'select * from {schema}."{table}"')
+            if any(marker in str(value) for row in rows for value in row):
+                found.append(f"{schema}.{table}")
+    client = clickhouse(settings)
+    try:
+        names = client.query(
+            "select database, name from system.tables where database not like '%nformation%'"
+        ).result_rows
+        for database, name in names:
+            if database == "system":
+                continue
+            rows = client.query(f"select * from `{database}`.`{name}`").result_rows
+            if any(marker in str(value) for row in rows for value in row):
+                found.append(f"clickhouse {database}.{name}")
+    finally:
+        client.close()
+    return found
