@@ -13,6 +13,8 @@ import typer
 
 from ecommerce_platform.commands.compare import compare
 from ecommerce_platform.commands.contracts import contract_app
+from ecommerce_platform.commands.dbt import CONTEXT as DBT_CONTEXT
+from ecommerce_platform.commands.dbt import dbt
 from ecommerce_platform.commands.forget import forget
 from ecommerce_platform.commands.front import Front, options
 from ecommerce_platform.commands.ingest import ingest
@@ -52,6 +54,7 @@ app.add_typer(backfill_app, name="backfill")
 app.command(epilog="Example: `ecommerce-platform ingest --date 2026-01-01 --rows-per-part 5000000`")(ingest)
 app.command(epilog="Example: `ecommerce-platform compare orders.yaml --format json`")(compare)
 app.command("init", epilog="Example: `ecommerce-platform init my-platform`")(init)
+app.command("dbt", context_settings=DBT_CONTEXT, epilog="Example: `ecommerce-platform dbt build -s marts`")(dbt)
 app.command(epilog="Example: `ecommerce-platform upkeep --dry-run`")(upkeep)
 app.command(epilog='Example: `ecommerce-platform forget user 123 --reason "asked by letter of 2026-02-03"`')(forget)
 app.command(epilog="Example: `ecommerce-platform metrics --port 9187`")(metrics)

@@ -28,6 +28,9 @@ def profile_environment(settings: Settings, run_id: str) -> dict[str, str]:
         "ECOMMERCE_DBT_ROLE": snowflake.role,
         "ECOMMERCE_DBT_WAREHOUSE": snowflake.warehouse,
         "ECOMMERCE_DBT_DATABASE": snowflake.database,
+        "ECOMMERCE_DBT_SOURCE_DATABASE": snowflake.database,
+        # Loads of a day count for it and for the next until its hour.
+        "ECOMMERCE_DBT_LATE_AFTER_HOURS": str(24 + (settings.operations.day_late_hour_utc or 24)),
         "ECOMMERCE_DBT_THREADS": str(settings.dbt.threads),
         "ECOMMERCE_DBT_QUERY_TAG": f"ecommerce-platform dbt run={run_id}",
     }

@@ -165,7 +165,7 @@ def _parse(project_dir: Path, target: Path, database: str) -> None:
         *("--project-dir", str(project_dir), "--profiles-dir", str(project_dir)),
         *("--target-path", str(target), "--log-path", str(target)),
     ]
-    with environment({"ECOMMERCE_DBT_DATABASE": database}):
+    with environment({"ECOMMERCE_DBT_DATABASE": database, "ECOMMERCE_DBT_SOURCE_DATABASE": database}):
         outcome = dbtRunner().invoke([*arguments, "parse", *folders])
     if not outcome.success:
         raise DbtProjectError(f"dbt cannot parse the project in {project_dir}: {outcome.exception}")

@@ -39,6 +39,19 @@ _LEDGER_COLUMNS = (
     Column("date", LogicalType.DATE, "Landing day."),
     Column("batch_id", LogicalType.TEXT, "Load that holds the day; made from the published content."),
 )
+#: Another one where models are built in a database of their own (by_hand.py).
+_DATABASE = "{{ env_var('ECOMMERCE_DBT_SOURCE_DATABASE', target.database) }}"
+#: The lateness of operations/freshness.py, in dbt's words: a load of today or, before the hour, of yesterday. dbt compares ages,
+#: so that the age is that of the midnight before the last load.
+_FRESHNESS = {
+    "loaded_at_field": "date_trunc('day', loaded_at)",
+    "freshness": {
+        "error_after": {
+            "count": "{{ env_var('ECOMMERCE_DBT_LATE_AFTER_HOURS', '30') | as_number }}",
+            "period": "hour",
+        }
+    },
+}
 
 
 def render_sources(contracts: Mapping[str, Contract]) -> str:
@@ -53,6 +66,7 @@ def render_sources(contracts: Mapping[str, Contract]) -> str:
         for name in contracts
     ]
     ledger = _table("load_ledger", "Which load holds which day of which table; the gate of each run.", _LEDGER_COLUMNS)
+    ledger["config"] = _FRESHNESS
     spark = [
         _table(f"spark_{name}", f"Iceberg analytics.{name}, by Spark. {table.description}", table.loaded_columns)
         for name, table in ANALYTICS_TABLES.items()
@@ -62,12 +76,14 @@ def render_sources(contracts: Mapping[str, Contract]) -> str:
         "sources": [
             {
                 "name": "raw",
+                "database": _DATABASE,
                 "schema": "RAW",
                 "description": "Change events of the source tables, as published in Iceberg and loaded by day.",
                 "tables": [*raw, *superseded, ledger],
             },
             {
                 "name": "spark",
+                "database": _DATABASE,
                 "schema": "STAGING",
                 "description": "Spark's analytics, loaded from Iceberg to be held against the models.",
                 "tables": spark,
