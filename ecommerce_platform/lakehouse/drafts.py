@@ -116,7 +116,8 @@ class _Found:
         if physical.kind is PhysicalKind.NULL:
             self._types.setdefault(name, None)
             return
-        kind = Column(name, LogicalType.UUID) if physical.kind is PhysicalKind.BINARY else extra_column(physical)
+        in_bytes = physical.kind in (PhysicalKind.BINARY, PhysicalKind.UUID)
+        kind = Column(name, LogicalType.UUID) if in_bytes else extra_column(physical)
         if kind is None:
             hint = "write it as decimal" if physical.kind in (PhysicalKind.FLOAT, PhysicalKind.DOUBLE) else "convert it"
             self._ignore(name, f"it is {physical}, which cannot be kept exactly; {hint}")

@@ -53,6 +53,7 @@ class PhysicalKind(StrEnum):
     DECIMAL = "decimal"
     TEXT = "text"
     BINARY = "binary"
+    UUID = "FIXED_LEN_BYTE_ARRAY (UUID)"
     TIMESTAMP_UTC = "timestamp, adjusted to UTC"
     TIMESTAMP_NAIVE = "timestamp without zone"
     TIMESTAMP_MILLIS = "timestamp in milliseconds"
@@ -80,7 +81,7 @@ _SPARK = {
     PhysicalKind.BIGINT: "bigint",
     PhysicalKind.UNSIGNED_BIGINT: "decimal(20,0)",
     PhysicalKind.TEXT: "string",
-    PhysicalKind.BINARY: "binary",
+    **dict.fromkeys((PhysicalKind.BINARY, PhysicalKind.UUID), "binary"),
     PhysicalKind.TIMESTAMP_UTC: "timestamp",
     PhysicalKind.TIMESTAMP_NAIVE: "timestamp_ntz",
     # Spark multiplies milliseconds by 1000 while it reads, and one value beyond its range fails the file; a number never does.
@@ -263,7 +264,7 @@ def _column(column: pq.ColumnSchema) -> PhysicalColumn:
     elif logical in _TEXT_ANNOTATIONS:
         kind = PhysicalKind.TEXT
     elif logical == "UUID":
-        kind = PhysicalKind.BINARY  # its 16 bytes
+        kind = PhysicalKind.UUID
     return PhysicalColumn(name, kind, detail=detail)
 
 

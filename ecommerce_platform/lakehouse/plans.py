@@ -90,6 +90,8 @@ def read_form(column: Column, physical: PhysicalColumn) -> PhysicalColumn:
     """
     physical = replace(physical, detail="")
     numeric = column.type in (LogicalType.BIGINT, LogicalType.INT)
+    if physical.kind is PhysicalKind.UUID and column.type is LogicalType.UUID:
+        return replace(physical, kind=PhysicalKind.BINARY)
     if physical.kind is PhysicalKind.INT and numeric:
         return replace(physical, kind=PhysicalKind.BIGINT)
     if physical.kind is PhysicalKind.DECIMAL and (numeric or column.type is LogicalType.DECIMAL):

@@ -275,5 +275,8 @@ _FORMS: dict[LogicalType, dict[PhysicalKind, _Decoder]] = {
         PhysicalKind.TEXT: _date_from_text,
     },
     LogicalType.BOOLEAN: {PhysicalKind.BOOLEAN: _as_it_is, PhysicalKind.TEXT: _boolean_from_text},
-    LogicalType.UUID: {PhysicalKind.TEXT: _uuid_from_text, PhysicalKind.BINARY: _uuid_from_bytes},
+    LogicalType.UUID: {
+        PhysicalKind.TEXT: _uuid_from_text,
+        **dict.fromkeys((PhysicalKind.BINARY, PhysicalKind.UUID), _uuid_from_bytes),
+    },
 }

@@ -25,7 +25,7 @@ _TYPES = {
     PhysicalKind.DATE: pa.int32(),
     PhysicalKind.BOOLEAN: pa.bool_(),
     PhysicalKind.TEXT: pa.large_binary(),
-    PhysicalKind.BINARY: pa.large_binary(),
+    **dict.fromkeys((PhysicalKind.BINARY, PhysicalKind.UUID), pa.large_binary()),
 }
 
 

@@ -259,7 +259,7 @@ def _change_times(raw: Mapping[str, str]) -> str:
 
 def _shown(raw: str, physical: PhysicalColumn | None) -> str:
     """A value as it lies in the file, as text for messages."""
-    if physical and physical.kind in (PhysicalKind.TEXT, PhysicalKind.BINARY):
+    if physical and physical.kind in (PhysicalKind.TEXT, PhysicalKind.BINARY, PhysicalKind.UUID):
         return f"coalesce({DUCKDB.text(raw, physical.kind)}, CAST({raw} AS VARCHAR))"
     return f"CAST({raw} AS VARCHAR)"
 
