@@ -250,12 +250,21 @@ TROUBLES = {
 }
 #: The rest takes minutes, most of them waiting for logins.
 EVERY_DAY = {("invalid setting", command) for command in COMMANDS} | {("corrupt catalog", command) for command in LAKE}
+
+
+def marks(trouble: str, command: str) -> tuple[pytest.MarkDecorator, ...]:
+    """Commands that can do without what is missing run on, which takes long: they are tried in the soak."""
+    if (trouble, command) in EVERY_DAY:
+        return ()
+    return (pytest.mark.slow,) if command in TROUBLES[trouble].stops else (pytest.mark.soak,)
+
+
 MATRIX = [
     pytest.param(
         trouble,
         command,
         id=f"{trouble}: {command}",
-        marks=() if (trouble, command) in EVERY_DAY else pytest.mark.slow,
+        marks=marks(trouble, command),
     )
     for trouble in TROUBLES
     for command in sorted(set(COMMANDS) - RUN_ON)
