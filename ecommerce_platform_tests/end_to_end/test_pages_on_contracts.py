@@ -18,7 +18,7 @@ from ecommerce_platform_tests.end_to_end.history import History, day, write_land
 from ecommerce_platform_tests.end_to_end.platform import Platform
 from ecommerce_platform_tests.front.walkthrough import PROJECT, first_line_missing, installation, run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 LEFT_OUT = "__debezium_unavailable_value"
 CONTRACTS = "ecommerce_platform/contracts"
