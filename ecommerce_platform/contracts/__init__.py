@@ -6,6 +6,7 @@ lakehouse), business definitions (metrics.py).
 
 from ecommerce_platform.contracts.model import (
     CDC_COLUMNS,
+    HIDDEN,
     PROVENANCE_COLUMNS,
     Classification,
     Column,
@@ -15,11 +16,13 @@ from ecommerce_platform.contracts.model import (
     LogicalType,
     QualityRule,
     Relationship,
+    personal_names,
 )
 from ecommerce_platform.contracts.reader import load_contract, load_contracts, source_tables, tables_of_day
 
 __all__ = [
     "CDC_COLUMNS",
+    "HIDDEN",
     "PROVENANCE_COLUMNS",
     "Classification",
     "Column",
@@ -31,6 +34,7 @@ __all__ = [
     "Relationship",
     "load_contract",
     "load_contracts",
+    "personal_names",
     "source_tables",
     "tables_of_day",
 ]

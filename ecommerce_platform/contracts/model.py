@@ -5,6 +5,7 @@ What belongs here: frozen values and type names. What does not: YAML (document.p
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -34,6 +35,10 @@ KEY_TYPES = frozenset({LogicalType.BIGINT, LogicalType.INT, LogicalType.TEXT, Lo
 #: What every engine keeps as a text.
 TEXTS = frozenset({LogicalType.TEXT, LogicalType.UUID})
 WHOLE_NUMBERS = frozenset({LogicalType.BIGINT, LogicalType.INT})
+
+
+#: What is shown in place of a personal value.
+HIDDEN = "(personal)"
 
 
 class Classification(StrEnum):
@@ -243,6 +248,11 @@ class Contract:
         return self.key_columns[0].name
 
     @property
+    def personal_columns(self) -> tuple[Column, ...]:
+        """The columns that the contract classifies as personal."""
+        return tuple(column for column in self.columns if column.personal)
+
+    @property
     def has_number_key(self) -> bool:
         """Whether the key is one whole number."""
         return len(self.key_columns) == 1 and self.key_columns[0].type in WHOLE_NUMBERS
@@ -284,3 +294,8 @@ class Contract:
         return tuple(
             column.name for column in self.columns if column.type is LogicalType.TEXT and not column.primary_key
         )
+
+
+def personal_names(contracts: Iterable[Contract]) -> frozenset[str]:
+    """The names of the columns that some of these contracts classify as personal."""
+    return frozenset(column.name for contract in contracts for column in contract.personal_columns)

@@ -18,7 +18,7 @@ from ecommerce_platform.erasure import lake, landing_files, leftovers, speed, wa
 from ecommerce_platform.erasure.parquet import Change, count_rows
 from ecommerce_platform.erasure.subject import Subject
 from ecommerce_platform.lakehouse.tables import event_identifier, open_catalog, quarantine_identifier
-from ecommerce_platform.landing.persons import Rows, distinct_keys, erased, personal_columns, still_personal, tables_of
+from ecommerce_platform.landing.persons import Rows, distinct_keys, erased, still_personal, tables_of
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.metadata_files import tables_of as tables_in
 from ecommerce_platform.spark.warehouse_files import StoredFile
@@ -67,7 +67,7 @@ def subject_of(settings: Settings, table: str, key: int) -> Subject:
             rows = Rows(
                 contracts[name].key, references={c: keys.get(target, frozenset()) for c, target in leading.items()}
             )
-        personal = [column.name for column in personal_columns(subject.contracts[name])]
+        personal = [column.name for column in subject.contracts[name].personal_columns]
         own: set[int] = set()
         texts: dict[str, set[str]] = {column: set() for column in personal}
         for some in lake.read_columns(iceberg, (*rows.columns, *personal)):
@@ -140,7 +140,7 @@ def lake_changes(settings: Settings, catalog: Catalog, subject: Subject) -> dict
     if rows is not None:
         for identifier in sorted(tables_in(catalog, settings.lakehouse.analytics_namespace)):
             names = {field.name for field in catalog.load_table(identifier).schema().fields}
-            shared = [column for column in personal_columns(contract) if column.name in names]
+            shared = [column for column in contract.personal_columns if column.name in names]
             if shared and contract.key in names:
                 changes[identifier] = _computed_change(Rows(contract.key, rows.keys), shared)
     return changes

@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ecommerce_platform.contracts import Contract
-from ecommerce_platform.landing.persons import Rows, personal_columns
+from ecommerce_platform.landing.persons import Rows
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable, connect, quoted
 from ecommerce_platform.settings import Settings
 
@@ -82,7 +82,7 @@ def _exists(client: Client, settings: Settings) -> bool:
 
 def _columns(table: SpeedTable, contract: Contract) -> list[str]:
     present = table.column_names()
-    return [table.column(column.name) for column in personal_columns(contract) if column.name in present]
+    return [table.column(column.name) for column in contract.personal_columns if column.name in present]
 
 
 def _condition(table: SpeedTable, contract: Contract, rows: Rows) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ecommerce_platform.contracts import Contract
+from ecommerce_platform.contracts import HIDDEN, Contract
 from ecommerce_platform.erasure.errors import ErasureError
 from ecommerce_platform.erasure.parquet import Change
 from ecommerce_platform.landing.persons import (
@@ -22,14 +22,10 @@ from ecommerce_platform.landing.persons import (
     as_key,
     erased,
     erased_value,
-    personal_columns,
     rows_of,
     still_personal,
     tables_of,
 )
-
-#: Stands for a value in the words about a quarantined row.
-HIDDEN = "(personal)"
 
 
 @dataclass(frozen=True)
@@ -48,11 +44,11 @@ class Subject:
     def rows(self) -> dict[str, Rows]:
         """The person's rows, by table; only tables with personal columns."""
         found = rows_of(self.contracts, self.table, {**self.keys, self.table: frozenset({self.key})})
-        return {table: rows for table, rows in found.items() if personal_columns(self.contracts[table])}
+        return {table: rows for table, rows in found.items() if self.contracts[table].personal_columns}
 
     def change(self, table: str, *, strays: bool) -> Change:
         """Takes the person's values out of rows of a table; with `strays` also out of rows that only their values tell."""
-        rows, columns = self.rows[table], personal_columns(self.contracts[table])
+        rows, columns = self.rows[table], self.contracts[table].personal_columns
         values = self.values.get(table, {}) if strays else {}
 
         def chosen(some: pa.Table) -> pa.ChunkedArray:
@@ -68,7 +64,7 @@ class Subject:
     def quarantine_change(self, table: str, contents: Mapping[str, str] | None = None) -> Change:
         """The same of the quarantine's rows, whose original values are JSON; `contents` renames content ids."""
         contract, inner = self.contracts[table], self.change(table, strays=True)
-        personal = {column.name: column for column in personal_columns(contract)}
+        personal = {column.name: column for column in contract.personal_columns}
         renamed = contents or {}
 
         def originals(some: pa.Table) -> tuple[list[dict[str, Any]], pa.Table]:
@@ -107,7 +103,7 @@ def resolve(contracts: Mapping[str, Contract], word: str, number: str) -> tuple[
     lower = word.lower()
     table = next((name for name in contracts if lower in (name, name.removesuffix("s"))), None)
     people = [
-        name for name in contracts if any(personal_columns(contracts[item]) for item in tables_of(contracts, name))
+        name for name in contracts if any(contracts[item].personal_columns for item in tables_of(contracts, name))
     ]
     if table is None or table not in people:
         raise ErasureError(f"{word!r} is no table with people in it; expected one of {', '.join(people)}")
@@ -132,7 +128,7 @@ def _require_number_keys(contracts: Mapping[str, Contract], root: str) -> None:
             if not reached.isdisjoint(item.parent for item in contracts[table].relationships)
         }
     followed = tables_of(contracts, root)
-    about = {table for table in reached if personal_columns(contracts[table])}
+    about = {table for table in reached if contracts[table].personal_columns}
     for table in sorted({*followed, *about}):
         if table not in followed or not contracts[table].has_number_key:
             key = ", ".join(contracts[table].key_names)

@@ -19,7 +19,7 @@ from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract
 from ecommerce_platform.erasure.subject import Subject
 from ecommerce_platform.lakehouse.ledger import DayRecord
-from ecommerce_platform.landing.persons import Rows, erased_value, personal_columns
+from ecommerce_platform.landing.persons import Rows, erased_value
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
 from ecommerce_platform.transformation.build import exclusive_build
@@ -129,10 +129,10 @@ class _RawTable:
         return sorted(day for (day,) in fetch_all(self.connection, sql))
 
     def _assignments(self) -> str:
-        return ", ".join(f"{quoted(column.name)} = {_erased(column)}" for column in personal_columns(self.contract))
+        return ", ".join(f"{quoted(column.name)} = {_erased(column)}" for column in self.contract.personal_columns)
 
     def _still_personal(self) -> str:
-        return _condition(self.rows, personal_columns(self.contract))
+        return _condition(self.rows, self.contract.personal_columns)
 
     def _rename(self, raw: str, contents: Mapping[date, tuple[str, str]]) -> list[date]:
         """Days whose files were rewritten have another content: everything that names it follows, and nothing is loaded anew."""
@@ -189,7 +189,7 @@ def _erase_spark_tables(connection: SnowflakeConnection, subject: Subject) -> No
         return
     for name, table in ANALYTICS_TABLES.items():
         present = {column.name for column in table.loaded_columns}
-        shared = [column for column in personal_columns(contract) if column.name in present]
+        shared = [column for column in contract.personal_columns if column.name in present]
         if shared and contract.key in present:
             assignments = ", ".join(f"{quoted(column.name)} = {_erased(column)}" for column in shared)
             condition = _condition(Rows(contract.key, rows.keys), shared)
@@ -221,7 +221,7 @@ def _keys_of_models(settings: Settings) -> dict[str, str]:
 
 def _holds(contract: Contract, rows: Rows, name: str, present: set[str], unique_key: str | None) -> str | None:
     """The condition of rows of a warehouse table that hold the person; None where it has none of the personal columns."""
-    shared = [column for column in personal_columns(contract) if column.name in present]
+    shared = [column for column in contract.personal_columns if column.name in present]
     own = name in (f"RAW.{contract.table.upper()}", f"RAW.SUPERSEDED_{contract.table.upper()}")
     if name.startswith("RAW."):
         return _condition(rows, shared) if own and shared else None

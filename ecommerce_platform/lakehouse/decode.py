@@ -23,7 +23,7 @@ from ecommerce_platform.lakehouse.dialects import SPARK
 from ecommerce_platform.lakehouse.physical import PhysicalColumn, PhysicalKind
 from ecommerce_platform.lakehouse.plans import FileGroup, Scan, event_columns
 from ecommerce_platform.lakehouse.values import decoded
-from ecommerce_platform.landing.persons import Rows, erased_value, personal_columns
+from ecommerce_platform.landing.persons import Rows, erased_value
 
 #: Part of every content id: a change of the rules is a change of what a day becomes.
 DECODER_VERSION = 2
@@ -102,7 +102,7 @@ def _without_forgotten(rows: DataFrame, contract: Contract, forgotten: Rows) -> 
         chosen = chosen | (unreadable & F.col(forgotten.key).isin(sorted(forgotten.orphans)))
     chosen = F.coalesce(chosen, F.lit(False))
     new = {}
-    for column in personal_columns(contract):
+    for column in contract.personal_columns:
         value = erased_value(column)
         new[column.name] = F.when(chosen, F.lit(value)).otherwise(F.col(column.name)).cast(column.spark_type)
         raw = f"{_RAW}{column.name}"

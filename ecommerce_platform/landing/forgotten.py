@@ -97,7 +97,7 @@ class Forgotten:
         reached = [
             ways[table] for root in {e.table for e in self.entries} if table in (ways := tables_of(contracts, root))
         ]
-        if not reached or not any(column.personal for column in contracts[table].columns):
+        if not reached or not contracts[table].personal_columns:
             return ()
         return (contracts[table].key, *sorted({column for ways in reached for column in ways}))
 

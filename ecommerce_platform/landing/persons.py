@@ -119,10 +119,6 @@ def erased_value(column: Column) -> str | None:
     return "" if column.required and column.type is LogicalType.TEXT else None
 
 
-def personal_columns(contract: Contract) -> tuple[Column, ...]:
-    return tuple(column for column in contract.columns if column.personal)
-
-
 def erased(rows: pa.Table, chosen: pa.ChunkedArray, columns: Iterable[Column]) -> pa.Table:
     """The rows, those that are chosen without the values of these columns; columns are known by name in any case of letters.
 
@@ -181,7 +177,7 @@ def tables_of(contracts: Mapping[str, Contract], root: str) -> dict[str, dict[st
                 reached[table], grown = leading, True
     needed: set[str] = {root}
     for table in reversed(list(reached)):
-        if personal_columns(contracts[table]) or table in needed:
+        if contracts[table].personal_columns or table in needed:
             needed |= {table, *reached[table].values()}
     return {table: leading for table, leading in reached.items() if table in needed}
 

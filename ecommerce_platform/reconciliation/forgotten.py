@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.landing.forgotten import Forgotten
-from ecommerce_platform.landing.persons import as_key, erased_value, personal_columns
+from ecommerce_platform.landing.persons import as_key, erased_value
 from ecommerce_platform.reconciliation.model import OrderVersion, Value
 
 
@@ -34,7 +34,7 @@ def as_erased(
         return speed
     erased: dict[str, Value] = {
         column.name: batch.values[column.name]
-        for column in personal_columns(contracts[table])
+        for column in contracts[table].personal_columns
         if column.name in batch.values and batch.values[column.name] == erased_value(column)
     }
     return replace(

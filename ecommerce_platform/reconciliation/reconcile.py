@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.contracts import load_contracts, personal_names
 from ecommerce_platform.daily_metrics import DailyMetric, reconciled_metrics
 from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.reconciliation.converge import (
@@ -166,7 +166,7 @@ def explain_orders(layers: Layers, ids: Sequence[int], cut_off: datetime | None)
     Some thousands of orders at a time: their histories are in memory, those of all candidates never are.
     """
     compared = [column.name for column in layers.batch.compared]
-    personal, contracts = personal_columns(layers.batch.contract), load_contracts()
+    personal, contracts = personal_names([layers.batch.contract]), load_contracts()
     found = {}
     for some in chunks(ids):
         history = layers.batch.history(some)
@@ -179,11 +179,6 @@ def explain_orders(layers: Layers, ids: Sequence[int], cut_off: datetime | None)
             if finding is not None:
                 found[order_id] = finding
     return found
-
-
-def personal_columns(contract: Contract) -> frozenset[str]:
-    """Columns whose values stay out of findings and reports."""
-    return frozenset(column.name for column in contract.columns if column.personal)
 
 
 def tolerances(settings: ReconciliationSettings, metrics: Sequence[DailyMetric] | None = None) -> Tolerances:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ecommerce_platform.contracts import HIDDEN, personal_names
 from ecommerce_platform.reconciliation.explain import plain
 from ecommerce_platform.reconciliation.layers import Layers
 from ecommerce_platform.reconciliation.model import BatchEvent, Discrepancy, Finding, OrderVersion, Reason
-from ecommerce_platform.reconciliation.reconcile import explain_orders, personal_columns
+from ecommerce_platform.reconciliation.reconcile import explain_orders
 from ecommerce_platform.reconciliation.storage import Store
 
 
@@ -43,7 +44,7 @@ def order_story(layers: Layers, store: Store, order_id: int) -> OrderStory:
         finding=explain_orders(layers, [order_id], cut_off).get(order_id),
         episodes=tuple(store.discrepancies_of_order(order_id)),
         cut_off=cut_off,
-        personal=personal_columns(layers.batch.contract),
+        personal=personal_names([layers.batch.contract]),
     )
 
 
@@ -101,7 +102,7 @@ def _version_line(version: OrderVersion, personal: frozenset[str]) -> str:
 
 def _shown(name: str, value: object, personal: frozenset[str]) -> str:
     if name in personal:
-        return "(personal)"
+        return HIDDEN
     return str(plain(value))  # type: ignore[arg-type]
 
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp, parse_one
 
-from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.contracts import HIDDEN, load_contracts
 from ecommerce_platform.safe_text import markdown_cell, visible
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.transformation.personal import PERSONAL_COLUMN
 from ecommerce_platform.warehouse.connection import WarehouseUnreachable, connect
 from ecommerce_platform.warehouse.query import value_text
 
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
 
 #: So many rows of a failed test are shown, by the order of the shown columns.
 MOST_ROWS = 5
-#: Stands for the value of a column that holds personal data.
-PERSONAL = "(personal)"
-#: In a test's `config.meta`: further columns to show. In a column's: that its values are personal, as those of the contracts.
-SHOWN, PERSONAL_COLUMN = "show_columns", "personal"
+#: In a test's `config.meta`: further columns to show.
+SHOWN = "show_columns"
 _MOST_CHARACTERS = 80
 _UNIQUE_TESTS = ("unique", "unique_combination")
 #: What dbt's own tests call the tested column, and the rows that have its value.
@@ -119,7 +118,7 @@ class FailingRows:
         order = f"order by {selected}" if selected else ""
         cursor.execute(f"select {selected or 'null'} from {failing} {order} limit {MOST_ROWS}")
         texts = [dict(zip(fetched, map(_text, row), strict=False)) for row in cursor.fetchall()]
-        rows = tuple(tuple(row.get(name, PERSONAL) for name in columns) for row in texts)
+        rows = tuple(tuple(row.get(name, HIDDEN) for name in columns) for row in texts)
         return tuple(_one_line(name) for name in columns), rows
 
     def _cursor(self) -> Any:
@@ -209,7 +208,7 @@ def _one_line(text: str) -> str:
 
 def _quoted(text: str) -> str:
     """A value of the line, in quotes where it would not end visibly."""
-    return text if text == PERSONAL or _PLAIN.fullmatch(text) else f'"{text}"'
+    return text if text == HIDDEN or _PLAIN.fullmatch(text) else f'"{text}"'
 
 
 def _cell(text: str) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ecommerce_platform.contracts import Contract
+from ecommerce_platform.contracts import Contract, personal_names
 from ecommerce_platform.transformation.lineage import Lineage
 
 #: In a column's `config.meta`: true, false or "mixed".
@@ -38,11 +38,6 @@ class ModelTable:
     def is_personal(self, column: str, names: frozenset[str]) -> bool:
         """Whether a column is hidden from analysts; `names` are those of personal columns of the contracts."""
         return bool(self.declared.get(column.lower(), column.lower() in names))
-
-
-def personal_names(contracts: Mapping[str, Contract]) -> frozenset[str]:
-    """The names of the columns that some contract classifies as personal."""
-    return frozenset(column.name for contract in contracts.values() for column in contract.columns if column.personal)
 
 
 def model_tables(manifest: Mapping[str, Any]) -> tuple[ModelTable, ...]:
@@ -76,7 +71,7 @@ def undeclared(manifest: Mapping[str, Any], contracts: Mapping[str, Contract], l
 
     `lineage` lists parents before children, as LineageReader reads them.
     """
-    names, tables = personal_names(contracts), {table.unique_id: table for table in model_tables(manifest)}
+    names, tables = personal_names(contracts.values()), {table.unique_id: table for table in model_tables(manifest)}
     personal = _personal_sources(manifest, contracts)
     for unique_id, columns in lineage.items():
         table = tables.get(unique_id)
@@ -103,6 +98,5 @@ def _personal_sources(manifest: Mapping[str, Any], contracts: Mapping[str, Contr
         (unique_id, column.name)
         for unique_id, source in manifest["sources"].items()
         if (contract := contracts.get(source["name"].lower().removeprefix("superseded_"))) is not None
-        for column in contract.columns
-        if column.personal
+        for column in contract.personal_columns
     }

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.contracts import Contract, load_contracts, personal_names
 from ecommerce_platform.settings import Settings, SnowflakeSettings
-from ecommerce_platform.transformation.personal import ModelTable, model_tables, personal_names
+from ecommerce_platform.transformation.personal import ModelTable, model_tables
 from ecommerce_platform.transformation.project import load_manifest
 from ecommerce_platform.warehouse import protection
 from ecommerce_platform.warehouse.connection import fetch_all, quoted
@@ -65,12 +65,9 @@ def described(
     manifest: Mapping[str, Any], contracts: Mapping[str, Contract]
 ) -> Iterator[tuple[ModelTable, list[PersonalColumn]]]:
     """Each model's table with its personal columns, by the project's properties and, of latest states, by the contract."""
-    names = personal_names(contracts)
+    names = personal_names(contracts.values())
     types = {
-        column.name: column.snowflake_type
-        for contract in contracts.values()
-        for column in contract.columns
-        if column.personal
+        column.name: column.snowflake_type for contract in contracts.values() for column in contract.personal_columns
     }
     for table in model_tables(manifest):
         columns = {name.lower(): str(item.get("data_type") or "") for name, item in _columns(manifest, table).items()}
@@ -94,7 +91,7 @@ def _columns(manifest: Mapping[str, Any], table: ModelTable) -> Mapping[str, Any
 def _tables(
     settings: Settings, present: Mapping[str, Sequence[PersonalColumn]]
 ) -> Iterator[tuple[ModelTable, list[PersonalColumn]]]:
-    names = personal_names(load_contracts())
+    names = personal_names(load_contracts().values())
     for table in model_tables(load_manifest(settings)):
         columns = present.get(f"{table.schema}.{table.table}")
         if columns is not None:

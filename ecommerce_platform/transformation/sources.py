@@ -15,12 +15,11 @@ from pathlib import Path
 import yaml
 
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
-from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
+from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts, personal_names
 from ecommerce_platform.daily_metrics import reconciled_metrics
 from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform.transformation.files import write_whole
 from ecommerce_platform.transformation.metric_tests import METRIC_TEST_FILE, render_metric_test
-from ecommerce_platform.transformation.personal import personal_names
 
 SOURCES_FILE = Path("models") / "staging" / "_staging__sources.yml"
 CONTRACTS_FILE = Path("macros") / "change_tracking" / "source_contracts.sql"
@@ -109,7 +108,7 @@ def render_contracts(contracts: Mapping[str, Contract]) -> str:
     header = f"{{#-\n    {_RENDERED.format(indent='    ')}\n-#}}\n"
     macros = {
         "source_contracts": f"{{\n{tables}    }}",
-        "personal_names": repr(sorted(personal_names(contracts))),
+        "personal_names": repr(sorted(personal_names(contracts.values()))),
     }
     return header + "\n\n".join(
         f"{{% macro {name}() -%}}\n    {{{{ return({value}) }}}}\n{{%- endmacro %}}\n" for name, value in macros.items()

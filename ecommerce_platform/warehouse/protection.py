@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.contracts import Contract
+from ecommerce_platform.contracts import HIDDEN, Contract, personal_names
 from ecommerce_platform.settings import SnowflakeSettings
 from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.connection import WarehouseError, execute, fetch_all, is_missing_object, quoted
@@ -23,8 +23,6 @@ from ecommerce_platform.warehouse.connection import WarehouseError, execute, fet
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
-#: Stands for a hidden text; a value of another type becomes null.
-HIDDEN = "(personal)"
 #: What analysts read: schemas with the models' tables. RAW has whole change events, and RECONCILIATION is the platform's own.
 READ_BY_ANALYSTS = ("STAGING", "INTERMEDIATE", "MARTS")
 _POLICY = "RAW.MASK_PERSONAL_"
@@ -137,7 +135,7 @@ def statements(snowflake: SnowflakeSettings, contracts: Mapping[str, Contract]) 
 
 def platform_columns(contracts: Mapping[str, Contract]) -> list[PersonalColumn]:
     """Personal columns of RAW, of what later loads replaced there, and of Spark's copies, which keep the contracts' names."""
-    names = {column.name for contract in contracts.values() for column in contract.columns if column.personal}
+    names = personal_names(contracts.values())
     of_source = [definition for contract in contracts.values() for definition in ddl.raw_definitions(contract)]
     spark = [definition for definition in ddl.table_definitions(contracts) if definition.name in _spark_tables()]
     return [*personal_columns(of_source), *personal_columns(spark, names)]

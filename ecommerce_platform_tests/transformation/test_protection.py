@@ -12,13 +12,12 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
-from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.contracts import HIDDEN, load_contracts
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.personal import model_tables, undeclared
 from ecommerce_platform.transformation.project import load_manifest
 from ecommerce_platform.transformation.protect import described, masks_of_new_models, protect_models
 from ecommerce_platform.transformation.runner import DbtRequest, DbtRunError, run_dbt
-from ecommerce_platform.warehouse import protection
 from ecommerce_platform.warehouse.connection import connect, execute, fetch_all, is_missing_object, quoted
 from ecommerce_platform.warehouse.ddl import APPLIED_DAYS, LEASES, LOAD_LOCK, PLATFORM_VERSION, table_definitions
 from ecommerce_platform.warehouse.schema import initialise
@@ -152,7 +151,7 @@ def test_analysts_read_the_models_and_no_personal_value(seen: Seen) -> None:
         assert not [name for name in read if name.startswith("STAGING.BASE_")]
         assert len(read["MARTS.CUSTOMER_ANALYTICS"]) == len(read["STAGING.ORDERS_ENHANCED"]) == 1
         assert not [mark for mark in MARKS if mark in repr(read)]
-        assert repr(read).count(protection.HIDDEN) == 4 + 1 + 3 + 2
+        assert repr(read).count(HIDDEN) == 4 + 1 + 3 + 2
     assert seen.of_platform == [(MARKS[0], "Markus Markson")]
 
 
