@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -25,6 +25,8 @@ _READABLE_VERSIONS = (1, 2)
 
 #: Landing files by their paths, with their versions before and after.
 FileVersions = Mapping[str, tuple[str, str]]
+#: Tells the files that erasures have rewritten, by table, a mapping for each erasure in order.
+RewrittenFiles = Callable[[], Sequence[Mapping[str, FileVersions]]]
 
 
 def _digest(lines: Iterable[str]) -> str:

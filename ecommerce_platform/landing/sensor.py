@@ -6,6 +6,7 @@ What belongs here: one tick. What does not: what changed (changes.py) and what r
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -16,7 +17,7 @@ from ecommerce_platform.landing.changes import (
     EMPTIED,
     Cursor,
     DayRange,
-    FileVersions,
+    RewrittenFiles,
     changed_days,
     day_digests,
     emptied_days,
@@ -80,7 +81,7 @@ def build_sensor(
         launched = (
             0 if context.cursor else context.instance.get_runs_count(dg.RunsFilter(tags={SENSOR_TAG: SENSOR_NAME}))
         )
-        tick = evaluate(settings, tables, context.cursor, published, launched, rewritten_files(settings))
+        tick = evaluate(settings, tables, context.cursor, published, launched, partial(rewritten_files, settings))
         if tick.warning:
             context.log.warning(tick.warning)
         return tick.result
@@ -102,13 +103,14 @@ def evaluate(
     cursor_text: str | None,
     published: PublishedEvents = nothing_known,
     lost_generation: int = 0,
-    rewritten: Sequence[Mapping[str, FileVersions]] = (),
+    rewritten: RewrittenFiles = tuple,
 ) -> Tick:
     """One tick: the runs to request for what is in the landing zone and was not there at the cursor.
 
     Only the days of the requested runs move into the cursor; the others wait for the next tick. A day that only erasures
-    have changed (`rewritten`) is not requested. One that has lost all of its files is never requested either: it is warned of at
-    each tick until files are back, its events are withdrawn, or retention covers it.
+    have changed is not requested; `rewritten` is asked for them where a day has changed at all. One that has lost all of its
+    files is never requested either: it is warned of at each tick until files are back, its events are withdrawn, or retention
+    covers it.
     """
     seen = day_digests(tables)
     cursor = Cursor.from_text(cursor_text, lost_generation)
@@ -120,8 +122,9 @@ def evaluate(
     cursor = cursor.emptied(new, settled)
     warning = emptied_warning(settings, left)
     changed = changed_days(cursor, seen, settings.start_date, last)
-    erased = only_erased(cursor, tables, changed, rewritten) if rewritten else ()
-    changed = tuple(day for day in changed if day not in erased)
+    if changed and (erasures := rewritten()):
+        erased = only_erased(cursor, tables, changed, erasures)
+        changed = tuple(day for day in changed if day not in erased)
     if not changed:
         message = warning or f"no files changed among {len(seen)} days of {settings.landing_uri}"
         if not emptied:

@@ -295,3 +295,31 @@ def test_the_landing_assets_explain_themselves(local_settings: Settings) -> None
         assert spec.description
         assert "parquet" in spec.kinds
         assert spec.partitions_def == daily_partitions(local_settings)
+
+
+def test_a_day_that_only_an_erasure_changed_is_not_requested_and_a_quiet_tick_asks_for_none(
+    local_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Settings] = []
+    rewritten: list[dict[str, dict[str, tuple[str, str]]]] = []
+
+    def erasures(settings: Settings) -> list[dict[str, dict[str, tuple[str, str]]]]:
+        asked.append(settings)
+        return rewritten
+
+    monkeypatch.setattr(sensor, "rewritten_files", erasures)
+    path = write(local_settings, "orders", DAY)
+    shop = Shop(local_settings)
+    (request,) = shop.tick()
+    shop.run(request)
+    asked.clear()
+    assert shop.tick() == ()
+    assert asked == []
+    (before,) = list_table(local_settings.landing_uri, "orders", local_settings.s3).days[DAY]
+    path.write_bytes(b"without the person")
+    (after,) = list_table(local_settings.landing_uri, "orders", local_settings.s3).days[DAY]
+    rewritten.append({"orders": {before.path: (before.version, after.version)}})
+    assert shop.tick() == ()
+    assert len(asked) == 1
+    path.write_bytes(b"and a late row, too")
+    assert len(shop.tick()) == 1
