@@ -32,7 +32,7 @@ from ecommerce_platform.settings import PROJECT_DIR, SHIPPED_DBT_PROJECT, Settin
 from ecommerce_platform.transformation.needs import require_needed
 from ecommerce_platform.transformation.profile import environment
 from ecommerce_platform.transformation.properties import effective_properties
-from ecommerce_platform.transformation.sources import PARSED_FOLDERS, own_files, refresh_sources, rendered_files
+from ecommerce_platform.transformation.sources import PARSED_FOLDERS, own_files, rendered_files, write_rendered
 from ecommerce_platform.transformation.statements import statement_tokens
 
 if TYPE_CHECKING:
@@ -110,11 +110,12 @@ def rendered_project(settings: Settings) -> Path:
         )
     contracts = load_contracts()
     require_needed(contracts)
+    rendered = rendered_files(project_dir, contracts)
     own = contract_folders() == (CONTRACTS_DIR,) and not _is_packaged(settings)
     if own and os.access(project_dir, os.W_OK):
-        refresh_sources(project_dir, contracts)  # for dbt by hand
+        write_rendered(project_dir, rendered)  # for dbt by hand
     files = {name: (project_dir / name).read_bytes() for name in own_files(project_dir)}
-    files |= {name: text.encode() for name, text in rendered_files(project_dir, contracts).items()}
+    files |= {name: text.encode() for name, text in rendered.items()}
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])

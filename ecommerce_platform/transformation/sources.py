@@ -230,7 +230,11 @@ def own_files(project_dir: Path) -> list[Path]:
 
 def refresh_sources(project_dir: Path, contracts: Mapping[str, Contract] | None = None) -> bool:
     """Brings the rendered files in `project_dir` up to date with the contracts; returns whether any was not."""
-    rendered = rendered_files(project_dir, contracts or load_contracts())
+    return write_rendered(project_dir, rendered_files(project_dir, contracts or load_contracts()))
+
+
+def write_rendered(project_dir: Path, rendered: Mapping[Path, str]) -> bool:
+    """Makes the rendered files of `project_dir` these; returns whether any was not."""
     stale = [
         name
         for name, text in rendered.items()
