@@ -5,7 +5,8 @@ What belongs here: the text of the file. What does not: where the columns come f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -49,6 +50,15 @@ def guessed_classification(name: str, kind: LogicalType) -> Classification | Non
     """Personal, where the name of a text says so."""
     told = kind is LogicalType.TEXT and any(part in name for part in _PERSONAL)
     return Classification.PERSONAL if told else None
+
+
+def classified(table: str, column: Column, bound: Collection[str], notes: list[str]) -> Column:
+    """The column with its guessed classification, which becomes a note; columns that are `bound` (of keys) keep none."""
+    guess = guessed_classification(column.name, column.type)
+    if guess is None or column.name in bound:
+        return column
+    notes.append(f"{table}.{column.name} is classified as personal, by its name")
+    return replace(column, classification=guess)
 
 
 def render(contract: Contract) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ecommerce_platform.contracts.draft import Draft, guessed_classification
+from ecommerce_platform.contracts.draft import Draft, classified
 from ecommerce_platform.contracts.model import Column, Contract, ContractError, LogicalType, Relationship
 from ecommerce_platform.contracts.names import RESERVED_WORDS, is_identifier
 
@@ -97,16 +97,12 @@ def _draft(table: str, schema: str, rows: Sequence[Any], inspector: Inspector, t
         )
     relationships = tuple(_relationships(table, inspector.get_foreign_keys(table, schema), tables, notes))
     bound = {name for item in relationships for name in item.columns} | set(key)
-    for at, column in enumerate(columns):
-        if (guess := guessed_classification(column.name, column.type)) and column.name not in bound:
-            columns[at] = replace(column, classification=guess)
-            notes.append(f"{table}.{column.name} is classified as personal, by its name")
     about = inspector.get_table_comment(table, schema)["text"] or f"{table} of PostgreSQL."
     by_day = any(column.name == "created_at" and column.type is LogicalType.TIMESTAMP for column in columns)
     contract = Contract(
         table=table,
         description=about,
-        columns=tuple(columns),
+        columns=tuple(classified(table, column, bound, notes) for column in columns),
         cluster_by="to_date(created_at)" if by_day else "date",
         source=f"{table}.odcs.yaml",
         ignored=tuple(ignored),

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import CDC_COLUMNS, Column, Contract, ContractError, LogicalType, Relationship
-from ecommerce_platform.contracts.draft import Draft, guessed_classification
+from ecommerce_platform.contracts.draft import Draft, classified
 from ecommerce_platform.contracts.model import DATE_COLUMN, KEY_TYPES, TEXTS, WHOLE_NUMBERS
 from ecommerce_platform.contracts.names import RESERVED_WORDS, is_identifier
 from ecommerce_platform.lakehouse.arrivals import landing_filesystem
@@ -56,7 +56,7 @@ def draft_from_landing(settings: Settings, table: str, known: Mapping[str, Contr
     )
     relationships = tuple(_relationships(table, columns, names, known, found.notes))
     bound = {*names, *(name for item in relationships for name in item.columns)}
-    columns = tuple(_classified(table, column, bound, found.notes) for column in columns)
+    columns = tuple(classified(table, column, bound, found.notes) for column in columns)
     first = min(days)
     found.notes.append(
         f"{table} counts from {first} on (firstDay), its first landing day: earlier days do not wait for it"
@@ -263,11 +263,3 @@ def _relationships(
                 notes.append(f"{table}.{column.name} refers to {parent}.{contract.key}, by its name")
                 yield Relationship((column.name,), parent, contract.key_names)
                 break
-
-
-def _classified(table: str, column: Column, bound: set[str], notes: list[str]) -> Column:
-    guess = guessed_classification(column.name, column.type)
-    if guess is None or column.name in bound:
-        return column
-    notes.append(f"{table}.{column.name} is classified as personal, by its name")
-    return replace(column, classification=guess)
