@@ -16,11 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
-from pyiceberg.manifest import (
-    DataFile,
-    ManifestEntry,
-    ManifestEntryStatus,
-)
+from pyiceberg.manifest import DataFile, ManifestEntry, ManifestEntryStatus, ManifestFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
@@ -53,22 +49,33 @@ def read_columns(table: Table, columns: Iterable[str]) -> Iterable[pa.Table]:
 
 def unnamed(settings: Settings, table: Table) -> list[StoredFile]:
     """Files of the table's folder that its metadata does not name: what killed or lost writes left."""
-    named = {_plain(address) for address in reachable(table)}
+    named = {plain(address) for address in reachable(table)}
     lying = files_below(settings, f"{table.location()}/data") + files_below(settings, f"{table.location()}/metadata")
-    return [file for file in lying if _plain(file.address) not in named and file.name.endswith((".parquet", ".avro"))]
+    return [file for file in lying if plain(file.address) not in named and file.name.endswith((".parquet", ".avro"))]
 
 
 def reachable(table: Table) -> set[str]:
     """Manifest lists, manifests and data files of all snapshots."""
-    found: set[str] = set()
-    for snapshot in table.metadata.snapshots:
-        found.add(snapshot.manifest_list)
-        for manifest in snapshot.manifests(table.io):
-            if manifest.manifest_path not in found:
-                found.add(manifest.manifest_path)
-                entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-                found |= {entry.data_file.file_path for entry in entries}
+    found = {snapshot.manifest_list for snapshot in table.metadata.snapshots}
+    for manifest in _manifests(table):
+        found.add(manifest.manifest_path)
+        found |= {entry.data_file.file_path for entry in _live(table, manifest)}
     return found
+
+
+def _manifests(table: Table) -> Iterable[ManifestFile]:
+    """The manifests of all snapshots, each once."""
+    found = {
+        manifest.manifest_path: manifest
+        for snapshot in table.metadata.snapshots
+        for manifest in snapshot.manifests(table.io)
+    }
+    return found.values()
+
+
+def _live(table: Table, manifest: ManifestFile) -> list[ManifestEntry]:
+    """What a manifest says of data files that are there."""
+    return manifest.fetch_manifest_entry(table.io, discard_deleted=True)
 
 
 def tells_of_removed_files(table: Table) -> bool:
@@ -93,21 +100,16 @@ def load_if_present(catalog: Catalog, identifier: str) -> Table | None:
 def data_files(table: Table) -> list[DataFile]:
     """Every data file of every snapshot, once."""
     found: dict[str, DataFile] = {}
-    seen: set[str] = set()
-    for snapshot in table.metadata.snapshots:
-        for manifest in snapshot.manifests(table.io):
-            if manifest.manifest_path in seen:
-                continue
-            seen.add(manifest.manifest_path)
-            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-                found.setdefault(entry.data_file.file_path, entry.data_file)
+    for manifest in _manifests(table):
+        for entry in _live(table, manifest):
+            found.setdefault(entry.data_file.file_path, entry.data_file)
     return list(found.values())
 
 
 def live_entries(table: Table, snapshot: Snapshot) -> Iterable[ManifestEntry]:
     """What a snapshot's manifests say of its data files."""
     for manifest in snapshot.manifests(table.io):
-        yield from manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+        yield from _live(table, manifest)
 
 
 def all_live_entries(table: Table, references: Iterable[Any]) -> Iterable[ManifestEntry]:
@@ -126,19 +128,15 @@ def opened(table: Table, address: str) -> pa.NativeFile | Any:
 def remove_file(table: Table, address: str) -> None:
     """Removes the file, and Hadoop's checksum beside it."""
     table.io.delete(address)
-    path = Path(_plain(address))
-    if "://" not in _plain(address):
+    path = Path(plain(address))
+    if "://" not in plain(address):
         path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
 
 
-def _plain(address: str) -> str:
+def plain(address: str) -> str:
+    """An address by which two spellings of one local path are equal."""
     return (
         os.path.normpath(address.removeprefix("file://").removeprefix("file:"))
         if address.startswith(("file:", "/"))
         else address
     )
-
-
-def is_among(address: str, present: set[str]) -> bool:
-    """Whether an address is one of these, however they spell a local path."""
-    return _plain(address) in {_plain(item) for item in present}

@@ -50,9 +50,9 @@ from ecommerce_platform.erasure.errors import ErasureError
 from ecommerce_platform.erasure.lake import (
     all_live_entries,
     data_files,
-    is_among,
     live_entries,
     opened,
+    plain,
     reachable,
     remove_file,
     tells_of_removed_files,
@@ -189,8 +189,8 @@ def remove_doomed(settings: Settings, catalog: Catalog, identifier: str, files: 
     """Removes files that were named before the commit, if nothing names them now; how many there were."""
     table = catalog.load_table(identifier)
     named = reachable(table)
-    present = {file.address for file in files_below(settings, table.location())}
-    gone = [address for address in files if address not in named and is_among(address, present)]
+    present = {plain(file.address) for file in files_below(settings, table.location())}
+    gone = [address for address in files if address not in named and plain(address) in present]
     for address in gone:
         remove_file(table, address)
     return len(gone)

@@ -26,11 +26,11 @@ import pyarrow.fs as pafs
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
-from ecommerce_platform.lakehouse.arrivals import arrived_day, scan
+from ecommerce_platform.lakehouse.arrivals import arrived_day, landing_filesystem, scan
 from ecommerce_platform.landing.files import LandingFile, list_table
 from ecommerce_platform.landing.forgotten import Entry
-from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import is_s3
 
 _DRAFT = ".forget-"
 _PIECE = 1 << 20
@@ -51,7 +51,7 @@ class LandingHolding:
 
 def find(settings: Settings, table: str, change: Change) -> list[LandingHolding]:
     """The table's landing files that hold the person, and those that cannot be looked into; no landing zone has none."""
-    store = _store(settings)
+    store = landing_filesystem(settings)
     found = []
     for day, files in list_table(settings.landing_uri, table, settings.s3).days.items():
         for file in files:
@@ -107,7 +107,7 @@ def settled(settings: Settings, table: str, entry: Entry) -> Entry:
     open_ones = {path for path, (_, _, after) in versions.items() if not after}
     if not open_ones:
         return entry
-    store = _store(settings)
+    store = landing_filesystem(settings)
     for files in list_table(settings.landing_uri, table, settings.s3).days.values():
         for file in files:
             if file.path in open_ones and _digest(store, file) == versions[file.path][1]:
@@ -155,11 +155,11 @@ def _drafts(
     settings: Settings, holdings: list[LandingHolding], change: Change
 ) -> Iterator[dict[LandingHolding, tuple[Path, str]]]:
     """The new files beside the old ones (of S3, on this machine), with their digests."""
-    store = _store(settings)
+    store = landing_filesystem(settings)
     made: dict[LandingHolding, tuple[Path, str]] = {}
     try:
         for item in holdings:
-            local = not item.file.uri.startswith("s3://")
+            local = not is_s3(item.file.uri)
             folder = Path(item.file.uri).parent if local else None
             try:
                 handle, name = tempfile.mkstemp(prefix=_DRAFT, dir=folder)
@@ -179,8 +179,8 @@ def _drafts(
 def _put_in_place(settings: Settings, draft: Path, uri: str) -> None:
     if not settings.privacy.rewrite_landing:
         raise PermissionError("ECOMMERCE_PRIVACY__REWRITE_LANDING is false")
-    if uri.startswith("s3://"):
-        with draft.open("rb") as source, _store(settings).open_output_stream(_path(uri)) as sink:
+    if is_s3(uri):
+        with draft.open("rb") as source, landing_filesystem(settings).open_output_stream(_path(uri)) as sink:
             shutil.copyfileobj(source, sink, _PIECE)
         return
     target = Path(uri).resolve()  # a link stays a link
@@ -194,7 +194,7 @@ def _put_in_place(settings: Settings, draft: Path, uri: str) -> None:
 
 def _remove_drafts(settings: Settings, table: str) -> None:
     """What a killed erasure left beside the files."""
-    if not settings.landing_uri.startswith(("s3://", "s3a://")):
+    if not is_s3(settings.landing_uri):
         folder = Path(settings.landing_uri.removeprefix("file://")) / table
         for draft in folder.rglob(f"{_DRAFT}*"):
             draft.unlink(missing_ok=True)
@@ -206,12 +206,6 @@ def _digest(store: pafs.FileSystem, file: LandingFile) -> str:
         while piece := source.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def _store(settings: Settings) -> pafs.FileSystem:
-    if settings.landing_uri.startswith(("s3://", "s3a://")):
-        return arrow_s3(settings.s3)
-    return pafs.LocalFileSystem()
 
 
 def _path(uri: str) -> str:

@@ -11,20 +11,17 @@ from typing import TYPE_CHECKING
 
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.connection import execute, fetch_all
-from ecommerce_platform.warehouse.load_sql import list_stage, remove_staged
+from ecommerce_platform.warehouse.connection import execute
+from ecommerce_platform.warehouse.load_sql import remove_staged
+from ecommerce_platform.warehouse.upkeep import staged_files
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 
 def staged(connection: SnowflakeConnection) -> dict[str, int]:
-    """Files on the load stage, by load. A load removes its own, so these are of killed ones, or of one at work."""
-    found: dict[str, int] = {}
-    for row in fetch_all(connection, list_stage()):
-        path = str(row[0]).split("/")[1]
-        found[path] = found.get(path, 0) + 1
-    return found
+    """Files on the load stage, by load."""
+    return {path: len(files) for path, files in staged_files(connection).items()}
 
 
 def remove_all_staged(connection: SnowflakeConnection) -> int:

@@ -18,7 +18,7 @@ from ecommerce_platform.erasure import lake, landing_files, leftovers, speed, wa
 from ecommerce_platform.erasure.parquet import Change, count_rows
 from ecommerce_platform.erasure.subject import Subject
 from ecommerce_platform.lakehouse.tables import event_identifier, open_catalog, quarantine_identifier
-from ecommerce_platform.landing.persons import Rows, distinct_keys, erased, still_personal, tables_of
+from ecommerce_platform.landing.persons import Rows, distinct_keys, erased, rows_of, still_personal, tables_of
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.metadata_files import tables_of as tables_in
 from ecommerce_platform.spark.warehouse_files import StoredFile
@@ -59,15 +59,8 @@ def subject_of(settings: Settings, table: str, key: int) -> Subject:
         iceberg = lake.load_if_present(catalog, event_identifier(settings, name))
         if iceberg is None:
             continue
-        subject = Subject(contracts, table, key, keys)
-        if name == table:
-            rows = Rows(contracts[name].key, frozenset({key}))
-        else:
-            leading = tables_of(contracts, table)[name]
-            rows = Rows(
-                contracts[name].key, references={c: keys.get(target, frozenset()) for c, target in leading.items()}
-            )
-        personal = [column.name for column in subject.contracts[name].personal_columns]
+        rows = rows_of(contracts, table, keys)[name]
+        personal = [column.name for column in contracts[name].personal_columns]
         own: set[int] = set()
         texts: dict[str, set[str]] = {column: set() for column in personal}
         for some in lake.read_columns(iceberg, (*rows.columns, *personal)):

@@ -10,16 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import pyarrow.fs as pafs
-
 from ecommerce_platform.contracts import Contract, load_contracts
-from ecommerce_platform.lakehouse.arrivals import list_landing, listing_of, scan
+from ecommerce_platform.lakehouse.arrivals import landing_filesystem, list_landing, listing_of, scan
 from ecommerce_platform.lakehouse.ledger import TableLedger, read_ledger
 from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import LandingFile, list_days
-from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import is_s3
 
 
 def remove_expired_landing(settings: Settings, dry_run: bool = False) -> list[str]:
@@ -55,6 +51,6 @@ def _of_table(settings: Settings, contract: Contract, ledger: TableLedger, dry_r
 
 
 def _delete(settings: Settings, files: Sequence[LandingFile]) -> None:
-    store = arrow_s3(settings.s3) if is_s3(settings.landing_uri) else pafs.LocalFileSystem()
+    store = landing_filesystem(settings)
     for file in files:
         store.delete_file(file.uri.removeprefix("s3://"))

@@ -40,11 +40,14 @@ def clean_up(
 def left_on_stage(connection: SnowflakeConnection, kept_for: timedelta) -> dict[str, int]:
     """Stage paths of loads whose youngest file is older than `kept_for` by Snowflake's clock, with their number of files."""
     now = fetch_all(connection, "select sysdate()")[0][0].replace(tzinfo=UTC)
-    newest: dict[str, datetime] = {}
-    files: dict[str, int] = {}
+    staged = staged_files(connection)
+    return {path: len(staged[path]) for path in sorted(staged) if now - max(staged[path]) > kept_for}
+
+
+def staged_files(connection: SnowflakeConnection) -> dict[str, list[datetime]]:
+    """When each staged file was written, by load. A load removes its own: these are of killed ones, or of one at work."""
+    found: dict[str, list[datetime]] = {}
     for row in fetch_all(connection, load_sql.list_stage()):
         # `load_stage/<load>/<number>/<file>`; written at, as in HTTP.
-        path, written = str(row[0]).split("/")[1], parsedate_to_datetime(str(row[3]))
-        newest[path] = max(written, newest.get(path, written))
-        files[path] = files.get(path, 0) + 1
-    return {path: files[path] for path in sorted(newest) if now - newest[path] > kept_for}
+        found.setdefault(str(row[0]).split("/")[1], []).append(parsedate_to_datetime(str(row[3])))
+    return found
