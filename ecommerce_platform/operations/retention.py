@@ -14,7 +14,6 @@ import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from ecommerce_platform.lakehouse.expired_landing import remove_expired_landing
-from ecommerce_platform.reconciliation.reports.publish import remove_expired
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.superseded import remove_superseded
@@ -33,6 +32,8 @@ def apply_retention(
     dry_run: bool = False,
 ) -> list[str]:
     """Removes what is older than its setting says; one line for each thing. Without an instance, runs are left alone."""
+    from ecommerce_platform.reconciliation.reports.publish import remove_expired  # matplotlib: a second of imports
+
     with open_connection() as connection:
         store = Store(connection)
         store.create()
