@@ -27,7 +27,7 @@ case "${1:-}" in
     prepare_work
     # Of the process that puts the driver's command line together, not of the driver.
     export SPARK_LAUNCHER_OPTS=${SPARK_LAUNCHER_OPTS:--XX:+UseSerialGC -XX:TieredStopAtLevel=1}
-    exec tini -s -- "$SPARK_HOME/bin/spark-submit" \
+    exec tini -s -- /opt/platform/ecommerce_platform/spark/spark_submit.sh \
       --conf "spark.driver.bindAddress=$SPARK_DRIVER_BIND_ADDRESS" \
       --conf "spark.executorEnv.SPARK_DRIVER_POD_IP=$SPARK_DRIVER_BIND_ADDRESS" \
       --deploy-mode client "$@"

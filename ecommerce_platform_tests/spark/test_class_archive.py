@@ -1,4 +1,4 @@
-"""The archive of Spark's classes: found where it fits, used by the JVM, and no hindrance where there is none."""
+"""How Spark starts: without a word, and with the archive of its classes where that fits; without one it is no hindrance."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from ecommerce_platform.spark.session import application_options
 _OPTIONS = "spark.driver.extraJavaOptions"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def jars() -> tuple[Path, ...]:
     return ensure_jars(default_jars_dir(load_settings().spark), frozenset({CORE}))
 
@@ -57,24 +58,50 @@ def test_another_java_or_class_path_has_another_archive(
     assert class_archive.archive_path(jars) != ours
 
 
-def test_sparks_classes_come_from_the_archive(jars: tuple[Path, ...], tmp_path: Path) -> None:
-    if not class_archive.archive_path(jars).exists():
-        pytest.skip("no archive: make archive writes one")
-    log = tmp_path / "classes.log"
-    settings = load_settings(data_dir=tmp_path / "data")
-    told = f"{application_options(settings, jars)[_OPTIONS]} -Xlog:class+load=info:file={log}"
+@dataclass(frozen=True)
+class Start:
+    """What a process that started Spark printed, and which classes its JVM loaded, from where."""
+
+    printed: str
+    classes: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def start(jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> Start:
+    folder = tmp_path_factory.mktemp("start")
+    log = folder / "classes.log"
+    options = application_options(load_settings(data_dir=folder / "data"), jars)
     script = (
         "from ecommerce_platform.settings import load_settings\n"
         "from ecommerce_platform.spark.session import build_session\n"
         "assert build_session(load_settings()).range(3).count() == 3\n"
     )
     environment = {
-        "ECOMMERCE_DATA_DIR": str(tmp_path / "data"),
-        "ECOMMERCE_SPARK__EXTRA": json.dumps({_OPTIONS: told}),
+        "ECOMMERCE_DATA_DIR": str(folder / "data"),
+        "ECOMMERCE_SPARK__EXTRA": json.dumps({_OPTIONS: f"{options[_OPTIONS]} -Xlog:class+load=info:file={log}"}),
     }
-    subprocess.run([sys.executable, "-c", script], env=os.environ | environment, check=True, timeout=200)
-    lines = [line for line in log.read_text().splitlines() if " org.apache.spark." in line]
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stdout
+    return Start(done.stdout, tuple(log.read_text().splitlines()))
+
+
+def test_sparks_classes_come_from_the_archive(jars: tuple[Path, ...], start: Start) -> None:
+    if not class_archive.archive_path(jars).exists():
+        pytest.skip("no archive: make archive writes one")
+    lines = [line for line in start.classes if " org.apache.spark." in line]
     # The classes of lambdas are made while the program runs.
     loaded = [line for line in lines if "$$Lambda" not in line]
     archived = [line for line in loaded if "shared objects file (top)" in line]
     assert len(archived) > 0.95 * len(loaded) > 1000
+
+
+def test_spark_starts_without_a_word(start: Start) -> None:
+    assert start.printed == ""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -98,6 +99,8 @@ def test_events_arrive_while_the_step_runs_and_its_results_are_the_runs(
     assert check.metadata["process"].value != os.getpid()
     captured = capfd.readouterr()
     assert "to the compute log" in captured.out + captured.err
+    # Spark's and the JVM's words about themselves.
+    assert not re.search(r"WARN|log level", captured.out + captured.err), captured.err
     assert not list((launched.folder / "data" / "scratch" / "steps").rglob("*.jsonl")), "nothing is left behind"
 
 

@@ -36,7 +36,7 @@ from ecommerce_platform.spark.launchers.identity import identify
 from ecommerce_platform.spark.launchers.relay import Relay, StepLaunchError
 from ecommerce_platform.spark.launchers.scratch import STEP_FILE, EventReader, Scratch
 from ecommerce_platform.spark.launchers.step_ref import digest, encode_step
-from ecommerce_platform.spark.session import application_options, jar_groups
+from ecommerce_platform.spark.session import SPARK_SUBMIT, application_options, jar_groups
 
 #: For a Java process that ends within seconds: the optimising compiler would cost it more than it gives.
 SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"
@@ -93,9 +93,8 @@ def submit_command(settings: Settings, name: str, folder_uri: str, reference_dig
 
 
 def spark_submit(options: Mapping[str, str]) -> list[str]:
-    """PySpark's own spark-submit with these options."""
-    script = Path(pyspark.__file__).parent / "bin" / "spark-submit"
-    return [str(script), *(part for key in sorted(options) for part in ("--conf", f"{key}={options[key]}"))]
+    """The command line of spark-submit with these options."""
+    return [str(SPARK_SUBMIT), *(part for key in sorted(options) for part in ("--conf", f"{key}={options[key]}"))]
 
 
 def submit_environment() -> dict[str, str]:
