@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.live_progress import Reached, live_progress
+from ecommerce_platform.next_commands import down_command, platform_command, ui_command
 from ecommerce_platform.settings import Profile, Settings
 
 if TYPE_CHECKING:
@@ -211,7 +212,8 @@ def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, s
         for step in broken:
             say(f"error: {step} failed: {outcome.reasons.get(step, '')}")
         say(
-            "`ecommerce-platform doctor` says what to mend; the run with its traceback is in DAGSTER_HOME (`make dev` shows it)"
+            f"`{platform_command()} doctor` says what to mend; the run with its traceback is in DAGSTER_HOME "
+            f"(`{ui_command()}` shows it)"
         )
         return 1
     with _step("4/4 what came out", say):
@@ -287,7 +289,7 @@ def summary(settings: Settings, outcome: RunOutcome, report: SampleReport) -> It
         yield f"  The speed layer carries {len(report.faults)} planted faults; these checks found them, so the run is red:"
         yield from (f"    {name}" for name in outcome.failed_checks)
     yield "Next:"
-    yield "  make dev                      lineage, runs and checks in Dagster's UI"
-    yield '  .venv/bin/ecommerce-platform sql "select * from marts.customer_tier_analytics order by 1, 2"'
-    yield '  .venv/bin/ecommerce-platform sql "select * from reconciliation.daily_business_metrics order by 1"'
-    yield "  make down                     stop the embedded servers"
+    yield f"  {ui_command():<28}  lineage, runs and checks in Dagster's UI"
+    yield f'  {platform_command()} sql "select * from marts.customer_tier_analytics order by 1, 2"'
+    yield f'  {platform_command()} sql "select * from reconciliation.daily_business_metrics order by 1"'
+    yield f"  {down_command():<28}  stop the embedded servers"

@@ -12,6 +12,7 @@ import typer
 
 from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
 from ecommerce_platform.live_progress import live_progress
+from ecommerce_platform.next_commands import ui_command
 
 if TYPE_CHECKING:
     from dagster import AssetKey, DagsterInstance
@@ -139,7 +140,7 @@ def _launch(backfills: Backfills, work: Mapping[date, Sequence[AssetKey]], title
     for backfill_id in launched:
         typer.echo(backfill_id)
     if not daemon_is_alive(backfills.instance):
-        say("no Dagster daemon is running: the backfill starts when one does (`make dev` has one)")
+        say(f"no Dagster daemon is running: the backfill starts when one does (`{ui_command()}` has one)")
     return launched
 
 

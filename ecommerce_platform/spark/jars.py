@@ -144,7 +144,7 @@ def verify(jars_dir: Path, jar: Jar) -> None:
     if found != jar.sha256:
         raise JarError(
             f"{path} is not the pinned {jar.coordinates}: its SHA-256 is {found}, expected {jar.sha256}. "
-            "Delete the file and run `make setup` again; if it happens again, the repository serves another file."
+            "Delete the file and run the command again; if it happens again, the repository serves another file."
         )
     _stamp_path(path).write_text(json.dumps(_stamp(path, jar)))
 

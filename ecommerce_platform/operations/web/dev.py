@@ -14,6 +14,7 @@ from typing import Any
 from dagster._cli import dev
 from dagster_dg_cli.cli.dev import dev_command
 
+from ecommerce_platform.next_commands import demo_command
 from ecommerce_platform.operations.web import server
 from ecommerce_platform.settings import Settings, SettingsError, load_settings
 
@@ -33,8 +34,8 @@ def nothing_to_see(settings: Settings) -> str:
     if landing.is_dir() and any(path.is_file() for path in landing.rglob("*")):
         return ""
     return (
-        f"There is nothing to see yet: {landing} has no files. `make demo`, in another terminal, puts a sample shop through the "
-        "whole layer, and the pages show it as it comes; for your own files set ECOMMERCE_LANDING_URI and start again"
+        f"There is nothing to see yet: {landing} has no files. `{demo_command()}`, in another terminal, puts a sample shop "
+        "through the whole layer, and the pages show it as it comes; for your own files set ECOMMERCE_LANDING_URI and start again"
     )
 
 
