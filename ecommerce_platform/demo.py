@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
+#: What happens before the first step of a run begins.
+_LOADING = "loading definitions and dbt's models"
+
 
 @dataclass(frozen=True)
 class RunOutcome:
@@ -106,16 +109,22 @@ def materialize_range(settings: Settings, first: date, last: date, say: Say) -> 
 
     Steps are named as they end; what Dagster would print itself is left to its log.
     """
-    import dagster as dg
-    from dagster._core.utils import make_new_run_id
+    with live_progress("steps") as reached:
+        # All of it takes seconds, where nothing is in the machine's cache many.
+        reached(_LOADING, 0, None)
+        import dagster as dg
+        from dagster._core.utils import make_new_run_id
 
-    from ecommerce_platform.definitions import build_definitions
-    from ecommerce_platform.operations.first_use import open_instance
+        from ecommerce_platform.definitions import build_definitions
+        from ecommerce_platform.operations.first_use import open_instance
 
-    job = build_definitions(settings).resolve_job_def("daily_batch")
-    run_id = make_new_run_id()
-    with open_instance() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral() as instance:
-        with live_progress("steps") as reached, _steps_named(instance, run_id, say, reached):
+        job = build_definitions(settings).resolve_job_def("daily_batch")
+        reached(_LOADING, 1, 1)
+        run_id = make_new_run_id()
+        with (
+            open_instance() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral() as instance,
+            _steps_named(instance, run_id, say, reached),
+        ):
             result = job.execute_in_process(
                 instance=instance,
                 run_id=run_id,
@@ -126,12 +135,12 @@ def materialize_range(settings: Settings, first: date, last: date, say: Say) -> 
                     "dagster/asset_partition_range_end": last.isoformat(),
                 },
             )
-        checks = {
-            f"{item.asset_key.to_user_string()}:{item.check_name}"
-            for item in result.get_asset_check_evaluations()
-            if not item.passed and item.severity is dg.AssetCheckSeverity.ERROR
-        }
-        reasons = {event.step_key or "run": _reason(event) for event in result.all_events if event.is_step_failure}
+    checks = {
+        f"{item.asset_key.to_user_string()}:{item.check_name}"
+        for item in result.get_asset_check_evaluations()
+        if not item.passed and item.severity is dg.AssetCheckSeverity.ERROR
+    }
+    reasons = {event.step_key or "run": _reason(event) for event in result.all_events if event.is_step_failure}
     return RunOutcome(result.success, tuple(sorted(checks)), tuple(sorted(reasons)), reasons)
 
 

@@ -20,4 +20,4 @@ def init(folder: Annotated[Path, typer.Argument(help="A folder that is not there
         say(f"error: {error}")
         raise typer.Exit(1) from None
     say(f"{folder}: {len(files)} files. Next: read {folder / 'README.md'}, then")
-    say(f"  cd {folder} && . ./settings.sh && ecommerce-platform demo")
+    say(f"  cd {folder} && make demo")

@@ -185,13 +185,24 @@ def fetch(jars_dir: Path, jar: Jar) -> None:
             f"(~/.ivy2, ~/.m2, proxy), or put the file there yourself: {jar.file_name} with SHA-256 {jar.sha256}."
         ) from None
     if answer.returncode != 0 or not (jars_dir / jar.file_name).exists():
-        lines = [line.strip() for line in (answer.stdout + answer.stderr).splitlines() if line.strip()]
-        said = " | ".join(line for line in lines if "UNRESOLVED" in line or "not found" in line or "rror" in line)
+        reason = why_not_fetched(answer.stdout + answer.stderr)
         raise JarError(
-            f"{jar.coordinates} could not be fetched into {jars_dir} ({said or 'Ivy gave no reason'}). Check the way to "
+            f"{jar.coordinates} could not be fetched into {jars_dir} ({reason}). Check the way to "
             "your Maven repository (~/.ivy2, ~/.m2, proxy), or put the file there yourself: "
             f"{jar.file_name} with SHA-256 {jar.sha256}."
         )
+
+
+def why_not_fetched(printed: str) -> str:
+    """The reason in what Ivy printed."""
+    if "PKIX path building failed" in printed:
+        return (
+            "Java does not trust the certificate of the Maven repository; behind a proxy with a certificate of its own, add "
+            "that to Java's key store: Debian's update-ca-certificates does so with ca-certificates-java"
+        )
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    reasons = [line for line in lines if "UNRESOLVED" in line or "not found" in line or "rror" in line]
+    return " | ".join(dict.fromkeys(reasons)) or "Ivy gave no reason"
 
 
 def _ivy_jar() -> Path:

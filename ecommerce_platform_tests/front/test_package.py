@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ecommerce_platform import __version__, new_project
 from ecommerce_platform.new_project import NewProjectError, create_project
 from ecommerce_platform.settings import PROJECT_DIR
 
@@ -105,3 +106,30 @@ def test_a_projects_workspace_and_dagster_home_are_those_of_the_checkout(tmp_pat
     assert not [path for path in files if "target" in path.parts]
     assert "PROJECT_NAME" not in (tmp_path / "shop" / "README.md").read_text()
     assert subprocess.run(["bash", "-n", str(tmp_path / "shop" / "settings.sh")], check=False).returncode == 0
+
+
+_OWN_WHEEL = f"./wheels/ecommerce_platform-{__version__}-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("origin", "requirement", "copied"),
+    [
+        ('{"url": "file://FOLDER/platform-9.9-py3-none-any.whl"}', "./wheels/platform-9.9-py3-none-any.whl", True),
+        ('{"url": "file://FOLDER/checkout", "dir_info": {"editable": true}}', _OWN_WHEEL, False),
+        (None, f"ecommerce-platform=={__version__}", False),
+    ],
+)
+def test_a_project_installs_the_platform_from_where_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: str | None, requirement: str, copied: bool
+) -> None:
+    class Installed:
+        def read_text(self, name: str) -> str | None:
+            assert name == "direct_url.json"
+            return origin and origin.replace("FOLDER", str(tmp_path))
+
+    wheel = tmp_path / "platform-9.9-py3-none-any.whl"
+    wheel.write_text("a wheel")
+    monkeypatch.setattr(new_project.metadata, "distribution", lambda name: Installed())
+    create_project(tmp_path / "shop")
+    assert (tmp_path / "shop" / "requirements.txt").read_text().splitlines()[-1] == requirement
+    assert (tmp_path / "shop" / "wheels" / wheel.name).exists() == copied

@@ -21,6 +21,7 @@ from ecommerce_platform.spark.jars import (
     default_jars_dir,
     ensure_jars,
     is_verified,
+    why_not_fetched,
 )
 from ecommerce_platform.spark.java import JavaError, parse_version, require_java
 
@@ -177,3 +178,13 @@ def test_the_images_stage_of_jars_has_all_that_it_imports(tmp_path: Path) -> Non
     assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "ecommerce_platform/spark/jars.py")), (
         done.stderr
     )
+
+
+def test_a_certificate_that_java_does_not_trust_is_named_with_its_remedy() -> None:
+    printed = (
+        "  module not found: org.apache.iceberg#iceberg-spark-runtime-4.1_2.13;1.11.0\n"
+        "  Server access error at url https://example.com/x.pom (javax.net.ssl.SSLHandshakeException: (certificate_unknown) "
+        "PKIX path building failed: unable to find valid certification path to requested target)\n"
+    )
+    assert why_not_fetched(printed).startswith("Java does not trust the certificate of the Maven repository")
+    assert why_not_fetched(printed.splitlines()[0]).startswith("module not found: org.apache.iceberg")
