@@ -85,6 +85,21 @@ def test_a_range_is_one_run_in_the_image_whose_trouble_is_the_exit_code(
     assert {"2026-01-01", "2026-01-02"} <= set(run.tags.values())
 
 
+def test_a_selection_of_the_pages_is_read_without_a_warning() -> None:
+    pages = [PROJECT_DIR / "README.md", *(PROJECT_DIR / "docs").rglob("*.md")]
+    quoted = [text for page in pages for text in re.findall(r"--(?:assets|select) '([^']+)'", page.read_text())]
+    selections = {text for several in quoted for text in several.split(",")}
+    assert {"*", 'key:"snowflake/raw/*"', "group:marts"} <= selections
+    script = (
+        "import sys, ecommerce_platform, dagster\nfor text in sys.argv[1:]: dagster.AssetSelection.from_string(text)"
+    )
+    command = [sys.executable, "-c", script, *sorted(selections)]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(PROJECT_DIR)}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_dg_and_the_workspace_file_name_the_same_code_location() -> None:
     project = tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text())["tool"]["dg"]["project"]
     workspace = (PROJECT_DIR / "workspace.yaml").read_text()

@@ -156,7 +156,7 @@ class Shop:
         self, backfill_id: str, first: str, last: str, status: dg.DagsterRunStatus | None = None
     ) -> dg.DagsterRun:
         """The run that the daemon would launch for the days."""
-        job = self.definitions.get_implicit_global_asset_job_def()
+        job = self.definitions.resolve_implicit_global_asset_job_def()
         tags = {
             "dagster/backfill": backfill_id,
             "dagster/asset_partition_range_start": first,
