@@ -14,6 +14,7 @@ import pytest
 from ecommerce_platform import __version__, new_project
 from ecommerce_platform.new_project import NewProjectError, create_project
 from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform.spark.session import SPARK_SUBMIT
 
 _BUILD = "import sys, setuptools.build_meta as backend; backend.build_wheel(sys.argv[1])"
 _LOADS = """
@@ -90,6 +91,13 @@ def test_without_a_project_the_package_works_in_the_folder_one_is_in_and_writes_
     assert Path(models).is_relative_to(Path(package).parent)
     assert Path(manifest).is_relative_to(tmp_path)
     assert {path for path in installed.rglob("*") if "__pycache__" not in path.parts} == before
+
+
+def test_the_wheels_own_spark_submit_can_be_run(installed: Path) -> None:
+    (wheel,) = installed.parent.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        script = archive.getinfo(str(SPARK_SUBMIT.relative_to(PROJECT_DIR)))
+    assert script.external_attr >> 16 & 0o111 == 0o111
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
