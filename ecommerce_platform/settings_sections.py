@@ -157,6 +157,9 @@ class SnowflakeSettings(Section):
     """How long a statement may run; Snowflake ends it then (its own default is two days)."""
     queue_timeout_seconds: int = Field(3600, ge=1)
     """How long a statement may wait for a place in the warehouse."""
+    answer_seconds: float | None = Field(None, gt=0)
+    """How long a statement of the platform (not of dbt) may take in all, to the last byte of its answer; then it is given up,
+    and its session with it. By default the sum of the two limits above and an hour, in which rows travel."""
     lock_timeout_seconds: int = Field(600, ge=1)
     """How long a load waits for another's lock."""
     stage_retention_hours: float = Field(24, gt=0)
@@ -281,7 +284,7 @@ class ReconciliationSettings(Section):
     max_seconds: int = Field(1800, gt=0)
     """How long it may take."""
     query_seconds: int = Field(600, gt=0)
-    """How long one of its queries may take."""
+    """How long one of its queries may take in ClickHouse. A minute later it is given up here, even when an answer has begun."""
     query_memory_bytes: int = Field(4_000_000_000, gt=0)
     """Memory of one of its queries in ClickHouse."""
     wait_for_models_seconds: int = Field(60, ge=0)

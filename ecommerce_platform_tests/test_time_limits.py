@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from snowflake.connector import SnowflakeConnection
+from snowflake.connector.errors import DatabaseError
 
+from ecommerce_platform.embedded import servers
 from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.reconciliation import clickhouse
 from ecommerce_platform.reconciliation.model import ReconciliationError
@@ -19,8 +22,9 @@ from ecommerce_platform.spark.catalog import hadoop_s3_options, jdbc_uri, spark_
 from ecommerce_platform.spark.jars import Jar, JarError
 from ecommerce_platform.time_limits import TimeLimitError, within
 from ecommerce_platform.warehouse import connection
-from ecommerce_platform.warehouse.connection import WarehouseUnreachable, connection_arguments
-from ecommerce_platform_tests.dripping_server import dripping
+from ecommerce_platform.warehouse.connection import StatementUnanswered, WarehouseUnreachable, connection_arguments
+from ecommerce_platform.warehouse.resource import WarehouseResource
+from ecommerce_platform_tests.dripping_server import dripping, dripping_in_front_of
 
 
 @contextmanager
@@ -61,6 +65,62 @@ def test_clickhouse() -> None:
         given = ClickHouseSettings(host="127.0.0.1", port=port, login_seconds=2)
         with at_most(15), pytest.raises(ReconciliationError, match="no whole answer within 2 s"):
             clickhouse.connect(load_settings(clickhouse=given))
+
+
+@pytest.fixture(scope="module")
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[servers.ServerKind, servers.Endpoint]]:
+    data = tmp_path_factory.mktemp("stand-ins") / "data"
+    try:
+        yield servers.ensure_all(data)
+    finally:
+        servers.down(data)
+
+
+def in_a_transaction(session: SnowflakeConnection) -> None:
+    with connection.transaction(session):
+        connection.execute(session, "select 2")
+
+
+@pytest.mark.parametrize("through_dagster", [False, True])
+def test_a_statement_of_snowflake_is_given_up_with_its_session(
+    stand_ins: dict[servers.ServerKind, servers.Endpoint], through_dagster: bool
+) -> None:
+    real = stand_ins[servers.ServerKind.SNOWFLAKE]
+    with dripping_in_front_of(real.port) as (port, slow):
+        chosen = {"account": "fakesnow", "user": "u", "password": real.password, "host": "127.0.0.1", "port": port}
+        given = load_settings(
+            snowflake=SnowflakeSettings.model_validate({**chosen, "protocol": "http", "answer_seconds": 5})
+        )
+        opened = WarehouseResource.of(given).connection() if through_dagster else connection.connect(given)
+        with opened as session:
+            assert connection.fetch_all(session, "select 1") == [(1,)]
+            slow.set()
+            # The rollback does not wait behind the statement that has no end.
+            with (
+                at_most(20),
+                pytest.raises(StatementUnanswered, match="no whole answer to a statement within 5 s") as raised,
+            ):
+                in_a_transaction(session)
+            assert not connection.is_transient(raised.value)
+            with pytest.raises(DatabaseError, match="Connection is closed"):
+                connection.execute(session, "select 3")
+
+
+@pytest.mark.parametrize("read", ["rows", "blocks"])
+def test_a_statement_of_clickhouse(stand_ins: dict[servers.ServerKind, servers.Endpoint], read: str) -> None:
+    real = stand_ins[servers.ServerKind.CLICKHOUSE]
+    with dripping_in_front_of(real.port) as (port, slow):
+        given = load_settings(
+            clickhouse={"host": "127.0.0.1", "port": port, "user": "u", "password": real.password, "secure": False}
+        )
+        client = clickhouse.limit_answers(clickhouse.connect(given), 3)
+        table = clickhouse.SpeedTable(client, "orders", seconds=3)
+        assert list(getattr(table, read)("select 1"))
+        slow.set()
+        with at_most(20), pytest.raises(ReconciliationError, match="no whole answer within 3 s"):
+            list(getattr(table, read)("select number from system.numbers limit 1000"))
+        with at_most(20), pytest.raises(clickhouse.NoWholeAnswer, match="ECOMMERCE_RECONCILIATION__QUERY_SECONDS"):
+            client.command("select 1")
 
 
 def catalog(port: int) -> Settings:

@@ -42,14 +42,16 @@ def _copy(database: Path) -> None:
         engine.execute(f"attach {_literal(draft)} as fresh")
         engine.execute("copy from database held to fresh")
         before, after = (_tables(engine, name) for name in ("held", "fresh"))
+        if _log(database).exists():  # the copy must never meet the log of what it replaces
+            engine.execute("checkpoint held")
         engine.execute("detach held")
         engine.execute("checkpoint fresh")
         engine.execute("detach fresh")
     if before != after:
         draft.unlink()
         raise EmbeddedServerError(f"{database} could not be copied: expected {before}, the copy has {after}")
-    draft.replace(database)
     _log(database).unlink(missing_ok=True)
+    draft.replace(database)
 
 
 def _tables(engine, name: str) -> list[tuple[str, str, int]]:  # type: ignore[no-untyped-def]

@@ -91,7 +91,7 @@ def erase(request: Request, planned: Plan) -> Outcome:
     _leftovers(request)
     outcome = _proof(request, owner, refused)
     if outcome.complete or not [item for item in outcome.left if not item.owner]:
-        write_entry(settings, replace(entry, done_at=_now(), doomed={}))
+        write_entry(settings, replace(entry, done_at=_now(), doomed={}, tries={}))
         request.reached("done")
     return outcome
 
@@ -110,6 +110,28 @@ def erase_files(request: Request, planned: Plan) -> tuple[Entry, tuple[landing_f
     return _lake(request, open_catalog(settings), subject, entry, contents, planned), refused, contents
 
 
+@dataclass
+class _Journal:
+    """The person's entry as the lake's notebook (lake_commit.Journal)."""
+
+    settings: Settings
+    entry: Entry
+
+    def begins(self, identifier: str, token: str) -> None:
+        self._write(replace(self.entry, tries=_with(self.entry.tries, identifier, (token,))))
+
+    def dooms(self, identifier: str, files: tuple[str, ...]) -> None:
+        self._write(replace(self.entry, doomed=_with(self.entry.doomed, identifier, files)))
+
+    def _write(self, entry: Entry) -> None:
+        self.entry = entry
+        write_entry(self.settings, entry)
+
+
+def _with(known: Mapping[str, tuple[str, ...]], name: str, items: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    return {**known, name: tuple(sorted({*known.get(name, ()), *items}))}
+
+
 def _begin(request: Request, subject: Subject) -> Entry:
     settings = request.settings
     load_forgotten(settings)  # a list that cannot be opened is not added to
@@ -126,6 +148,8 @@ def _begin(request: Request, subject: Subject) -> Entry:
         if not request.reason.strip():
             raise ErasureError("a reason is needed: --reason says who asked, and when; do not name the person in it")
         known = Entry(person, request.table, key_check(key), request.reason, request.by, _now())
+    if known.done_at:  # what days were called before an earlier erasure says nothing of what has come since
+        known = replace(known, contents={})
     merged = {
         table: tuple(sorted({*known.owned.get(table, ()), *owned.get(table, ())})) for table in {*known.owned, *owned}
     }
@@ -159,17 +183,13 @@ def _lake(
     request: Request, catalog: Catalog, subject: Subject, entry: Entry, contents: _Contents, planned: Plan
 ) -> Entry:
     settings = request.settings
-    doomed: dict[str, tuple[str, ...]] = {name: tuple(files) for name, files in entry.doomed.items()}
-
-    def doom(identifier: str, files: tuple[str, ...]) -> None:
-        doomed[identifier] = tuple(sorted({*doomed.get(identifier, ()), *files}))
-        write_entry(settings, replace(entry, doomed=doomed))
-
+    journal = _Journal(settings, entry)
     for identifier, part in _parts(settings, catalog, subject, contents).items():
         if lake.load_if_present(catalog, identifier) is None:
             continue
-        files = lake_commit.erase(catalog, part, doom, request.reached)
-        lake_commit.remove_doomed(settings, catalog, identifier, doomed.get(identifier, ()))
+        files = lake_commit.erase(catalog, part, journal, request.reached)
+        doomed, tries = (names.get(identifier, ()) for names in (journal.entry.doomed, journal.entry.tries))
+        lake.remove_doomed(settings, catalog, identifier, doomed, tries)
         request.reached(f"{identifier} removed")
         if files:
             request.say(f"lake: {identifier}: {files} data files written again, old snapshots dropped")
@@ -179,7 +199,7 @@ def _lake(
         for file in (file for file in strays if file.address in present):
             lake.remove_file(table, file.address)
     request.reached("lake done")
-    return replace(entry, doomed=doomed)
+    return journal.entry
 
 
 def _parts(

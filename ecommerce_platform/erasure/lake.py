@@ -133,6 +133,29 @@ def remove_file(table: Table, address: str) -> None:
         path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
 
 
+def remove_doomed(
+    settings: Settings, catalog: Catalog, identifier: str, files: Iterable[str], tokens: Iterable[str]
+) -> int:
+    """Removes files that were named before the commit, and those of tries (their names hold a token) that were killed before
+    theirs, if nothing names them now; how many there were.
+    """
+    table = catalog.load_table(identifier)
+    named, doomed, tries = (
+        {plain(address) for address in reachable(table)},
+        {plain(address) for address in files},
+        tuple(tokens),
+    )
+    gone = [
+        file.address
+        for file in files_below(settings, table.location())
+        if (address := plain(file.address)) not in named
+        and (address in doomed or any(token in file.name for token in tries))
+    ]
+    for address in gone:
+        remove_file(table, address)
+    return len(gone)
+
+
 def plain(address: str) -> str:
     """An address by which two spellings of one local path are equal."""
     return (

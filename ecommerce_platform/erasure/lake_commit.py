@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
@@ -52,15 +52,11 @@ from ecommerce_platform.erasure.lake import (
     data_files,
     live_entries,
     opened,
-    plain,
     reachable,
-    remove_file,
     tells_of_removed_files,
 )
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
 from ecommerce_platform.lakehouse.backoff import Backoff
-from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.warehouse_files import files_below
 
 #: Counts of what one commit changed; a snapshot that replaces files keeps the others, such as what a table was computed from.
 _OF_A_COMMIT = ("added-", "deleted-", "removed-", "changed-", "operation", "manifests-", "entries-")
@@ -81,15 +77,23 @@ class TableErasure:
     must_commit: Callable[[Table], bool] = lambda table: False
 
 
-def erase(
-    catalog: Catalog, part: TableErasure, doom: Callable[[str, tuple[str, ...]], None], reached: Callable[[str], None]
-) -> int:
-    """Takes the person out of the table; how many files were written again. `doom` writes down what is to be removed."""
+class Journal(Protocol):
+    """Where a try writes down which files have to go, before anything can keep it from removing them."""
+
+    def begins(self, identifier: str, token: str) -> None:
+        """Files of the table with this text in their names are a try's own: without a commit nothing names them."""
+
+    def dooms(self, identifier: str, files: tuple[str, ...]) -> None:
+        """Once the table is committed, nothing names these files."""
+
+
+def erase(catalog: Catalog, part: TableErasure, journal: Journal, reached: Callable[[str], None]) -> int:
+    """Takes the person out of the table; how many files were written again. Raises ErasureError when others keep writing it."""
     backoff = Backoff()
     while True:
         table = catalog.load_table(part.identifier)
         try:
-            done = _erase_once(catalog, table, part, doom, reached)
+            done = _erase_once(catalog, table, part, journal, reached)
             break
         except CommitFailedException:
             if not backoff.pause():
@@ -103,7 +107,7 @@ def _erase_once(
     catalog: Catalog,
     table: Table,
     part: TableErasure,
-    doom: Callable[[str, tuple[str, ...]], None],
+    journal: Journal,
     reached: Callable[[str], None],
 ) -> int:
     touched = {
@@ -114,12 +118,15 @@ def _erase_once(
     if not touched and not part.must_commit(table) and not tells_of_removed_files(table):
         return 0
     before, refs = reachable(table), table.metadata.refs
-    new = _new_snapshots(table, part, touched)
+    token = uuid.uuid4().hex
+    journal.begins(part.identifier, token)
+    reached(f"{part.identifier} begun")
+    new = _new_snapshots(table, part, touched, token)
     reached(f"{part.identifier} written")
     stays = {*new.manifests, *(file.file_path for file in new.files.values())}
     live = (entry.data_file.file_path for entry in all_live_entries(table, refs.values()))
     stays |= {path for path in live if path not in touched}
-    doom(part.identifier, tuple(sorted(before - stays)))
+    journal.dooms(part.identifier, tuple(sorted(before - stays)))
     reached(f"{part.identifier} doomed")
     requirements: tuple[TableRequirement, ...] = (
         AssertTableUUID(uuid=table.metadata.table_uuid),
@@ -141,8 +148,10 @@ class _New:
     manifests: tuple[str, ...]
 
 
-def _new_snapshots(table: Table, part: TableErasure, touched: set[str]) -> _New:
-    """A snapshot for the end of each branch, that of `main` first; files that branches share are written once."""
+def _new_snapshots(table: Table, part: TableErasure, touched: set[str], token: str) -> _New:
+    """A snapshot for the end of each branch, that of `main` first; files that branches share are written once. The names of all
+    files hold `token`.
+    """
     files: dict[str, DataFile] = {}
     snapshots: dict[int, Snapshot] = {}
     manifests: list[str] = []
@@ -157,9 +166,9 @@ def _new_snapshots(table: Table, part: TableErasure, touched: set[str]) -> _New:
         entries = list(live_entries(table, old))
         for file in (entry.data_file for entry in entries):
             if file.file_path in touched and file.file_path not in files:
-                files[file.file_path] = _written_again(table, file, part)
+                files[file.file_path] = _written_again(table, file, part, token)
         sequence += 1
-        snapshots[snapshot_id], written = _snapshot(table, old, entries, files, sequence)
+        snapshots[snapshot_id], written = _snapshot(table, old, entries, files, sequence, token)
         manifests += written
     return _New(snapshots, files, tuple(manifests))
 
@@ -185,21 +194,10 @@ def _updates(table: Table, part: TableErasure, new: _New) -> tuple[TableUpdate, 
     return (*updates, RemoveSnapshotsUpdate(**{"snapshot-ids": old}))
 
 
-def remove_doomed(settings: Settings, catalog: Catalog, identifier: str, files: Iterable[str]) -> int:
-    """Removes files that were named before the commit, if nothing names them now; how many there were."""
-    table = catalog.load_table(identifier)
-    named = reachable(table)
-    present = {plain(file.address) for file in files_below(settings, table.location())}
-    gone = [address for address in files if address not in named and plain(address) in present]
-    for address in gone:
-        remove_file(table, address)
-    return len(gone)
-
-
-def _written_again(table: Table, file: DataFile, part: TableErasure) -> DataFile:
+def _written_again(table: Table, file: DataFile, part: TableErasure, token: str) -> DataFile:
     """The file with the change, beside the old one; its statistics are those of what it holds now."""
     folder = file.file_path.rpartition("/")[0]
-    address = f"{folder}/forget-{uuid.uuid4().hex}.parquet"
+    address = f"{folder}/forget-{token}-{uuid.uuid4().hex}.parquet"
     content = BytesIO()
     with opened(table, file.file_path) as source:
         rewrite(source, content, part.change)
@@ -226,7 +224,12 @@ def _written_again(table: Table, file: DataFile, part: TableErasure) -> DataFile
 
 
 def _snapshot(
-    table: Table, old: Snapshot, entries: Iterable[ManifestEntry], new_files: Mapping[str, DataFile], sequence: int
+    table: Table,
+    old: Snapshot,
+    entries: Iterable[ManifestEntry],
+    new_files: Mapping[str, DataFile],
+    sequence: int,
+    token: str,
 ) -> tuple[Snapshot, list[str]]:
     """A snapshot with the rows of an old one; its manifests tell of no file that is gone. And the files that it consists of."""
     snapshot_id = uuid.uuid4().int >> 65
@@ -236,7 +239,7 @@ def _snapshot(
         by_spec.setdefault(entry.data_file.spec_id or 0, []).append(entry)
     manifests, files = [], []
     for spec_id, of_spec in sorted(by_spec.items()):
-        address = f"{folder}/{uuid.uuid4()}-m{spec_id}.avro"
+        address = f"{folder}/{token}-{snapshot_id}-m{spec_id}.avro"
         files.append(address)
         with write_manifest(
             format_version=version,
@@ -257,7 +260,7 @@ def _snapshot(
                         )
                     )
         manifests.append(writer.to_manifest_file())
-    listed = f"{folder}/snap-{snapshot_id}-0-{uuid.uuid4()}.avro"
+    listed = f"{folder}/snap-{snapshot_id}-0-{token}.avro"
     with write_manifest_list(
         format_version=version,
         output_file=table.io.new_output(listed),

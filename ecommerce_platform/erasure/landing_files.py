@@ -159,12 +159,11 @@ def _drafts(
     made: dict[LandingHolding, tuple[Path, str]] = {}
     try:
         for item in holdings:
-            local = not is_s3(item.file.uri)
-            folder = Path(item.file.uri).parent if local else None
             try:
+                folder = _copies(settings) if is_s3(item.file.uri) else Path(item.file.uri).parent
                 handle, name = tempfile.mkstemp(prefix=_DRAFT, dir=folder)
             except OSError:  # nothing may be written there: the replacement will be refused as well
-                handle, name = tempfile.mkstemp(prefix=_DRAFT)
+                handle, name = tempfile.mkstemp(prefix=_DRAFT, dir=_copies(settings))
             os.close(handle)
             made[item] = (Path(name), "")
             with store.open_input_file(_path(item.file.uri)) as source:
@@ -193,11 +192,19 @@ def _put_in_place(settings: Settings, draft: Path, uri: str) -> None:
 
 
 def _remove_drafts(settings: Settings, table: str) -> None:
-    """What a killed erasure left beside the files."""
+    """What a killed erasure left beside the files, and of those that cannot have it there."""
+    folders = [_copies(settings)]
     if not is_s3(settings.landing_uri):
-        folder = Path(settings.landing_uri.removeprefix("file://")) / table
-        for draft in folder.rglob(f"{_DRAFT}*"):
-            draft.unlink(missing_ok=True)
+        folders.append(Path(settings.landing_uri.removeprefix("file://")) / table)
+    for draft in (draft for folder in folders for draft in folder.rglob(f"{_DRAFT}*")):
+        draft.unlink(missing_ok=True)
+
+
+def _copies(settings: Settings) -> Path:
+    """A folder of this installation alone: a temporary one of the machine's would keep what a killed erasure leaves."""
+    folder = settings.data_dir / "erasure"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _digest(store: pafs.FileSystem, file: LandingFile) -> str:

@@ -41,7 +41,7 @@ class Entry:
 
     `rewritten` maps table and landing file to its version before, the SHA-256 of what replaces it, and its version after;
     `contents` table and day to the content id and the files' versions before; `doomed` are files of the lake that nothing
-    refers to once their table is committed.
+    refers to once their table is committed, and `tries` texts in the names of files that its tries have written, both by table.
     """
 
     person: str
@@ -55,6 +55,7 @@ class Entry:
     rewritten: Mapping[str, Mapping[str, tuple[str, str, str]]] = field(default_factory=dict)
     contents: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     doomed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,15 @@ What belongs here: the connection, its limits, and quoting of identifiers. What 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.common import StreamContext
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ecommerce_platform.contracts import Column, LogicalType
@@ -30,6 +32,64 @@ CHANGE_COLUMNS = (
 )
 
 
+#: Beside ClickHouse's own limit of a query: for its answer to travel.
+_TRANSFER_SECONDS = 60
+#: What a client does with a statement as a whole.
+_STATEMENTS = ("command", "query", "query_arrow", "raw_query", "insert", "insert_arrow", "raw_insert")
+
+
+class NoWholeAnswer(ClickHouseError):
+    """A statement's answer had no end in the time that the settings give it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"no whole answer within {seconds:g} s; the limit follows from ECOMMERCE_RECONCILIATION__QUERY_SECONDS"
+        )
+
+
+def limit_answers(client: Client, seconds: float) -> Client:
+    """The same client, whose statements raise NoWholeAnswer; a socket's own limit is of each read alone."""
+
+    def limited(method: Callable[..., Any]) -> Callable[..., Any]:
+        def in_time(*arguments: Any, **named: Any) -> Any:
+            try:
+                return within(seconds, lambda: method(*arguments, **named), "clickhouse-statement")
+            except TimeLimitError as error:
+                raise NoWholeAnswer(seconds) from error
+
+        return in_time
+
+    for name in _STATEMENTS:
+        setattr(client, name, limited(getattr(client, name)))
+    return client
+
+
+def _blocks_in_time(open_stream: Callable[[], StreamContext], seconds: float) -> Iterator[Any]:
+    """What a stream brings. Raises NoWholeAnswer when waiting for it takes so long in all; then it stays open, because closing
+    reads it to its end.
+    """
+    left, given_up = seconds, False
+
+    def in_time(action: Callable[[], Any]) -> Any:
+        nonlocal left, given_up
+        started = time.monotonic()
+        try:
+            return within(left, action, "clickhouse-stream")
+        except TimeLimitError as error:
+            given_up = True
+            raise NoWholeAnswer(seconds) from error
+        finally:
+            left = max(0.0, left - (time.monotonic() - started))
+
+    stream = in_time(open_stream).__enter__()
+    try:
+        while (block := in_time(lambda: next(stream, None))) is not None:
+            yield block
+    finally:
+        if not given_up:
+            stream.__exit__(None, None, None)
+
+
 def connect(settings: Settings, run_id: str = "") -> Client:
     """A client of the speed layer; every query carries `run_id` in its log_comment and has limits of time and memory.
 
@@ -44,7 +104,7 @@ def connect(settings: Settings, run_id: str = "") -> Client:
         endpoint = ensure_clickhouse(settings.data_dir)
         host, port, password = endpoint.host, endpoint.port, endpoint.password
     try:
-        return within(
+        client = within(
             clickhouse.login_seconds,
             lambda: clickhouse_connect.get_client(
                 host=host,
@@ -69,6 +129,7 @@ def connect(settings: Settings, run_id: str = "") -> Client:
             f"ClickHouse at {host}:{port} cannot be used: {error}; expected a server that user {clickhouse.user!r} may read. "
             "Check ECOMMERCE_CLICKHOUSE__HOST, __PORT, __USER and __PASSWORD"
         ) from error
+    return limit_answers(client, limits.query_seconds + _TRANSFER_SECONDS)
 
 
 def quoted(name: str) -> str:
@@ -90,7 +151,7 @@ class SpeedTable:
     client: Client
     table: str
     columns: dict[str, str] = field(default_factory=dict)
-    #: How long a query may take in all, its answer included.
+    #: How long a query that is read in blocks may take in all, its answer included.
     seconds: float = 660
 
     @classmethod
@@ -99,7 +160,7 @@ class SpeedTable:
             client,
             settings.clickhouse.orders_table,
             dict(settings.clickhouse.columns),
-            settings.reconciliation.query_seconds + 60,
+            settings.reconciliation.query_seconds + _TRANSFER_SECONDS,
         )
 
     @property
@@ -150,21 +211,20 @@ class SpeedTable:
     def rows(self, sql: str, parameters: dict[str, Any] | None = None) -> Sequence[Sequence[Any]]:
         """Answer to a query. Raises ReconciliationError with ClickHouse's words."""
         try:
-            return within(
-                self.seconds, lambda: self.client.query(sql, parameters=parameters).result_rows, "clickhouse-query"
-            )
-        except (ClickHouseError, TimeLimitError) as error:
+            return self.client.query(sql, parameters=parameters).result_rows
+        except ClickHouseError as error:
             raise self._unreadable(error) from error
 
     def blocks(self, sql: str, parameters: dict[str, Any] | None = None) -> Iterator[Sequence[Sequence[Any]]]:
         """Answer to a query, some thousands of rows at a time, as they arrive. Raises ReconciliationError."""
         try:
-            with self.client.query_row_block_stream(sql, parameters=parameters) as stream:
-                yield from stream
+            yield from _blocks_in_time(
+                lambda: self.client.query_row_block_stream(sql, parameters=parameters), self.seconds
+            )
         except ClickHouseError as error:
             raise self._unreadable(error) from error
 
-    def _unreadable(self, error: ClickHouseError | TimeLimitError) -> ReconciliationError:
+    def _unreadable(self, error: ClickHouseError) -> ReconciliationError:
         return ReconciliationError(
             f"ClickHouse table {self.table} could not be read: {error}; expected the columns of the orders contract with "
             "__source_lsn, __source_ts_ms and is_deleted (other names: ECOMMERCE_CLICKHOUSE__COLUMNS)"

@@ -43,6 +43,10 @@ class WarehouseUnreachable(WarehouseError):
     """No login succeeded in the time that the settings give it."""
 
 
+class StatementUnanswered(WarehouseError):
+    """A statement's answer had no end in the time that the settings give it; its session is closed, and cannot be used again."""
+
+
 def quoted(name: str) -> str:
     """An identifier as Snowflake stores an unquoted one: upper case, safe in any statement. Raises WarehouseError."""
     if not _NAME.fullmatch(name):
@@ -116,12 +120,17 @@ def _credentials(settings: Settings) -> dict[str, Any]:
 
 
 def connect(settings: Settings, run_id: str | None = None, role: str | None = None) -> SnowflakeConnection:
-    """An open connection, in UTC, with autocommit. Raises WarehouseUnreachable when no login succeeds."""
+    """An open connection, in UTC, with autocommit. Raises WarehouseUnreachable when no login succeeds, and its statements
+    StatementUnanswered when an answer has no end.
+    """
     import snowflake.connector
+
+    from ecommerce_platform.warehouse.answers import limit_answers  # imports the connector, which takes seconds
 
     arguments = connection_arguments(settings, run_id, role)
     with reaching(settings):
-        return log_in(settings, lambda: snowflake.connector.connect(**arguments))
+        opened = log_in(settings, lambda: snowflake.connector.connect(**arguments))
+    return limit_answers(opened, settings.snowflake)
 
 
 def log_in(settings: Settings, action: Callable[[], Result]) -> Result:

@@ -52,6 +52,7 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     @contextmanager
     def connection(self, run_id: str | None = None) -> Iterator[SnowflakeConnection]:
         """An open connection in UTC with autocommit, closed at the end; `run_id` becomes its query tag."""
+        from ecommerce_platform.warehouse.answers import limit_answers
         from ecommerce_platform.warehouse.dagster_snowflake_alone import SnowflakeResource
 
         arguments = connection_arguments(self.settings, run_id)
@@ -65,7 +66,7 @@ class WarehouseResource(dg.ConfigurableResource[None]):
         with reaching(self.settings):
             opened = log_in(self.settings, manager.__enter__)
         try:
-            yield opened
+            yield limit_answers(opened, self.settings.snowflake)
         except BaseException:
             with suppress(Exception):
                 execute(opened, "rollback")
