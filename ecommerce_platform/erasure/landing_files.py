@@ -27,7 +27,7 @@ import pyarrow.fs as pafs
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
 from ecommerce_platform.lakehouse.arrivals import arrived_day, landing_filesystem, scan
-from ecommerce_platform.landing.files import LandingFile, list_table
+from ecommerce_platform.landing.files import LandingFile, list_table, local_path
 from ecommerce_platform.landing.forgotten import Entry
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import is_s3
@@ -195,7 +195,7 @@ def _remove_drafts(settings: Settings, table: str) -> None:
     """What a killed erasure left beside the files, and of those that cannot have it there."""
     folders = [_copies(settings)]
     if not is_s3(settings.landing_uri):
-        folders.append(Path(settings.landing_uri.removeprefix("file://")) / table)
+        folders.append(local_path(settings.landing_uri) / table)
     for draft in (draft for folder in folders for draft in folder.rglob(f"{_DRAFT}*")):
         draft.unlink(missing_ok=True)
 

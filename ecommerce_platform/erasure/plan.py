@@ -15,6 +15,7 @@ from pyiceberg.catalog import Catalog
 
 from ecommerce_platform.contracts import Column, load_contracts
 from ecommerce_platform.erasure import lake, landing_files, leftovers, speed, warehouse
+from ecommerce_platform.erasure.bucket_versions import kept_versions
 from ecommerce_platform.erasure.parquet import Change, count_rows
 from ecommerce_platform.erasure.subject import Subject
 from ecommerce_platform.lakehouse.tables import event_identifier, open_catalog, quarantine_identifier
@@ -104,6 +105,10 @@ def plan_files(settings: Settings, subject: Subject) -> Plan:
         if lost:
             strays[identifier] = tuple(lost)
             holdings.append(Holding("lake", f"{identifier}, files that no snapshot names", 0, len(lost)))
+    holdings += [
+        Holding(item.place, f"older versions of objects below {item.address}", 0, item.count, item.problem)
+        for item in kept_versions(settings)
+    ]
     return Plan(subject, tuple(holdings), tuple(landed), strays)
 
 

@@ -92,15 +92,18 @@ def install_points(passages: Passages) -> None:
 
 
 def chosen(order: Sequence[tuple[str, int]]) -> list[Kill]:
-    """Moments of each place, apart from each other. Raises AssertionError for a place that the erasure did not come to."""
-    kills = []
+    """Moments of each place, apart from each other, the first of every place first.
+
+    Raises AssertionError for a place that the erasure did not come to.
+    """
+    kills: list[tuple[int, Kill]] = []
     for place, (pattern, count) in PLACES.items():
         moments = [(point, number) for point, number in order if re.search(pattern, point)]
         assert moments, f"the erasure passes no moment of {place}; it passes {sorted({point for point, _ in order})}"
         for index in range(count):
             point, number = moments[(2 * index + 1) * len(moments) // (2 * count)]
-            kills.append(Kill(point, (AFTER, BEFORE)[len(kills) % 2], number))
-    return kills
+            kills.append((index, Kill(point, (AFTER, BEFORE)[len(kills) % 2], number)))
+    return [kill for _, kill in sorted(kills, key=lambda item: item[0])]
 
 
 def forget(shop: KilledShop, kill: Kill | None, again: bool = False) -> list[tuple[str, int]]:
@@ -149,8 +152,8 @@ class Trials:
             kept.write_text(json.dumps(order))
         return chosen([(str(point), int(number)) for point, number in json.loads(kept.read_text())])
 
-    def killed(self, kill: Kill) -> dict[str, Any]:
-        """One trial."""
+    def killed(self, kill: Kill, next_day: bool) -> dict[str, Any]:
+        """One trial, to the next day or, which takes half as long, to the end of the erasure."""
         started = time.monotonic()
         self.shop.put_back()
         child = Child(partial(forget, self.shop, kill), self.log)
@@ -162,12 +165,12 @@ class Trials:
             self.child(partial(forget, self.shop, None, again=True))
             took = time.monotonic() - again
             self.shop.down()  # what only a server's memory has does not count
-            problems += [line for line in self.child(self.shop.look) if line != "none"]
+            problems += [line for line in self.child(partial(self.shop.look, next_day=next_day)) if line != "none"]
         except RuntimeError as error:
             took = time.monotonic() - again
             problems.append(str(error))
         seconds = round(time.monotonic() - started)
-        return {"kill": str(kill), "seconds": seconds, "again": round(took), "problems": problems}
+        return {"kill": str(kill), "seconds": seconds, "again": round(took), "next day": next_day, "problems": problems}
 
 
 def main() -> None:
@@ -176,6 +179,7 @@ def main() -> None:
     parser.add_argument("--report", type=Path, required=True)
     parser.add_argument("--first", type=int, default=0, help="the first kill's number")
     parser.add_argument("--count", type=int, default=sum(count for _, count in PLACES.values()))
+    parser.add_argument("--next-day-every", type=int, default=1, help="run the next day after every n-th kill")
     given = parser.parse_args()
     work = given.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
@@ -186,8 +190,8 @@ def main() -> None:
     results = []
     try:
         kills = trials.reference()
-        for kill in kills[given.first : given.first + given.count]:
-            results.append(trials.killed(kill))
+        for number, kill in enumerate(kills[given.first : given.first + given.count], given.first):
+            results.append(trials.killed(kill, number % given.next_day_every == 0))
             tell(json.dumps(results[-1]))
             given.report.write_text(json.dumps(results, indent=1))
     finally:

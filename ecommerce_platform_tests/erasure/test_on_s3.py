@@ -74,6 +74,24 @@ def test_files_in_a_bucket_that_the_platform_may_only_read_are_named_for_their_o
     assert {day: ledger.published[day].content_id for day in contents} == contents
 
 
+def test_a_bucket_that_keeps_versions_is_named_for_its_owner_until_they_are_gone(
+    lake: Lake, bucket: S3Bucket, tmp_path: Path
+) -> None:
+    bucket.client.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+    forget(lake)
+    assert len(objects_with_marker(bucket, tmp_path)) == 4
+    subject = subject_of(lake.settings, "users", 7)
+    (left,) = plan_files(lake.settings, subject).holdings
+    assert (left.place, left.files) == ("landing", 4)
+    assert "keeps versions that were replaced or removed" in left.owner
+
+    for item in bucket.client.list_object_versions(Bucket=bucket.name)["Versions"]:
+        if not item["IsLatest"]:
+            bucket.client.delete_object(Bucket=bucket.name, Key=item["Key"], VersionId=item["VersionId"])
+    assert plan_files(lake.settings, subject).holdings == ()
+    assert objects_with_marker(bucket, tmp_path / "after") == []
+
+
 def read_only(bucket: str) -> dict[str, Any]:
     denied = {"Effect": "Deny", "Principal": "*", "Action": ["s3:PutObject", "s3:DeleteObject"]}
     return {"Version": "2012-10-17", "Statement": [denied | {"Resource": f"arn:aws:s3:::{bucket}/*"}]}

@@ -31,7 +31,6 @@ from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.operations.prometheus import free_port, wait_until
 from ecommerce_platform_tests.s3_server import s3_bucket
 
-pytestmark = pytest.mark.soak
 BUCKET = "planted-secrets"
 MARK = "Mb7XqPLANTED"
 DAY = date(2026, 1, 1)
@@ -168,7 +167,22 @@ def do_everything(found: Installation) -> None:
     found.shell("ecommerce-platform", "sql", "select no_such_column from raw.orders")
     found.shell("ecommerce-platform", "backfill", "plan", str(DAY), str(DAY), ECOMMERCE_SNOWFLAKE__PORT="9")
     found.shell("ecommerce-platform", "reconcile", ECOMMERCE_START_DATE="no date")
+    found.shell("ecommerce-platform", "warehouse", "init")
+    found.shell("ecommerce-platform", "warehouse", "init", "--print")
+    forget_somebody(found)
     found.scrape()
+
+
+def forget_somebody(found: Installation) -> None:
+    """An erasure, one that does not reach the warehouse, and what is refused with another key of the list."""
+    forget = ("ecommerce-platform", "forget", "user", "1", "--reason", "asked", "--yes")
+    found.shell(*forget, ECOMMERCE_SNOWFLAKE__PORT="9")
+    done = found.shell(*forget)
+    assert done.returncode == 0, done.stderr[-2000:]
+    another = f"{MARK}-another-key"
+    refused = found.shell(*forget, ECOMMERCE_PRIVACY__KEY=another)
+    assert "was written with another key" in refused.stderr
+    found.materialize("iceberg/users", ECOMMERCE_PRIVACY__KEY=another)
 
 
 def test_every_secret_setting_is_planted() -> None:
@@ -179,7 +193,8 @@ def test_every_secret_setting_is_planted() -> None:
         "ECOMMERCE_CLICKHOUSE__PASSWORD",
     } <= names
     assert {"ECOMMERCE_NOTIFICATIONS__SLACK_URL", "ECOMMERCE_NOTIFICATIONS__WEBHOOK_TOKEN"} <= names
-    assert len(names) >= 9
+    assert "ECOMMERCE_PRIVACY__KEY" in names
+    assert len(names) >= 10
 
 
 def test_the_pods_of_a_step_hold_no_secret_and_executors_no_way_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,15 +220,17 @@ def test_the_pods_of_a_step_hold_no_secret_and_executors_no_way_to_one(monkeypat
     assert "secretName" not in executor
 
 
+@pytest.mark.soak
 def test_the_secrets_were_really_used(used: Installation) -> None:
     with instance_of(used.home) as instance:
         statuses = [run.status for run in instance.get_runs()]
-    assert len(statuses) == 5
+    assert len(statuses) == 6
     assert dg.DagsterRunStatus.FAILURE in statuses
     rows = used.shell("ecommerce-platform", "sql", "select count(*) as orders from raw.orders", "--format", "json")
     assert int(json.loads(rows.stdout)[0]["orders"]) > 0
 
 
+@pytest.mark.soak
 def test_a_receiver_that_does_not_answer_is_told_of_without_its_address(
     used: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +251,7 @@ def test_a_receiver_that_does_not_answer_is_told_of_without_its_address(
     assert len(done.remarks) >= 2
 
 
+@pytest.mark.soak
 def test_no_secret_is_in_anything_that_was_written(used: Installation, s3: Any) -> None:
     found = used.leaks()
     for listed in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):

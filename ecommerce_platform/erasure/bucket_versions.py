@@ -1,0 +1,65 @@
+"""Buckets that keep the versions of an object that were replaced or removed: what they keep of landing and of the lake.
+
+What belongs here: asking the buckets. What does not: removing, which is their owner's: such a version is somebody's way back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ecommerce_platform.object_store import s3_client
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.spark.catalog import is_s3, warehouse_root
+
+#: Stores that know no versions answer so.
+_UNKNOWN = frozenset({"NotImplemented", "MethodNotAllowed"})
+
+
+@dataclass(frozen=True)
+class KeptVersions:
+    """Older versions of objects below an address; `problem` says why nobody can count them, or what their owner can do."""
+
+    place: str
+    address: str
+    count: int
+    problem: str
+
+
+def kept_versions(settings: Settings) -> list[KeptVersions]:
+    """What is kept below the landing zone and the warehouse; nothing where no bucket keeps versions."""
+    addresses = {"landing": settings.landing_uri, "lake": warehouse_root(settings) or ""}
+    found = [_kept(settings, place, address) for place, address in addresses.items() if is_s3(address)]
+    return [item for item in found if item is not None]
+
+
+def _kept(settings: Settings, place: str, address: str) -> KeptVersions | None:
+    from botocore.exceptions import ClientError
+
+    bucket, _, prefix = address.partition("://")[2].strip("/").partition("/")
+    try:
+        count = _count(s3_client(settings.s3), bucket, f"{prefix}/" if prefix else "")
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code"))
+        if code in _UNKNOWN:
+            return None
+        return KeptVersions(
+            place,
+            address,
+            0,
+            f"whether the bucket keeps older versions cannot be asked ({code}): s3:ListBucketVersions",
+        )
+    if not count:
+        return None
+    return KeptVersions(
+        place,
+        address,
+        count,
+        "the bucket keeps versions that were replaced or removed, the person's among them: remove them",
+    )
+
+
+def _count(client: Any, bucket: str, prefix: str) -> int:
+    """Versions that are not an object's present one."""
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+    return sum(not item["IsLatest"] for page in pages for item in page.get("Versions", ()))
