@@ -195,4 +195,5 @@ def local_status() -> None:
 
 
 if __name__ == "__main__":
-    app()
+    # As it is called in the image, too, where no entry point is installed.
+    app(prog_name="ecommerce-platform")

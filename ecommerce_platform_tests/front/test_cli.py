@@ -1,5 +1,8 @@
 """The command line: help with examples, clear errors, and results alone on stdout."""
 
+import subprocess
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
@@ -47,3 +50,9 @@ def test_a_table_that_does_not_exist_is_named_with_those_that_do() -> None:
     result = CliRunner().invoke(app, ["quarantine", "list", "--table", "customers"])
     assert result.exit_code == 2
     assert "no table customers; there are users, orders, products, order_items" in result.stderr
+
+
+def test_the_help_names_the_command_also_where_the_module_is_run_as_in_the_image() -> None:
+    command = [sys.executable, "-m", "ecommerce_platform.cli", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Usage: ecommerce-platform [OPTIONS] COMMAND" in done.stdout
