@@ -20,7 +20,6 @@ _UNKNOWN = frozenset({"NotImplemented", "MethodNotAllowed"})
 class KeptVersions:
     """Older versions of objects below an address; `problem` says why nobody can count them, or what their owner can do."""
 
-    place: str
     address: str
     count: int
     problem: str
@@ -28,12 +27,12 @@ class KeptVersions:
 
 def kept_versions(settings: Settings) -> list[KeptVersions]:
     """What is kept below the landing zone and the warehouse; nothing where no bucket keeps versions."""
-    addresses = {"landing": settings.landing_uri, "lake": warehouse_root(settings) or ""}
-    found = [_kept(settings, place, address) for place, address in addresses.items() if is_s3(address)]
+    addresses = sorted({settings.landing_uri, warehouse_root(settings) or ""})
+    found = [_kept(settings, address) for address in addresses if is_s3(address)]
     return [item for item in found if item is not None]
 
 
-def _kept(settings: Settings, place: str, address: str) -> KeptVersions | None:
+def _kept(settings: Settings, address: str) -> KeptVersions | None:
     from botocore.exceptions import ClientError
 
     bucket, _, prefix = address.partition("://")[2].strip("/").partition("/")
@@ -43,19 +42,11 @@ def _kept(settings: Settings, place: str, address: str) -> KeptVersions | None:
         code = str(error.response.get("Error", {}).get("Code"))
         if code in _UNKNOWN:
             return None
-        return KeptVersions(
-            place,
-            address,
-            0,
-            f"whether the bucket keeps older versions cannot be asked ({code}): s3:ListBucketVersions",
-        )
+        return KeptVersions(address, 0, f"whether they exist cannot be asked ({code}): allow s3:ListBucketVersions")
     if not count:
         return None
     return KeptVersions(
-        place,
-        address,
-        count,
-        "the bucket keeps versions that were replaced or removed, the person's among them: remove them",
+        address, count, "the bucket keeps what was replaced or removed, the person included: remove them"
     )
 
 

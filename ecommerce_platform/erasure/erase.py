@@ -289,7 +289,7 @@ def _proof(request: Request, owner: str, refused: tuple[landing_files.LandingHol
     left = [
         replace(item, owner=owner) if item.place == "speed layer" and owner else item
         for item in found.holdings
-        if item.place != "landing" or item.owner
+        if item.place != "landing"
     ]
     landing = {item.file.path: item for item in (*found.landing, *refused)}
     return Outcome(tuple(left), tuple(landing.values()))

@@ -106,7 +106,7 @@ def plan_files(settings: Settings, subject: Subject) -> Plan:
             strays[identifier] = tuple(lost)
             holdings.append(Holding("lake", f"{identifier}, files that no snapshot names", 0, len(lost)))
     holdings += [
-        Holding(item.place, f"older versions of objects below {item.address}", 0, item.count, item.problem)
+        Holding("bucket", f"older versions of objects below {item.address}", 0, item.count, item.problem)
         for item in kept_versions(settings)
     ]
     return Plan(subject, tuple(holdings), tuple(landed), strays)

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract
@@ -27,7 +28,15 @@ from ecommerce_platform.transformation.project import definition_digest, load_ma
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
 from ecommerce_platform.warehouse import ddl, load_sql
 from ecommerce_platform.warehouse.conditions import key_condition
-from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all, quoted, transaction
+from ecommerce_platform.warehouse.connection import (
+    Opener,
+    execute,
+    fetch_all,
+    is_conflict,
+    quoted,
+    transaction,
+    with_retries,
+)
 from ecommerce_platform.warehouse.lake_files import contract_of_lake
 from ecommerce_platform.warehouse.load_ledger import batch_id
 from ecommerce_platform.warehouse.schema import ensure_current, ensure_raw_columns
@@ -35,6 +44,7 @@ from ecommerce_platform.warehouse.schema import ensure_current, ensure_raw_colum
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
+Result = TypeVar("Result")
 _MODEL_SCHEMAS = ("STAGING", "INTERMEDIATE", "MARTS", "RECONCILIATION")
 
 
@@ -81,9 +91,9 @@ def erase(
                 contract = contract_of_lake(settings, subject.contracts[table])
                 ensure_raw_columns(connection, contract)
                 part = _RawTable(connection, contract, rows, batch, run_id)
-                pending |= part.erase(contents.get(table, {}), records.get(table, {}))
+                pending |= _after_conflicts(partial(part.erase, contents.get(table, {}), records.get(table, {})))
                 reached(f"raw {table}")
-            _erase_spark_tables(connection, subject)
+            _after_conflicts(partial(_erase_spark_tables, connection, subject))
             reached("spark tables")
             if not pending:
                 return
@@ -98,6 +108,11 @@ def erase(
             reached("models built")
             mark_applied(connection, definition, lease)
             reached("models applied")
+
+
+def _after_conflicts(action: Callable[[], Result]) -> Result:
+    """The action, tried again while another transaction is in the way: that of a killed erasure ends when its session does."""
+    return with_retries(action, attempts=8, worth_another=is_conflict)
 
 
 @dataclass(frozen=True)

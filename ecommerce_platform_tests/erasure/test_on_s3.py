@@ -82,8 +82,8 @@ def test_a_bucket_that_keeps_versions_is_named_for_its_owner_until_they_are_gone
     assert len(objects_with_marker(bucket, tmp_path)) == 4
     subject = subject_of(lake.settings, "users", 7)
     (left,) = plan_files(lake.settings, subject).holdings
-    assert (left.place, left.files) == ("landing", 4)
-    assert "keeps versions that were replaced or removed" in left.owner
+    assert (left.place, left.files) == ("bucket", 4)
+    assert "keeps what was replaced or removed" in left.owner
 
     for item in bucket.client.list_object_versions(Bucket=bucket.name)["Versions"]:
         if not item["IsLatest"]:
