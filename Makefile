@@ -63,8 +63,8 @@ test: setup  ## All tests but the heavy sets
 	@$(BIN)/python -m pytest $(IN_LANES) -m "not slow and $(EVERYDAY)" $(PYTEST_ARGS)
 
 .PHONY: coverage
-coverage: setup  ## make test, with the lines that it reaches counted
-	@$(BIN)/python -m pytest -m "not slow and $(EVERYDAY)" --cov --cov-report=term $(PYTEST_ARGS)
+coverage: setup  ## make test and make test-slow, with the lines that they reach counted
+	@$(BIN)/python -m pytest -m "$(EVERYDAY)" --cov --cov-report=term $(PYTEST_ARGS)
 
 .PHONY: test-slow
 test-slow: setup  ## The heavy set: long histories, kills, large data

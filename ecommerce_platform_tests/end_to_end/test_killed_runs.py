@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.end_to_end.everything import everything
 from ecommerce_platform_tests.end_to_end.history import day, write_landing
 from ecommerce_platform_tests.end_to_end.oracle import truth
@@ -58,19 +59,25 @@ def killed_at(platform: Platform, home: Path, words: str, times: int, last_day: 
 
 
 @pytest.mark.parametrize(
-    ("words", "times"),
-    [
-        ("change_events - STEP_START", 1),
-        ("snowflake_raw - STEP_START", 1),
-        ("spark_analytics - STEP_SUCCESS", 1),
-        ("dbt_models - ASSET_MATERIALIZATION", 1),
-        ("dbt_models - ASSET_MATERIALIZATION", 6),
-        ("dbt_models - ASSET_MATERIALIZATION", 14),
-    ],
+    "point",
+    spread(
+        [
+            ("change_events - STEP_START", 1),
+            ("snowflake_raw - STEP_START", 1),
+            ("spark_analytics - STEP_SUCCESS", 1),
+            ("dbt_models - ASSET_MATERIALIZATION", 1),
+            ("dbt_models - ASSET_MATERIALIZATION", 6),
+            ("dbt_models - ASSET_MATERIALIZATION", 14),
+        ],
+        everyday=0,
+        slow=2,
+    ),
+    ids=lambda point: f"{point[0]} {point[1]}",
 )
 def test_a_killed_run_keeps_the_old_state_and_the_next_run_completes_it(
-    platform: Platform, tmp_path: Path, words: str, times: int
+    platform: Platform, tmp_path: Path, point: tuple[str, int]
 ) -> None:
+    words, times = point
     home, landing = tmp_path / "dagster_home", tmp_path / "landing"
     first = platform.shell(home, *MATERIALIZE, "--partition-range", f"{day(1)}...{day(3)}")
     before = truth(landing, [day(1), day(2), day(3)])

@@ -20,6 +20,8 @@ from ecommerce_platform_tests.end_to_end.platform import (
     outcome,
 )
 
+pytestmark = pytest.mark.slow
+
 START = date(2026, 1, 1)
 DAYS = tuple(START + timedelta(days=number) for number in range(14))
 #: What the faults planted in the speed layer must turn red, and nothing else may.

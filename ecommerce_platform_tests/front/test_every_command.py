@@ -22,6 +22,7 @@ import typer.main
 from typer.testing import CliRunner, Result
 
 from ecommerce_platform.cli import app
+from ecommerce_platform_tests.case_sets import evenly
 from ecommerce_platform_tests.front.refusing_snowflake import refusing_snowflake
 
 #: Lines on stderr: the paragraph, and what a command has to say on its way.
@@ -248,30 +249,22 @@ TROUBLES = {
     "unknown host": Trouble(unknown_host, WAREHOUSE | SPEED, ("no-such-host.invalid",)),
     "missing grant": Trouble(missing_grant, WAREHOUSE - {"reconcile", "explain order"}, ("privileges",)),
 }
-#: The rest takes minutes, most of them waiting for logins.
+#: The others take minutes, most of them waiting for logins.
 EVERY_DAY = {("invalid setting", command) for command in COMMANDS} | {("corrupt catalog", command) for command in LAKE}
 
 
-def marks(trouble: str, command: str) -> tuple[pytest.MarkDecorator, ...]:
-    """Commands that can do without what is missing run on, which takes long: they are tried in the soak."""
-    if (trouble, command) in EVERY_DAY:
-        return ()
-    return (pytest.mark.slow,) if command in TROUBLES[trouble].stops else (pytest.mark.soak,)
+def matrix() -> Iterator[Any]:
+    """Each trouble with each command. Of the commands that it stops, three are in the heavy set; commands that can do without
+    what is missing run on, which takes long: with the others, they are tried in the soak."""
+    for trouble, what in TROUBLES.items():
+        heavy = evenly(sorted(what.stops), 3)
+        for command in sorted(set(COMMANDS) - RUN_ON):
+            mark = pytest.mark.slow if command in heavy else pytest.mark.soak
+            marks = () if (trouble, command) in EVERY_DAY else (mark,)
+            yield pytest.param(trouble, command, id=f"{trouble}: {command}", marks=marks)
 
 
-MATRIX = [
-    pytest.param(
-        trouble,
-        command,
-        id=f"{trouble}: {command}",
-        marks=marks(trouble, command),
-    )
-    for trouble in TROUBLES
-    for command in sorted(set(COMMANDS) - RUN_ON)
-]
-
-
-@pytest.mark.parametrize(("trouble", "command"), MATRIX)
+@pytest.mark.parametrize(("trouble", "command"), matrix())
 def test_trouble_ends_in_a_paragraph(installation: Installation, trouble: str, command: str) -> None:
     what = TROUBLES[trouble]
     with what.make(installation):

@@ -17,6 +17,7 @@ from ecommerce_platform.lakehouse.assets import day_metadata
 from ecommerce_platform.lakehouse.checks import row_conservation, unpublished
 from ecommerce_platform.lakehouse.errors import OverruleError
 from ecommerce_platform.lakehouse.refused import Decision, decided_days, publish_refused
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, SECOND, THIRD, Lake, counts, order
 
 ORDERS = load_contracts()["orders"]
@@ -95,12 +96,10 @@ SAME_EVENTS: dict[str, Callable[[Lake], object]] = {
 }
 
 
-@pytest.mark.parametrize("change", SAME_EVENTS.values(), ids=SAME_EVENTS)
-def test_events_that_are_corrected_or_moved_to_other_files_are_not_gone(
-    lake: Lake, change: Callable[[Lake], object]
-) -> None:
+@pytest.mark.parametrize("change", spread(SAME_EVENTS, everyday=1, slow=2))
+def test_events_that_are_corrected_or_moved_to_other_files_are_not_gone(lake: Lake, change: str) -> None:
     published(lake, FIRST)
-    change(lake)
+    SAME_EVENTS[change](lake)
     result = lake.ingest(FIRST)
     assert (result.refused, sorted(result.published)) == ({}, [FIRST])
 
@@ -117,6 +116,7 @@ def test_an_event_that_comes_less_often_is_gone(lake: Lake) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_row_that_is_rewritten_as_unreadable_is_not_absent(lake: Lake) -> None:
     many = [order(key, key) for key in range(1, 401)]
     lake.land(FIRST, *many)
@@ -131,6 +131,7 @@ def test_a_row_that_is_rewritten_as_unreadable_is_not_absent(lake: Lake) -> None
     assert "1 published event is gone: id 1; expected" in lake.ingest(FIRST).refused[FIRST].reason
 
 
+@pytest.mark.slow
 def test_withdrawing_publishes_what_was_audited_and_belongs_to_that_content(lake: Lake) -> None:
     published(lake, FIRST, SECOND)
     lake.land(FIRST, *GOOD[10:])
@@ -183,6 +184,7 @@ def test_the_command_line_withdraws_with_a_reason(lake: Lake, monkeypatch: pytes
     assert (withdrawn.exit_code, '"withdrawn": 30' in withdrawn.output, keys(lake)) == (0, True, [])
 
 
+@pytest.mark.slow
 def test_a_day_past_retention_may_be_empty_but_not_have_a_part_of_its_events(lake: Lake) -> None:
     landing = lake.settings.landing.model_copy(update={"retention_days": 1})
     lake.settings = lake.settings.model_copy(update={"landing": landing})

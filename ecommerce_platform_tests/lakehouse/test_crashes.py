@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, counts, order
 
 STEPS = ("branched", "written", "quarantined", "audited", "published")
@@ -21,7 +22,7 @@ def kill_at(wanted: str) -> object:
     return reached
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", spread(STEPS, everyday=2, slow=2))
 def test_a_killed_run_leaves_the_last_good_state_and_the_next_run_finishes_it(lake: Lake, step: str) -> None:
     lake.land(FIRST, *(order(key, key) for key in range(1, 101)), order(None, 900))
     lake.ingest(FIRST)

@@ -136,6 +136,7 @@ def land(lake: Lake, day: Any, rows: list[dict[str, Any]], file: str = "part-0.p
     lake.land_table(day, content, file)
 
 
+@pytest.mark.slow
 def test_a_column_that_files_bring_appears_in_the_table_and_history_stays_readable(lake: Lake) -> None:
     lake.land(FIRST, order(1, 1))
     first = lake.ingest(FIRST).records[FIRST]

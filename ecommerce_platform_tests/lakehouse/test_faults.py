@@ -109,6 +109,7 @@ def test_a_catalog_that_is_locked_for_a_moment_is_waited_for(lake: Lake) -> None
     locked[0].close()
 
 
+@pytest.mark.slow
 def test_a_catalog_that_stays_locked_ends_the_run_and_changes_nothing(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,6 +149,7 @@ def test_a_forced_day_is_written_again_with_the_same_content_id(lake: Lake) -> N
     assert len(lake.quarantined("reason")) == 1
 
 
+@pytest.mark.slow
 def test_the_order_in_which_days_are_applied_does_not_matter(lake: Lake) -> None:
     days = (FIRST, SECOND, THIRD)
     for position, day in enumerate(days):
@@ -326,6 +327,7 @@ def test_a_large_day_is_spread_over_several_files_and_stays_free_of_duplicates(
     assert counts(lake.ingest(FIRST), FIRST) == (600, 300, 0, 300)
 
 
+@pytest.mark.slow
 def test_quarantined_rows_of_the_published_content_survive_while_newer_content_is_refused(lake: Lake) -> None:
     lake.land(FIRST, *good_rows(200), order(None, 900))
     published = lake.ingest(FIRST).records[FIRST]

@@ -78,6 +78,7 @@ def upkeep(settings: Settings, spark: SparkSession, now: datetime | None = None)
     return {report.table: report for report in maintain(job)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["deleted", "another file", "another name"])
 def test_a_catalog_that_knows_no_table_of_the_warehouse_writes_and_removes_nothing(
     four_days: Settings, tmp_path: Path, how: str
@@ -154,6 +155,7 @@ def test_what_a_table_made_over_a_lost_one_does_not_know_is_not_removed(
     assert files_of(four_days) == before
 
 
+@pytest.mark.slow
 def test_orphans_above_the_share_stay_until_a_person_decides(four_days: Settings, spark: SparkSession) -> None:
     known = files_of(four_days, "*.parquet")
     strays = [path.with_name(f"stray-{number}.parquet") for number, path in enumerate([*known] * 2)]

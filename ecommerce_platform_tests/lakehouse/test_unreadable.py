@@ -47,6 +47,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return attempts
 
 
+@pytest.mark.slow
 def test_all_unreadable_files_of_a_range_are_refused_after_one_attempt(lake: Lake, writes: list[int]) -> None:
     for day in DAYS:
         lake.land(day, order(1, 1))
@@ -62,6 +63,7 @@ def test_all_unreadable_files_of_a_range_are_refused_after_one_attempt(lake: Lak
     assert writes == [12, 7]
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_before_the_line_that_names_unreadable_files(tmp_path: Path) -> None:
     command = [sys.executable, "-m", unreadable_files.__name__, str(tmp_path / "data")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
@@ -172,6 +174,7 @@ def test_a_stale_checksum_beside_a_file_is_not_the_files_fault(lake: Lake) -> No
     assert counts(lake.ingest(FIRST), FIRST) == (1, 1, 0, 0)
 
 
+@pytest.mark.slow
 def test_files_of_many_forms_need_few_plans_and_lose_nothing(lake: Lake) -> None:
     kinds = [(precision, scale) for precision in range(3, 39, 3) for scale in (0, 1, 2, 5)]
     kinds = [(precision, scale) for precision, scale in kinds if precision - scale >= 2][:48]

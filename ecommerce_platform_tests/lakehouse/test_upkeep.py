@@ -194,6 +194,7 @@ def test_upkeep_compacts_expires_and_removes_and_changes_nothing_that_readers_se
     assert (again.days_compacted, again.files_before, again.files_after) == ((), 2, 2)
 
 
+@pytest.mark.slow
 def test_the_files_of_a_replaced_day_go_although_its_snapshot_published_another_day(lake: Lake) -> None:
     lake.land(FIRST, order(1, 1))
     lake.land(SECOND, order(2, 2))
@@ -212,6 +213,7 @@ def test_the_files_of_a_replaced_day_go_although_its_snapshot_published_another_
     assert lake.ingest(FIRST, SECOND).published == {}
 
 
+@pytest.mark.slow
 def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_the_upkeep_tries_again(scattered: Lake) -> None:
     lake = scattered
     ran: list[str] = []
@@ -231,6 +233,7 @@ def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_the_upkeep_tries
     assert lake.ingest(FIRST, SECOND).published == {}
 
 
+@pytest.mark.slow
 def test_an_upkeep_that_comes_between_makes_a_run_write_its_day_again_and_publish_it_right(scattered: Lake) -> None:
     lake = scattered
     ran: list[str] = []
@@ -249,6 +252,7 @@ def test_an_upkeep_that_comes_between_makes_a_run_write_its_day_again_and_publis
     assert lake.branches() == []
 
 
+@pytest.mark.slow
 def test_a_refused_branch_keeps_its_snapshot_and_its_quarantined_rows(scattered: Lake) -> None:
     lake = scattered
     strict = lake.settings.landing.model_copy(update={"max_quarantined_share": 0})

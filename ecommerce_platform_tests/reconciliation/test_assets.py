@@ -13,6 +13,7 @@ from ecommerce_platform.reconciliation.assets import build_assets
 from ecommerce_platform.reconciliation.checks import build_checks
 from ecommerce_platform.reconciliation.resource import build_resources
 from ecommerce_platform.settings import Settings
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers
 
 ORDERS = [
@@ -62,7 +63,7 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", spread(FAULTS, everyday=1, slow=2))
 def test_a_fault_fails_exactly_the_checks_that_it_should(
     two: TwoLayers, servers_settings: Settings, fault: str
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_fault_fails_exactly_the_checks_that_it_should(
     assert rows == [(1, "suspected")]
 
 
+@pytest.mark.slow
 def test_tolerances_and_the_lag_window_are_settings(two: TwoLayers, servers_settings: Settings) -> None:
     two.batch(*ORDERS)
     two.speed(ORDERS[0].but(amount=Decimal("25.00")), *ORDERS[2:])

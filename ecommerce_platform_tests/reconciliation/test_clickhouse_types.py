@@ -13,6 +13,7 @@ from ecommerce_platform.contracts import Column, LogicalType
 from ecommerce_platform.reconciliation.clickhouse_types import FORMS, MILLISECONDS, ClickHouseType, comparable
 from ecommerce_platform.reconciliation.model import Reason, ReconciliationError, Status
 from ecommerce_platform.settings import ReconciliationSettings
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, reasons, run
 from ecommerce_platform_tests.reconciliation.two_layers import NOON, Event, TwoLayers
 
@@ -144,7 +145,7 @@ def fitting(variant: str) -> dict[str, object]:
     return {"amount": Decimal(11)} if variant.startswith("amounts") else {"address": "Elm Street 2"}
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", spread(VARIANTS, everyday=3, slow=6))
 def test_orders_agree_and_differ_by_value_whatever_the_types(two: TwoLayers, variant: str) -> None:
     events = [ORDER.but(id=number, user=number % 3, amount=Decimal(number)) for number in range(1, 40)]
     two.batch(*events, LAST)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ecommerce_platform.reconciliation import locate as locating
 from ecommerce_platform.reconciliation.locate import Bucket, KeyRange, Limits, cover, locate
 from ecommerce_platform.reconciliation.search_cost import rows_in_a_bucket
+from ecommerce_platform_tests.case_sets import spread
 
 
 @dataclass
@@ -133,7 +134,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", spread(CASES, everyday=2, slow=2))
 def test_the_search_takes_the_cheaper_way_in_bounded_memory(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locating, "ROWS_IN_A_GROUP", 40_000)
     monkeypatch.setattr(locating, "ROWS_IN_A_QUERY", 20_000)
@@ -151,6 +152,7 @@ def test_the_search_takes_the_cheaper_way_in_bounded_memory(case: str, monkeypat
     assert max(batch.buckets_answered) <= max(locating.FIRST_BUCKETS, 40_000 / 4)
 
 
+@pytest.mark.slow
 def test_keys_that_lie_close_together_far_from_others_are_searched_within_the_same_bounds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

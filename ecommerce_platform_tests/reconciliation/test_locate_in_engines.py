@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from ecommerce_platform.reconciliation import locate
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.compare.test_compare import compared, described, put, row
 from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import TwoLayers
@@ -22,7 +23,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locate, "SAMPLED_ROWS", 40)
 
 
-@pytest.mark.parametrize("every", [1, 2, 40, 400])
+@pytest.mark.parametrize("every", spread([1, 2, 40, 400], everyday=1, slow=1))
 def test_orders_that_differ_are_located_by_every_way(
     two: TwoLayers, every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

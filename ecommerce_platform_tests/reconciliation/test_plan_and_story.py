@@ -13,6 +13,7 @@ from ecommerce_platform.reconciliation.plan import Action, repair_plan
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.reconciliation.story import order_story, tell
 from ecommerce_platform.settings import ReconciliationSettings
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, MOVED, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers
 
@@ -33,7 +34,7 @@ REMEDIES = {
 }
 
 
-@pytest.mark.parametrize("situation", REMEDIES)
+@pytest.mark.parametrize("situation", spread(REMEDIES, everyday=2, slow=2))
 def test_the_plan_names_the_day_that_would_mend_a_finding(two: TwoLayers, situation: str) -> None:
     events, versions, action, day = REMEDIES[situation]
     two.batch(*events, LAST)

@@ -35,6 +35,7 @@ from ecommerce_platform.operations.reconverge import (
 from ecommerce_platform.reconciliation.again import Slot
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.settings import Settings
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.test_reconcile import ALL_DAYS, LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, TwoLayers
 
@@ -103,6 +104,7 @@ def diverged(two: TwoLayers, ago: timedelta) -> None:
     run(two, ALL_DAYS, "first", datetime.now(UTC) - ago)
 
 
+@pytest.mark.slow
 def test_a_day_is_reconciled_again_once_a_slot_through_restarts_until_it_converges(two: TwoLayers, home: Path) -> None:
     diverged(two, timedelta(minutes=20))
     now = datetime.now(UTC) + timedelta(minutes=2)
@@ -127,7 +129,10 @@ def test_a_day_is_reconciled_again_once_a_slot_through_restarts_until_it_converg
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["TICK_CREATED", "TICK_HELD", "RUN_IDS_RESERVED", "RUN_CREATED", "RUN_LAUNCHED"])
+@pytest.mark.parametrize(
+    "point",
+    spread(["TICK_CREATED", "TICK_HELD", "RUN_IDS_RESERVED", "RUN_CREATED", "RUN_LAUNCHED"], everyday=0, slow=2),
+)
 def test_a_daemon_that_dies_at_any_point_launches_one_run(two: TwoLayers, home: Path, point: str) -> None:
     diverged(two, timedelta(minutes=20))
     now = datetime.now(UTC) + timedelta(minutes=2)
@@ -139,6 +144,7 @@ def test_a_daemon_that_dies_at_any_point_launches_one_run(two: TwoLayers, home: 
         assert [item.is_finished for item in runs(workspace)] == [True]
 
 
+@pytest.mark.slow
 def test_a_day_past_its_time_limit_fails_its_run_and_is_given_up(two: TwoLayers, home: Path) -> None:
     diverged(two, timedelta(hours=73))
     now = datetime.now(UTC) + timedelta(minutes=2)

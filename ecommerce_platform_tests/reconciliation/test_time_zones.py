@@ -13,6 +13,7 @@ from ecommerce_platform.reconciliation import clickhouse
 from ecommerce_platform.reconciliation.batch import _utc
 from ecommerce_platform.reconciliation.model import Reason, Status
 from ecommerce_platform.settings import ReconciliationSettings, load_settings
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.compare import test_types
 from ecommerce_platform_tests.reconciliation.test_clickhouse_types import versions
 from ecommerce_platform_tests.reconciliation.test_reconcile import reasons, run
@@ -54,7 +55,7 @@ def zoned(
     servers.down(settings.data_dir)
 
 
-@pytest.mark.parametrize("declared", TYPES)
+@pytest.mark.parametrize("declared", spread(TYPES, everyday=2, slow=2))
 def test_dates_cut_off_and_lag_are_those_of_utc(zoned: TwoLayers, declared: str) -> None:
     zoned.reset()
     orders = [

@@ -71,6 +71,7 @@ def test_a_rest_catalog_is_shared_by_spark_and_pyiceberg(spark_application: None
         assert read_by_pyiceberg(settings) == PENS
 
 
+@pytest.mark.slow
 def test_a_hive_metastore_is_opened_by_spark(spark_application: None, tmp_path: Path) -> None:
     with hive_server.serve(tmp_path / "metastore") as address:
         settings = load_settings(

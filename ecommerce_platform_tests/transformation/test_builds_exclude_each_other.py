@@ -93,6 +93,7 @@ _WOKEN_UP = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", _WOKEN_UP)
 def test_a_build_whose_lists_another_replaced_marks_nothing(
     transformation_settings: Settings,
@@ -112,6 +113,7 @@ def test_a_build_whose_lists_another_replaced_marks_nothing(
     assert (pending(two_days), count(two_days, "STAGING.ORDERS_ENHANCED")) == ([], 2)
 
 
+@pytest.mark.slow
 def test_a_build_that_lost_its_lease_writes_no_further_model_and_marks_nothing(
     transformation_settings: Settings, two_days: SnowflakeConnection, opener: Opener
 ) -> None:
@@ -153,6 +155,7 @@ def by_hand(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.slow
 def test_dbt_by_hand_takes_the_same_lease_and_gives_it_back(
     transformation_settings: Settings, two_days: SnowflakeConnection, opener: Opener
 ) -> None:

@@ -16,6 +16,7 @@ from ecommerce_platform.analytics.products import calculate_product_analytics
 from ecommerce_platform.analytics.purchases import purchased_items, purchases_of
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.agreement import COMPARISONS
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.transformation.extremes import (
     DAY,
     Shop,
@@ -34,7 +35,7 @@ SHOPS = {shop.__name__: shop for shop in (sale_and_return, each_alone, all_at_on
 CENT = Decimal("0.01")
 
 
-@pytest.fixture(scope="module", params=SHOPS)
+@pytest.fixture(scope="module", params=spread(SHOPS, everyday=0, slow=2))
 def computed(
     request: pytest.FixtureRequest, transformation_settings: Settings
 ) -> Iterator[tuple[Shop, SnowflakeConnection]]:

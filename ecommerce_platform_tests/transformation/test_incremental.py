@@ -6,6 +6,8 @@ import random
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ecommerce_platform.warehouse.connection import fetch_all
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.random_shop import RandomShop
@@ -33,6 +35,7 @@ def assert_equals_full_refresh(connection: SnowflakeConnection, transform: Trans
     return full
 
 
+@pytest.mark.slow
 def test_days_in_shuffled_order_twice_and_with_late_files_equal_a_full_refresh(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -55,6 +58,7 @@ def test_days_in_shuffled_order_twice_and_with_late_files_equal_a_full_refresh(
     assert count(connection, "RAW.SUPERSEDED_ORDERS") == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_broke_off_between_models_is_mended_by_the_next(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -76,6 +80,7 @@ def test_a_run_that_broke_off_between_models_is_mended_by_the_next(
     assert_equals_full_refresh(connection, transform)
 
 
+@pytest.mark.slow
 def test_building_one_mart_alone_marks_nothing_and_breaks_nothing(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -89,6 +94,7 @@ def test_building_one_mart_alone_marks_nothing_and_breaks_nothing(
     assert_equals_full_refresh(connection, transform)
 
 
+@pytest.mark.slow
 def test_a_day_that_lacks_a_table_is_not_applied(connection: SnowflakeConnection, transform: Transform) -> None:
     load_day(connection, DAY.format(1), [user(1, 1, "2026-01-01"), product(1, 2, "2026-01-01")])
     transform()
@@ -101,6 +107,7 @@ def test_a_day_that_lacks_a_table_is_not_applied(connection: SnowflakeConnection
     assert [row["id"] for row in read(connection, "STAGING.ORDERS_ENHANCED")] == [1]
 
 
+@pytest.mark.slow
 def test_an_order_that_moves_to_another_date_leaves_no_trace_on_the_old_one(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:

@@ -90,6 +90,7 @@ def by_date(warehouse: SnowflakeConnection, table: str, *keys: str) -> dict[tupl
     return {(str(row["date"])[5:], *(row[key] for key in keys)): row for row in read(warehouse, table)}
 
 
+@pytest.mark.slow
 def test_prices_hold_from_their_moment_to_the_next(warehouse: SnowflakeConnection) -> None:
     rows = {row["id"]: row for row in read(warehouse, "STAGING.ORDER_ITEMS_ENHANCED")}
     assert len(rows) == 9

@@ -145,6 +145,7 @@ def kept_protection(settings: Settings) -> list[tuple[str, str, str]]:
     ]
 
 
+@pytest.mark.slow
 def test_analysts_read_the_models_and_no_personal_value(seen: Seen) -> None:
     for read in (seen.masked, seen.remade):
         assert {name.partition(".")[0] for name in read} == {"STAGING", "INTERMEDIATE", "MARTS"}

@@ -13,6 +13,7 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
 from ecommerce_platform.transformation.snapshots import snapshot_rows_that_disagree
 from ecommerce_platform.warehouse.connection import fetch_all
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import Event, item, load_day, order, product
 from ecommerce_platform_tests.transformation.tables import only, read, read_all
@@ -73,7 +74,9 @@ HISTORIES: dict[str, tuple[dict[str, list[Event]], int]] = {
 }
 
 
-@pytest.mark.parametrize("applied", [(FIRST, SECOND, THIRD), (THIRD, SECOND, FIRST), (SECOND, THIRD, FIRST)])
+@pytest.mark.parametrize(
+    "applied", spread([(FIRST, SECOND, THIRD), (THIRD, SECOND, FIRST), (SECOND, THIRD, FIRST)], everyday=0, slow=1)
+)
 def test_the_amount_is_that_of_the_last_event_in_whatever_order_the_days_are_applied(
     connection: SnowflakeConnection, transform: Transform, applied: tuple[str, ...]
 ) -> None:
@@ -91,6 +94,7 @@ def test_the_amount_is_that_of_the_last_event_in_whatever_order_the_days_are_app
     }
 
 
+@pytest.mark.slow
 def test_a_status_left_out_after_a_snapshot_is_the_snapshots_and_fulfilment_counts_from_it(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -129,6 +133,7 @@ def test_price_and_stock_of_one_moment_are_those_of_the_last_event(
     assert [row["current_stock_level"] for row in read(connection, "MARTS.PRODUCT_PERFORMANCE")] == [2]
 
 
+@pytest.mark.slow
 def test_a_key_change_takes_the_text_of_a_snapshot_before_it_and_not_of_one_after_it(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import Event, item, load_day, order, product, user
 from ecommerce_platform_tests.transformation.tables import only, read
@@ -48,6 +49,7 @@ def far_orders(*created: str) -> list[Event]:
     return events
 
 
+@pytest.mark.slow
 def test_orders_of_year_1_and_year_9999_make_no_row_by_date_and_stop_nothing(
     transformation_settings: Settings, connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -62,6 +64,7 @@ def test_orders_of_year_1_and_year_9999_make_no_row_by_date_and_stop_nothing(
     run_dbt(transformation_settings, DbtRequest(command="test"), "span")
 
 
+@pytest.mark.slow
 def test_a_customer_is_counted_with_all_orders_and_dated_by_those_in_the_span(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -82,7 +85,7 @@ def test_a_customer_is_counted_with_all_orders_and_dated_by_those_in_the_span(
     assert [by_tier[tier]["total_customers"] for tier in ("bronze", "gold")] == [2, 0]
 
 
-@pytest.mark.parametrize("alone", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize("alone", spread(["0001-01-01", "9999-12-31"], everyday=0, slow=1))
 def test_a_customer_with_orders_outside_the_span_alone_has_no_dates(
     connection: SnowflakeConnection, transform: Transform, alone: str
 ) -> None:
@@ -97,6 +100,7 @@ def test_a_customer_with_orders_outside_the_span_alone_has_no_dates(
         assert read(connection, mart) == []
 
 
+@pytest.mark.slow
 def test_the_span_has_both_its_ends(connection: SnowflakeConnection, transform: Transform) -> None:
     moments = ("2015-12-31 23:59:59", "2016-01-01", "2027-01-02 23:59:59", "2027-01-03")
     load_day(connection, "2026-01-02", [*SHOP, *far_orders(*moments)])
@@ -107,6 +111,7 @@ def test_the_span_has_both_its_ends(connection: SnowflakeConnection, transform: 
     assert (dates[0], dates[-1], len(dates)) == (FIRST, LAST, (LAST - FIRST).days + 1)
 
 
+@pytest.mark.slow
 def test_an_order_comes_into_the_span_when_the_as_of_day_reaches_it(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -123,6 +128,7 @@ def test_an_order_comes_into_the_span_when_the_as_of_day_reaches_it(
     assert_equals_full_refresh(connection, transform)
 
 
+@pytest.mark.slow
 def test_an_order_that_leaves_the_span_takes_its_rows_along(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:

@@ -67,6 +67,7 @@ def statements_of_a_reload(settings: Settings) -> int:
     return len(seen)
 
 
+@pytest.mark.slow
 def test_a_crash_before_or_after_any_statement_is_mended_by_running_again(
     settings: Settings, connection: SnowflakeConnection, load: Any
 ) -> None:

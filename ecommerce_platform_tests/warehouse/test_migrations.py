@@ -113,6 +113,7 @@ def columns(connection: SnowflakeConnection) -> list[tuple[Any, ...]]:
     )
 
 
+@pytest.mark.slow
 def test_version_1_becomes_the_newest_and_keeps_every_row(connection: SnowflakeConnection) -> None:
     before = install_version_1(connection)
     assert all(before.values())
@@ -161,6 +162,7 @@ def test_restatements_of_before_are_named_by_their_key_as_the_macro_names_it(con
     assert {row["ROW_KEY"] for row in rows(connection, ddl.RESTATEMENTS)} == set(keys)
 
 
+@pytest.mark.slow
 def test_a_migration_that_broke_off_at_any_statement_is_finished_by_the_next(
     installation: Settings, connection: SnowflakeConnection
 ) -> None:

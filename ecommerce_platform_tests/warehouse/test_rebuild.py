@@ -13,6 +13,7 @@ from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all
 from ecommerce_platform.warehouse.load import load_tables
 from ecommerce_platform.warehouse.rebuild import Range, rebuild_raw, rebuild_spark_copies, verify_raw
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.faults import Crash, WatchedConnection
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
@@ -85,13 +86,7 @@ def state(connection: SnowflakeConnection) -> dict[str, list[Any]]:
     return found
 
 
-#: The others take as long again; they are in the heavy set.
-_FAST = ("rows doubled", "table dropped", "ledger emptied")
-
-
-@pytest.mark.parametrize(
-    "kind", [kind if kind in _FAST else pytest.param(kind, marks=pytest.mark.slow) for kind in DAMAGE]
-)
+@pytest.mark.parametrize("kind", spread(DAMAGE, everyday=2, slow=4))
 def test_damage_is_named_and_mended(
     kind: str, settings: Settings, opener: Opener, connection: SnowflakeConnection, loaded: None
 ) -> None:

@@ -20,6 +20,7 @@ from ecommerce_platform_tests.warehouse.lake import day, events, publish
 CONTRACTS = load_contracts()
 
 
+@pytest.mark.slow
 def test_everything_that_a_load_and_a_reload_send_is_snowflakes(settings: Settings) -> None:
     sent: list[str] = []
 
