@@ -19,6 +19,7 @@ def platform(spark_application: None, tmp_path: Path) -> Iterator[Platform]:
         yield installed
 
 
+@pytest.mark.slow
 def test_a_bad_day_is_named_the_good_ones_go_through_and_a_corrected_file_mends_it(
     platform: Platform, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pytest
 
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.agreement import COMPARISONS, compare
@@ -96,6 +97,7 @@ def test_the_marts_and_what_they_need_are_a_whole_build(
     assert read(connection, "STAGING.BASE_SNAPSHOT_CHANGES") == []
 
 
+@pytest.mark.slow
 def test_models_of_a_part_are_not_compared_with_spark(
     transformation_settings: Settings, connection: SnowflakeConnection
 ) -> None:
@@ -111,6 +113,7 @@ def test_models_of_a_part_are_not_compared_with_spark(
     assert "built some of them" in outcome.message
 
 
+@pytest.mark.slow
 def test_a_failed_test_fails_the_run_and_the_next_mends_it(
     transformation_settings: Settings, connection: SnowflakeConnection
 ) -> None:

@@ -62,6 +62,7 @@ def test_business_flags_name_the_key_and_what_the_test_looks_at(
     assert "nonsense" not in str(failed)
 
 
+@pytest.mark.slow
 def test_tests_of_dbt_itself_name_the_key_and_no_personal_value(
     transformation_settings: Settings, connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -97,6 +98,7 @@ def logged(capfd: pytest.CaptureFixture[str]) -> str:
     return capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_check_and_the_log_of_the_step_show_the_rows(
     transformation_settings: Settings, connection: SnowflakeConnection, capfd: pytest.CaptureFixture[str]
 ) -> None:

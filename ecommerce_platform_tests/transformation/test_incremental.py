@@ -124,6 +124,7 @@ def test_an_order_that_moves_to_another_date_leaves_no_trace_on_the_old_one(
     assert_equals_full_refresh(connection, transform)
 
 
+@pytest.mark.slow
 def test_a_replaced_load_takes_the_keys_with_it_that_only_it_had(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:

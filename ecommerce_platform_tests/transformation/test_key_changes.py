@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import Event, load_day, load_table_day, product
 from ecommerce_platform_tests.transformation.tables import read
@@ -24,6 +26,7 @@ def descriptions(connection: SnowflakeConnection) -> dict[int, str | None]:
     return {row["id"]: row["description"] for row in read(connection, "STAGING.PRODUCTS_ENHANCED")}
 
 
+@pytest.mark.slow
 def test_the_text_goes_with_the_key_through_two_changes_applied_on_different_days(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -39,6 +42,7 @@ def test_the_text_goes_with_the_key_through_two_changes_applied_on_different_day
     assert descriptions(connection) == {3: "Long text"}
 
 
+@pytest.mark.slow
 def test_what_the_old_key_tells_later_reaches_the_row_under_its_newest_key(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
