@@ -89,6 +89,7 @@ def shop(spark: SparkSession, local_settings: Settings) -> Shop:
 REVENUE = ("date", "total_orders", "total_revenue", "total_items_sold")
 
 
+@pytest.mark.slow
 def test_a_range_is_one_run_and_its_result_is_that_of_all_published_days(shop: Shop) -> None:
     result = shop.run(1, 2)
     assert result.success

@@ -65,6 +65,7 @@ def run(installed: Path, folder: Path, *command: str, **more: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_wheel_makes_a_project_in_an_empty_folder_whose_definitions_load(installed: Path, tmp_path: Path) -> None:
     run(installed, tmp_path, sys.executable, "-m", "ecommerce_platform.cli", "init", "my-platform")
     project = tmp_path / "my-platform"

@@ -59,6 +59,7 @@ def test_a_large_day_by_parts_equals_the_same_day_in_one_commit(lake: Lake) -> N
     assert sorted(lake.quarantined("reason", "source_file", "source_row")) == reasons
 
 
+@pytest.mark.slow
 def test_a_run_that_dies_between_two_parts_publishes_nothing_and_the_next_one_does_all(lake: Lake) -> None:
     land_snapshot(lake)
     lake.settings = by_parts(lake.settings, 80)
@@ -77,6 +78,7 @@ def test_a_run_that_dies_between_two_parts_publishes_nothing_and_the_next_one_do
     assert lake.branches() == []
 
 
+@pytest.mark.slow
 def test_a_publication_between_two_parts_makes_the_day_be_written_again(lake: Lake) -> None:
     """It drops the branch, which Iceberg would make anew on the new main, without the first part."""
     land_snapshot(lake)

@@ -38,5 +38,6 @@ def test_an_executor_lost_in_the_middle_of_a_write_changes_no_count(tmp_path: Pa
     assert_both_days_are_right(report)
 
 
+@pytest.mark.slow
 def test_tasks_that_fail_at_their_first_attempt_change_no_count(tmp_path: Path) -> None:
     assert_both_days_are_right(ingested("failed_tasks", tmp_path, "yes"))

@@ -55,6 +55,7 @@ def failed_at_once(opener: str, homes: list[Path]) -> tuple[int, str]:
     return ended.returncode, ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opener", ["dagster", "platform"])
 def test_six_first_runs_at_once_on_a_new_home_all_succeed(tmp_path: Path, opener: str) -> None:
     homes = [tmp_path / f"home-{number}" for number in range(4)]

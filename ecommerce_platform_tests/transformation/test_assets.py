@@ -74,6 +74,7 @@ def test_a_range_is_one_step_with_metadata_for_each_day(
     assert read_memory(connection).pending_days == ()
 
 
+@pytest.mark.slow
 def test_one_mart_alone_is_built_and_marks_no_day(
     transformation_settings: Settings, connection: SnowflakeConnection
 ) -> None:
@@ -86,6 +87,7 @@ def test_one_mart_alone_is_built_and_marks_no_day(
     assert [str(day) for day in read_memory(connection).pending_days] == [DAYS[1]]
 
 
+@pytest.mark.slow
 def test_the_marts_and_what_they_need_are_a_whole_build(
     transformation_settings: Settings, connection: SnowflakeConnection
 ) -> None:

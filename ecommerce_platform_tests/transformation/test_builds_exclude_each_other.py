@@ -129,6 +129,7 @@ def test_a_build_that_lost_its_lease_writes_no_further_model_and_marks_nothing(
     assert count(two_days, "STAGING.ORDERS_ENHANCED") == 1
 
 
+@pytest.mark.slow
 def test_a_second_build_waits_its_time_and_then_names_the_first(
     transformation_settings: Settings, two_days: SnowflakeConnection, opener: Opener
 ) -> None:

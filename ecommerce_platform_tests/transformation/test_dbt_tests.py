@@ -26,6 +26,7 @@ def test_the_models_unit_tests_pass(
     assert {status for status, _ in results.values()} == {"pass"}
 
 
+@pytest.mark.slow
 def test_business_flags_warn_and_broken_sums_fail(
     transformation_settings: Settings, connection: SnowflakeConnection, transform: Transform
 ) -> None:

@@ -65,6 +65,7 @@ def test_what_the_old_key_tells_later_reaches_the_row_under_its_newest_key(
     assert descriptions(connection) == {3: "First text"}, "the late day was taken back"
 
 
+@pytest.mark.slow
 def test_two_keys_that_went_where_one_came_tell_nothing(connection: SnowflakeConnection, transform: Transform) -> None:
     load_day(
         connection,
@@ -84,6 +85,7 @@ def test_two_keys_that_went_where_one_came_tell_nothing(connection: SnowflakeCon
     assert descriptions(connection) == {2: None}
 
 
+@pytest.mark.slow
 def test_a_deleted_and_reinserted_key_keeps_its_own_text(connection: SnowflakeConnection, transform: Transform) -> None:
     load_day(
         connection,

@@ -149,6 +149,7 @@ class Shop:
         return event(contract.table, self.lsn, day, op, **values)
 
 
+@pytest.mark.slow
 def test_base_models_equal_the_source_and_a_full_refresh(
     connection: SnowflakeConnection, build: Callable[..., None]
 ) -> None:
@@ -188,6 +189,7 @@ def _plain(row: tuple[Any, ...]) -> tuple[str | None, ...]:
     return tuple(None if value is None else str(value) for value in row)
 
 
+@pytest.mark.slow
 def test_a_text_goes_with_a_changed_uuid(connection: SnowflakeConnection, build: Callable[..., None]) -> None:
     old, new = str(uuid.UUID(int=1, version=4)), str(uuid.UUID(int=2, version=4))
     load_day(connection, FIRST, [event("payments", 1, FIRST, payment=old, order_id=1, note="long text")])

@@ -156,6 +156,7 @@ def test_analysts_read_the_models_and_no_personal_value(seen: Seen) -> None:
     assert seen.of_platform == [(MARKS[0], "Markus Markson")]
 
 
+@pytest.mark.slow
 def test_a_role_that_sees_no_values_builds_nothing(seen: Seen) -> None:
     if not seen.settings.snowflake_is_embedded:
         pytest.skip("the tests' user has no such role")
@@ -163,6 +164,7 @@ def test_a_role_that_sees_no_values_builds_nothing(seen: Seen) -> None:
     assert "expected one of TRANSFORMER" in seen.refused
 
 
+@pytest.mark.slow
 def test_no_table_is_granted_before_its_columns_are_masked(seen: Seen) -> None:
     if not seen.kept:
         pytest.skip("shown on the embedded server only")
@@ -177,6 +179,7 @@ def test_no_table_is_granted_before_its_columns_are_masked(seen: Seen) -> None:
     assert [name for name, number in masked if number > granted[name]] == []
 
 
+@pytest.mark.slow
 def test_without_masking_analysts_get_no_table_with_a_personal_column(seen: Seen) -> None:
     hidden = {
         "MARTS.CUSTOMER_ANALYTICS",
@@ -189,6 +192,7 @@ def test_without_masking_analysts_get_no_table_with_a_personal_column(seen: Seen
         assert not hidden & read.keys()
 
 
+@pytest.mark.slow
 def test_every_described_column_is_masked_where_it_lies(seen: Seen) -> None:
     described_columns = masks_of_new_models(load_manifest(seen.settings), load_contracts())
 

@@ -229,6 +229,7 @@ def test_a_session_lost_between_any_two_statements_of_a_mart_logs_nothing_twice_
     assert len(log(connection, "model = 'daily_business_metrics'")) == len(names)
 
 
+@pytest.mark.slow
 def test_all_statements_of_a_run_are_snowflakes_and_a_mart_without_changes_takes_few(
     connection: SnowflakeConnection, transform: Transform, fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +247,7 @@ def test_all_statements_of_a_run_are_snowflakes_and_a_mart_without_changes_takes
     assert log(connection) == []
 
 
+@pytest.mark.slow
 def test_a_mart_with_other_columns_is_made_anew_and_its_changed_figures_are_logged_once(
     connection: SnowflakeConnection, transform: Transform, fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +274,7 @@ def test_a_mart_with_other_columns_is_made_anew_and_its_changed_figures_are_logg
     ]
 
 
+@pytest.mark.slow
 def test_a_run_that_restates_a_closed_month_says_so_on_the_mart_and_on_the_command_line(
     transformation_settings: Settings, connection: SnowflakeConnection, fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_status_left_out_after_a_snapshot_is_the_snapshots_and_fulfilment_coun
     assert (found["status"], found["shipping_address"], found["days_to_fulfillment"]) == ("delivered", "1 Road", 1)
 
 
+@pytest.mark.slow
 def test_price_and_stock_of_one_moment_are_those_of_the_last_event(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -157,6 +158,7 @@ def test_a_key_change_takes_the_text_of_a_snapshot_before_it_and_not_of_one_afte
     assert read_all(connection) == incremental
 
 
+@pytest.mark.slow
 def test_snapshot_rows_that_say_something_else_than_the_stream_are_counted_by_table_and_day(
     transformation_settings: Settings, connection: SnowflakeConnection, transform: Transform
 ) -> None:

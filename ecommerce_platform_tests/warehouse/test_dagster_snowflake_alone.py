@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 _SEEN = """
 import json, sys
 from ecommerce_platform.warehouse.dagster_snowflake_alone import SnowflakeResource
@@ -40,6 +42,7 @@ def test_snowpark_comes_when_something_is_done_with_it() -> None:
     assert found["real"] == ["snowflake.core._root", "snowflake.snowpark.session"]
 
 
+@pytest.mark.slow
 def test_a_process_that_has_snowpark_already_is_left_as_it_is() -> None:
     found = run("import snowflake.snowpark\n" + _SEEN)
     assert "snowflake.core" in str(found["early"])
