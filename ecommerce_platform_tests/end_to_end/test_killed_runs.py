@@ -70,7 +70,7 @@ def killed_at(platform: Platform, home: Path, words: str, times: int, last_day: 
             ("dbt_models - ASSET_MATERIALIZATION", 14),
         ],
         everyday=0,
-        slow=2,
+        slow=1,
     ),
     ids=lambda point: f"{point[0]} {point[1]}",
 )

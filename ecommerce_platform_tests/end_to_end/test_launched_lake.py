@@ -52,7 +52,7 @@ def logged(instance: dg.DagsterInstance) -> list[dg.EventLogEntry]:
     return [entry for run in instance.get_run_ids() for entry in instance.all_logs(run)]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_lake_is_the_same_wherever_its_steps_run(
     spark_application: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

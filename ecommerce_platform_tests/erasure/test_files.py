@@ -53,7 +53,7 @@ def test_a_person_is_in_no_file_any_more_and_nothing_else_has_changed(lake: Lake
     assert not lost.exists()
 
 
-@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.soak)])
 def test_an_erasure_that_is_killed_at_any_step_goes_on(lake: Lake, tmp_path: Path, every: int) -> None:
     before = lake.state()
     shutil.copytree(lake.settings.data_dir, tmp_path / "kept")

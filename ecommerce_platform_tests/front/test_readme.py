@@ -81,7 +81,7 @@ def test_every_command_of_the_readme_runs_as_written(fresh: dict[str, str]) -> N
         follow(step, fresh)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_who_follows_the_tutorial_word_by_word_gets_what_it_says(fresh: dict[str, str]) -> None:
     steps = steps_of((PROJECT / "docs" / "tutorial.md").read_text())
     assert sum(bool(step.expected) for step in steps) > 8

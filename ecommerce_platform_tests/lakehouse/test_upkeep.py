@@ -213,7 +213,7 @@ def test_the_files_of_a_replaced_day_go_although_its_snapshot_published_another_
     assert lake.ingest(FIRST, SECOND).published == {}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_the_upkeep_tries_again(scattered: Lake) -> None:
     lake = scattered
     ran: list[str] = []

@@ -161,6 +161,7 @@ def test_a_worker_that_is_asked_to_go_takes_its_step_along(
     assert place.a_new_run_succeeds()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("overrides", [RESUMABLE])
 def test_a_run_in_process_that_will_be_resumed_ends_as_fast(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECOMMERCE_SPARK__LAUNCHER", "local")
@@ -181,6 +182,7 @@ def test_a_driver_whose_jvm_is_asked_to_go_as_in_a_pod_takes_its_python_along(
     assert place.nothing_is_left()
 
 
+@pytest.mark.soak
 def test_a_jvm_that_does_not_answer_any_more_is_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECOMMERCE_SPARK__LAUNCHER", "local")
     worker, _ = place.begin()

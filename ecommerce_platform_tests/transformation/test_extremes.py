@@ -35,7 +35,7 @@ SHOPS = {shop.__name__: shop for shop in (sale_and_return, each_alone, all_at_on
 CENT = Decimal("0.01")
 
 
-@pytest.fixture(scope="module", params=spread(SHOPS, everyday=0, slow=2))
+@pytest.fixture(scope="module", params=spread(SHOPS, everyday=0, slow=1))
 def computed(
     request: pytest.FixtureRequest, transformation_settings: Settings
 ) -> Iterator[tuple[Shop, SnowflakeConnection]]:

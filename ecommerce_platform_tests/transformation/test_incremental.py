@@ -80,7 +80,7 @@ def test_a_run_that_broke_off_between_models_is_mended_by_the_next(
     assert_equals_full_refresh(connection, transform)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_building_one_mart_alone_marks_nothing_and_breaks_nothing(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:

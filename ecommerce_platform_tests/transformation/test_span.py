@@ -49,7 +49,7 @@ def far_orders(*created: str) -> list[Event]:
     return events
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_orders_of_year_1_and_year_9999_make_no_row_by_date_and_stop_nothing(
     transformation_settings: Settings, connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -100,7 +100,7 @@ def test_a_customer_with_orders_outside_the_span_alone_has_no_dates(
         assert read(connection, mart) == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_span_has_both_its_ends(connection: SnowflakeConnection, transform: Transform) -> None:
     moments = ("2015-12-31 23:59:59", "2016-01-01", "2027-01-02 23:59:59", "2027-01-03")
     load_day(connection, "2026-01-02", [*SHOP, *far_orders(*moments)])

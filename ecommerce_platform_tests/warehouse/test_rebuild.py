@@ -86,7 +86,7 @@ def state(connection: SnowflakeConnection) -> dict[str, list[Any]]:
     return found
 
 
-@pytest.mark.parametrize("kind", spread(DAMAGE, everyday=2, slow=4))
+@pytest.mark.parametrize("kind", spread(DAMAGE, everyday=2, slow=2))
 def test_damage_is_named_and_mended(
     kind: str, settings: Settings, opener: Opener, connection: SnowflakeConnection, loaded: None
 ) -> None:

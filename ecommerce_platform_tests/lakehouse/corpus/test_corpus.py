@@ -76,7 +76,9 @@ def landing(spark_application: None, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
-@pytest.fixture(scope="module", params=[pytest.param(where, marks=pytest.mark.slow) for where in ("folder", "s3")])
+@pytest.fixture(
+    scope="module", params=[pytest.param("folder", marks=pytest.mark.slow), pytest.param("s3", marks=pytest.mark.soak)]
+)
 def read(request: pytest.FixtureRequest, landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
     # More than half of the day's rows are bad on purpose; a day of nothing else is refused all the same.
     data, share = tmp_path_factory.mktemp("data"), LandingSettings(max_quarantined_share=Decimal("0.9"))
