@@ -254,10 +254,10 @@ EVERY_DAY = {("invalid setting", command) for command in COMMANDS} | {("corrupt 
 
 
 def matrix() -> Iterator[Any]:
-    """Each trouble with each command. Of the commands that it stops, two are in the heavy set; commands that can do without
+    """Each trouble with each command. Of the commands that it stops, one is in the heavy set; commands that can do without
     what is missing run on, which takes long: with the others, they are tried in the soak."""
     for trouble, what in TROUBLES.items():
-        heavy = evenly(sorted(what.stops), 2)
+        heavy = evenly(sorted(what.stops), 1)
         for command in sorted(set(COMMANDS) - RUN_ON):
             mark = pytest.mark.slow if command in heavy else pytest.mark.soak
             marks = () if (trouble, command) in EVERY_DAY else (mark,)

@@ -116,7 +116,7 @@ def test_an_event_that_comes_less_often_is_gone(lake: Lake) -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_row_that_is_rewritten_as_unreadable_is_not_absent(lake: Lake) -> None:
     many = [order(key, key) for key in range(1, 401)]
     lake.land(FIRST, *many)

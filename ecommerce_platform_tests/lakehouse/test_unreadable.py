@@ -63,7 +63,7 @@ def test_all_unreadable_files_of_a_range_are_refused_after_one_attempt(lake: Lak
     assert writes == [12, 7]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_nothing_is_printed_before_the_line_that_names_unreadable_files(tmp_path: Path) -> None:
     command = [sys.executable, "-m", unreadable_files.__name__, str(tmp_path / "data")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)

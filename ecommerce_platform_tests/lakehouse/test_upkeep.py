@@ -233,7 +233,7 @@ def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_the_upkeep_tries
     assert lake.ingest(FIRST, SECOND).published == {}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_an_upkeep_that_comes_between_makes_a_run_write_its_day_again_and_publish_it_right(scattered: Lake) -> None:
     lake = scattered
     ran: list[str] = []

@@ -74,7 +74,7 @@ def test_a_range_is_one_step_with_metadata_for_each_day(
     assert read_memory(connection).pending_days == ()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_one_mart_alone_is_built_and_marks_no_day(
     transformation_settings: Settings, connection: SnowflakeConnection
 ) -> None:
@@ -99,7 +99,7 @@ def test_the_marts_and_what_they_need_are_a_whole_build(
     assert read(connection, "STAGING.BASE_SNAPSHOT_CHANGES") == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_models_of_a_part_are_not_compared_with_spark(
     transformation_settings: Settings, connection: SnowflakeConnection
 ) -> None:

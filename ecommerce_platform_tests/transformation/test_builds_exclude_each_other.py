@@ -156,7 +156,7 @@ def by_hand(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_dbt_by_hand_takes_the_same_lease_and_gives_it_back(
     transformation_settings: Settings, two_days: SnowflakeConnection, opener: Opener
 ) -> None:

@@ -62,7 +62,7 @@ def test_business_flags_name_the_key_and_what_the_test_looks_at(
     assert "nonsense" not in str(failed)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_tests_of_dbt_itself_name_the_key_and_no_personal_value(
     transformation_settings: Settings, connection: SnowflakeConnection, transform: Transform
 ) -> None:

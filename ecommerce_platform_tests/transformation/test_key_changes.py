@@ -26,7 +26,7 @@ def descriptions(connection: SnowflakeConnection) -> dict[int, str | None]:
     return {row["id"]: row["description"] for row in read(connection, "STAGING.PRODUCTS_ENHANCED")}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_text_goes_with_the_key_through_two_changes_applied_on_different_days(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -65,7 +65,7 @@ def test_what_the_old_key_tells_later_reaches_the_row_under_its_newest_key(
     assert descriptions(connection) == {3: "First text"}, "the late day was taken back"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_keys_that_went_where_one_came_tell_nothing(connection: SnowflakeConnection, transform: Transform) -> None:
     load_day(
         connection,

@@ -150,7 +150,7 @@ def test_models_that_were_computed_from_damaged_rows_are_right_after_raw_and_a_r
     assert read_all(connection) == models
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_range_of_marts_computes_again_what_its_days_touch(
     connection: SnowflakeConnection, shop: Settings, transform: Transform, command: Any
 ) -> None:

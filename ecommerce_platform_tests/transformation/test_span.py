@@ -64,7 +64,7 @@ def test_orders_of_year_1_and_year_9999_make_no_row_by_date_and_stop_nothing(
     run_dbt(transformation_settings, DbtRequest(command="test"), "span")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_customer_is_counted_with_all_orders_and_dated_by_those_in_the_span(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
