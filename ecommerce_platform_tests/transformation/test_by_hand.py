@@ -86,7 +86,7 @@ def test_beside_a_build_dbt_by_hand_fails_at_once(
     assert "it is held by run A on" in capfd.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("day", ["late", "in time"])
 def test_sources_are_late_when_dagster_calls_the_marts_late(
     transformation_settings: Settings, built: SnowflakeConnection, day: str
@@ -111,7 +111,7 @@ def test_the_age_that_is_late_is_the_hour_of_the_operations_settings(transformat
     assert hours == {0: "48", 6: "30", 9: "33"}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_documentation_is_made_from_the_tables_that_are_there(
     transformation_settings: Settings, built: SnowflakeConnection
 ) -> None:
