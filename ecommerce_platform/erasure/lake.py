@@ -140,11 +140,9 @@ def remove_doomed(
     theirs, if nothing names them now; how many there were.
     """
     table = catalog.load_table(identifier)
-    named, doomed, tries = (
-        {plain(address) for address in reachable(table)},
-        {plain(address) for address in files},
-        tuple(tokens),
-    )
+    named = {plain(address) for address in reachable(table)}
+    doomed = {plain(address) for address in files}
+    tries = tuple(tokens)
     gone = [
         file.address
         for file in files_below(settings, table.location())
