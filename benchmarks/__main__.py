@@ -62,11 +62,11 @@ def main() -> int:
 def run_here(name: str, size: Size) -> int:
     """Run one benchmark in this process, write its result file and print its lines."""
     load_before = os.getloadavg()
-    found = importlib.import_module(f"benchmarks.{name}").run(size)
-    results.write(found, load_before)
-    for row in found.rows:
+    timings = importlib.import_module(f"benchmarks.{name}").run(size)
+    results.write(timings, load_before)
+    for row in timings.rows:
         print(f"{row.line()} [{name}, {size}]", flush=True)
-    return 0 if all(row.met for row in found.rows) else _MISSED
+    return 0 if all(row.met for row in timings.rows) else _MISSED
 
 
 def _run_apart(name: str, size: Size) -> int:

@@ -83,10 +83,10 @@ def _served(size: Size, env: Mapping[str, str], folder: Path) -> tuple[dict[str,
     """The lineage question to both web servers in turn, and the memory of their processes afterwards."""
     with serving(MODULES["platform"], env, folder) as ours, serving(MODULES["empty"], env, folder) as empty:
         servers = {"platform": ours, "empty": empty}
-        found = race(
+        timings = race(
             [Contender(name, _asking(port)) for name, (port, _) in servers.items()], QUESTIONS[size], warm_up=True
         )
-        return found, {name: proportional_memory(pid) / 1e6 for name, (_, pid) in servers.items()}
+        return timings, {name: proportional_memory(pid) / 1e6 for name, (_, pid) in servers.items()}
 
 
 def _asking(port: int) -> Callable[[], Outcome]:
@@ -136,12 +136,12 @@ def question(port: int, query: str) -> object:
     )
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            found = json.loads(answer.read())
+            response = json.loads(answer.read())
     except urllib.error.HTTPError as error:
         raise RuntimeError(f"GraphQL: {error.read()[:1000]!r}") from error
-    if found.get("errors"):
-        raise RuntimeError(f"GraphQL: {found['errors'][:2]}")
-    return found["data"]
+    if response.get("errors"):
+        raise RuntimeError(f"GraphQL: {response['errors'][:2]}")
+    return response["data"]
 
 
 def proportional_memory(pid: int) -> float:

@@ -152,9 +152,9 @@ def race(
 def expect_equal(results: Mapping[str, object]) -> None:
     """Raises Unequal unless all results are equal."""
     (first, expected), *others = results.items()
-    for name, found in others:
-        if found != expected:
-            raise Unequal(f"{first} and {name} differ: {_short(expected)} against {_short(found)}")
+    for name, result in others:
+        if result != expected:
+            raise Unequal(f"{first} and {name} differ: {_short(expected)} against {_short(result)}")
 
 
 def ratio(timings: Mapping[str, Timing], numerator: str, denominator: str) -> float:
@@ -196,8 +196,11 @@ def number(value: float) -> str:
 
 
 def _medians(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    names = {name for found in figures for name in found}
-    return {name: statistics.median(found[name] for found in figures if name in found) for name in sorted(names)}
+    names = {name for figures_of_round in figures for name in figures_of_round}
+    return {
+        name: statistics.median(figures_of_round[name] for figures_of_round in figures if name in figures_of_round)
+        for name in sorted(names)
+    }
 
 
 def _short(value: object) -> str:

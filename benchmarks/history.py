@@ -35,8 +35,8 @@ def _new_day(length: int, orders: int) -> Contender:
     return Contender(_name(length), work)
 
 
-def _computing(found: DaysRun) -> float:
-    return found.seconds_of(*_COMPUTING)
+def _computing(run: DaysRun) -> float:
+    return run.seconds_of(*_COMPUTING)
 
 
 def _name(length: int) -> str:

@@ -149,7 +149,7 @@ def _materialize(first: date, last: date) -> None:
         run = instance.get_run_records(limit=1)[0].dagster_run
         for entry in instance.get_records_for_run(run.run_id, of_type=marks).records:
             times.setdefault(entry.event_log_entry.step_key or "", []).append(entry.event_log_entry.timestamp)
-    spans = sorted((min(found), max(found), key) for key, found in times.items())
+    spans = sorted((min(seconds), max(seconds), key) for key, seconds in times.items())
     steps = {key: round(end - start, 2) for start, end, key in spans}
     before = round(spans[0][0] - started, 2)
     failed = [*outcome.failed_steps, *outcome.failed_checks]

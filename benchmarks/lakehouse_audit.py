@@ -67,10 +67,10 @@ def run(size: Size) -> Report:
             *(
                 Row(
                     f"processor time of all processes against writing alone, {name}",
-                    found[_PUBLISHED].figures[_CPU] / found[_ALONE].figures[_CPU],
+                    timing[_PUBLISHED].figures[_CPU] / timing[_ALONE].figures[_CPU],
                     "×",
                 )
-                for name, found in timings.items()
+                for name, timing in timings.items()
             ),
         ),
         timings,
@@ -125,8 +125,8 @@ def _cpu_seconds() -> float:
         pid = int(stat.parent.name)
         parents[pid], spent[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
     mine = {os.getpid()}
-    while found := {pid for pid, parent in parents.items() if parent in mine} - mine:
-        mine |= found
+    while children := {pid for pid, parent in parents.items() if parent in mine} - mine:
+        mine |= children
     return sum(spent.get(pid, 0) for pid in mine) / os.sysconf("SC_CLK_TCK")
 
 

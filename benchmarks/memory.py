@@ -37,9 +37,9 @@ def run(size: Size) -> Report:
         with installed() as installation:
             events = installation.write_days(1, ORDERS[size])
             with Watch(str(installation.folder)) as watch:
-                found = installation.materialize(FIRST_DAY, FIRST_DAY)
+                run = installation.materialize(FIRST_DAY, FIRST_DAY)
         peaks.update(watch.peaks)
-        return Outcome(seconds=found.seconds, figures=found.steps)
+        return Outcome(seconds=run.seconds, figures=run.steps)
 
     timings = race([Contender("one day", one_day)], 1)
     rows = tuple(

@@ -56,8 +56,8 @@ def write(report: Report, load_before: Sequence[float], folder: Path = RESULTS) 
 
 def read_all(folder: Path = RESULTS) -> list[dict[str, Any]]:
     """All results, by benchmark and size."""
-    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    return sorted(found, key=lambda result: (result["benchmark"], result["size"]))
+    results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    return sorted(results, key=lambda result: (result["benchmark"], result["size"]))
 
 
 def machine() -> dict[str, Any]:
@@ -73,13 +73,13 @@ def machine() -> dict[str, Any]:
 
 
 def versions(names: Iterable[str]) -> Mapping[str, str]:
-    found = {}
+    installed = {}
     for name in names:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def _processor() -> str:

@@ -31,7 +31,7 @@ def run(size: Size) -> Report:
         return Outcome(seconds=runs[-1].seconds, figures={"memory_mib": round(runs[-1].peak_bytes / 2**20)})
 
     timings = race([Contender(NAME, one_day)], ROUNDS[size])
-    stages = {name: statistics.median(found.steps.get(name, 0.0) for found in runs) for name in runs[0].steps}
+    stages = {name: statistics.median(run.steps.get(name, 0.0) for run in runs) for name in runs[0].steps}
     rows = (
         Row("a small day, everything started anew", timings[NAME].median, " s", Goal(30)),
         Row("sum of the steps' own seconds", sum(stages.values()), " s"),

@@ -79,9 +79,9 @@ def publish(settings: Settings, rows: int) -> None:
     iceberg = ensure_event_table(pyiceberg_catalog(settings), settings, ORDERS)
     with duckdb.connect() as engine:
         engine.execute("set TimeZone = 'UTC'")
-        found = engine.sql(_EVENTS.format(rows=rows)).to_arrow_table()
+        events = engine.sql(_EVENTS.format(rows=rows)).to_arrow_table()
     schema: pa.Schema = iceberg.schema().as_arrow()
-    iceberg.append(pa.table({field.name: found[field.name].cast(field.type) for field in schema}))
+    iceberg.append(pa.table({field.name: events[field.name].cast(field.type) for field in schema}))
     snapshot = iceberg.current_snapshot()
     assert snapshot is not None
     record = DayRecord("orders", DAY, snapshot.snapshot_id, "benchmark", rows, rows, 0, 0, 1, 100, "benchmark")
@@ -122,5 +122,5 @@ def _timed(connection: SnowflakeConnection, load: Callable[[], object]) -> Outco
     started = time.perf_counter()
     load()
     seconds = time.perf_counter() - started
-    found = fetch_all(connection, load_sql.content_of_days("orders", ORDERS.all_event_columns, [DAY]))
-    return Outcome(found, seconds)
+    content = fetch_all(connection, load_sql.content_of_days("orders", ORDERS.all_event_columns, [DAY]))
+    return Outcome(content, seconds)

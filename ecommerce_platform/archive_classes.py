@@ -67,8 +67,8 @@ def _work(folder: Path, jars: tuple[Path, ...], archive: Path) -> None:
 
     settings = Settings(data_dir=folder / "data", start_date=_START)
     options = "spark.driver.extraJavaOptions"
-    told = " ".join((application_options(settings, jars)[options], *recording_options(archive)))
-    spark = settings.spark.model_copy(update={"extra": {options: told}})
+    jvm_options = " ".join((application_options(settings, jars)[options], *recording_options(archive)))
+    spark = settings.spark.model_copy(update={"extra": {options: jvm_options}})
     settings = settings.model_copy(update={"spark": spark})
     generate_sample(
         settings.landing_uri, folder / "realtime", seed=1, start=_START, days=_DAYS, orders_per_day=100, faults=False

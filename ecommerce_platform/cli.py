@@ -20,12 +20,12 @@ from ecommerce_platform.commands.front import Front, options
 from ecommerce_platform.commands.ingest import ingest
 from ecommerce_platform.commands.init import init
 from ecommerce_platform.commands.lakehouse import lakehouse_app, quarantine_app
+from ecommerce_platform.commands.maintenance import maintenance
 from ecommerce_platform.commands.operations import backfill_app, doctor, metrics
 from ecommerce_platform.commands.output import say, settings_or_exit
 from ecommerce_platform.commands.reconciliation import explain_app, reconcile_app
 from ecommerce_platform.commands.refused import refused_app
 from ecommerce_platform.commands.spark import spark_app
-from ecommerce_platform.commands.upkeep import upkeep
 from ecommerce_platform.commands.warehouse import rebuild, restatements
 
 app = typer.Typer(
@@ -55,7 +55,8 @@ app.command(epilog="Example: `ecommerce-platform ingest --date 2026-01-01 --rows
 app.command(epilog="Example: `ecommerce-platform compare orders.yaml --format json`")(compare)
 app.command("init", epilog="Example: `ecommerce-platform init my-platform`")(init)
 app.command("dbt", context_settings=DBT_CONTEXT, epilog="Example: `ecommerce-platform dbt build -s marts`")(dbt)
-app.command(epilog="Example: `ecommerce-platform upkeep --dry-run`")(upkeep)
+app.command(epilog="Example: `ecommerce-platform maintenance --dry-run`")(maintenance)
+app.command("upkeep", hidden=True)(maintenance)  # the command's former name
 app.command(epilog='Example: `ecommerce-platform forget user 123 --reason "asked by letter of 2026-02-03"`')(forget)
 app.command(epilog="Example: `ecommerce-platform metrics --port 9187`")(metrics)
 app.command(epilog="Example: `ECOMMERCE_PROFILE=production ecommerce-platform doctor`")(doctor)

@@ -141,7 +141,7 @@ class _Lines:
     def __init__(self, unit: str, stream: TextIO, clock: Clock) -> None:
         self._unit, self._stream, self._clock = unit, stream, clock
         self._stages: dict[str, Stage] = {}
-        self._said = clock()
+        self._last_report_at = clock()
         self._lock = threading.Lock()
 
     def reached(self, step: str, done: int, total: int | None) -> None:
@@ -155,9 +155,9 @@ class _Lines:
         with self._lock:
             now = self._clock()
             open_stages = [stage for stage in self._stages.values() if stage.total is None or stage.done < stage.total]
-            if now - self._said < QUIET_SECONDS or not open_stages:
+            if now - self._last_report_at < QUIET_SECONDS or not open_stages:
                 return
-            self._said = now
+            self._last_report_at = now
             for stage in open_stages:
                 words = Stage(stage.name, stage.done, stage.total, stage.began, now).words(self._unit)
                 print(f"  … {stage.name}: {words}", file=self._stream, flush=True)

@@ -53,9 +53,9 @@ def add_days_metadata(
     if unknown := [*(set(keys) - set(context.selected_asset_keys)), *(by_day.keys() - days)]:
         raise ValueError(f"no metadata can be told of {unknown[0]}: the step materializes no such asset or day")
     step = context.get_step_execution_context()
-    told = dict(step._metadata_accumulator.per_output_metadata)
+    metadata_by_output = dict(step._metadata_accumulator.per_output_metadata)
     for key in keys:
         for day, metadata in by_day.items():
             handle = AssetMetadataHandle(asset_key=key, partition_key=day.isoformat())
-            told[handle] = {**told.get(handle, {}), **metadata}
-    step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata=told)
+            metadata_by_output[handle] = {**metadata_by_output.get(handle, {}), **metadata}
+    step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata=metadata_by_output)

@@ -61,8 +61,8 @@ class LandingSettings(Section):
     """How long landing keeps its files, counted in days back from a table's highest published day. A day older than that may
     have no files: what is published of it stays. When empty, landing keeps every day."""
     remove_expired: bool = False
-    """Whether upkeep removes the files of days past `retention_days`. Off, landing's owner does, by a lifecycle rule. A file that
-    no run has read, or that belongs to a refused day, stays."""
+    """Whether maintenance removes the files of days past `retention_days`. Off, landing's owner does, by a lifecycle rule. A
+    file that no run has read, or that belongs to a refused day, stays."""
 
 
 class LakehouseSettings(Section):
@@ -97,14 +97,14 @@ class LakehouseSettings(Section):
     rows_per_part: int = Field(50_000_000, ge=1)
     """A day with more rows, as a first snapshot may have, is written in several commits before it is published as one."""
     snapshot_retention_days: int = Field(7, ge=1)
-    """Upkeep keeps younger snapshots, and those that a ledger or a refused day names."""
+    """Maintenance keeps younger snapshots, and those that a ledger or a refused day names."""
     quarantine_retention_days: int = Field(90, ge=1)
-    """Upkeep removes quarantined rows of published days that are so many landing days before the table's highest published day.
-    Rows of a refused day stay until somebody has decided on it."""
+    """Maintenance removes quarantined rows of published days that are so many landing days before the table's highest published
+    day. Rows of a refused day stay until somebody has decided on it."""
     orphan_retention_days: int = Field(3, ge=3)
-    """Upkeep removes files that no table knows once they are older."""
+    """Maintenance removes files that no table knows once they are older."""
     max_orphan_share: Decimal = Field(Decimal("0.1"), ge=0, le=1)
-    """Upkeep removes no files of a table when more than this share of its data files seem to be nobody's: a person decides."""
+    """Maintenance removes no files of a table when more than this share of its data files look like orphans: a person decides."""
 
 
 class SnowflakeSettings(Section):
@@ -163,10 +163,10 @@ class SnowflakeSettings(Section):
     lock_timeout_seconds: int = Field(600, ge=1)
     """How long a load waits for another's lock."""
     stage_retention_hours: float = Field(24, gt=0)
-    """Upkeep removes staged files of loads that were killed once they are older."""
+    """Maintenance removes staged files of loads that were killed once they are older."""
     superseded_retention_days: int = Field(30, ge=1)
-    """Rows that a later load replaced go when a build has applied that load. Where none has for so long, upkeep removes them,
-    and the next build computes everything again."""
+    """Rows that a later load replaced go when a build has applied that load. Where none has for so long, maintenance removes
+    them, and the next build computes everything again."""
     lease_seconds: float = Field(60, ge=1)
     """A build of the models, or a reconciliation, that is not heard of for so long has lost its turn to the next."""
 
@@ -300,7 +300,7 @@ class ReconciliationSettings(Section):
     reports_uri: str = ""
     """Where the HTML reports go: a folder or `s3://bucket/prefix`; in the data directory when empty."""
     reports_retention_days: int = Field(365, ge=1)
-    """Upkeep removes pages of business dates that are older."""
+    """Maintenance removes pages of business dates that are older."""
     report_pages: int = Field(14, ge=0)
     """Pages written by one run; those of other dates are written when they are asked for."""
 
@@ -315,8 +315,8 @@ class OperationsSettings(Section):
     backfill_days_per_run: int = Field(90, ge=1)
     """Days of one run of a backfill."""
     runs_retention_days: int = Field(365, ge=7)
-    """Upkeep removes finished runs, with their events and logs, from Dagster's home once they are older. Which days are published
-    and loaded is in the lakehouse and in Snowflake."""
+    """Maintenance removes finished runs, with their events and logs, from Dagster's home once they are older. Which days are
+    published and loaded is in the lakehouse and in Snowflake."""
     ui_hosts: tuple[str, ...] = ()
     """Names that Dagster's web server answers to, beside those of this machine; a page of another name is refused."""
     tables_interval_seconds: float = Field(600, gt=0)

@@ -35,8 +35,8 @@ def paragraph(error: BaseException) -> str:
 def known_trouble(error: BaseException) -> str | None:
     """The paragraph, when an error of the chain is of a known kind."""
     for item in _chain(error):
-        for told in _KINDS:
-            if words := told(item):
+        for translate in _KINDS:
+            if words := translate(item):
                 return _one_line(words)
     return None
 

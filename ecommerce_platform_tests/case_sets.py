@@ -29,8 +29,8 @@ def spread(cases: Iterable[Any], everyday: int, slow: int) -> list[Any]:
     ]
 
 
-def evenly(values: Sequence[T], wanted: int) -> Sequence[T]:
+def evenly(values: Sequence[T], count: int) -> Sequence[T]:
     """So many of the values, spread evenly over them; all where there are not more."""
-    if wanted >= len(values):
+    if count >= len(values):
         return values
-    return [values[place * len(values) // wanted] for place in range(wanted)]
+    return [values[place * len(values) // count] for place in range(count)]

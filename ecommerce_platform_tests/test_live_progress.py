@@ -40,19 +40,19 @@ def test_a_stage_says_what_is_done_how_fast_and_for_how_long_still(stage: Stage,
     assert stage.words("days") == words
 
 
-def test_without_a_terminal_a_line_is_said_only_after_a_quiet_while() -> None:
-    said, clock = io.StringIO(), Clock()
-    with live_progress("days", said, clock) as reached:
+def test_without_a_terminal_a_line_is_printed_only_after_a_quiet_while() -> None:
+    stream, clock = io.StringIO(), Clock()
+    with live_progress("days", stream, clock) as reached:
         reached("orders", 0, 14)
         clock.seconds = QUIET_SECONDS - 1
         reached("orders", 1, 14)
-        assert said.getvalue() == ""
+        assert stream.getvalue() == ""
         clock.seconds = QUIET_SECONDS + 1
         reached("orders", 4, 14)
         reached("orders", 5, 14)
         clock.seconds += QUIET_SECONDS
         reached("orders", 14, 14)
-    assert said.getvalue() == "  … orders: 4 of 14 days, 15.0 days/min, 40 s left\n"
+    assert stream.getvalue() == "  … orders: 4 of 14 days, 15.0 days/min, 40 s left\n"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ ORDERS, USERS = dg.AssetKey("orders"), dg.AssetKey("users")
 Tell = Callable[[AssetExecutionContext], None]
 
 
-def told(tell: Tell) -> dict[tuple[dg.AssetKey | None, str | None], dict[str, Any]]:
+def metadata_of(tell: Tell) -> dict[tuple[dg.AssetKey | None, str | None], dict[str, Any]]:
     """Each materialization's metadata, of a step that materializes three days of two assets."""
 
     @dg.multi_asset(
@@ -47,15 +47,15 @@ def one_by_one(context: AssetExecutionContext) -> None:
 
 
 def test_each_assets_days_say_what_dagsters_own_calls_would() -> None:
-    found = told(at_once)
-    assert found == told(one_by_one)
-    assert len(found) == 6
-    assert found[ORDERS, "2026-01-07"]["rows"].value == 99
+    metadata = metadata_of(at_once)
+    assert metadata == metadata_of(one_by_one)
+    assert len(metadata) == 6
+    assert metadata[ORDERS, "2026-01-07"]["rows"].value == 99
 
 
 @pytest.mark.parametrize(
     ("key", "day"), [(dg.AssetKey("pens"), date(2026, 1, 5)), (ORDERS, date(2026, 1, 8))], ids=["asset", "day"]
 )
-def test_what_the_step_does_not_materialize_cannot_be_told_of(key: dg.AssetKey, day: date) -> None:
+def test_what_the_step_does_not_materialize_takes_no_metadata(key: dg.AssetKey, day: date) -> None:
     with pytest.raises(ValueError, match=r"pens|2026-01-08"):
-        told(lambda context: add_days_metadata(context, [key], {day: {"rows": 1}}))
+        metadata_of(lambda context: add_days_metadata(context, [key], {day: {"rows": 1}}))

@@ -85,21 +85,21 @@ def test_a_secret_is_not_shown(production: pytest.MonkeyPatch) -> None:
 
 def settings_of(section: type[BaseModel], prefix: str) -> dict[str, str | None]:
     """Every variable below a section, with what its page says of it."""
-    found: dict[str, str | None] = {}
+    descriptions: dict[str, str | None] = {}
     for name, field in section.model_fields.items():
         variable = f"{prefix}{name.upper()}"
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found |= settings_of(field.annotation, f"{variable}__")
+            descriptions |= settings_of(field.annotation, f"{variable}__")
         else:
-            found[variable] = field.description
-    return found
+            descriptions[variable] = field.description
+    return descriptions
 
 
 def test_every_setting_says_what_it_means_and_is_on_its_page() -> None:
-    found = settings_of(Settings, "ECOMMERCE_")
-    assert not [variable for variable, meaning in found.items() if not meaning]
+    settings = settings_of(Settings, "ECOMMERCE_")
+    assert not [variable for variable, meaning in settings.items() if not meaning]
     page = (PROJECT_DIR / "docs" / "reference" / "settings.md").read_text()
-    assert not [variable for variable in found if f"`{variable}`" not in page]
+    assert not [variable for variable in settings if f"`{variable}`" not in page]
 
 
 @pytest.mark.parametrize(

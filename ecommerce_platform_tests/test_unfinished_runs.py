@@ -79,7 +79,7 @@ def test_a_queued_run_waits_for_what_runs_and_for_nothing_that_is_forgotten(inst
 
 
 def test_runs_of_another_job_do_not_count(instance: dg.DagsterInstance) -> None:
-    a_run(instance, Status.STARTED, "upkeep")
+    a_run(instance, Status.STARTED, "maintenance")
     assert unfinished_runs(instance, datetime.now(UTC), "daily_batch").on_their_way == ()
 
 

@@ -55,10 +55,10 @@ def build(settings: Settings) -> str:
 
 def without_sizes(catalog: str) -> str:
     """The catalog without rows, bytes and dates of its tables: they are empty, and were made for this page."""
-    found = json.loads(catalog)
-    for table in (*found["nodes"].values(), *found["sources"].values()):
+    content = json.loads(catalog)
+    for table in (*content["nodes"].values(), *content["sources"].values()):
         table["stats"] = {}
-    return json.dumps(found)
+    return json.dumps(content)
 
 
 def fetched_from_elsewhere(page: str) -> list[str]:
@@ -78,8 +78,8 @@ def main(out: Path) -> int:
             page = build(settings)
         finally:
             down(settings.data_dir)
-    if found := fetched_from_elsewhere(page):
-        raise DbtDocsError(f"the page would fetch from elsewhere: {', '.join(found)}")
+    if addresses := fetched_from_elsewhere(page):
+        raise DbtDocsError(f"the page would fetch from elsewhere: {', '.join(addresses)}")
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")
     print(f"{out}: {len(page.encode()) / 1e6:.1f} MB")

@@ -133,8 +133,8 @@ def _download(settings: Settings) -> Contender:
 
 def _reladiff(settings: Settings) -> Contender:
     endpoint = ensure_clickhouse(settings.data_dir)
-    wanted = ("user", "password", "account", "host", "port", "protocol", "database", "role", "warehouse")
-    snowflake = {name: value for name, value in connection_arguments(settings).items() if name in wanted}
+    parameters = ("user", "password", "account", "host", "port", "protocol", "database", "role", "warehouse")
+    snowflake = {name: value for name, value in connection_arguments(settings).items() if name in parameters}
     clickhouse = {
         "host": endpoint.host,
         "port": endpoint.port,

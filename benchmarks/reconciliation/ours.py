@@ -30,23 +30,23 @@ def main(folder: Path) -> None:
     bytes_moved.install()
     started, cpu = time.perf_counter(), time.process_time()
     limits = settings.reconciliation
-    found = locate(
+    differing = locate(
         layers.speed, layers.batch, None, Limits(limits.max_findings, limits.max_fetched_rows, limits.max_seconds)
     )
     located = time.perf_counter()
-    findings = explain_orders(layers, found.keys, layers.batch.cut_off())
+    findings = explain_orders(layers, differing.keys, layers.batch.cut_off())
     explained = time.perf_counter()
     reasons = Counter(finding.reason for finding in findings.values())
     answer = {
         "keys": sorted(findings),
         "explained": sum(reasons.values()) - reasons[Reason.LAG],
         "reasons": {reason.value: count for reason, count in reasons.items()},
-        "complete": found.complete,
+        "complete": differing.complete,
         "seconds": explained - started,
         "locate_seconds": located - started,
         "explain_seconds": explained - located,
-        "rows_fetched": found.rows_fetched,
-        "rounds": found.rounds,
+        "rows_fetched": differing.rows_fetched,
+        "rounds": differing.rounds,
         "cpu_seconds": time.process_time() - cpu,
         "bytes": bytes_moved.received(),
     }

@@ -59,9 +59,9 @@ class _Cursor:
         self.description: list[tuple[str]] = []
 
     def execute(self, sql: str, arguments: Any = None) -> None:
-        found = self._client.query(sql)
-        self._rows = [tuple(row) for row in found.result_rows]
-        self.description = [(name,) for name in found.column_names]
+        answer = self._client.query(sql)
+        self._rows = [tuple(row) for row in answer.result_rows]
+        self.description = [(name,) for name in answer.column_names]
 
     def fetchall(self) -> list[Any]:
         return self._rows

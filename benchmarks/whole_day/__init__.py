@@ -37,16 +37,18 @@ def run(size: Size) -> Report:
     events: dict[int, int] = {}
     for orders in ORDERS[size]:
         with _shop(orders) as (shop, events[orders]):
-            found = race([_ours(shop), _script(shop), _duckdb(shop)], ROUNDS[orders])
-        timings[f"{orders:,} orders"] = found
-        for name, timing in found.items():
+            race_timings = race([_ours(shop), _script(shop), _duckdb(shop)], ROUNDS[orders])
+        timings[f"{orders:,} orders"] = race_timings
+        for name, timing in race_timings.items():
             print(f"{orders:,} orders, {name}: {timing.median:.1f} s", file=sys.stderr, flush=True)
     rows = []
     for orders in ORDERS[size]:
-        found = timings[f"{orders:,} orders"]
+        race_timings = timings[f"{orders:,} orders"]
         goals = (Goal(1.15), Goal(3)) if orders == 1_000_000 else (None, None)
-        rows.append(Row(f"{orders:,} orders: beside the plain script", ratio(found, OURS, SCRIPT), "×", goals[0]))
-        rows.append(Row(f"{orders:,} orders: beside dbt on DuckDB", ratio(found, OURS, DUCKDB), "×", goals[1]))
+        rows.append(
+            Row(f"{orders:,} orders: beside the plain script", ratio(race_timings, OURS, SCRIPT), "×", goals[0])
+        )
+        rows.append(Row(f"{orders:,} orders: beside dbt on DuckDB", ratio(race_timings, OURS, DUCKDB), "×", goals[1]))
     data = {"orders": list(ORDERS[size]), "change events": list(events.values()), "days": 1}
     title = "One day from landing to reconciled marts"
     return Report("whole_day", title, size, data, tuple(rows), timings, notes=_NOTES)
@@ -73,8 +75,8 @@ def _shop(orders: int) -> Iterator[tuple[Installation, int]]:
 
 def _ours(shop: Installation) -> Contender:
     def work(own: Installation) -> Outcome:
-        found = own.materialize(FIRST_DAY, FIRST_DAY)
-        return Outcome(digest_of_warehouse(own.settings), found.seconds, found.steps)
+        run = own.materialize(FIRST_DAY, FIRST_DAY)
+        return Outcome(digest_of_warehouse(own.settings), run.seconds, run.steps)
 
     return _installed(OURS, shop, work)
 

@@ -111,7 +111,7 @@ def digest(folder: Path) -> dict[str, tuple[int, str]]:
         engine.execute("set TimeZone = 'UTC'")
 
         def query(sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
-            found = engine.execute(sql)
-            return [column[0] for column in found.description or ()], found.fetchall()
+            rows = engine.execute(sql)
+            return [column[0] for column in rows.description or ()], rows.fetchall()
 
         return digest_of(query, lambda mart: f"marts_{mart}")

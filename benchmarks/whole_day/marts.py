@@ -25,7 +25,7 @@ Query = Callable[[str], tuple[Sequence[str], Iterable[Sequence[Any]]]]
 
 def digest(query: Query, name_of: Callable[[str], str]) -> dict[str, tuple[int, str]]:
     """Rows of each mart and the digest of all its values; `query` returns names and rows."""
-    found = {}
+    digests = {}
     for mart, key in MARTS.items():
         names, rows = query(f"select * from {name_of(mart)} order by {', '.join(key)}")
         lower = [name.lower() for name in names]
@@ -34,8 +34,8 @@ def digest(query: Query, name_of: Callable[[str], str]) -> dict[str, tuple[int, 
         for row in rows:
             hashed.update(repr([(name, str(plain(row[at]))) for name, at in kept]).encode())
             count += 1
-        found[mart] = (count, hashed.hexdigest()[:16])
-    return found
+        digests[mart] = (count, hashed.hexdigest()[:16])
+    return digests
 
 
 def digest_of_warehouse(settings: Settings) -> dict[str, tuple[int, str]]:

@@ -48,14 +48,14 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, spark: SparkResource, spark_steps: SparkSteps
     ) -> Iterator[dg.MaterializeResult]:
         started = time.monotonic()
-        wanted = [name for name in TABLES if analytics_key(name) in context.selected_asset_keys]
+        selected = [name for name in TABLES if analytics_key(name) in context.selected_asset_keys]
         published = published_input(settings)
-        written = refresh(lambda: spark.spark_session, settings, published, wanted, context.run.run_id)
+        written = refresh(lambda: spark.spark_session, settings, published, selected, context.run.run_id)
         seconds = round(time.monotonic() - started, 3)
         waiting = [day.isoformat() for day in partition_days(context) if day not in published.days]
         if waiting:
             context.log.warning(f"not among the days that all tables have published: {', '.join(waiting)}")
-        for name in wanted:
+        for name in selected:
             yield dg.MaterializeResult(
                 asset_key=analytics_key(name), metadata=_metadata(written[name], published, seconds)
             )

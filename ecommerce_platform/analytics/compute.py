@@ -114,16 +114,16 @@ def refresh(
     open_session: Callable[[], SparkSession],
     settings: Settings,
     published: PublishedInput,
-    wanted: Iterable[str],
+    names: Iterable[str],
     run_id: str,
 ) -> dict[str, WrittenTable]:
     """Brings the `wanted` tables to `published`. Those that were computed from the very same input stay as they are, and
     when all of them were, no session is opened.
     """
     basis = published.basis
-    there = {name: current(settings, name) for name in wanted}
-    done = {name: found for name, found in there.items() if found is not None and found.basis == basis}
-    missing = [name for name in there if name not in done]
+    refreshed = {name: current(settings, name) for name in names}
+    done = {name: entry for name, entry in refreshed.items() if entry is not None and entry.basis == basis}
+    missing = [name for name in refreshed if name not in done]
     if not missing:
         return done
     claim(settings, pyiceberg_catalog(settings))

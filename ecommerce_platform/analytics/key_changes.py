@@ -38,14 +38,14 @@ def with_moved_texts(events: DataFrame, contract: Contract, texts: Sequence[str]
     if moving.isEmpty():
         return events
     moves = _moves(events, moving, contract.key).persist()
-    told = [
-        _followed(_told(events, moves, contract.key, name)).withColumnRenamed("text", f"__moved_{name}")
+    texts_by_column = [
+        _followed(_known_texts(events, moves, contract.key, name)).withColumnRenamed("text", f"__moved_{name}")
         for name in texts
     ]
     moved = moves.select(
         F.col("new").alias(contract.key), *_PLACE, F.lit("INSERT").alias("__op"), F.lit(True).alias("__moved")
     )
-    for texts_of_column in told:
+    for texts_of_column in texts_by_column:
         moved = moved.join(texts_of_column, list(_PLACE), "left")
     filled = {
         name: F.when(F.col("__moved") & (F.col(name) == UNCHANGED_PLACEHOLDER), F.col(f"__moved_{name}")).otherwise(
@@ -59,14 +59,14 @@ def with_moved_texts(events: DataFrame, contract: Contract, texts: Sequence[str]
 
 def _moves(events: DataFrame, moving: DataFrame, key: str) -> DataFrame:
     """`old` and `new` key of each place where one key alone was deleted and one other alone inserted."""
-    there = events.where(F.col("__op").isin("INSERT", "DELETE")).join(moving.select(*_PLACE).distinct(), list(_PLACE))
+    changes = events.where(F.col("__op").isin("INSERT", "DELETE")).join(moving.select(*_PLACE).distinct(), list(_PLACE))
     gone, come = (F.collect_set(F.when(F.col("__op") == op, F.col(key))) for op in ("DELETE", "INSERT"))
-    places = there.groupBy(*_PLACE).agg(gone.alias("gone"), come.alias("come"))
+    places = changes.groupBy(*_PLACE).agg(gone.alias("gone"), come.alias("come"))
     alone = (F.size("gone") == 1) & (F.size("come") == 1) & (F.col("gone") != F.col("come"))
     return places.where(alone).select(*_PLACE, F.col("gone")[0].alias("old"), F.col("come")[0].alias("new"))
 
 
-def _told(events: DataFrame, moves: DataFrame, key: str, name: str) -> DataFrame:
+def _known_texts(events: DataFrame, moves: DataFrame, key: str, name: str) -> DataFrame:
     """What the old key's last telling event before each move says: a text, or the place of another move that tells it."""
     as_new = moves.select(F.col("new").alias(key), *_PLACE, F.lit("INSERT").alias("__op"), F.lit(True).alias("__moved"))
     left_out = F.coalesce(F.col(name) == UNCHANGED_PLACEHOLDER, F.lit(False))
@@ -78,17 +78,17 @@ def _told(events: DataFrame, moves: DataFrame, key: str, name: str) -> DataFrame
         F.when(left_out, F.col("__source_ts_ms")).alias("next_at"),
         *ORDER_COLUMNS,
     )
-    wanted = moves.select("old", F.col("__source_lsn").alias("moved_lsn"), F.col("__source_ts_ms").alias("moved_at"))
-    before = telling.join(wanted, "old").where(F.coalesce(F.col(EFFECTIVE_LSN) < F.col("moved_lsn"), F.lit(True)))
+    moved_at = moves.select("old", F.col("__source_lsn").alias("moved_lsn"), F.col("__source_ts_ms").alias("moved_at"))
+    before = telling.join(moved_at, "old").where(F.coalesce(F.col(EFFECTIVE_LSN) < F.col("moved_lsn"), F.lit(True)))
     ranked = before.withColumn("__rank", F.row_number().over(newest_first("moved_lsn", "moved_at")))
     return ranked.where(F.col("__rank") == 1).select("moved_lsn", "moved_at", "text", "next_lsn", "next_at")
 
 
-def _followed(told: DataFrame) -> DataFrame:
+def _followed(texts: DataFrame) -> DataFrame:
     """`text` by place, moves that point to moves followed to their ends: each round goes twice as far as the one before."""
-    told = told.persist()
-    while not told.where(F.col("next_lsn").isNotNull()).isEmpty():
-        further = told.select(
+    texts = texts.persist()
+    while not texts.where(F.col("next_lsn").isNotNull()).isEmpty():
+        further = texts.select(
             F.col("moved_lsn").alias("next_lsn"),
             F.col("moved_at").alias("next_at"),
             F.col("text").alias("next_text"),
@@ -96,8 +96,8 @@ def _followed(told: DataFrame) -> DataFrame:
             F.col("next_at").alias("after_at"),
         )
         # A move about which nothing is told ends the way there: the text is null.
-        told = (
-            told.join(further, ["next_lsn", "next_at"], "left")
+        texts = (
+            texts.join(further, ["next_lsn", "next_at"], "left")
             .select(
                 *("moved_lsn", "moved_at"),
                 F.when(F.col("next_lsn").isNull(), F.col("text")).otherwise(F.col("next_text")).alias("text"),
@@ -106,4 +106,4 @@ def _followed(told: DataFrame) -> DataFrame:
             )
             .persist()
         )
-    return told.select(F.col("moved_lsn").alias("__source_lsn"), F.col("moved_at").alias("__source_ts_ms"), "text")
+    return texts.select(F.col("moved_lsn").alias("__source_lsn"), F.col("moved_at").alias("__source_ts_ms"), "text")

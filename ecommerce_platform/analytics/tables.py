@@ -95,9 +95,9 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
         f"create table if not exists {name} ({columns}) using iceberg comment {_literal(table.description)} "
         f"tblproperties ({properties})"
     )
-    found = {field.name: field.dataType.simpleString() for field in spark.table(name).schema.fields}
+    existing = {field.name: field.dataType.simpleString() for field in spark.table(name).schema.fields}
     for column in table.columns:
-        if found.get(column.name, column.spark_type) != column.spark_type:
+        if existing.get(column.name, column.spark_type) != column.spark_type:
             spark.sql(f"alter table {name} alter column `{column.name}` type {column.spark_type}")
     return name
 
@@ -109,10 +109,10 @@ def replace(
 
     Raises AnalyticsError when the columns of `rows` are not those of the table.
     """
-    found = tuple((field.name, field.dataType.simpleString()) for field in rows.schema.fields)
+    columns = tuple((field.name, field.dataType.simpleString()) for field in rows.schema.fields)
     expected = tuple((column.name, column.spark_type) for column in table.columns)
-    if found != expected:
-        raise AnalyticsError(f"{table.name}: the computed columns are {found}, expected {expected}")
+    if columns != expected:
+        raise AnalyticsError(f"{table.name}: the computed columns are {columns}, expected {expected}")
     name = ensure_table(spark, settings, table)
     writer = rows.writeTo(name)
     for key, value in properties.items():

@@ -25,11 +25,11 @@ def compare(
     from ecommerce_platform.reconciliation.compare.results import as_json
 
     try:
-        found = compare_tables(settings_or_exit(), file, run_id or f"compare-{uuid4()}")
+        comparison = compare_tables(settings_or_exit(), file, run_id or f"compare-{uuid4()}")
     except ReconciliationError as error:
         say(f"error: {error}")
         raise typer.Exit(2) from None
-    result = as_json(found)
+    result = as_json(comparison)
     if output is ListFormat.JSON:
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
     else:
@@ -41,4 +41,4 @@ def compare(
         if (more := len(result["findings"]) - ROWS_SHOWN) > 0:
             say(f"… and {more:,} more: --format json shows all")
         say(result["verdict"])
-    raise typer.Exit(0 if found.equal else 1)
+    raise typer.Exit(0 if comparison.equal else 1)

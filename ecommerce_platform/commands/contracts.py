@@ -22,17 +22,17 @@ def contract_diff(table: Tables = None, day: Days = None, output: Format = ListF
     from ecommerce_platform.lakehouse.inspection import contract_differences
 
     settings, contracts = settings_or_exit(), load_contracts()
-    found = [
+    unstated = [
         difference
         for name in chosen_tables(table)
         for difference in contract_differences(settings, contracts[name], days_of(day))
     ]
-    units = [difference for difference in found if difference.kind == "epoch unit"]
-    print_rows([item for item in found if item not in units], output, "the landing files are as the contracts say")
+    units = [difference for difference in unstated if difference.kind == "epoch unit"]
+    print_rows([item for item in unstated if item not in units], output, "the landing files are as the contracts say")
     for item in units:
         # Beside the rows, which may be read by a program: no difference, but what to state in the contract to be sure.
         typer.echo(f"{item.table}.{item.column}, files: {item.files}, epoch unit: {item.found}", err=True)
-    raise typer.Exit(1 if any(difference.kind == "refused" for difference in found) else 0)
+    raise typer.Exit(1 if any(difference.kind == "refused" for difference in unstated) else 0)
 
 
 @contract_app.command("check", epilog="Example: `ecommerce-platform contract check`")

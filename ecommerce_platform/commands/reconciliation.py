@@ -47,11 +47,11 @@ def reconcile(
 
     try:
         with live_progress("parts") as reached:
-            found = reconcile_days(settings_or_exit(), days_of(day), f"cli-{uuid4()}", say, reached)
+            reconciliation = reconcile_days(settings_or_exit(), days_of(day), f"cli-{uuid4()}", say, reached)
     except ReconciliationError as error:
         say(f"error: {error}")
         raise typer.Exit(2) from None
-    result = as_json(found)
+    result = as_json(reconciliation)
     if output is ListFormat.JSON:
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
     else:
@@ -59,7 +59,7 @@ def reconcile(
         rows = [{name: item[name] for name in columns} for item in result["discrepancies"]]
         print_rows(rows, output, "no order differs")
         say(f"{result['verdict']}; verified through {result['verified_through']}, cut-off {result['cut_off']}")
-    raise typer.Exit(exit_code(found, fail_on))
+    raise typer.Exit(exit_code(reconciliation, fail_on))
 
 
 @reconcile_app.command("plan", epilog="Example: `ecommerce-platform reconcile plan`")

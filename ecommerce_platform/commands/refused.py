@@ -58,13 +58,13 @@ def refused_show(table: Table, day: Day, output: Format = ListFormat.TABLE) -> N
         story = show_refused(settings_or_exit(), _contract(table), day.date())
     except OverruleError as error:
         _fail(error)
-    found = asdict(story)
+    fields = asdict(story)
     if output is ListFormat.JSON:
-        typer.echo(json.dumps(found, indent=2, default=str, ensure_ascii=False))
+        typer.echo(json.dumps(fields, indent=2, default=str, ensure_ascii=False))
         return
-    quarantined, sample = found.pop("quarantined"), found.pop("sample")
-    audited = found.pop("audited") or {}
-    for name, value in {**found, **audited}.items():
+    quarantined, sample = fields.pop("quarantined"), fields.pop("sample")
+    audited = fields.pop("audited") or {}
+    for name, value in {**fields, **audited}.items():
         typer.echo(f"{name:22} {'' if value is None else value}")
     if quarantined:
         typer.echo("\nin quarantine:")

@@ -48,8 +48,8 @@ class Draft:
 
 def guessed_classification(name: str, kind: LogicalType) -> Classification | None:
     """Personal, where the name of a text says so."""
-    told = kind is LogicalType.TEXT and any(part in name for part in _PERSONAL)
-    return Classification.PERSONAL if told else None
+    is_personal = kind is LogicalType.TEXT and any(part in name for part in _PERSONAL)
+    return Classification.PERSONAL if is_personal else None
 
 
 def classified(table: str, column: Column, bound: Collection[str], notes: list[str]) -> Column:
@@ -109,23 +109,23 @@ def render(contract: Contract) -> str:
 
 def _property(contract: Contract, column: Column) -> dict[str, Any]:
     physical = f"decimal{column.decimal_arguments}" if column.type is LogicalType.DECIMAL else column.type.value
-    found: dict[str, Any] = {"name": column.name, "logicalType": _LOGICAL[column.type], "physicalType": physical}
+    fields: dict[str, Any] = {"name": column.name, "logicalType": _LOGICAL[column.type], "physicalType": physical}
     if column.description:
-        found["description"] = column.description
+        fields["description"] = column.description
     if column.primary_key:
-        found |= {"primaryKey": True, "primaryKeyPosition": contract.key_names.index(column.name) + 1}
+        fields |= {"primaryKey": True, "primaryKeyPosition": contract.key_names.index(column.name) + 1}
     if column.required:
-        found["required"] = True
+        fields["required"] = True
     if column.classification:
-        found["classification"] = column.classification.value
+        fields["classification"] = column.classification.value
     if column.epoch_unit:
-        found["customProperties"] = [{"property": "epochUnit", "value": column.epoch_unit.value}]
+        fields["customProperties"] = [{"property": "epochUnit", "value": column.epoch_unit.value}]
     targets = [
         f"{item.parent}.{item.parent_columns[0]}" for item in contract.relationships if item.columns == (column.name,)
     ]
     if targets:
-        found["relationships"] = [{"type": "foreignKey", "to": target} for target in targets]
-    return found
+        fields["relationships"] = [{"type": "foreignKey", "to": target} for target in targets]
+    return fields
 
 
 class _Indented(yaml.SafeDumper):

@@ -76,8 +76,8 @@ def drafts_from_postgres(
 
 def _draft(table: str, schema: str, rows: Sequence[Any], inspector: Inspector, tables: set[str]) -> Draft:
     if not rows:
-        there = ", ".join(sorted(inspector.get_table_names(schema))) or "none"
-        raise ContractError(f"PostgreSQL has no table {schema}.{table}; it has {there}")
+        existing = ", ".join(sorted(inspector.get_table_names(schema))) or "none"
+        raise ContractError(f"PostgreSQL has no table {schema}.{table}; it has {existing}")
     key = inspector.get_pk_constraint(table, schema)["constrained_columns"]
     if not key:
         raise ContractError(f"table {schema}.{table} has no primary key, by which its events are told apart: add one")
@@ -140,11 +140,11 @@ def _column(name: str, type_name: str, notes: list[str], table: str) -> Column |
 def _relationships(
     table: str, foreign_keys: Sequence[Mapping[str, Any]], tables: set[str], notes: list[str]
 ) -> list[Relationship]:
-    found = []
+    relationships = []
     for item in sorted(foreign_keys, key=lambda item: item["constrained_columns"]):
         columns, parent = tuple(item["constrained_columns"]), item["referred_table"]
         if parent in tables:
-            found.append(Relationship(columns, parent, tuple(item["referred_columns"])))
+            relationships.append(Relationship(columns, parent, tuple(item["referred_columns"])))
         else:
             notes.append(f"{table}.{', '.join(columns)} refers to {parent}, which has no contract: left out")
-    return found
+    return relationships

@@ -55,7 +55,7 @@ def parse(document: Document) -> Contract | None:
     rules = tuple(rule for at, item in enumerate(properties) for rule in quality_rules(document, at, item))
     _check_key(document, [column for column in columns if column])
     check_rules(document, rules)
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "cluster_by": str(_custom(schema, "snowflakeClusterBy") or DATE_COLUMN.name),
         "ignored": _ignored(document, schema),
         "first_day": _first_day(document, schema),
@@ -69,7 +69,7 @@ def parse(document: Document) -> Contract | None:
             quality=rules,
             version=document.standard.version or "1.0.0",
             source=document.path.name,
-            **found,
+            **fields,
         )
     except ContractError:
         if document.is_usable:
@@ -223,7 +223,7 @@ def _relationships(
     for number, relationship in enumerate(schema.relationships or []):
         columns = [text.rpartition(".")[2] for text in _texts(relationship.from_)]
         placed.append(((*_SCHEMA, "relationships", number), columns, relationship))
-    found = []
+    relationships = []
     for place, columns, relationship in placed:
         targets = [text.rpartition(".") for text in _texts(relationship.to)]
         parents = {table for table, _, _ in targets}
@@ -234,8 +234,8 @@ def _relationships(
                 "expected columns of this table, and as many of one other table as <table>.<column>",
             )
             continue
-        found.append(Relationship(tuple(columns), min(parents), tuple(column for _, _, column in targets)))
-    return tuple(found)
+        relationships.append(Relationship(tuple(columns), min(parents), tuple(column for _, _, column in targets)))
+    return tuple(relationships)
 
 
 def _texts(value: str | list[str] | None) -> list[str]:

@@ -72,12 +72,12 @@ def read_contracts(folders: Sequence[Path]) -> tuple[dict[str, Contract], list[P
 
 def contract_files(folders: Sequence[Path]) -> list[Path]:
     """The files of the folders, of files of one name the last. Raises ContractError for a folder that is not there."""
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for folder in folders:
         if not folder.is_dir():
             raise ContractError(f"{folder} is no folder; expected the data contracts: see {FOLDER_VARIABLE}")
-        found.update({path.name: path for path in folder.glob(f"*{SUFFIX}")})
-    return [found[name] for name in sorted(found)]
+        paths.update({path.name: path for path in folder.glob(f"*{SUFFIX}")})
+    return [paths[name] for name in sorted(paths)]
 
 
 def in_order(contracts: Mapping[str, Contract]) -> list[str]:

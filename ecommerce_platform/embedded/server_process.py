@@ -66,10 +66,10 @@ def _end_with_the_folder(files: ServerFiles) -> None:
         while True:
             time.sleep(_WATCH_SECONDS)
             try:
-                found = files.lock_path.stat().st_ino
+                inode = files.lock_path.stat().st_ino
             except OSError:
-                found = None
-            if found != ours:
+                inode = None
+            if inode != ours:
                 logging.getLogger(__name__).warning("%s is gone or another's; ending", files.lock_path)
                 os.kill(os.getpid(), signal.SIGTERM)
                 return

@@ -85,14 +85,14 @@ def ensure_all(data_dir: Path) -> dict[ServerKind, Endpoint]:
 
 def status(data_dir: Path) -> list[ServerStatus]:
     """Whether each stand-in of the data directory runs, and where."""
-    found = []
+    states = []
     for files in _all_files(data_dir):
         state = files.running_state()
         endpoint = _endpoint(files, state) if state else None
-        found.append(
+        states.append(
             ServerStatus(files.kind, state is not None, endpoint, state.pid if state else None, files.log_path)
         )
-    return found
+    return states
 
 
 def down(data_dir: Path) -> list[ServerKind]:

@@ -28,8 +28,8 @@ class KeptVersions:
 def kept_versions(settings: Settings) -> list[KeptVersions]:
     """What is kept below the landing zone and the warehouse; nothing where no bucket keeps versions."""
     addresses = sorted({settings.landing_uri, warehouse_root(settings) or ""})
-    found = [_kept(settings, address) for address in addresses if is_s3(address)]
-    return [item for item in found if item is not None]
+    versions = [_kept(settings, address) for address in addresses if is_s3(address)]
+    return [item for item in versions if item is not None]
 
 
 def _kept(settings: Settings, address: str) -> KeptVersions | None:

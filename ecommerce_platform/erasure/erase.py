@@ -285,13 +285,13 @@ def _leftovers(request: Request) -> None:
 
 def _proof(request: Request, owner: str, refused: tuple[landing_files.LandingHolding, ...]) -> Outcome:
     """Asks every place again: what is found now was not erased."""
-    found = plan(request.settings, request.table, request.key)
+    remainder = plan(request.settings, request.table, request.key)
     left = [
         replace(item, owner=owner) if item.place == "speed layer" and owner else item
-        for item in found.holdings
+        for item in remainder.holdings
         if item.place != "landing"
     ]
-    landing = {item.file.path: item for item in (*found.landing, *refused)}
+    landing = {item.file.path: item for item in (*remainder.landing, *refused)}
     return Outcome(tuple(left), tuple(landing.values()))
 
 

@@ -41,10 +41,10 @@ def held(table: Table, change: Change) -> Held:
 
 def read_columns(table: Table, columns: Iterable[str]) -> Iterable[pa.Table]:
     """These columns of every data file of every snapshot; those that a file lacks are left out."""
-    wanted = set(columns)
+    chosen = set(columns)
     for file in data_files(table):
         parquet = pq.ParquetFile(opened(table, file.file_path))
-        yield parquet.read(columns=[name for name in parquet.schema_arrow.names if name in wanted])
+        yield parquet.read(columns=[name for name in parquet.schema_arrow.names if name in chosen])
 
 
 def unnamed(settings: Settings, table: Table) -> list[StoredFile]:
@@ -56,21 +56,21 @@ def unnamed(settings: Settings, table: Table) -> list[StoredFile]:
 
 def reachable(table: Table) -> set[str]:
     """Manifest lists, manifests and data files of all snapshots."""
-    found = {snapshot.manifest_list for snapshot in table.metadata.snapshots}
+    addresses = {snapshot.manifest_list for snapshot in table.metadata.snapshots}
     for manifest in _manifests(table):
-        found.add(manifest.manifest_path)
-        found |= {entry.data_file.file_path for entry in _live(table, manifest)}
-    return found
+        addresses.add(manifest.manifest_path)
+        addresses |= {entry.data_file.file_path for entry in _live(table, manifest)}
+    return addresses
 
 
 def _manifests(table: Table) -> Iterable[ManifestFile]:
     """The manifests of all snapshots, each once."""
-    found = {
+    manifests = {
         manifest.manifest_path: manifest
         for snapshot in table.metadata.snapshots
         for manifest in snapshot.manifests(table.io)
     }
-    return found.values()
+    return manifests.values()
 
 
 def _live(table: Table, manifest: ManifestFile) -> list[ManifestEntry]:
@@ -99,11 +99,11 @@ def load_if_present(catalog: Catalog, identifier: str) -> Table | None:
 
 def data_files(table: Table) -> list[DataFile]:
     """Every data file of every snapshot, once."""
-    found: dict[str, DataFile] = {}
+    files: dict[str, DataFile] = {}
     for manifest in _manifests(table):
         for entry in _live(table, manifest):
-            found.setdefault(entry.data_file.file_path, entry.data_file)
-    return list(found.values())
+            files.setdefault(entry.data_file.file_path, entry.data_file)
+    return list(files.values())
 
 
 def live_entries(table: Table, snapshot: Snapshot) -> Iterable[ManifestEntry]:

@@ -52,7 +52,7 @@ class LandingHolding:
 def find(settings: Settings, table: str, change: Change) -> list[LandingHolding]:
     """The table's landing files that hold the person, and those that cannot be looked into; no landing zone has none."""
     store = landing_filesystem(settings)
-    found = []
+    holdings = []
     for day, files in list_table(settings.landing_uri, table, settings.s3).days.items():
         for file in files:
             try:
@@ -61,11 +61,11 @@ def find(settings: Settings, table: str, change: Change) -> list[LandingHolding]
             except (pa.ArrowException, OSError, ValueError) as error:
                 problem = f"it cannot be read: {type(error).__name__}" if file.size else ""
                 if problem:
-                    found.append(LandingHolding(table, day, file, 0, problem))
+                    holdings.append(LandingHolding(table, day, file, 0, problem))
                 continue
             if rows:
-                found.append(LandingHolding(table, day, file, rows))
-    return found
+                holdings.append(LandingHolding(table, day, file, rows))
+    return holdings
 
 
 def rewrite_files(
@@ -127,7 +127,7 @@ def renamed_contents(settings: Settings, contract: Contract, entry: Entry) -> di
         return {}
     versions = entry.rewritten.get(contract.table, {})
     arrivals = scan(settings, contract, sorted(planned))
-    found = {}
+    contents = {}
     for day, known in planned.items():
         arrival = arrivals.days.get(day)
         expected = {
@@ -135,8 +135,8 @@ def renamed_contents(settings: Settings, contract: Contract, entry: Entry) -> di
         }
         same = tuple(file for file in (arrival.files if arrival else ()) if expected.get(file.path) == file.version)
         if len(same) == len(expected):
-            found[day] = (str(known["id"]), arrived_day(settings, contract, day, same).content_id)
-    return found
+            contents[day] = (str(known["id"]), arrived_day(settings, contract, day, same).content_id)
+    return contents
 
 
 def _with_contents(settings: Settings, contract: Contract, holdings: list[LandingHolding], entry: Entry) -> Entry:

@@ -13,7 +13,7 @@ from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.connection import execute
 from ecommerce_platform.warehouse.load_sql import remove_staged
-from ecommerce_platform.warehouse.upkeep import staged_files
+from ecommerce_platform.warehouse.maintenance import staged_files
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -34,8 +34,8 @@ def remove_all_staged(connection: SnowflakeConnection) -> int:
 
 def sample_files(settings: Settings, change: Change) -> list[tuple[Path, int]]:
     """Files of the sample shop's speed layer that hold the person, with their rows."""
-    found = [(path, count_rows(path, change)) for path in sorted(settings.realtime_dir.rglob("*.parquet"))]
-    return [(path, rows) for path, rows in found if rows]
+    files = [(path, count_rows(path, change)) for path in sorted(settings.realtime_dir.rglob("*.parquet"))]
+    return [(path, rows) for path, rows in files if rows]
 
 
 def rewrite_sample(settings: Settings, change: Change) -> None:

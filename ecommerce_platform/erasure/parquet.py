@@ -31,11 +31,11 @@ class Change:
 def count_rows(source: Any, change: Change) -> int:
     """How many of the file's rows the change would touch; `source` is a path or an open file."""
     file = pq.ParquetFile(source)
-    wanted = None
+    names = None
     if change.columns is not None:
         lower = {name.lower() for name in change.columns}
-        wanted = [name for name in file.schema_arrow.names if name.lower() in lower]
-    return sum(change.count(file.read_row_group(group, columns=wanted)) for group in range(file.num_row_groups))
+        names = [name for name in file.schema_arrow.names if name.lower() in lower]
+    return sum(change.count(file.read_row_group(group, columns=names)) for group in range(file.num_row_groups))
 
 
 def rewrite(source: Any, sink: Any, change: Change) -> pq.FileMetaData:

@@ -70,14 +70,18 @@ def subject_of(settings: Settings, table: str, key: int) -> Subject:
             for column in set(personal) & set(about.column_names):
                 texts[column] |= {str(item) for item in about.column(column).unique().to_pylist() if item is not None}
         keys[name] = keys.get(name, frozenset()) | own
-        values[name] = {column: frozenset(found - {""}) for column, found in texts.items() if found - {""}}
+        values[name] = {
+            column: frozenset(values_of_column - {""})
+            for column, values_of_column in texts.items()
+            if values_of_column - {""}
+        }
     return Subject(contracts, table, key, keys, values)
 
 
 def make_plan(settings: Settings, connection: SnowflakeConnection, subject: Subject) -> Plan:
     """Asks every place; reads key columns and personal columns, and changes nothing."""
-    found = plan_files(settings, subject)
-    return replace(found, holdings=(*found.holdings, *_served(settings, connection, subject)))
+    contents = plan_files(settings, subject)
+    return replace(contents, holdings=(*contents.holdings, *_served(settings, connection, subject)))
 
 
 def plan_files(settings: Settings, subject: Subject) -> Plan:
@@ -87,12 +91,14 @@ def plan_files(settings: Settings, subject: Subject) -> Plan:
     landed: list[landing_files.LandingHolding] = []
     strays: dict[str, tuple[StoredFile, ...]] = {}
     for table in subject.rows:
-        found = landing_files.find(settings, table, subject.change(table, strays=True))
-        landed += found
-        if rows := sum(item.rows for item in found):
-            holdings.append(Holding("landing", table, rows, sum(item.rows > 0 for item in found)))
+        holdings_of_table = landing_files.find(settings, table, subject.change(table, strays=True))
+        landed += holdings_of_table
+        if rows := sum(item.rows for item in holdings_of_table):
+            holdings.append(Holding("landing", table, rows, sum(item.rows > 0 for item in holdings_of_table)))
         holdings += [
-            Holding("landing", f"{table}/{item.file.path}", 0, 1, item.problem) for item in found if item.problem
+            Holding("landing", f"{table}/{item.file.path}", 0, 1, item.problem)
+            for item in holdings_of_table
+            if item.problem
         ]
     for identifier, change in lake_changes(settings, catalog, subject).items():
         iceberg = lake.load_if_present(catalog, identifier)
@@ -157,10 +163,10 @@ def _computed_change(rows: Rows, columns: Sequence[Column]) -> Change:
 
 def _holding_strays(settings: Settings, table: Table, change: Change) -> list[StoredFile]:
     """Files that no snapshot names and that hold the person, or that tell of files that do (manifests)."""
-    found = []
+    files = []
     for file in lake.unnamed(settings, table):
         if file.name.endswith(".avro"):
-            found.append(file)
+            files.append(file)
             continue
         try:
             with table.io.new_input(file.address).open() as source:
@@ -168,5 +174,5 @@ def _holding_strays(settings: Settings, table: Table, change: Change) -> list[St
         except (pa.ArrowException, OSError, ValueError, KeyError):
             holds = True  # half written, as a killed write leaves it: nobody can say what it holds
         if holds:
-            found.append(file)
-    return found
+            files.append(file)
+    return files

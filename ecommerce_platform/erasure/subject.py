@@ -43,8 +43,8 @@ class Subject:
     @property
     def rows(self) -> dict[str, Rows]:
         """The person's rows, by table; only tables with personal columns."""
-        found = rows_of(self.contracts, self.table, {**self.keys, self.table: frozenset({self.key})})
-        return {table: rows for table, rows in found.items() if self.contracts[table].personal_columns}
+        rows_to_change = rows_of(self.contracts, self.table, {**self.keys, self.table: frozenset({self.key})})
+        return {table: rows for table, rows in rows_to_change.items() if self.contracts[table].personal_columns}
 
     def change(self, table: str, *, strays: bool) -> Change:
         """Takes the person's values out of rows of a table; with `strays` also out of rows that only their values tell."""

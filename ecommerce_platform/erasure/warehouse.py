@@ -22,7 +22,7 @@ from ecommerce_platform.erasure.subject import Subject
 from ecommerce_platform.lakehouse.ledger import DayRecord
 from ecommerce_platform.landing.persons import Rows, erased_value
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
+from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.project import definition_digest, load_manifest
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
@@ -59,14 +59,14 @@ class TableHolding:
 def find(settings: Settings, connection: SnowflakeConnection, subject: Subject) -> list[TableHolding]:
     """Every table of the warehouse that holds the person, with its rows: RAW, what loads replaced, Spark's tables, models."""
     columns, keys = _columns(connection), _keys_of_models(settings)
-    found = []
+    holdings = []
     for name, present in sorted(columns.items()):
         for table, rows in subject.rows.items():
             if condition := _holds(subject.contracts[table], rows, name, present, keys.get(name)):
                 count = int(fetch_all(connection, f"select count(*) from {_quoted(name)} where {condition}")[0][0])
                 if count:
-                    found.append(TableHolding(name, count))
-    return found
+                    holdings.append(TableHolding(name, count))
+    return holdings
 
 
 def erase(
@@ -98,7 +98,7 @@ def erase(
             if not pending:
                 return
             definition = definition_digest(settings)
-            reason = full_refresh_reason(read_memory(connection), definition)
+            reason = full_refresh_reason(read_build_state(connection), definition)
             say(
                 "computing the person's rows of the models again"
                 if reason is None
@@ -218,20 +218,20 @@ def _columns(connection: SnowflakeConnection) -> dict[str, set[str]]:
         "inner join information_schema.tables as t on c.table_schema = t.table_schema and c.table_name = t.table_name "
         f"where c.table_schema in ({schemas}) and t.table_type = 'BASE TABLE'"
     )
-    found: dict[str, set[str]] = {}
+    columns: dict[str, set[str]] = {}
     for schema, table, column in fetch_all(connection, sql):
-        found.setdefault(f"{schema}.{table}", set()).add(str(column).lower())
-    return found
+        columns.setdefault(f"{schema}.{table}", set()).add(str(column).lower())
+    return columns
 
 
 def _keys_of_models(settings: Settings) -> dict[str, str]:
     """The one column that is a model's unique key, by the model's table."""
-    found = {}
+    keys = {}
     for node in load_manifest(settings)["nodes"].values():
         key = node["config"].get("unique_key") if node["resource_type"] == "model" else None
         if isinstance(key, str):
-            found[f"{node['schema']}.{node['alias']}".upper()] = key.lower()
-    return found
+            keys[f"{node['schema']}.{node['alias']}".upper()] = key.lower()
+    return keys
 
 
 def _holds(contract: Contract, rows: Rows, name: str, present: set[str], unique_key: str | None) -> str | None:

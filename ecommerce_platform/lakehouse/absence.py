@@ -129,7 +129,7 @@ def gone_events(
     keys: dict[date, list[Sequence[object]]] = {}
     for row in sorted(named.collect(), key=lambda row: (row["date"], row["place"])):
         keys.setdefault(row["date"], []).append(tuple(row["key"]))
-    return {day: replace(found, named=_named(keys.get(day, ()))) for day, found in gone.items()}
+    return {day: replace(item, named=_named(keys.get(day, ()))) for day, item in gone.items()}
 
 
 def _totals(lost: DataFrame, contract: Contract) -> dict[date, Gone]:
@@ -185,4 +185,4 @@ def _is_known(name: str, contract: Contract) -> SparkColumn:
 
 def add_note(gone: Mapping[date, Gone], late: Callable[[date], bool], note: str) -> dict[date, Gone]:
     """The losses, with the note on those of days past retention."""
-    return {day: replace(found, note=note) if late(day) else found for day, found in gone.items()}
+    return {day: replace(item, note=note) if late(day) else item for day, item in gone.items()}

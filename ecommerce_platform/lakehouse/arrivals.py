@@ -75,16 +75,16 @@ class DayArrival:
     @property
     def epoch_units(self) -> dict[str, str]:
         """Of each column of epoch numbers whose unit the files show: the unit, and where files differ, the files of each."""
-        found: dict[str, Counter[str]] = {}
+        counts_by_unit: dict[str, Counter[str]] = {}
         for file in self.files:
             for column in file.footer.columns:
                 if column.unit is not None:
-                    found.setdefault(column.name, Counter())[column.unit.value] += 1
+                    counts_by_unit.setdefault(column.name, Counter())[column.unit.value] += 1
         return {
             name: next(iter(units))
             if len(units) == 1
             else ", ".join(f"{unit} ({n} files)" for unit, n in sorted(units.items()))
-            for name, units in sorted(found.items())
+            for name, units in sorted(counts_by_unit.items())
         }
 
     @property
@@ -123,7 +123,7 @@ def listing_of(files: Sequence[LandingFile]) -> tuple[tuple[str, int, str], ...]
 
 def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arrivals:
     """Reads the footers and digests of all files of these days."""
-    found: dict[date, DayArrival] = {}
+    arrivals: dict[date, DayArrival] = {}
     refused: dict[date, RefusedArrival] = {}
     source = landing_filesystem(settings)
     mode, people = settings.unknown_columns, load_forgotten(settings)
@@ -140,13 +140,13 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
             else:
                 files = tuple(result for result in results if isinstance(result, ArrivedFile))
                 try:
-                    found[day] = arrived_day(settings, contract, day, files)
+                    arrivals[day] = arrived_day(settings, contract, day, files)
                 except DayRefusedError as error:
                     refused[day] = RefusedArrival(contract.table, day, str(error))
                 except Exception as error:  # noqa: BLE001 - one day's files must not stop the others
                     where = f"{contract.table}/date={day}"
                     refused[day] = RefusedArrival(contract.table, day, _unforeseen(where, error))
-    return Arrivals(found, refused)
+    return Arrivals(arrivals, refused)
 
 
 def arrived_day(settings: Settings, contract: Contract, day: date, files: tuple[ArrivedFile, ...]) -> DayArrival:

@@ -148,13 +148,13 @@ def day_metadata(result: TableResult, day: date) -> dict[str, Any]:
             "content_id": record.content_id,
             "published_by_run": record.run_id,
         }
-    if record and record.override:
-        override = record.override
-        if override.withdrawn:
-            metadata["events_withdrawn_by_hand"] = override.withdrawn
+    if record and record.by_hand:
+        by_hand = record.by_hand
+        if by_hand.withdrawn:
+            metadata["events_withdrawn_by_hand"] = by_hand.withdrawn
         metadata |= {
-            "published_by_hand": f"{override.reason} ({override.by}, {override.at})",
-            "refused_before": override.refusal,
+            "published_by_hand": f"{by_hand.reason} ({by_hand.by}, {by_hand.at})",
+            "refused_before": by_hand.refusal,
         }
     if day in result.retained:
         metadata["landing_files"] = "none: past ECOMMERCE_LANDING__RETENTION_DAYS; what is published stays"

@@ -150,9 +150,9 @@ def quarantine_share(settings: Settings, table: str, days: Sequence[date]) -> dg
     records = {day: record for day, record in _ledger(settings, table).published.items() if not days or day in days}
     shares = {day: record.quarantined / record.landed for day, record in records.items() if record.landed}
     by_hand = [
-        f"{day}: {record.override.reason} ({record.override.by}, {record.override.at})"
+        f"{day}: {record.by_hand.reason} ({record.by_hand.by}, {record.by_hand.at})"
         for day, record in records.items()
-        if record.override
+        if record.by_hand
     ]
     above = [f"{day}: {share:.2%}" for day, share in shares.items() if share > limit]
     return dg.AssetCheckResult(
@@ -172,8 +172,10 @@ def quarantine_share(settings: Settings, table: str, days: Sequence[date]) -> dg
 def volume(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
     """Days on which unusually few or many rows landed."""
     records = _ledger(settings, table).published
-    found = [volume_warning(records, day, record.landed) for day, record in records.items() if not days or day in days]
-    warnings = [warning for warning in found if warning]
+    volume_warnings = [
+        volume_warning(records, day, record.landed) for day, record in records.items() if not days or day in days
+    ]
+    warnings = [warning for warning in volume_warnings if warning]
     return dg.AssetCheckResult(
         passed=not warnings,
         asset_key=event_key(table),
@@ -197,13 +199,13 @@ def landing_is_read(settings: Settings, table: str, days: Sequence[date]) -> dg.
 
 def columns_are_classified(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
     """Columns of the days' files that production left out, by the ledger."""
-    found = withheld_columns(_ledger(settings, table), days)
+    withheld = withheld_columns(_ledger(settings, table), days)
     return dg.AssetCheckResult(
-        passed=not found,
+        passed=not withheld,
         asset_key=event_key(table),
         check_name="columns_are_classified",
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"columns_withheld": withheld_lines(table, found)},
+        metadata={"columns_withheld": withheld_lines(table, withheld)},
     )
 
 

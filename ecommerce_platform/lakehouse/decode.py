@@ -248,19 +248,19 @@ def is_unfit(contract: Contract) -> SparkColumn:
 
 def first_problem(contract: Contract) -> SparkColumn:
     """Struct (reason, column_name, detail) of a decoded row's first problem; null for a good row."""
-    found: SparkColumn | None = None
+    checked: SparkColumn | None = None
     for condition, reason, column in _problems(contract):
         value = F.col(f"{_RAW}{column.name}").cast("string")
-        said = F.coalesce(F.concat(F.lit("found "), F.left(value, F.lit(200))), F.lit("found nothing"))
+        shown = F.coalesce(F.concat(F.lit("found "), F.left(value, F.lit(200))), F.lit("found nothing"))
         problem = F.struct(
             F.lit(reason.value).alias("reason"),
             F.lit(column.name).alias("column_name"),
-            F.concat(said, F.lit(f", expected {column.spark_type}")).alias("detail"),
+            F.concat(shown, F.lit(f", expected {column.spark_type}")).alias("detail"),
         )
-        found = F.when(condition, problem) if found is None else found.when(condition, problem)
-    if found is None:
+        checked = F.when(condition, problem) if checked is None else checked.when(condition, problem)
+    if checked is None:
         raise ValueError(f"contract {contract.table} has no columns")
-    return found
+    return checked
 
 
 def days_filter(days: Iterable[date]) -> SparkColumn:

@@ -46,22 +46,22 @@ def draft_from_landing(settings: Settings, table: str, known: Mapping[str, Contr
         raise ContractError(
             f"the landing zone {settings.landing_uri} has no files of {table}; expected {table}/date=YYYY-MM-DD/*.parquet"
         )
-    found = _Found(table)
+    observed = _Observed(table)
     for number, file in enumerate(files):
-        found.add(settings, file, number in _chosen(len(files)))
-    columns = tuple(found.columns())
-    names = _key(table, columns, found, key)
+        observed.add(settings, file, number in _chosen(len(files)))
+    columns = tuple(observed.columns())
+    names = _key(table, columns, observed, key)
     columns = tuple(
         replace(column, primary_key=True, required=True) if column.name in names else column for column in columns
     )
-    relationships = tuple(_relationships(table, columns, names, known, found.notes))
+    relationships = tuple(_relationships(table, columns, names, known, observed.notes))
     bound = {*names, *(name for item in relationships for name in item.columns)}
-    columns = tuple(classified(table, column, bound, found.notes) for column in columns)
+    columns = tuple(classified(table, column, bound, observed.notes) for column in columns)
     first = min(days)
-    found.notes.append(
+    observed.notes.append(
         f"{table} counts from {first} on (firstDay), its first landing day: earlier days do not wait for it"
     )
-    found.notes.append(f"{table}: descriptions are empty, and only the key is required: files do not say more")
+    observed.notes.append(f"{table}: descriptions are empty, and only the key is required: files do not say more")
     by_day = any(column.name == "created_at" and column.type is LogicalType.TIMESTAMP for column in columns)
     contract = Contract(
         table=table,
@@ -70,10 +70,10 @@ def draft_from_landing(settings: Settings, table: str, known: Mapping[str, Contr
         cluster_by="to_date(created_at)" if by_day else "date",
         source=f"{table}.odcs.yaml",
         first_day=first,
-        ignored=("__*", *found.ignored),
+        ignored=("__*", *observed.ignored),
         relationships=relationships,
     )
-    return Draft(contract, tuple(found.notes))
+    return Draft(contract, tuple(observed.notes))
 
 
 def _chosen(count: int) -> frozenset[int]:
@@ -82,7 +82,7 @@ def _chosen(count: int) -> frozenset[int]:
     return frozenset(round(at * (count - 1) / max(chosen - 1, 1)) for at in range(chosen))
 
 
-class _Found:
+class _Observed:
     """What the files have: a type for each column, and values of some."""
 
     def __init__(self, table: str) -> None:
@@ -171,11 +171,11 @@ class _Found:
 
     def values(self, name: str) -> list[object]:
         """What is not null of a column in the files whose values were read."""
-        found: list[object] = []
+        collected: list[object] = []
         for table in self._values:
             if name in table.column_names:
-                found += table[name].drop_null().to_pylist()
-        return [value.bytes if hasattr(value, "bytes") else value for value in found]
+                collected += table[name].drop_null().to_pylist()
+        return [value.bytes if hasattr(value, "bytes") else value for value in collected]
 
     def rows(self, operations: frozenset[str]) -> list[pa.Table]:
         """The rows of these operations."""
@@ -203,28 +203,28 @@ def _is_time(value: object, per_second: int, seconds: int = 1) -> bool:
     return isinstance(value, int) and _TIMES[0] * per_second <= value * seconds < _TIMES[1] * per_second
 
 
-def _key(table: str, columns: Sequence[Column], found: _Found, stated: Sequence[str]) -> tuple[str, ...]:
+def _key(table: str, columns: Sequence[Column], observed: _Observed, stated: Sequence[str]) -> tuple[str, ...]:
     """The key's columns: as stated, as deletes show, `id`, or what no two inserted rows have in common."""
     usable = [column.name for column in columns if column.type in KEY_TYPES]
     if stated:
         if unknown := [name for name in stated if name not in usable]:
             raise ContractError(f"{table}: --key {unknown[0]}: expected one of {', '.join(usable)}")
         return tuple(stated)
-    deleted = found.rows(frozenset({"DELETE"}))
+    deleted = observed.rows(frozenset({"DELETE"}))
     filled = {name: _filled(name, deleted) for name in (column.name for column in columns)}
     # With PostgreSQL's default replica identity a delete carries the key and nothing else.
     if deleted and (key := [name for name in usable if filled[name]]) and (len(key) < len(columns) or len(key) <= 2):
-        found.notes.append(f"{table}: the key is {', '.join(key)}: all that deletes carry")
+        observed.notes.append(f"{table}: the key is {', '.join(key)}: all that deletes carry")
         return tuple(key)
     if "id" in usable:
-        found.notes.append(f"{table}: the key is id, by its name")
+        observed.notes.append(f"{table}: the key is id, by its name")
         return ("id",)
-    inserted = found.rows(frozenset({"INSERT", "READ"}))
+    inserted = observed.rows(frozenset({"INSERT", "READ"}))
     named = sorted(usable, key=lambda name: (not name.endswith(("id", "uuid", "key", "code")), usable.index(name)))
     for size in (1, 2, 3):
         for names in combinations(named, size):
             if inserted and _is_unique(names, inserted):
-                found.notes.append(
+                observed.notes.append(
                     f"{table}: the key is {', '.join(names)}: no two inserted rows have the same; a guess"
                 )
                 return names

@@ -95,22 +95,22 @@ def extra_columns(contract: Contract, files: Iterable[tuple[str, Footer]]) -> tu
 
     Raises DayRefusedError naming both files when two of them have types of which neither holds the other.
     """
-    found: dict[str, tuple[Column, str]] = {}
+    columns: dict[str, tuple[Column, str]] = {}
     for file, footer in files:
         unknown = set(unknown_columns(contract, footer))
         for physical in footer.columns:
             column = extra_column(physical) if physical.name in unknown else None
             if column is None:
                 continue
-            earlier, where = found.get(column.name, (column, file))
+            earlier, where = columns.get(column.name, (column, file))
             wider = widest(earlier, column)
             if wider is None:
                 raise DayRefusedError(
                     f"column {column.name!r}, which the contract does not name, is {earlier.spark_type} in {where} and "
                     f"{column.spark_type} in {file}; expected one type, or one that holds the other: write one of the files again"
                 )
-            found[column.name] = (wider, where)
-    return tuple(found[name][0] for name in sorted(found))
+            columns[column.name] = (wider, where)
+    return tuple(columns[name][0] for name in sorted(columns))
 
 
 def widest(first: Column, second: Column) -> Column | None:
@@ -130,13 +130,13 @@ def merged(present: Sequence[Column], arriving: Sequence[Column]) -> tuple[Colum
     """The extra columns that a table has, with those that a day brings. Raises DayRefusedError for a type that cannot follow."""
     columns = {column.name: column for column in present}
     for column in arriving:
-        there = columns.get(column.name)
-        wider = widest(there, column) if there else replace(column, late=True)
+        existing = columns.get(column.name)
+        wider = widest(existing, column) if existing else replace(column, late=True)
         if wider is None:
-            assert there is not None, "only a column that is there can be in the way"
+            assert existing is not None, "only a column that is there can be in the way"
             raise DayRefusedError(
                 f"column {column.name!r}, which the contract does not name, is {column.spark_type} in the files; the table has "
-                f"it as {there.spark_type}; only int to bigint and a greater decimal precision can follow: restore the type, "
+                f"it as {existing.spark_type}; only int to bigint and a greater decimal precision can follow: restore the type, "
                 "or give the column another name"
             )
         columns[column.name] = wider

@@ -38,7 +38,7 @@ from ecommerce_platform.lakehouse.ledger import (
     EMPTY,
     AuditedCounts,
     DayRecord,
-    Override,
+    PublicationByHand,
     RefusedDay,
     TableLedger,
     read_table_ledger,
@@ -312,17 +312,17 @@ class _Progress:
         for arrival in todo:
             audit = audits[arrival.day]
             reason = verdict(audit, self.job.settings.landing.max_quarantined_share)
-            decided = self._override(arrival) and may_be_overruled(audit) and not audit.gone
+            decided = self._by_hand(arrival) and may_be_overruled(audit) and not audit.gone
             if reason and not decided:
                 branch = publishing.refused_branch(arrival.day.isoformat(), arrival.content_id)
                 counts = audited_counts(audit, arrival)
                 refusals.append(self._refusal(arrival.day, reason, arrival.content_id, branch, counts))
         return refusals
 
-    def _override(self, arrival: DayArrival) -> Override | None:
+    def _by_hand(self, arrival: DayArrival) -> PublicationByHand | None:
         """A person's decision for this very content stays in force when the same content is written again."""
         record = self.ledger.published.get(arrival.day)
-        return record.override if record and record.content_id == arrival.content_id else None
+        return record.by_hand if record and record.content_id == arrival.content_id else None
 
     def _publish(
         self, table: Table, branch: str, snapshot_id: int, todo: list[DayArrival], audits: Mapping[date, DayAudit]
@@ -441,7 +441,7 @@ class _Progress:
             files=len(arrival.files),
             bytes=arrival.bytes,
             run_id=self.job.run_id,
-            override=self._override(arrival),
+            by_hand=self._by_hand(arrival),
             withheld=(arrival.unknown_columns or None) if self.job.settings.unknown_columns == "withhold" else None,
         )
 

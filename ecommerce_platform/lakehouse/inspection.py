@@ -76,12 +76,12 @@ class ContractDifference:
 def quarantined_rows(settings: Settings, tables: Iterable[str], days: Sequence[date] = ()) -> list[QuarantinedRow]:
     """Rows in quarantine of the content that each day has now, published or refused; all days when `days` is empty."""
     ledgers = read_ledger(settings, tables)
-    found = []
+    rows = []
     for table, ledger in ledgers.items():
         contents = _contents(ledger, days)
         if contents:
-            found += [_row(table, item) for item in _scan(settings, table, contents)]
-    return sorted(found, key=lambda row: (row.table, row.day, row.file, row.row))
+            rows += [_row(table, item) for item in _scan(settings, table, contents)]
+    return sorted(rows, key=lambda row: (row.table, row.day, row.file, row.row))
 
 
 def count_quarantined(rows: Iterable[QuarantinedRow]) -> list[QuarantineCount]:
@@ -92,19 +92,19 @@ def count_quarantined(rows: Iterable[QuarantinedRow]) -> list[QuarantineCount]:
 
 def quarantined_of(settings: Settings, table: str, content_id: str) -> list[QuarantinedRow]:
     """The rows in quarantine of one content of a day."""
-    found = [_row(table, item) for item in _scan(settings, table, [content_id])] if content_id else []
-    return sorted(found, key=lambda row: (row.file, row.row))
+    rows = [_row(table, item) for item in _scan(settings, table, [content_id])] if content_id else []
+    return sorted(rows, key=lambda row: (row.file, row.row))
 
 
 def contract_differences(settings: Settings, contract: Contract, days: Sequence[date] = ()) -> list[ContractDifference]:
     """What the landing files of the table have and the contract has not, and the other way round; reads footers only."""
-    wanted = sorted(days or list_days(settings.landing_uri, contract.table, settings.s3, settings.landing.ignore))
+    checked_days = sorted(days or list_days(settings.landing_uri, contract.table, settings.s3, settings.landing.ignore))
     not_read = [
         ContractDifference(contract.table, "not read", "", line, (), 0)
         for line in unread(settings, contract.table, last_partition(settings))
     ]
-    absent = _absent_days(settings, contract, wanted, days)
-    return not_read + absent + (_differences(settings, contract, wanted) if wanted else [])
+    absent = _absent_days(settings, contract, checked_days, days)
+    return not_read + absent + (_differences(settings, contract, checked_days) if checked_days else [])
 
 
 def _absent_days(
@@ -127,22 +127,22 @@ def _absent_days(
     ]
 
 
-def _differences(settings: Settings, contract: Contract, wanted: Sequence[date]) -> list[ContractDifference]:
-    arrivals = scan(settings, contract, wanted)
+def _differences(settings: Settings, contract: Contract, days: Sequence[date]) -> list[ContractDifference]:
+    arrivals = scan(settings, contract, days)
     seen: dict[tuple[str, str, str], list[date]] = {}
     for day, arrival in arrivals.days.items():
         for file in arrival.files:
             columns = {column.name.lower(): column for column in file.footer.columns}
             for name in arrival.unknown_columns:
                 if name.lower() in columns:
-                    told = f"{columns[name.lower()]}; {_becomes(settings, arrival, name)}"
-                    seen.setdefault(("unknown column", name, told), []).append(day)
+                    description = f"{columns[name.lower()]}; {_becomes(settings, arrival, name)}"
+                    seen.setdefault(("unknown column", name, description), []).append(day)
             for physical in file.footer.columns:
                 if contract.ignores(physical.name):
                     seen.setdefault(("ignored column", physical.name, f"{physical}; dropped"), []).append(day)
                 if physical.unit is not None:
-                    told = f"{physical.unit.value}, by the file's values; the contract states none"
-                    seen.setdefault(("epoch unit", physical.name, told), []).append(day)
+                    description = f"{physical.unit.value}, by the file's values; the contract states none"
+                    seen.setdefault(("epoch unit", physical.name, description), []).append(day)
             for column in event_columns(contract):
                 if column.name not in columns:
                     seen.setdefault(("missing column", column.name, "not in the file"), []).append(day)
@@ -155,8 +155,8 @@ def _differences(settings: Settings, contract: Contract, wanted: Sequence[date])
     for day, item in arrivals.refused.items():
         seen.setdefault(("refused", "", item.reason), []).append(day)
     return [
-        ContractDifference(contract.table, kind, column, found, tuple(sorted(set(on))), len(on))
-        for (kind, column, found), on in sorted(seen.items())
+        ContractDifference(contract.table, kind, column, description, tuple(sorted(set(on))), len(on))
+        for (kind, column, description), on in sorted(seen.items())
     ]
 
 

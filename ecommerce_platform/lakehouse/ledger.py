@@ -33,10 +33,12 @@ LEDGER_VERSION = 3
 VERSION_PROPERTY = "ecommerce.ledger-version"
 _DAYS = "ecommerce.days."
 _REFUSED = "ecommerce.refused."
+#: The name that lakes of every release have for `DayRecord.by_hand`.
+_STORED_BY_HAND = "override"
 
 
 @dataclass(frozen=True)
-class Override:
+class PublicationByHand:
     """A person's decision to publish a day that the audit had refused; it belongs to the day's content id.
 
     `withdrawn` counts the published events that the decision gave up.
@@ -65,7 +67,7 @@ class DayRecord:
     files: int
     bytes: int
     run_id: str
-    override: Override | None = None
+    by_hand: PublicationByHand | None = None
     #: Columns of its files that no contract names and production did not add.
     withheld: tuple[str, ...] | None = None
 
@@ -132,21 +134,22 @@ def read_table_ledger(table: str, iceberg: Table) -> TableLedger:
         if name.startswith(_DAYS):
             month = name.removeprefix(_DAYS)
             for day, fields in _parsed(table, name, value).items():
-                found = date.fromisoformat(f"{month}-{day}")
-                published[found] = _record(table, found, fields)
+                day_of_property = date.fromisoformat(f"{month}-{day}")
+                published[day_of_property] = _record(table, day_of_property, fields)
         elif name.startswith(_REFUSED):
-            found = date.fromisoformat(name.removeprefix(_REFUSED))
-            refused[found] = _refused(table, found, _parsed(table, name, value))
+            day_of_property = date.fromisoformat(name.removeprefix(_REFUSED))
+            refused[day_of_property] = _refused(table, day_of_property, _parsed(table, name, value))
     return TableLedger(dict(sorted(published.items())), dict(sorted(refused.items())))
 
 
 def _record(table: str, day: date, fields: Mapping[str, Any]) -> DayRecord:
-    override, withheld = fields.get("override"), fields.get("withheld")
+    by_hand, withheld = fields.get(_STORED_BY_HAND), fields.get("withheld")
     read = {
-        "override": Override(**override) if override else None,
+        "by_hand": PublicationByHand(**by_hand) if by_hand else None,
         "withheld": tuple(withheld) if withheld else None,
     }
-    return DayRecord(**{**fields, **read, "table": table, "day": day})
+    rest = {name: value for name, value in fields.items() if name != _STORED_BY_HAND}
+    return DayRecord(**{**rest, **read, "table": table, "day": day})
 
 
 def _refused(table: str, day: date, fields: Mapping[str, Any]) -> RefusedDay:
@@ -201,8 +204,11 @@ def refused_property_name(day: date) -> str:
 
 
 def _fields(record: DayRecord | RefusedDay) -> dict[str, Any]:
-    # What is not there is left out: most days have no override, and a month's property stays small.
-    return {name: value for name, value in asdict(record).items() if name not in ("table", "day") and value is not None}
+    # Absent values are left out: most days were not published by hand, and a month's property stays small.
+    stored = {
+        name: value for name, value in asdict(record).items() if name not in ("table", "day") and value is not None
+    }
+    return {_STORED_BY_HAND if name == "by_hand" else name: value for name, value in stored.items()}
 
 
 def _json(value: object) -> str:

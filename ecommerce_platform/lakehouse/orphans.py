@@ -1,6 +1,6 @@
 """Removes files that no snapshot of a table names, if their origin is known.
 
-What belongs here: what speaks against it, and the removal. What does not: the rest of the upkeep (maintain.py).
+What belongs here: what speaks against it, and the removal. What does not: the rest of maintenance (maintenance.py).
 
 A file may be an orphan because a write was killed; it then belongs to nobody. Or because the catalog does not know the history
 that it belongs to: the catalog was lost, put back from an old copy, or is another installation's. Nothing is removed, rewritten
@@ -77,9 +77,9 @@ def refuse_large_share(settings: Settings, table: Table, orphans: Collection[str
     if Decimal(len(data)) > most * everything:
         raise OrphanError(
             f"table {'.'.join(table.name())}: {len(data)} of {everything} data files in {table.location()} are named by no "
-            f"snapshot, more than the share of {most} that upkeep removes by itself, so none was removed "
+            f"snapshot, more than the share of {most} that maintenance removes by itself, so none was removed "
             f"({_first(sorted(data))}). Expected are the leftovers of killed writes. Look whether the catalog is the right one "
-            f"and up to date (`ecommerce-platform doctor`); if these files may go, run the upkeep once with {SHARE}=1"
+            f"and up to date (`ecommerce-platform doctor`); if these files may go, run maintenance once with {SHARE}=1"
         )
 
 

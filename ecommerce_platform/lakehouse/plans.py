@@ -107,11 +107,11 @@ def plan(contract: Contract, forms: Mapping[Form, Sequence[str]], root: str) -> 
     scans = _scans(contract, forms)
     if len(scans) <= MOST_PLANS:
         return [FileGroup(scan.columns, (scan,), root) for scan in scans]
-    found: dict[str, set[PhysicalColumn]] = {}
+    columns: dict[str, set[PhysicalColumn]] = {}
     for scan in scans:
         for column in scan.columns:
-            found.setdefault(column.name, set()).add(column)
-    differing = frozenset(name for name, kinds in found.items() if len(kinds) > 1)
+            columns.setdefault(column.name, set()).add(column)
+    differing = frozenset(name for name, kinds in columns.items() if len(kinds) > 1)
     alike = {column.name: column for scan in scans for column in scan.columns if column.name not in differing}
     return [FileGroup(tuple(alike.values()), tuple(scans), root, differing)]
 

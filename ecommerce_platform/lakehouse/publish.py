@@ -113,8 +113,8 @@ def drop_branch(catalog: Catalog, table: Table, branch: str) -> None:
     """Drops the branch, if it is there."""
 
     def change(current: Table) -> _Change:
-        there = branch in current.metadata.refs
-        return (), (RemoveSnapshotRefUpdate(ref_name=branch),) if there else ()
+        exists = branch in current.metadata.refs
+        return (), (RemoveSnapshotRefUpdate(ref_name=branch),) if exists else ()
 
     _commit(catalog, table, change)
 
@@ -224,7 +224,7 @@ def record_refusals(
 def _overruled(ledger: TableLedger, refusal: RefusedDay) -> bool:
     """Whether a person has published this very content since it was refused."""
     record = ledger.published.get(refusal.day)
-    return bool(record and record.override and record.content_id == refusal.content_id)
+    return bool(record and record.by_hand and record.content_id == refusal.content_id)
 
 
 def lift_refusals(catalog: Catalog, table: Table, days: Sequence[RefusedDay]) -> tuple[RefusedDay, ...]:

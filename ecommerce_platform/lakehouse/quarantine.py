@@ -79,8 +79,8 @@ def write_frames(
         "*", F.lit(run_id).alias("run_id"), content_of_day[F.col("date")].alias("content_id")
     )
     table = f"`{settings.lakehouse.catalog_name}`.{quarantine_identifier(settings, contract.table)}"
-    wanted = F.col("content_id").isin([arrival.content_id for arrival in arrivals])
-    complete.select(*(column.name for column in QUARANTINE_COLUMNS)).writeTo(table).overwrite(wanted)
+    of_arrivals = F.col("content_id").isin([arrival.content_id for arrival in arrivals])
+    complete.select(*(column.name for column in QUARANTINE_COLUMNS)).writeTo(table).overwrite(of_arrivals)
 
 
 def count(table: Table, content_ids: Sequence[str]) -> dict[str, int]:

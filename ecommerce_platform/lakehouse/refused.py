@@ -32,7 +32,7 @@ from ecommerce_platform.lakehouse.inspection import quarantined_of
 from ecommerce_platform.lakehouse.ledger import (
     AuditedCounts,
     DayRecord,
-    Override,
+    PublicationByHand,
     RefusedDay,
     TableLedger,
     read_ledger,
@@ -100,13 +100,13 @@ class RefusedStory:
 
 def decided_days(settings: Settings, *, published: bool = False) -> list[DecidedDay]:
     """The refused days of all tables; with `published`, those too that a person has published and that still are."""
-    found = []
+    lines = []
     for table in source_tables():
         ledger = read_ledger(settings, [table])[table]
-        found += [_refused_line(item) for item in ledger.refused.values()]
+        lines += [_refused_line(item) for item in ledger.refused.values()]
         if published:
-            found += [_published_line(record) for record in ledger.published.values() if record.override]
-    return sorted(found, key=lambda line: (source_tables().index(line.table), line.day, line.state))
+            lines += [_published_line(record) for record in ledger.published.values() if record.by_hand]
+    return sorted(lines, key=lambda line: (source_tables().index(line.table), line.day, line.state))
 
 
 def _refused_line(item: RefusedDay) -> DecidedDay:
@@ -126,22 +126,22 @@ def _refused_line(item: RefusedDay) -> DecidedDay:
 
 
 def _published_line(record: DayRecord) -> DecidedDay:
-    override = record.override
-    assert override is not None, "asked for overruled days only"
+    by_hand = record.by_hand
+    assert by_hand is not None, "asked for days published by hand only"
     return DecidedDay(
         record.table,
         record.day,
-        "withdrawn by hand" if override.withdrawn else "published by hand",
-        override.refusal,
+        "withdrawn by hand" if by_hand.withdrawn else "published by hand",
+        by_hand.refusal,
         record.landed,
         record.quarantined,
         "",
         record.content_id,
         record.run_id,
-        override.reason,
-        override.by,
-        override.at,
-        override.withdrawn,
+        by_hand.reason,
+        by_hand.by,
+        by_hand.at,
+        by_hand.withdrawn,
     )
 
 
@@ -192,7 +192,7 @@ def publish_refused(settings: Settings, contract: Contract, day: date, decision:
         table = refuse_newer_metadata(settings, catalog, loaded)
         ledger = read_table_ledger(contract.table, table)
         done = ledger.published.get(day)
-        if day not in ledger.refused and done and done.override:
+        if day not in ledger.refused and done and done.by_hand:
             return done
         item = _standing(ledger, contract.table, day)
         if seen is not None and item != seen:
@@ -292,7 +292,9 @@ def _publish_once(
         files=audited.files,
         bytes=audited.bytes,
         run_id=decision.run_id,
-        override=Override(decision.reason, decision.by, decision.at, audited_snapshot, item.reason, audited.gone),
+        by_hand=PublicationByHand(
+            decision.reason, decision.by, decision.at, audited_snapshot, item.reason, audited.gone
+        ),
     )
     publishing.publish(catalog, table, snapshot_id, [record], overruled=item)
     decision.reached("published")

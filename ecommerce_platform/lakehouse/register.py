@@ -91,8 +91,10 @@ def register(
         raise RegisterError(
             f"no table {', '.join(unknown)} lies in {warehouse_root(settings)}; there are {', '.join(lying)}"
         )
-    wanted = chosen or {}
-    plans = [_plan(settings, catalog, table, folder, wanted.get(table)) for table, folder in sorted(lying.items())]
+    chosen_files = chosen or {}
+    plans = [
+        _plan(settings, catalog, table, folder, chosen_files.get(table)) for table, folder in sorted(lying.items())
+    ]
     if not dry_run:
         changed = [plan for plan in plans if plan.outcome in (REGISTERED, REPLACED)]
         for plan in changed:
@@ -155,15 +157,15 @@ def _histories(files: list[MetadataFile], ends: list[MetadataFile]) -> list[Meta
     from where they part. A single file beside is what a lost commit left."""
     by_name = {file.name: file for file in files}
     main: set[str] = set()
-    found: list[MetadataFile] = []
+    histories: list[MetadataFile] = []
     for end in ends:
         line = list(_line(end, by_name))
         own = [file for file in line if file.name not in main]
-        is_first_of_table = all(other.metadata.table_uuid != end.metadata.table_uuid for other in found)
+        is_first_of_table = all(other.metadata.table_uuid != end.metadata.table_uuid for other in histories)
         if is_first_of_table or len(own) > 1:
-            found.append(end)
+            histories.append(end)
         main |= {file.name for file in line}
-    return found
+    return histories
 
 
 def _line(end: MetadataFile, by_name: Mapping[str, MetadataFile]) -> Iterator[MetadataFile]:

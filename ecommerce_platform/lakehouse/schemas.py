@@ -49,8 +49,8 @@ def schema_problem(contract: Contract, footer: Footer, optional: Collection[str]
             return f"column {spelled} is spelled in another case; expected {column.name} {column.spark_type}"
         if physical is None:
             if column.required and column.name not in optional:
-                found = ", ".join(by_name) or "none"
-                return f"column {column.name} is missing; found {found}; expected {column.name} {column.spark_type}"
+                in_file = ", ".join(by_name) or "none"
+                return f"column {column.name} is missing; found {in_file}; expected {column.name} {column.spark_type}"
         elif not can_become(column, physical):
             return (
                 f"column {column.name} is {physical}; expected {column.spark_type}, as one of: {expected_forms(column)}"

@@ -128,13 +128,13 @@ def with_extra_columns(contract: Contract, table: Table) -> Contract:
     """
     schemas = table.schemas()
     first = {field.field_id for field in schemas[min(schemas)].fields}
-    found = {field.name: field for field in table.schema().fields}
+    existing = {field.name: field for field in table.schema().fields}
     named = tuple(
-        replace(column, late=column.name not in found or found[column.name].field_id not in first)
+        replace(column, late=column.name not in existing or existing[column.name].field_id not in first)
         for column in contract.columns
     )
     known = {column.name for column in replace(contract, extra=()).all_event_columns}
-    extra = tuple(_extra(table, field) for field in found.values() if field.name not in known)
+    extra = tuple(_extra(table, field) for field in existing.values() if field.name not in known)
     return replace(contract, columns=named, extra=extra)
 
 
@@ -142,8 +142,8 @@ def _extra(table: Table, field: NestedField) -> Column:
     if isinstance(field.field_type, DecimalType):
         precision, scale = field.field_type.precision, field.field_type.scale
         return Column(field.name, LogicalType.DECIMAL, EXTRA_COMMENT, precision=precision, scale=scale, late=True)
-    for kind, found in _ICEBERG_TYPES.items():
-        if found == field.field_type:
+    for kind, iceberg in _ICEBERG_TYPES.items():
+        if iceberg == field.field_type:
             return Column(field.name, kind, EXTRA_COMMENT, late=True)
     raise TableEvolutionError(
         f"column {field.name} of table {'.'.join(table.name())} is {field.field_type}, which the platform does not write; it "
@@ -249,9 +249,9 @@ def _evolve(catalog: Catalog, table: Table, contract: Contract) -> Table:
 def _changes(table: Table, contract: Contract) -> list[tuple[Column, bool, str]]:
     """Columns to add (before which column) or to widen. Raises TableEvolutionError for any other difference."""
     name = ".".join(table.name())
-    found = {field.name: field for field in table.schema().fields}
+    existing = {field.name: field for field in table.schema().fields}
     expected = {column.name: column for column in contract.all_event_columns}
-    gone = [field.name for field in found.values() if field.name not in expected and field.doc != EXTRA_COMMENT]
+    gone = [field.name for field in existing.values() if field.name not in expected and field.doc != EXTRA_COMMENT]
     if gone:
         raise TableEvolutionError(
             f"table {name} has the column {gone[0]}, which {contract.source} has not; a column cannot be dropped or "
@@ -259,25 +259,25 @@ def _changes(table: Table, contract: Contract) -> list[tuple[Column, bool, str]]
         )
     changes = []
     for column in contract.all_event_columns:
-        wanted = iceberg_type(column)
-        if column.name not in found:
+        iceberg_kind = iceberg_type(column)
+        if column.name not in existing:
             if column.required:
                 raise TableEvolutionError(
                     f"{contract.source} adds the column {column.name} as required; the events that {name} has lack it: "
                     "make it nullable"
                 )
-            changes.append((column, True, _follower(contract, column, found)))
+            changes.append((column, True, _follower(contract, column, existing)))
             continue
-        was_extra = found[column.name].doc == EXTRA_COMMENT
+        was_extra = existing[column.name].doc == EXTRA_COMMENT
         if was_extra and column.required:
             raise TableEvolutionError(
                 f"{contract.source} requires the column {column.name}; events of {name} lack it: make it nullable"
             )
-        if found[column.name].field_type != wanted:
-            if not _widens(found[column.name].field_type, wanted):
+        if existing[column.name].field_type != iceberg_kind:
+            if not _widens(existing[column.name].field_type, iceberg_kind):
                 raise TableEvolutionError(
-                    f"column {column.name} of table {name} is {found[column.name].field_type}; {contract.source} expects "
-                    f"{wanted}; only int to bigint and a greater decimal precision can follow: restore the type, or add "
+                    f"column {column.name} of table {name} is {existing[column.name].field_type}; {contract.source} expects "
+                    f"{iceberg_kind}; only int to bigint and a greater decimal precision can follow: restore the type, or add "
                     "a column of another name"
                 )
             changes.append((column, False, ""))
@@ -286,10 +286,10 @@ def _changes(table: Table, contract: Contract) -> list[tuple[Column, bool, str]]
     return changes
 
 
-def _follower(contract: Contract, column: Column, found: dict[str, NestedField]) -> str:
+def _follower(contract: Contract, column: Column, existing: dict[str, NestedField]) -> str:
     """The first column after `column` that the table has: the place where it belongs."""
     names = [item.name for item in contract.all_event_columns]
-    return next(name for name in names[names.index(column.name) :] if name in found)
+    return next(name for name in names[names.index(column.name) :] if name in existing)
 
 
 def _widens(old: IcebergType, new: IcebergType) -> bool:

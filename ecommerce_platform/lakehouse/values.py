@@ -169,9 +169,9 @@ def _timestamp_from_text(raw: str, column: Column, physical: PhysicalColumn, dia
 def _timestamp_from_number(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
     unit = unit_of(column, physical)
     number = dialect.try_integer(raw)
-    found = physical.unit is not None and column.epoch_unit is None and column not in CDC_COLUMNS
+    is_guessed = physical.unit is not None and column.epoch_unit is None and column not in CDC_COLUMNS
     # In a unit that the file shows, a value that would speak for another one is no time near 1970: it does not fit.
-    strangers = [span(VOTING_SPAN, other) for other in UNITS if found and other is not unit]
+    strangers = [span(VOTING_SPAN, other) for other in UNITS if is_guessed and other is not unit]
     return _from_epoch(number, unit, dialect, strangers)
 
 

@@ -19,17 +19,17 @@ WHY_WITHHELD = (
 
 def withheld_columns(ledger: TableLedger, days: Sequence[date] = ()) -> dict[str, tuple[date, date]]:
     """Each column that was left out of one of `days`, or of any published day, with its first and last day."""
-    found: dict[str, tuple[date, date]] = {}
+    days_by_column: dict[str, tuple[date, date]] = {}
     for day, record in ledger.published.items():
         for column in record.withheld or () if not days or day in days else ():
-            first, _ = found.get(column, (day, day))
-            found[column] = (first, day)
-    return found
+            first, _ = days_by_column.get(column, (day, day))
+            days_by_column[column] = (first, day)
+    return days_by_column
 
 
-def withheld_lines(table: str, found: Mapping[str, tuple[date, date]]) -> list[str]:
+def withheld_lines(table: str, days_by_column: Mapping[str, tuple[date, date]]) -> list[str]:
     """One line for each column, with what to do."""
     return [
         f"column {column} of {table}, {first} to {last}, is left out: {WHY_WITHHELD}"
-        for column, (first, last) in sorted(found.items())
+        for column, (first, last) in sorted(days_by_column.items())
     ]

@@ -78,7 +78,7 @@ def recorded_versions(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[st
     tags = instance.event_log_storage.get_latest_tags_by_partition(
         key, DagsterEventType.ASSET_OBSERVATION, [DATA_VERSION_TAG]
     )
-    return {day: found[DATA_VERSION_TAG] for day, found in tags.items() if DATA_VERSION_TAG in found}
+    return {day: tags_of_day[DATA_VERSION_TAG] for day, tags_of_day in tags.items() if DATA_VERSION_TAG in tags_of_day}
 
 
 def observations(table: LandingTable, known: dict[str, str], first: date, last: date) -> Iterator[dg.AssetObservation]:

@@ -87,8 +87,8 @@ class Cursor:
             return cls(generation=lost_generation)
         starts = range(0, len(digests), _DIGEST_CHARACTERS)
         parts = (digests[start : start + _DIGEST_CHARACTERS] for start in starts)
-        found = {first + timedelta(days=offset): part for offset, part in enumerate(parts)}
-        return cls({day: part for day, part in found.items() if part != _NO_FILES}, generation)
+        asked = {first + timedelta(days=offset): part for offset, part in enumerate(parts)}
+        return cls({day: part for day, part in asked.items() if part != _NO_FILES}, generation)
 
     def advanced(self, days: Iterable[date], seen: Mapping[date, str]) -> Cursor:
         """The cursor after runs were requested for `days`, which then looked as in `seen`; keys of later runs are others."""
@@ -117,15 +117,15 @@ def only_erased(
 
     `rewritten` are the erasures in order: each maps tables to files (by path) and their versions before and after.
     """
-    wanted, found = set(days), set[date]()
+    asked, erased_days = set(days), set[date]()
     before = [
-        LandingTable(table.table, {day: table.days[day] for day in table.days if day in wanted}) for table in tables
+        LandingTable(table.table, {day: table.days[day] for day in table.days if day in asked}) for table in tables
     ]
     for erasure in reversed(rewritten):
         before = [_undone(table, erasure.get(table.table, {})) for table in before]
         digests = day_digests(before)
-        found |= {day for day in wanted if day in digests and cursor.digests.get(day) == digests[day]}
-    return tuple(sorted(found))
+        erased_days |= {day for day in asked if day in digests and cursor.digests.get(day) == digests[day]}
+    return tuple(sorted(erased_days))
 
 
 def _undone(table: LandingTable, files: FileVersions) -> LandingTable:

@@ -74,16 +74,16 @@ def list_table(
     `ignore` are patterns of names that are left out (the setting `landing.ignore`). Raises LandingError when the landing zone
     itself does not exist, does not answer, or has a folder of no table.
     """
-    found: dict[date, list[LandingFile]] = {}
+    files_by_day: dict[date, list[LandingFile]] = {}
     for entry in _entries(landing_uri, table, s3, first, last):
         folder, _, below = entry.path.partition("/")
         day = parse_day_folder(folder) if below else None
         inside = day is not None and (first is None or day >= first) and (last is None or day <= last)
         if day is not None and inside and not is_skipped(entry.path, ignore):
-            found.setdefault(day, []).append(entry)
-    if not found:
+            files_by_day.setdefault(day, []).append(entry)
+    if not files_by_day:
         _require_a_table(landing_uri, s3)
-    return LandingTable(table, {day: tuple(sorted(found[day])) for day in sorted(found)})
+    return LandingTable(table, {day: tuple(sorted(files_by_day[day])) for day in sorted(files_by_day)})
 
 
 def list_folder(folder: Path, ignore: Sequence[str] = ()) -> tuple[LandingFile, ...]:
@@ -113,7 +113,7 @@ def landed_bytes(
 ) -> int:
     """Size in bytes of the files of these tables on the days from `first` to `last`; one listing a table."""
     days = (list_table(landing_uri, table, s3, first, last, ignore).days.values() for table in tables)
-    return sum(file.size for found in days for files in found for file in files)
+    return sum(file.size for files_by_day in days for files in files_by_day for file in files)
 
 
 def list_top_level(landing_uri: str, table: str, s3: S3Settings, ignore: Sequence[str] = ()) -> TopLevel:
@@ -205,8 +205,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _files_below(folder: str, name: str, above: frozenset[tuple[int, int]]) -> Iterator[LandingFile]:
     """All files below a folder. `above` are the folders around it, by device and number: a link to one of them is a circle."""
     try:
-        with os.scandir(folder) as found:
-            entries = list(found)
+        with os.scandir(folder) as children:
+            entries = list(children)
         here = os.stat(folder)  # noqa: PTH116 - a Path for each of ten thousand folders costs more than the call
     except FileNotFoundError:  # removed since its own folder was listed
         return

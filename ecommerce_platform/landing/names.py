@@ -20,9 +20,9 @@ UNFINISHED = (".tmp", ".temp", ".inprogress", "._copying_", ".crdownload", ".fil
 
 def parse_day_folder(name: str) -> date | None:
     """The day of a folder `date=YYYY-MM-DD`, None for any other name or a day that the calendar lacks."""
-    found = _DAY_FOLDER.fullmatch(name)
+    match = _DAY_FOLDER.fullmatch(name)
     try:
-        return date.fromisoformat(found[1]) if found else None
+        return date.fromisoformat(match[1]) if match else None
     except ValueError:
         return None
 

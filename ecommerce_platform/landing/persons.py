@@ -50,15 +50,15 @@ class Rows:
         def among(column: str, keys: frozenset[int]) -> pa.ChunkedArray:
             return _among(rows.column(named[column]), keys) if column in named and keys else none
 
-        found = among(self.key, self.keys)
+        about_person = among(self.key, self.keys)
         if self.references:
             unreadable = pa.chunked_array([pa.repeat(True, rows.num_rows)])
             for column, keys in self.references.items():
-                found = pc.or_(found, among(column, keys))
+                about_person = pc.or_(about_person, among(column, keys))
                 if column in named:
                     unreadable = pc.and_(unreadable, pc.invert(_readable(rows.column(named[column]))))
-            found = pc.or_(found, pc.and_(unreadable, among(self.key, self.orphans)))
-        return found
+            about_person = pc.or_(about_person, pc.and_(unreadable, among(self.key, self.orphans)))
+        return about_person
 
 
 def merged(some: Sequence[Rows]) -> Rows | None:
@@ -124,9 +124,9 @@ def erased(rows: pa.Table, chosen: pa.ChunkedArray, columns: Iterable[Column]) -
 
     Types stay; a column that no file may leave null becomes one that may be.
     """
-    wanted = {column.name: column for column in columns}
+    by_name = {column.name: column for column in columns}
     for number, field in enumerate(rows.schema):
-        column = wanted.get(field.name.lower())
+        column = by_name.get(field.name.lower())
         if column is None:
             continue
         value = pa.scalar(erased_value(column), pa.string())
@@ -145,10 +145,10 @@ def _holds_text(kind: pa.DataType) -> bool:
 
 def still_personal(rows: pa.Table, chosen: pa.ChunkedArray, columns: Iterable[Column]) -> pa.ChunkedArray:
     """Of each chosen row, whether one of these columns still has a value."""
-    wanted = {column.name: column for column in columns}
+    by_name = {column.name: column for column in columns}
     left = pa.chunked_array([pa.repeat(False, rows.num_rows)])
     for number, field in enumerate(rows.schema):
-        column = wanted.get(field.name.lower())
+        column = by_name.get(field.name.lower())
         if column is None or pa.types.is_null(field.type):
             continue
         values = _plain(rows.column(number))
@@ -186,15 +186,15 @@ def rows_of(
     contracts: Mapping[str, Contract], root: str, keys: Mapping[str, Sequence[int] | frozenset[int]]
 ) -> dict[str, Rows]:
     """The person's rows in each table, from the keys in the table of the person and in those on the way."""
-    found = {}
+    rows = {}
     for table, leading in tables_of(contracts, root).items():
         own = frozenset(keys.get(table, ()))
         # Of a key that is not one whole number only the references count; `forget` refuses such a table with personal columns.
         key = contracts[table].key_names[0]
         if table == root:
-            found[table] = Rows(key, own)
+            rows[table] = Rows(key, own)
         else:
-            found[table] = Rows(
+            rows[table] = Rows(
                 key, references={name: frozenset(keys.get(target, ())) for name, target in leading.items()}, orphans=own
             )
-    return found
+    return rows

@@ -9,12 +9,12 @@ import dagster as dg
 from ecommerce_platform.lakehouse.ledger import published_events
 from ecommerce_platform.landing.sensor import build_sensor as landing_sensor
 from ecommerce_platform.operations.jobs import daily_batch_job, observe_landing_job
+from ecommerce_platform.operations.maintenance import maintenance_job, maintenance_schedule
 from ecommerce_platform.operations.notifications.sensor import build_sensor as notification_sensor
 from ecommerce_platform.operations.reconverge import build_sensor as reconverge_sensor
-from ecommerce_platform.operations.reconverge import reconcile_again_job
+from ecommerce_platform.operations.reconverge import recheck_job
 from ecommerce_platform.operations.retries import build_sensor as retry_sensor
 from ecommerce_platform.operations.schedules import daily_batch_schedule, observe_landing_schedule
-from ecommerce_platform.operations.upkeep import upkeep_job, upkeep_schedule
 from ecommerce_platform.settings import Settings
 
 
@@ -29,14 +29,14 @@ class Automation:
 
 def build_automation(settings: Settings) -> Automation:
     """Jobs, schedules and sensors for these settings."""
-    daily, observe, again = daily_batch_job(settings), observe_landing_job(), reconcile_again_job(settings)
-    upkeep = upkeep_job(settings)
+    daily, observe, again = daily_batch_job(settings), observe_landing_job(), recheck_job(settings)
+    maintenance = maintenance_job(settings)
     return Automation(
-        jobs=(daily, observe, again, upkeep),
+        jobs=(daily, observe, again, maintenance),
         schedules=(
             daily_batch_schedule(settings, daily),
             observe_landing_schedule(settings, observe),
-            upkeep_schedule(settings, upkeep),
+            maintenance_schedule(settings, maintenance),
         ),
         sensors=(
             landing_sensor(settings, daily, published=lambda: published_events(settings)),

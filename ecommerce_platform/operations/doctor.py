@@ -80,7 +80,7 @@ def _landing(settings: Settings) -> str:
             f"{settings.landing_uri} has no days for {', '.join(missing)}: expected <table>/date=YYYY-MM-DD/*.parquet; "
             "set ECOMMERCE_LANDING_URI, or write a sample with `ecommerce-platform sample`"
         )
-    everything = sorted(day for found in days.values() for day in found)
+    everything = sorted(day for days_of_table in days.values() for day in days_of_table)
     not_read = [line for table in source_tables() for line in unread(settings, table, last_partition(settings))]
     return "; ".join([f"{settings.landing_uri}: {everything[0]} to {everything[-1]}", *not_read])
 
@@ -93,10 +93,10 @@ def _catalog(settings: Settings) -> str:
 
     refuse_unsound_catalog(settings)
     namespaces = [".".join(namespace) for namespace in pyiceberg_catalog(settings).list_namespaces()]
-    found = f"{settings.lakehouse.catalog_type} catalog {settings.lakehouse.catalog_name}: {', '.join(namespaces) or 'empty'}"
+    summary = f"{settings.lakehouse.catalog_type} catalog {settings.lakehouse.catalog_name}: {', '.join(namespaces) or 'empty'}"
     ledgers = read_ledger(settings)
     withheld = [line for table in ledgers for line in withheld_lines(table, withheld_columns(ledgers[table]))]
-    return "; ".join([found, *withheld])
+    return "; ".join([summary, *withheld])
 
 
 def _snowflake(settings: Settings) -> str:

@@ -1,7 +1,7 @@
 """Reconciles the days that have not converged again, until they do: the job, and the sensor that launches it.
 
-What belongs here: one tick, its cursor, and the run that it asks for. What does not: when a day is due (reconciliation/again.py)
-and what a reconciliation covers (every reconciliation covers all open days, whichever partition launches it).
+What belongs here: one tick, its cursor, and the run that it requests. What does not: when a day is due
+(reconciliation/recheck.py), and what a reconciliation covers (always all open days, whichever partition launches it).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import dagster as dg
 
 from ecommerce_platform.landing.sensor import sensor_status
 from ecommerce_platform.partitions import daily_partitions
-from ecommerce_platform.reconciliation.again import Agenda, Gaps, Slot, agenda
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY
 from ecommerce_platform.reconciliation.converge import courses
+from ecommerce_platform.reconciliation.recheck import Agenda, Gaps, Slot, agenda
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings
@@ -45,11 +45,11 @@ class Cursor:
     def from_text(cls, text: str | None) -> Cursor:
         if not text:
             return cls()
-        found = json.loads(text)
+        content = json.loads(text)
         read_at, next_at = (
-            datetime.fromisoformat(found[name]) if found[name] else None for name in ("read_at", "next_at")
+            datetime.fromisoformat(content[name]) if content[name] else None for name in ("read_at", "next_at")
         )
-        return cls(read_at, next_at, found["record"])
+        return cls(read_at, next_at, content["record"])
 
     def to_text(self) -> str:
         times = {"read_at": self.read_at, "next_at": self.next_at}
@@ -64,7 +64,7 @@ class Cursor:
         return self.next_at is None or now < self.next_at
 
 
-def reconcile_again_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
+def recheck_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
     """The reconciliation alone, with its checks: it reads what is applied, and loads nothing."""
     return dg.define_asset_job(
         JOB_NAME,
@@ -103,12 +103,12 @@ def build_sensor(
         if cursor.still_holds(now, record):
             return dg.SkipReason(f"nothing is due before {cursor.next_at or 'the next reconciliation'}")
         with reconciliation.store("days_not_converged") as store:
-            found = agenda(courses(store.open_day_results()).values(), now, Gaps.of(settings.reconciliation))
+            due = agenda(courses(store.open_day_results()).values(), now, Gaps.of(settings.reconciliation))
         # Should the run fail before it has written anything, the days' next slot asks for another.
-        following = Cursor(now, found.next_at, record).to_text()
-        if found.due:
-            return dg.SensorResult(run_requests=[run_request(settings, found.due)], cursor=following)
-        return dg.SensorResult(skip_reason=dg.SkipReason(told(found)), cursor=following)
+        following = Cursor(now, due.next_at, record).to_text()
+        if due.due:
+            return dg.SensorResult(run_requests=[run_request(settings, due.due)], cursor=following)
+        return dg.SensorResult(skip_reason=dg.SkipReason(describe(due)), cursor=following)
 
     return days_not_converged
 
@@ -147,9 +147,9 @@ def _digest(due: tuple[Slot, ...]) -> str:
     return hashlib.sha256(slots.encode()).hexdigest()[:12]
 
 
-def told(found: Agenda) -> str:
+def describe(agenda_now: Agenda) -> str:
     """Why nothing is launched."""
-    over = f"; past their time limit: {', '.join(map(str, found.given_up[:10]))}" if found.given_up else ""
-    if found.next_at is None:
+    over = f"; past their time limit: {', '.join(map(str, agenda_now.given_up[:10]))}" if agenda_now.given_up else ""
+    if agenda_now.next_at is None:
         return f"no day is to be reconciled again{over}"
-    return f"the next day is due at {found.next_at.isoformat(timespec='seconds')}{over}"
+    return f"the next day is due at {agenda_now.next_at.isoformat(timespec='seconds')}{over}"

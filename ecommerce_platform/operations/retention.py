@@ -1,7 +1,7 @@
 """How long what is not a table is kept: old runs of Dagster, reports, landing files, rows of replaced loads.
 
 What belongs here: removing old runs, and the order of all of it. What does not: how each of the others is removed (their rooms),
-and the retention of Iceberg's snapshots and quarantined rows, which is part of the tables' upkeep (lakehouse/maintain.py).
+and the retention of Iceberg's snapshots and quarantined rows (lakehouse/maintenance.py).
 
 Each has a setting with a default; docs/data-protection.md lists them.
 """

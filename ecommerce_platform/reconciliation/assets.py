@@ -86,13 +86,13 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             with turn(reconciliation.settings, store, run_id, context.log.info):
                 started = datetime.now(UTC)
                 layers = open_layers(table, store, limits, load_forgotten(reconciliation.settings))
-                found = reconcile(layers, store, days, run_id, started, limits)
-            published = _publish(context, reconciliation.settings, store, found)
-        context.log.info("%s; verified through %s", found.run.verdict, found.run.verified_through)
-        _per_day(context, days, found, published)
-        for key, described in _metadata(found, published).items():
+                outcome = reconcile(layers, store, days, run_id, started, limits)
+            published = _publish(context, reconciliation.settings, store, outcome)
+        context.log.info("%s; verified through %s", outcome.run.verdict, outcome.run.verified_through)
+        _per_day(context, days, outcome, published)
+        for key, described in _metadata(outcome, published).items():
             if key in context.selected_asset_keys:
-                yield dg.MaterializeResult(key, metadata=_common(found) | described)
+                yield dg.MaterializeResult(key, metadata=_common(outcome) | described)
 
     return [layers]
 
@@ -104,7 +104,7 @@ _NO_SPEED_LAYER = (
 
 
 def _publish(
-    context: dg.AssetExecutionContext, settings: Settings, store: Store, found: Reconciliation
+    context: dg.AssetExecutionContext, settings: Settings, store: Store, outcome: Reconciliation
 ) -> "Published | None":
     """Writes the reports. Where they cannot be written the run goes on: the reconciliation stands in its tables."""
     from ecommerce_platform.reconciliation.reports.publish import (
@@ -113,7 +113,7 @@ def _publish(
     )  # matplotlib: a second of imports
 
     try:
-        return publish(settings, store, worth_a_page(found, settings.reconciliation.report_pages))
+        return publish(settings, store, worth_a_page(outcome, settings.reconciliation.report_pages))
     except OSError as error:
         context.log.warning(_NO_REPORT, settings.reconciliation.reports_uri, error)
         return None
@@ -148,18 +148,18 @@ def _spec(key: dg.AssetKey) -> dg.AssetSpec:
 
 
 def _per_day(
-    context: dg.AssetExecutionContext, days: tuple[date, ...], found: Reconciliation, published: "Published | None"
+    context: dg.AssetExecutionContext, days: tuple[date, ...], outcome: Reconciliation, published: "Published | None"
 ) -> None:
     """What each partition's materialization says: the reconciliation covers a range at once, by business date."""
     by_day: dict[date, dict[str, Any]] = {}
-    off = Counter(v.date for v in found.verdicts if v.user_tier == ALL_TIERS and v.status is not Status.OK)
+    off = Counter(v.date for v in outcome.verdicts if v.user_tier == ALL_TIERS and v.status is not Status.OK)
     for day in days:
         summary: dict[str, Any] = {
-            "business dates of the run": len(found.run.dates),
-            "cut-off": plain(found.run.cut_off) or "none",
+            "business dates of the run": len(outcome.run.dates),
+            "cut-off": plain(outcome.run.cut_off) or "none",
         }
-        if day in found.run.dates:
-            course = found.courses[day]
+        if day in outcome.run.dates:
+            course = outcome.courses[day]
             summary |= {
                 "metrics out of tolerance on this business date": off[day],
                 "converged on this business date": course.converged,
@@ -170,26 +170,26 @@ def _per_day(
     add_days_metadata(context, context.selected_asset_keys, by_day)
 
 
-def _common(found: Reconciliation) -> dict[str, Any]:
-    seconds = (found.run.end_time - found.run.start_time).total_seconds()
+def _common(outcome: Reconciliation) -> dict[str, Any]:
+    seconds = (outcome.run.end_time - outcome.run.start_time).total_seconds()
     return {
-        "cut-off": plain(found.run.cut_off) or "none",
-        "business dates": len(found.run.dates),
-        "first business date": str(min(found.run.dates, default="none")),
-        "last business date": str(max(found.run.dates, default="none")),
-        "lagging orders": found.run.orders_lagging,
+        "cut-off": plain(outcome.run.cut_off) or "none",
+        "business dates": len(outcome.run.dates),
+        "first business date": str(min(outcome.run.dates, default="none")),
+        "last business date": str(max(outcome.run.dates, default="none")),
+        "lagging orders": outcome.run.orders_lagging,
         "seconds": round(seconds, 2),
     }
 
 
-def _metadata(found: Reconciliation, published: "Published | None") -> dict[dg.AssetKey, dict[str, Any]]:
-    statuses = Counter(verdict.status for verdict in found.verdicts if verdict.user_tier == ALL_TIERS)
-    states = Counter(item.state for item in found.discrepancies)
-    metrics = report.metrics_markdown(found.verdicts) if found.verdicts else "no business date to compare"
+def _metadata(outcome: Reconciliation, published: "Published | None") -> dict[dg.AssetKey, dict[str, Any]]:
+    statuses = Counter(verdict.status for verdict in outcome.verdicts if verdict.user_tier == ALL_TIERS)
+    states = Counter(item.state for item in outcome.discrepancies)
+    metrics = report.metrics_markdown(outcome.verdicts) if outcome.verdicts else "no business date to compare"
     overview = {"overview": dg.MetadataValue.path(published.overview)} if published else {}
     return {
         METRICS_KEY: {
-            "dagster/row_count": len(found.verdicts),
+            "dagster/row_count": len(outcome.verdicts),
             "metrics within tolerance": statuses[Status.OK],
             "metrics over tolerance": statuses[Status.WARN],
             "metrics over the failure limit": statuses[Status.ERROR],
@@ -197,19 +197,19 @@ def _metadata(found: Reconciliation, published: "Published | None") -> dict[dg.A
             **overview,
         },
         DISCREPANCIES_KEY: {
-            "dagster/row_count": len(found.discrepancies),
+            "dagster/row_count": len(outcome.discrepancies),
             **{state.value: states[state] for state in State},
-            "reasons": dg.MetadataValue.json(report.reasons(found)),
-            "findings": dg.MetadataValue.md(report.findings_markdown(found.discrepancies)),
-            "verdict": found.run.verdict,
-            "row checksums fetched": found.located.rows_fetched,
+            "reasons": dg.MetadataValue.json(report.reasons(outcome)),
+            "findings": dg.MetadataValue.md(report.findings_markdown(outcome.discrepancies)),
+            "verdict": outcome.run.verdict,
+            "row checksums fetched": outcome.located.rows_fetched,
             **overview,
         },
         CONVERGENCE_KEY: {
-            "dagster/row_count": len(found.results),
-            "verified through": str(found.run.verified_through or "no date yet"),
+            "dagster/row_count": len(outcome.results),
+            "verified through": str(outcome.run.verified_through or "no date yet"),
             "dates not converged": dg.MetadataValue.json(
-                [str(result.date) for result in found.results if not result.converged]
+                [str(result.date) for result in outcome.results if not result.converged]
             ),
             **({"curve": dg.MetadataValue.md(_curve(published))} if published and published.history else {}),
             **overview,

@@ -74,8 +74,8 @@ class BatchOrders:
 
     def cut_off(self) -> datetime | None:
         """Latest commit time in the source among all applied events of orders; None when there are none."""
-        found = self.rows(f"{applied_events(self.contract, '__source_ts_ms')} select max(__source_ts_ms) from events")
-        return _utc(found[0][0])
+        rows = self.rows(f"{applied_events(self.contract, '__source_ts_ms')} select max(__source_ts_ms) from events")
+        return _utc(rows[0][0])
 
     def touched_dates(self, days: Sequence[date]) -> list[date]:
         """Business dates that any applied event of an order gave it, for the orders with an event in `days`."""
@@ -126,10 +126,12 @@ class BatchOrders:
 
     def tiers(self, user_ids: Iterable[int]) -> dict[int, str]:
         """Tier of each of these users that the batch layer knows."""
-        found: dict[int, str] = {}
+        tier_by_order: dict[int, str] = {}
         for chunk in chunks(user_ids):
-            found.update(dict(self.rows(f"select id, customer_tier from {USERS} where {key_condition('id', chunk)}")))
-        return found
+            tier_by_order.update(
+                dict(self.rows(f"select id, customer_tier from {USERS} where {key_condition('id', chunk)}"))
+            )
+        return tier_by_order
 
     def mart(self, dates: Sequence[date]) -> dict[date, MetricValues]:
         """The mart's figures of `dates`, of the metrics that it publishes. Raises ReconciliationError naming a metric whose
@@ -156,8 +158,8 @@ class BatchOrders:
         if _IN_SPAN not in self.column_names():
             return set()
         condition = date_condition("to_date(created_at)", dates)
-        found = self.rows(f"select distinct to_date(created_at) from {ORDERS} where not {_IN_SPAN} and {condition}")
-        return {day for (day,) in found}
+        rows = self.rows(f"select distinct to_date(created_at) from {ORDERS} where not {_IN_SPAN} and {condition}")
+        return {day for (day,) in rows}
 
     def key_bounds(self, dates: Sequence[date] | None) -> Bucket | None:
         """Smallest and largest key of the orders of `dates`, and how many; None when there are none."""
@@ -215,12 +217,12 @@ class BatchOrders:
     def versions(self, ids: Iterable[int], history: Mapping[int, Sequence[BatchEvent]]) -> dict[int, OrderVersion]:
         """What the batch layer shows of each of these orders, with the effective LSN and the time of the last event in their
         `history`."""
-        key, wanted = self.contract.key, sorted(set(ids))
-        last = {order_id: history[order_id][-1] for order_id in wanted if order_id in history}
+        key, order_ids = self.contract.key, sorted(set(ids))
+        last = {order_id: history[order_id][-1] for order_id in order_ids if order_id in history}
         shown: dict[int, dict[str, Value]] = {}
         names = [column.name for column in (*self.columns, *self.measured)]
         read = ", ".join(map(self._place, names))
-        for chunk in chunks(wanted):
+        for chunk in chunks(order_ids):
             sql = f"select orders.{key}, {read} from {self._orders_measured} where {key_condition(f'orders.{key}', chunk)}"
             for order_id, *values in self.rows(sql):
                 shown[int(order_id)] = dict(zip(names, map(_value, values), strict=True))
@@ -239,11 +241,11 @@ class BatchOrders:
     def history(self, ids: Iterable[int]) -> dict[int, list[BatchEvent]]:
         """The applied events of each of these orders, oldest first in event order, with where they came from."""
         key, names = self.contract.key, [column.name for column in self.columns]
-        found: dict[int, list[BatchEvent]] = {}
+        events: dict[int, list[BatchEvent]] = {}
         for chunk in chunks(ids):
             sql = event_history(self.contract, names, key_condition(key, chunk))
             for order_id, op, lsn, effective, seen, day, file, row, batch_id, snapshot, *values in self.rows(sql):
-                found.setdefault(int(order_id), []).append(
+                events.setdefault(int(order_id), []).append(
                     BatchEvent(
                         int(order_id),
                         op,
@@ -258,7 +260,7 @@ class BatchOrders:
                         _integer(effective),
                     )
                 )
-        return found
+        return events
 
     def _on(self, dates: Sequence[date] | None) -> str:
         return "1 = 1" if dates is None else date_condition("to_date(created_at)", dates)

@@ -35,14 +35,14 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
         limits = reconciliation.settings.reconciliation
         with reconciliation.store(run_id) as store:
             for key in sorted(context.selected_asset_check_keys, key=str):
-                found = _outcome(key.name, store, run_id, limits)
+                outcome = _outcome(key.name, store, run_id, limits)
                 yield dg.AssetCheckResult(
                     asset_key=key.asset_key,
                     check_name=key.name,
-                    passed=found.status is Status.OK,
-                    severity=_severity(found.status),
-                    description=found.text,
-                    metadata=found.details,
+                    passed=outcome.status is Status.OK,
+                    severity=_severity(outcome.status),
+                    description=outcome.text,
+                    metadata=outcome.details,
                 )
 
     return [checks]

@@ -191,13 +191,13 @@ class SpeedTable:
 
     def comparables(self, columns: Iterable[Column]) -> dict[str, Comparable]:
         """How each of these columns is compared, by name. Raises ReconciliationError naming one that is not."""
-        found = {}
+        comparable_by_name = {}
         for column in columns:
-            found[column.name] = required(
+            comparable_by_name[column.name] = required(
                 self.comparable(column), column, self.table, self.columns.get(column.name, column.name),
                 self._declared(column), "cast it in a view, or leave it out (ECOMMERCE_RECONCILIATION__IGNORE_COLUMNS)",
             )  # fmt: skip
-        return found
+        return comparable_by_name
 
     def _declared(self, column: Column) -> str:
         if column.name not in self.declared:
@@ -236,11 +236,13 @@ def _in_milliseconds(column: Column) -> bool:
     return column.type is LogicalType.TIMESTAMP and column.name.endswith("_ms")
 
 
-def required(found: Comparable | None, column: Column, table: str, name: str, declared: str, remedy: str) -> Comparable:
+def required(
+    comparable: Comparable | None, column: Column, table: str, name: str, declared: str, remedy: str
+) -> Comparable:
     """`found`, which is None for a column of a type that is not compared: that raises ReconciliationError naming all."""
-    if found is None:
+    if comparable is None:
         raise ReconciliationError(
             f"ClickHouse table {table}: column {name} has the type {declared}, which is not compared as {column.type}; "
             f"expected one of {expected_types(column, _in_milliseconds(column))}. Change its type, {remedy}"
         )
-    return found
+    return comparable

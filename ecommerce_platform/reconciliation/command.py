@@ -91,8 +91,8 @@ def write_reports(settings: Settings, days: Sequence[date]) -> dict[str, str]:
     try:
         store = Store(connection)
         store.create()
-        wanted = days or sorted({result.date for result in store.open_day_results()})
-        published = publish(settings, store, wanted)
+        dates = days or sorted({result.date for result in store.open_day_results()})
+        published = publish(settings, store, dates)
     finally:
         connection.close()
     return {"overview": published.overview} | {day.isoformat(): where for day, where in published.days.items()}
@@ -105,27 +105,27 @@ def compare_tables(settings: Settings, file: Path, run_id: str) -> Compared:
     try:
         client = clickhouse.connect(settings, run_id)
         try:
-            found = compare(ClickHouseTable(comparison, client), SnowflakeTable(comparison, connection), run_id)
+            compared = compare(ClickHouseTable(comparison, client), SnowflakeTable(comparison, connection), run_id)
         finally:
             client.close()
         if comparison.results_table:
-            write_results(connection, comparison.results_table, found)
+            write_results(connection, comparison.results_table, compared)
     finally:
         connection.close()
-    return found
+    return compared
 
 
-def exit_code(found: Reconciliation, fail_on: FailOn) -> int:
+def exit_code(reconciliation: Reconciliation, fail_on: FailOn) -> int:
     """1 when the reconciliation found what `fail_on` names (or worse of the same kind), else 0.
 
     `suspected` includes confirmed discrepancies, and an examination that a limit cut short; `warn` includes errors.
     """
-    states = {item.state for item in found.discrepancies}
-    statuses = {verdict.status for verdict in found.verdicts if verdict.user_tier == ALL_TIERS}
+    states = {item.state for item in reconciliation.discrepancies}
+    statuses = {verdict.status for verdict in reconciliation.verdicts if verdict.user_tier == ALL_TIERS}
     failed = {
         FailOn.NEVER: False,
         FailOn.CONFIRMED: State.CONFIRMED in states,
-        FailOn.SUSPECTED: bool(states & {State.CONFIRMED, State.SUSPECTED}) or not found.located.complete,
+        FailOn.SUSPECTED: bool(states & {State.CONFIRMED, State.SUSPECTED}) or not reconciliation.located.complete,
         FailOn.ERROR: Status.ERROR in statuses,
         FailOn.WARN: bool(statuses & {Status.WARN, Status.ERROR}),
     }

@@ -103,7 +103,9 @@ def courses(results: Iterable[DayResult]) -> dict[date, DayCourse]:
     by_date: dict[date, list[DayResult]] = {}
     for result in results:
         by_date.setdefault(result.date, []).append(result)
-    return {day: _course(sorted(found, key=lambda result: result.at)) for day, found in by_date.items()}
+    return {
+        day: _course(sorted(results_of_day, key=lambda result: result.at)) for day, results_of_day in by_date.items()
+    }
 
 
 def _course(results: Sequence[DayResult]) -> DayCourse:

@@ -50,8 +50,8 @@ def open_layers(
     contract = load_contracts()["orders"]
     batch = BatchOrders(store.connection, contract, (), ())
     sides = {f"ClickHouse table {table.table}": table.column_names(), STAGED: batch.column_names()}
-    for name, found in sides.items():
-        if missing := [column for column in (contract.key, *REQUIRED_COLUMNS) if column not in found]:
+    for name, layer in sides.items():
+        if missing := [column for column in (contract.key, *REQUIRED_COLUMNS) if column not in layer]:
             raise ReconciliationError(
                 f"{name} has no column {', '.join(missing)}; expected those of the orders contract. "
                 "Other names in ClickHouse: ECOMMERCE_CLICKHOUSE__COLUMNS"

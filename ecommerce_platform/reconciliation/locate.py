@@ -167,12 +167,16 @@ class _Search:
 
     def run(self) -> Located:
         bounds = [
-            found for found in _ask_both(self.speed, self.batch, lambda side: side.key_bounds(self.dates)) if found
+            side_bounds
+            for side_bounds in _ask_both(self.speed, self.batch, lambda side: side.key_bounds(self.dates))
+            if side_bounds
         ]
         if not bounds:
             return Located((), 0)
-        keys = KeyRange(min(found.keys.low for found in bounds), max(found.keys.high for found in bounds))
-        whole = _Span(keys, max(found.count for found in bounds))
+        keys = KeyRange(
+            min(side_bounds.keys.low for side_bounds in bounds), max(side_bounds.keys.high for side_bounds in bounds)
+        )
+        whole = _Span(keys, max(side_bounds.count for side_bounds in bounds))
         if self.clock() > self.deadline:
             return self._located([[whole]], "seconds")
         groups = _groups(self._first_round(whole), ROWS_IN_A_GROUP)
@@ -215,17 +219,17 @@ class _Search:
             self.speed, self.batch, lambda side: side.buckets(self.dates, spans, spans[0].low, width, hashed)
         )
         numbers = sorted(left.keys() | right.keys())
-        found = []
+        differing = []
         for number in numbers:
             present = [bucket for bucket in (left.get(number), right.get(number)) if bucket]
             if hashed and len(present) == 2 and len({(bucket.count, bucket.checksum) for bucket in present}) == 1:
                 continue
             keys = KeyRange(min(bucket.keys.low for bucket in present), max(bucket.keys.high for bucket in present))
-            found.append((keys, max(bucket.count for bucket in present)))
+            differing.append((keys, max(bucket.count for bucket in present)))
         share = None
-        if hashed and found:
-            share = share_of_rows(len(found) / len(numbers), sum(rows for _, rows in found) / len(found))
-        return [_Span(keys, rows, share) for keys, rows in found]
+        if hashed and differing:
+            share = share_of_rows(len(differing) / len(numbers), sum(rows for _, rows in differing) / len(differing))
+        return [_Span(keys, rows, share) for keys, rows in differing]
 
     def _share_of(self, group: Sequence[_Span]) -> float | None:
         """About what share of the group's rows differs: by the last round, else by a sample; None when neither says."""

@@ -121,9 +121,9 @@ def alignment_outcome(open_now: Sequence[Discrepancy]) -> Outcome:
 
 def convergence_outcome(store: Store, limit: timedelta) -> Outcome:
     """Days that have not converged warn; a day that had not within `limit` at its last reconciliation fails."""
-    found = courses(store.day_results())
-    open_days = sorted(day for day, course in found.items() if not course.converged)
-    overdue = [day for day in open_days if found[day].overdue(limit)]
+    course_by_date = courses(store.day_results())
+    open_days = sorted(day for day, course in course_by_date.items() if not course.converged)
+    overdue = [day for day in open_days if course_by_date[day].overdue(limit)]
     verified = store.verified_through()
     details: dict[str, Any] = {
         "verified through": str(verified or "no date yet"),

@@ -35,8 +35,8 @@ from ecommerce_platform.reconciliation.model import (
     ReconciliationError,
     State,
 )
-from ecommerce_platform.reconciliation.pinned import batch_state, settled_state
 from ecommerce_platform.reconciliation.rows import RunRecord
+from ecommerce_platform.reconciliation.settled import batch_state, settled_state
 from ecommerce_platform.reconciliation.sqltext import chunks
 from ecommerce_platform.reconciliation.storage import Overtaken, Store, Version, course_of_days
 from ecommerce_platform.reconciliation.verdict import Tolerances, judge
@@ -82,18 +82,18 @@ def reconcile(
     for attempt in range(1, _ATTEMPTS + 1):
         reached(_PROGRESS, 0, _PARTS)
         state, version = settled_state(layers.batch, settings.wait_for_models_seconds), store.version()
-        found = _compare(layers, store, days, run_id, at, settings, clock, reached)
+        reconciliation = _compare(layers, store, days, run_id, at, settings, clock, reached)
         if batch_state(layers.batch) != state:
             continue
         try:
             reached(_PROGRESS, 4, _PARTS)
-            _write(store, version, found)
+            _write(store, version, reconciliation)
         except Overtaken:
             if attempt == _ATTEMPTS:
                 raise
             continue
         reached(_PROGRESS, _PARTS, _PARTS)
-        return found
+        return reconciliation
     raise ReconciliationError(
         f"the models were built anew during each of {_ATTEMPTS} measurements; expected the batch layer to hold still for "
         "one. Reconcile when no run is building them"
@@ -145,16 +145,16 @@ def _compare(
     )
 
 
-def _write(store: Store, since: Version, found: Reconciliation) -> None:
+def _write(store: Store, since: Version, reconciliation: Reconciliation) -> None:
     def write() -> None:
         store.write(
             since,
-            found.run,
-            found.verdicts,
-            found.measurement.lagging,
-            found.discrepancies,
-            found.results,
-            found.courses,
+            reconciliation.run,
+            reconciliation.verdicts,
+            reconciliation.measurement.lagging,
+            reconciliation.discrepancies,
+            reconciliation.results,
+            reconciliation.courses,
         )
 
     with_retries(write, worth_another=is_conflict)
@@ -167,7 +167,7 @@ def explain_orders(layers: Layers, ids: Sequence[int], cut_off: datetime | None)
     """
     compared = [column.name for column in layers.batch.compared]
     personal, contracts = personal_names([layers.batch.contract]), load_contracts()
-    found = {}
+    explanations = {}
     for some in chunks(ids):
         history = layers.batch.history(some)
         in_batch, in_speed = layers.batch.versions(some, history), layers.speed.versions(some)
@@ -177,8 +177,8 @@ def explain_orders(layers: Layers, ids: Sequence[int], cut_off: datetime | None)
             speed = as_erased(in_speed.get(order_id), batch, layers.forgotten, contracts, layers.batch.contract.table)
             finding = explain(speed, batch, compared, cut_off, events, personal)
             if finding is not None:
-                found[order_id] = finding
-    return found
+                explanations[order_id] = finding
+    return explanations
 
 
 def tolerances(settings: ReconciliationSettings, metrics: Sequence[DailyMetric] | None = None) -> Tolerances:

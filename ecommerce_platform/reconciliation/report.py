@@ -78,15 +78,15 @@ def findings_markdown(discrepancies: Sequence[Discrepancy], limit: int = ROWS_SH
     return table + (f"\n\n… and {len(ranked) - limit} more" if len(ranked) > limit else "")
 
 
-def reasons(found: Reconciliation) -> dict[str, int]:
+def reasons(reconciliation: Reconciliation) -> dict[str, int]:
     """How many orders differ by reason, lag included."""
-    counts = Counter(finding.reason for finding in found.findings.values())
+    counts = Counter(finding.reason for finding in reconciliation.findings.values())
     return {reason.value: counts[reason] for reason in Reason if counts[reason]}
 
 
-def as_json(found: Reconciliation) -> dict[str, Any]:
+def as_json(reconciliation: Reconciliation) -> dict[str, Any]:
     """The whole result for machines: decimals as strings, times in ISO form, UTC."""
-    run = found.run
+    run = reconciliation.run
     return {
         "run_id": run.run_id,
         "start_time": plain(run.start_time),
@@ -96,9 +96,11 @@ def as_json(found: Reconciliation) -> dict[str, Any]:
         "complete": run.complete,
         "verdict": run.verdict,
         "verified_through": run.verified_through.isoformat() if run.verified_through else None,
-        "metrics": [_metric_json(verdict) for verdict in found.verdicts],
-        "discrepancies": [discrepancy_json(item) for item in found.discrepancies],
-        "lagging": sorted(order_id for order_id, finding in found.findings.items() if finding.reason is Reason.LAG),
+        "metrics": [_metric_json(verdict) for verdict in reconciliation.verdicts],
+        "discrepancies": [discrepancy_json(item) for item in reconciliation.discrepancies],
+        "lagging": sorted(
+            order_id for order_id, finding in reconciliation.findings.items() if finding.reason is Reason.LAG
+        ),
     }
 
 

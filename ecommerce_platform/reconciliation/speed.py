@@ -156,18 +156,18 @@ class SpeedOrders:
 
     def _stored(self, ids: Iterable[int]) -> dict[int, list[OrderVersion]]:
         """All rows of these orders that no merge has dropped yet, newest first."""
-        found: dict[int, list[OrderVersion]] = {}
+        versions: dict[int, list[OrderVersion]] = {}
         for chunk in chunks(ids):
-            wanted = ", ".join(str(int(order_id)) for order_id in chunk)
+            listed = ", ".join(str(int(order_id)) for order_id in chunk)
             sql = f"""
                 select {self._key} as order_key, {", ".join(self._picked.values())}
                 from {self.table.name}
-                where {self._key} in ({wanted})
+                where {self._key} in ({listed})
                 order by order_key, {self._insertion()} desc
             """
             for order_id, *row in self.table.rows(sql):
-                found.setdefault(int(order_id), []).append(self._version(order_id, row))
-        return found
+                versions.setdefault(int(order_id), []).append(self._version(order_id, row))
+        return versions
 
     def _newest(self, versions: list[OrderVersion]) -> OrderVersion:
         """The first of `versions` (newest first), with other shown contents at its LSN as rivals."""

@@ -65,11 +65,11 @@ class Store:
         when a newer release made the tables."""
         ensure_current(self.connection)
         ensure_version(self.connection, tables.VERSION, tables.statements())
-        wanted = {name.partition(".")[2].upper() for name in (*tables.TABLES, tables.LATEST_METRICS)}
-        found = fetch_all(
+        expected = {name.partition(".")[2].upper() for name in (*tables.TABLES, tables.LATEST_METRICS)}
+        existing = fetch_all(
             self.connection, "select table_name from information_schema.tables where table_schema = 'RECONCILIATION'"
         )
-        if wanted - {name for (name,) in found}:
+        if expected - {name for (name,) in existing}:
             for statement in tables.statements():
                 execute(self.connection, statement)
 
@@ -121,8 +121,8 @@ class Store:
 
     def verified_through(self) -> date | None:
         """The durable gate: up to which business date the layers agreed at the last reconciliation."""
-        found = fetch_all(self.connection, f"select verified_through from {tables.VERIFIED}")
-        return found[0][0] if found else None
+        rows = fetch_all(self.connection, f"select verified_through from {tables.VERIFIED}")
+        return rows[0][0] if rows else None
 
     def version(self) -> Version:
         """Changes with each reconciliation that is written."""

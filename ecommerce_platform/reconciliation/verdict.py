@@ -106,7 +106,10 @@ def metric_values(
             if key not in sums:
                 sums[key] = _Sums([Decimal(0)] * len(measures), [0] * len(measures))
             sums[key].add(cell)
-    return {key: {metric.name: _value(metric, measures, found) for metric in metrics} for key, found in sums.items()}
+    return {
+        key: {metric.name: _value(metric, measures, sums_of_key) for metric in metrics}
+        for key, sums_of_key in sums.items()
+    }
 
 
 def _value(metric: DailyMetric, measures: Sequence[Measure], sums: _Sums) -> Decimal:

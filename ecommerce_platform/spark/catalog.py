@@ -78,8 +78,8 @@ def _with_credentials(lake: LakehouseSettings) -> dict[str, str]:
 
     url = make_url(_required_uri(lake))
     password = lake.catalog_password.get_secret_value() if lake.catalog_password else url.password
-    found = {"user": lake.catalog_user or url.username, "password": password}
-    return {name: str(value) for name, value in found.items() if value}
+    credentials = {"user": lake.catalog_user or url.username, "password": password}
+    return {name: str(value) for name, value in credentials.items() if value}
 
 
 def jdbc_uri(lake: LakehouseSettings) -> str:

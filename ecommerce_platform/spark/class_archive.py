@@ -29,8 +29,13 @@ def archive_path(jars: Iterable[Path]) -> Path:
     import pyspark
 
     of_spark = _jars_of_spark()
-    told = [require_java().told, pyspark.__version__, str(of_spark), *(_stamp(jar) for jar in (of_spark, *jars))]
-    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+    parts = [
+        require_java().version_output,
+        pyspark.__version__,
+        str(of_spark),
+        *(_stamp(jar) for jar in (of_spark, *jars)),
+    ]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return archive_folder() / f"{digest}.jsa"
 
 

@@ -110,15 +110,15 @@ def ensure_jars(
 
     Raises JarError naming the jar when it cannot be fetched or differs from what is pinned, JavaError without Java.
     """
-    wanted = [jar for jar in pinned if jar.group in groups]
-    if not all(is_verified(jars_dir, jar) for jar in wanted):
+    jars = [jar for jar in pinned if jar.group in groups]
+    if not all(is_verified(jars_dir, jar) for jar in jars):
         jars_dir.mkdir(parents=True, exist_ok=True)
         with _only_one_process(jars_dir):
-            _fetch_missing(jars_dir, [jar for jar in wanted if not (jars_dir / jar.file_name).exists()])
-            for jar in wanted:
+            _fetch_missing(jars_dir, [jar for jar in jars if not (jars_dir / jar.file_name).exists()])
+            for jar in jars:
                 if not is_verified(jars_dir, jar):
                     verify(jars_dir, jar)
-    return tuple(jars_dir / jar.file_name for jar in wanted)
+    return tuple(jars_dir / jar.file_name for jar in jars)
 
 
 def jar_paths(jars_dir: Path, groups: frozenset[str] = ALL_GROUPS) -> tuple[Path, ...]:
@@ -140,10 +140,10 @@ def verify(jars_dir: Path, jar: Jar) -> None:
     """Reads the whole jar and stamps it as right. Raises JarError when it is not what was pinned."""
     path = jars_dir / jar.file_name
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != jar.sha256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != jar.sha256:
         raise JarError(
-            f"{path} is not the pinned {jar.coordinates}: its SHA-256 is {found}, expected {jar.sha256}. "
+            f"{path} is not the pinned {jar.coordinates}: its SHA-256 is {digest}, expected {jar.sha256}. "
             "Delete the file and run the command again; if it happens again, the repository serves another file."
         )
     _stamp_path(path).write_text(json.dumps(_stamp(path, jar)))
@@ -208,10 +208,10 @@ def why_not_fetched(printed: str) -> str:
 def _ivy_jar() -> Path:
     import pyspark  # imported here: the check of stamped jars needs no PySpark
 
-    found = sorted((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
-    if not found:
+    candidates = sorted((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
+    if not candidates:
         raise JarError("PySpark's folder jars/ holds no ivy-*.jar; install pyspark as requirements.lock pins it.")
-    return found[-1]
+    return candidates[-1]
 
 
 def _stamp_path(path: Path) -> Path:

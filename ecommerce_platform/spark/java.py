@@ -32,28 +32,28 @@ class Java:
 
     executable: Path
     version: int
-    told: str
+    version_output: str
 
 
 def parse_version(text: str) -> int | None:
     """The major version in what `java -version` prints, or None when there is none."""
-    found = _VERSION.search(text)
-    return int(found[1]) if found else None
+    match = _VERSION.search(text)
+    return int(match[1]) if match else None
 
 
 @cache
 def require_java(java_home: str | None = None) -> Java:
     """The Java of `java_home`, of JAVA_HOME, or of PATH, in this order. Raises JavaError in one sentence."""
     home = java_home or os.environ.get("JAVA_HOME")
-    found = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    if not found or not Path(found).exists():
+    program = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if not program or not Path(program).exists():
         where = f"JAVA_HOME={home} holds no bin/java" if home else "there is no java on PATH"
         raise JavaError(f"Spark needs Java {MINIMUM_VERSION} or newer and {where}: {INSTALL_HINT}.")
-    answer = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - the user's Java
-    told = answer.stderr + answer.stdout
-    version = parse_version(told)
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - the user's Java
+    version_output = answer.stderr + answer.stdout
+    version = parse_version(version_output)
     if version is None:
-        raise JavaError(f"Spark needs Java {MINIMUM_VERSION} or newer and {found} does not start: {INSTALL_HINT}.")
+        raise JavaError(f"Spark needs Java {MINIMUM_VERSION} or newer and {program} does not start: {INSTALL_HINT}.")
     if version < MINIMUM_VERSION:
-        raise JavaError(f"Spark needs Java {MINIMUM_VERSION} or newer, {found} is Java {version}: {INSTALL_HINT}.")
-    return Java(Path(found), version, told)
+        raise JavaError(f"Spark needs Java {MINIMUM_VERSION} or newer, {program} is Java {version}: {INSTALL_HINT}.")
+    return Java(Path(program), version, version_output)

@@ -69,8 +69,10 @@ def version_of(address: str) -> int | None:
 
 def metadata_addresses(settings: Settings, folder: str) -> list[str]:
     """The metadata files of a table's metadata folder, oldest version first."""
-    found = [file.address for file in files_below(settings, folder, recursive=False)]
-    return sorted((address for address in found if version_of(address) is not None), key=lambda a: (version_of(a), a))
+    addresses = [file.address for file in files_below(settings, folder, recursive=False)]
+    return sorted(
+        (address for address in addresses if version_of(address) is not None), key=lambda a: (version_of(a), a)
+    )
 
 
 def read_metadata(settings: Settings, address: str) -> MetadataFile | None:
@@ -123,13 +125,13 @@ def history_in(settings: Settings, folder: str) -> str | None:
 def tables_lying(settings: Settings) -> dict[str, str]:
     """Tables with a history in the warehouse's folders of the platform's namespaces: `namespace.table` to its folder."""
     root, lake = warehouse_root(settings), settings.lakehouse
-    found = {}
+    tables = {}
     for namespace in (lake.namespace, lake.quarantine_namespace, lake.analytics_namespace) if root else ():
         for parent in (f"{root}/{namespace}", f"{root}/{namespace}.db"):
             for folder in folders_in(settings, parent):
                 if history_in(settings, folder):
-                    found[f"{namespace}.{_name(folder)}"] = folder
-    return found
+                    tables[f"{namespace}.{_name(folder)}"] = folder
+    return tables
 
 
 def tables_of(catalog: Catalog, namespace: str) -> set[str]:

@@ -129,10 +129,10 @@ def _start_jvm(options: dict[str, str]) -> None:
 def _start_submitted(settings: Settings) -> SparkSession:
     """The session of a process that spark-submit started: what that was told (master, memory, jars) stays as it is."""
     SparkContext._ensure_initialized()
-    told = SparkConf()
+    given = SparkConf()
     builder = SparkSession.builder
     for name, value in application_options(settings, ()).items():
-        if not told.contains(name):
+        if not given.contains(name):
             builder = builder.config(name, value)
     return builder.getOrCreate()
 

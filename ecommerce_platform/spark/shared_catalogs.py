@@ -74,10 +74,10 @@ def _file_of(catalog: SqlCatalog) -> tuple[int, int] | None:
     if url.get_backend_name() != "sqlite" or not url.database:
         return None
     try:
-        found = Path(url.database).stat()
+        file_status = Path(url.database).stat()
     except FileNotFoundError:
         return (-1, -1)
-    return (found.st_dev, found.st_ino)
+    return (file_status.st_dev, file_status.st_ino)
 
 
 def _forget_in_child() -> None:

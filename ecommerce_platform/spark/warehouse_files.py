@@ -59,8 +59,8 @@ def _listed(settings: Settings, folder: str, *, recursive: bool, kind: pafs.File
 
 def files_below(settings: Settings, folder: str, *, recursive: bool = True) -> list[StoredFile]:
     """The files of a folder, sorted by address; none where the folder does not exist. Hidden files are left out."""
-    found = _listed(settings, folder, recursive=recursive, kind=pafs.FileType.File)
-    return sorted((StoredFile(address, size) for address, size in found), key=lambda file: file.address)
+    files = _listed(settings, folder, recursive=recursive, kind=pafs.FileType.File)
+    return sorted((StoredFile(address, size) for address, size in files), key=lambda file: file.address)
 
 
 def folders_in(settings: Settings, folder: str) -> list[str]:

@@ -181,10 +181,10 @@ class OrderVersions:
         )
         if problem:
             raise RealtimeLoadError(f"{file}: {problem}")
-        found = {column.name: column for column in footer.columns}
+        by_name = {column.name: column for column in footer.columns}
         names = {column.name for column in self._columns}
         return {
-            name: column for name, column in found.items() if name in names and column.kind is not PhysicalKind.NULL
+            name: column for name, column in by_name.items() if name in names and column.kind is not PhysicalKind.NULL
         }
 
     def _decode(self, physical: Mapping[str, PhysicalColumn]) -> None:
@@ -201,7 +201,7 @@ class OrderVersions:
         problems = " ".join(
             f"WHEN {condition} THEN {literal(name)}" for condition, name in self._problems(raw, physical)
         )
-        found = " ".join(f"WHEN {literal(name)} THEN {_shown(raw[name], physical.get(name))}" for name in raw)
+        cases = " ".join(f"WHEN {literal(name)} THEN {_shown(raw[name], physical.get(name))}" for name in raw)
         self._duck.execute(
             f"CREATE OR REPLACE TEMP TABLE arrived AS "
             f"WITH landed_rows AS (SELECT {landed}, row FROM landed), "
@@ -209,7 +209,7 @@ class OrderVersions:
             f"changes AS (SELECT * REPLACE ({_change_times(raw)}) FROM decoded), "
             f"judged AS (SELECT *, CASE {problems} END AS problem FROM changes) "
             f"SELECT * EXCLUDE ({', '.join(raw.values())}) REPLACE (coalesce({_LSN}, 0) AS {_LSN}), "
-            f"CASE problem {found} END AS found FROM judged"
+            f"CASE problem {cases} END AS found FROM judged"
         )
 
     def _problems(self, raw: Mapping[str, str], physical: Mapping[str, PhysicalColumn]) -> Iterator[tuple[str, str]]:
@@ -233,10 +233,10 @@ class OrderVersions:
 
     def _refuse_unreadable(self, file: Path) -> None:
         """Raises RealtimeLoadError naming the first row whose value cannot be what the contract says, and its column."""
-        found = self._duck.execute(
+        unreadable = self._duck.execute(
             "SELECT row, problem, found FROM arrived WHERE problem IS NOT NULL ORDER BY row LIMIT 1"
         ).fetchall()
-        for row, name, value in found:
+        for row, name, value in unreadable:
             column = next(column for column in self._columns if column.name == name)
             raise RealtimeLoadError(f"{file}: row {row} has {name} = {value!r}; expected {_expected(column)}")
 

@@ -1,9 +1,9 @@
 """Which landing days the models hold, and what follows from that for the next run.
 
-What belongs here: reading and writing that memory. What does not: dbt (runner.py).
+What belongs here: reading and writing that state. What does not: dbt (runner.py).
 
 A run freezes what it applies in STAGING.BASE_LANDING_DAYS when it starts. Only after all models were built does it become
-STAGING.APPLIED_DAYS; a run that broke off, or that built some of the models, changes no memory, and the next run computes the
+STAGING.APPLIED_DAYS; a run that broke off, or that built some of the models, changes no state, and the next run computes the
 same keys again from their events. A run marks what it froze itself, under the lease that it froze it by, and nothing else.
 """
 
@@ -38,7 +38,7 @@ class FreezeReplaced(WarehouseError):
 
 
 @dataclass(frozen=True)
-class Memory:
+class BuildState:
     """What the last finished run left: its definition digest, and per table and day the batch that it applied."""
 
     definition: str | None
@@ -60,27 +60,27 @@ class Memory:
         return tuple(sorted({day for _, day, _ in self.loaded - self.applied if day in days}))
 
 
-def full_refresh_reason(memory: Memory, definition: str) -> str | None:
+def full_refresh_reason(state: BuildState, definition: str) -> str | None:
     """Why everything must be computed again, or None when the changed keys are enough."""
-    if not memory.applied:
+    if not state.applied:
         return "no day is applied yet"
-    if memory.definition != definition:
+    if state.definition != definition:
         return "models or thresholds changed since the last run"
-    complete = set(memory.complete_days)
-    gone = sorted({day for _, day, _ in memory.applied} - complete)
+    complete = set(state.complete_days)
+    gone = sorted({day for _, day, _ in state.applied} - complete)
     if gone:
         return f"days that were applied are no longer loaded: {', '.join(map(str, gone[:5]))}"
     return None
 
 
-def read_memory(connection: SnowflakeConnection) -> Memory:
-    """The memory as it is now; makes its table when it is missing."""
+def read_build_state(connection: SnowflakeConnection) -> BuildState:
+    """The state as it is now; makes its table when it is missing."""
     execute(
         connection,
         f"create table if not exists {DEFINITION_TABLE} (definition string, applied_at timestamp_ntz)",
     )
     definition = fetch_all(connection, f"select definition from {DEFINITION_TABLE}")
-    return Memory(
+    return BuildState(
         str(definition[0][0]) if definition else None,
         loads_in(connection, APPLIED_DAYS),
         loads_in(connection, LOAD_LEDGER),

@@ -13,9 +13,9 @@ from ecommerce_platform.contracts import load_contracts, source_tables, tables_o
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.applied import Memory, full_refresh_reason, mark_applied, read_memory
+from ecommerce_platform.transformation.applied import BuildState, full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.build import exclusive_build
-from ecommerce_platform.transformation.dagster_dbt_alone import DbtCoreCliEventMessage, dbt_assets
+from ecommerce_platform.transformation.dagster_dbt_light import DbtCoreCliEventMessage, dbt_assets
 from ecommerce_platform.transformation.failing_rows import FailedTest
 from ecommerce_platform.transformation.lineage import LineageReader, keep_lineage, kept_lineage
 from ecommerce_platform.transformation.personal import undeclared
@@ -86,9 +86,9 @@ class _Step:
         self.built = self.context.selected_asset_keys | (always if self.complete else set())
 
     def run(self) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
-        memory = read_memory(self.connection)
-        reason = full_refresh_reason(memory, self.definition)
-        self._tell(memory, reason)
+        state = read_build_state(self.connection)
+        reason = full_refresh_reason(state, self.definition)
+        self._report(state, reason)
         try:
             with self.dbt.run(self._request(reason), self.context.run.run_id, self.lease) as run:
                 yield from self._hand_on(run)
@@ -100,7 +100,7 @@ class _Step:
             mark_applied(self.connection, self.definition, self.lease)
 
     def _warn_of_personal_columns(self) -> None:
-        lineage = self.reader.found if self.kept is None else self.kept
+        lineage = self.reader.lineage if self.kept is None else self.kept
         for line in undeclared(self.manifest, load_contracts(), lineage):
             self.context.log.warning(line)
 
@@ -166,8 +166,8 @@ class _Step:
         if self.kept is not None:
             return self.kept.get(unique_id, {})
         columns = self.reader.read(self.manifest["nodes"][unique_id], run.target / "compiled")
-        if len(self.reader.found) == len(self.models):
-            keep_lineage(target_path(self.dbt.settings), self.definition, self.reader.found)
+        if len(self.reader.lineage) == len(self.models):
+            keep_lineage(target_path(self.dbt.settings), self.definition, self.reader.lineage)
         return columns
 
     def _column_lineage(self, columns: Mapping[str, list[tuple[str, str]]]) -> dg.TableColumnLineage:
@@ -185,11 +185,11 @@ class _Step:
             }
         )
 
-    def _tell(self, memory: Memory, reason: str | None) -> None:
+    def _report(self, build: BuildState, reason: str | None) -> None:
         """Says in the log and in each day's metadata what becomes of the days of this run."""
         if reason:
             self.context.log.info(f"computing everything again: {reason}")
-        batches = {(table, day): batch for table, day, batch in memory.loaded}
+        batches = {(table, day): batch for table, day, batch in build.loaded}
         by_day: dict[date, dict[str, str]] = {}
         for day in self.days:
             missing = [table for table in tables_of_day(day) if (table, day) not in batches]

@@ -10,7 +10,7 @@ from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.agreement import COMPARISONS, Comparison, compare
-from ecommerce_platform.transformation.restatements import restatements, told
+from ecommerce_platform.transformation.restatements import restatements, summary
 from ecommerce_platform.warehouse.resource import WarehouseResource
 
 
@@ -59,17 +59,17 @@ def _closed_months_check() -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> dg.AssetCheckResult:
         with warehouse.connection(context.run.run_id) as connection:
-            found = restatements(
+            changes = restatements(
                 connection, model="daily_business_metrics", run_id=context.run.run_id, closed_only=True
             )
         return dg.AssetCheckResult(
-            passed=not found,
+            passed=not changes,
             severity=dg.AssetCheckSeverity.WARN,
-            description=f"restated in closed months: {told(found)}" if found else "no closed month was restated",
+            description=f"restated in closed months: {summary(changes)}" if changes else "no closed month was restated",
             metadata={
-                "figures": len(found),
-                "dates": ", ".join(sorted({str(entry.date) for entry in found})) or "none",
-                "cause": found[0].cause or "" if found else "none",
+                "figures": len(changes),
+                "dates": ", ".join(sorted({str(entry.date) for entry in changes})) or "none",
+                "cause": changes[0].cause or "" if changes else "none",
             },
         )
 

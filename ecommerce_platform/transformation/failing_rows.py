@@ -98,12 +98,12 @@ class FailingRows:
     def of(self, unique_id: str, status: str, failures: int) -> FailedTest:
         """The test with its first failing rows. Raises nothing: a test's verdict stands, whatever becomes of its rows."""
         node: Any = self._manifest.nodes[unique_id]
-        found = FailedTest(str(node.name), status == "warn", failures)
+        failed = FailedTest(str(node.name), status == "warn", failures)
         try:
             columns, rows = self._read(node)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is named beside the verdict
-            return replace(found, problem=visible(" ".join(str(error).split()))[:400] or type(error).__name__)
-        return replace(found, columns=columns, rows=rows)
+            return replace(failed, problem=visible(" ".join(str(error).split()))[:400] or type(error).__name__)
+        return replace(failed, columns=columns, rows=rows)
 
     def _read(self, node: Any) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         cursor = self._cursor()

@@ -34,8 +34,8 @@ def kept_lineage(folder: Path, digest: str) -> Lineage | None:
     return kept["models"] if kept.get("digest") == digest else None
 
 
-def keep_lineage(folder: Path, digest: str, found: Lineage) -> None:
-    write_whole(folder / "lineage.json", json.dumps({"digest": digest, "models": found}))
+def keep_lineage(folder: Path, digest: str, lineage: Lineage) -> None:
+    write_whole(folder / "lineage.json", json.dumps({"digest": digest, "models": lineage}))
 
 
 class LineageReader:
@@ -47,7 +47,7 @@ class LineageReader:
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         self._schema = MappingSchema(dialect=DIALECT)
         self._relations: dict[str, str] = {}
-        self.found: dict[str, dict[str, list[tuple[str, str]]]] = {}
+        self.lineage: dict[str, dict[str, list[tuple[str, str]]]] = {}
         for node in manifest["sources"].values():
             _add(self._schema, node["relation_name"], list(node["columns"]))
             self._relations[_normal(node["relation_name"])] = node["unique_id"]
@@ -56,17 +56,17 @@ class LineageReader:
         """Lineage of a model whose SQL lies under `compiled`, where its parents were read before."""
         path = compiled / node["package_name"] / node["original_file_path"]
         self._relations[_normal(node["relation_name"])] = node["unique_id"]
-        self.found[node["unique_id"]] = {}
+        self.lineage[node["unique_id"]] = {}
         try:
             tree = parse_one(path.read_text(encoding="utf-8"), dialect=DIALECT)
             query: Any = qualify(tree, schema=self._schema, dialect=DIALECT)
             _add(self._schema, node["relation_name"], [name.lower() for name in query.named_selects])
             # All columns at once: they share what is found out about the query.
             roots = lineage(None, query, schema=self._schema, dialect=DIALECT, trim_selects=False)
-            self.found[node["unique_id"]] = {name.lower(): self._parents(root) for name, root in roots.items()}
+            self.lineage[node["unique_id"]] = {name.lower(): self._parents(root) for name, root in roots.items()}
         except (SqlglotError, OSError):
             pass
-        return self.found[node["unique_id"]]
+        return self.lineage[node["unique_id"]]
 
     def _parents(self, root: Node) -> list[tuple[str, str]]:
         parents = set()

@@ -58,12 +58,12 @@ def model_tables(manifest: Mapping[str, Any]) -> tuple[ModelTable, ...]:
 
 
 def _declared(node: Mapping[str, Any]) -> dict[str, bool | str]:
-    found: dict[str, bool | str] = {}
+    declared: dict[str, bool | str] = {}
     for name, column in node["columns"].items():
         meta = (column.get("config") or {}).get("meta") or column.get("meta") or {}
         if PERSONAL_COLUMN in meta:
-            found[name.lower()] = meta[PERSONAL_COLUMN]
-    return found
+            declared[name.lower()] = meta[PERSONAL_COLUMN]
+    return declared
 
 
 def undeclared(manifest: Mapping[str, Any], contracts: Mapping[str, Contract], lineage: Lineage) -> Iterator[str]:

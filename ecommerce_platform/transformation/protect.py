@@ -84,8 +84,8 @@ def described(
 
 
 def _columns(manifest: Mapping[str, Any], table: ModelTable) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = manifest["nodes"][table.unique_id]["columns"]
-    return found
+    columns: Mapping[str, Any] = manifest["nodes"][table.unique_id]["columns"]
+    return columns
 
 
 def _tables(
@@ -106,10 +106,10 @@ def _present(connection: SnowflakeConnection) -> dict[str, list[PersonalColumn]]
         "select table_schema, table_name, column_name, data_type, numeric_precision, numeric_scale "
         f"from information_schema.columns where table_schema in ({schemas})",
     )
-    found: dict[str, list[PersonalColumn]] = {}
+    present: dict[str, list[PersonalColumn]] = {}
     for schema, table, column, *kind in rows:
         if column.replace("_", "a").isalnum():
-            found.setdefault(f"{schema}.{table}", []).append(
+            present.setdefault(f"{schema}.{table}", []).append(
                 protection.column_of(f"{schema}.{quoted(table)}", column, *kind)
             )
-    return found
+    return present

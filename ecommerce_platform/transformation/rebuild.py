@@ -18,7 +18,7 @@ from ecommerce_platform.contracts import Column, LogicalType
 from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.row_hash import snowflake_rows_hash
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
+from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.project import definition_digest, load_manifest
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
@@ -90,7 +90,7 @@ def _rebuild(
     definition = definition_digest(settings)
     if not days.is_everything:
         say(f"landing days to apply again: {_forget_applied(connection, days)}")
-    reason = full_refresh_reason(read_memory(connection), definition)
+    reason = full_refresh_reason(read_build_state(connection), definition)
     cause = f"rebuild of {models}, {days}"
     select: tuple[str, ...] = ()
     if days.is_everything:
@@ -114,7 +114,7 @@ def _forget_applied(connection: SnowflakeConnection, days: Range) -> int:
 def contents(settings: Settings, connection: SnowflakeConnection) -> dict[str, Content]:
     """Rows and checksum of each model's table that is there, audit stamps left out."""
     columns = _columns(connection)
-    found = {}
+    content_by_day = {}
     for node in load_manifest(settings)["nodes"].values():
         if node["resource_type"] != "model" or node["config"]["materialized"] == "ephemeral":
             continue
@@ -122,8 +122,8 @@ def contents(settings: Settings, connection: SnowflakeConnection) -> dict[str, C
         if name in columns:
             sql = f"select count(*), {snowflake_rows_hash(columns[name], quoted)} from {name}"
             rows, checksum = fetch_all(connection, sql)[0]
-            found[name] = Content(int(rows), str(checksum))
-    return found
+            content_by_day[name] = Content(int(rows), str(checksum))
+    return content_by_day
 
 
 def _columns(connection: SnowflakeConnection) -> dict[str, list[Column]]:

@@ -115,7 +115,7 @@ def restated_by(connection: SnowflakeConnection, run_id: str) -> dict[str, Resta
     return {model: Restated(int(figures), int(closed)) for model, figures, closed in rows}
 
 
-def told(entries: Sequence[Restatement], most: int = 10) -> str:
+def summary(entries: Sequence[Restatement], most: int = 10) -> str:
     """The first of the entries in words."""
     more = f"; and {len(entries) - most} more" if len(entries) > most else ""
     return "; ".join(map(str, entries[:most])) + more

@@ -187,9 +187,9 @@ def _conclude(outcome: Any, run: DbtRun) -> None:
     if outcome.exception is not None:
         raise DbtRunError(f"dbt could not run: {outcome.exception}") from outcome.exception
     bad = [item for item in results if str(item.status) in ("error", "fail", "runtime error")]
-    told = "; ".join(f"{item.node.name}: {_message(item, run)}" for item in bad)
+    failures = "; ".join(f"{item.node.name}: {_message(item, run)}" for item in bad)
     raise DbtRunError(
-        f"dbt failed in {len(bad)} of {len(results)} nodes: {told}", tuple(item.node.name for item in bad)
+        f"dbt failed in {len(bad)} of {len(results)} nodes: {failures}", tuple(item.node.name for item in bad)
     )
 
 

@@ -123,7 +123,7 @@ def _key(contract: Contract) -> dict[str, str]:
 
 def _foreign_keys(contract: Contract, contracts: Mapping[str, Contract]) -> list[dict[str, object]]:
     """Those to the whole key of a table: `parent`, and the columns in the order of the parent's key."""
-    found: list[dict[str, object]] = []
+    sources: list[dict[str, object]] = []
     for item in contract.relationships:
         parent = contracts.get(item.parent)
         if parent is None or set(item.parent_columns) != set(parent.key_names):
@@ -133,9 +133,9 @@ def _foreign_keys(contract: Contract, contracts: Mapping[str, Contract]) -> list
             "parent": item.parent,
             "columns": [columns[name] for name in parent.key_names],
         }
-        if foreign_key not in found:
-            found.append(foreign_key)
-    return found
+        if foreign_key not in sources:
+            sources.append(foreign_key)
+    return sources
 
 
 def render_base_model(contract: Contract) -> str:

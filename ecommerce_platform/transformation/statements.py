@@ -121,11 +121,11 @@ class _SqlReader:
         """Reads on in a string or a comment, to its end or to the end of the text; where to go on."""
         begin, end = self._open, _OPEN[self._open]
         if begin in _COMMENTS:
-            found = text.find(end, position)
-            if found < 0:
+            closing = text.find(end, position)
+            if closing < 0:
                 return len(text)
             self._open = ""
-            return found + len(end)
+            return closing + len(end)
         stop = position
         while stop < len(text):
             if begin == "'" and text[stop] == "\\":

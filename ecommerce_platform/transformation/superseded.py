@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.applied import DEFINITION_TABLE, read_memory
+from ecommerce_platform.transformation.applied import DEFINITION_TABLE, read_build_state
 from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all, is_conflict, transaction, with_retries
 from ecommerce_platform.warehouse.ddl import LOAD_LEDGER, superseded_table
 from ecommerce_platform.warehouse.lease import MODELS, Lease, LeaseBusy, leased, owner_of, require_held
@@ -52,7 +52,7 @@ def remove_superseded(
             lease_seconds=seconds,
             say=lambda _: None,
         ) as lease:
-            read_memory(connection)  # its table may not be there yet, and DDL would end the transaction
+            read_build_state(connection)  # its table may not be there yet, and DDL would end the transaction
             with_retries(lambda: _remove(connection, lease, before), worth_another=is_conflict)
     except LeaseBusy as busy:
         return [f"rows that were replaced long ago are left to a build that is at work: {busy}"]

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.transformation.dagster_dbt_alone import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+from ecommerce_platform.transformation.dagster_dbt_light import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
 OWNERS = ("team:data-platform",)
 _SUPERSEDED = "superseded_"

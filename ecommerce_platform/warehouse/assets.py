@@ -79,9 +79,9 @@ def _waiting(loads: Mapping[str, TableLoad]) -> bool:
 
 
 def _by_day(load: TableLoad) -> dict[date, dict[str, Any]]:
-    told: dict[date, dict[str, Any]] = {day.day: _day_metadata(day) for day in load.loaded}
-    told |= {day: {"loaded": False, "reason": "not published by the lakehouse"} for day in load.not_published}
-    return told | {day: {"loaded": False, "reason": problem} for day, problem in load.failed.items()}
+    by_day: dict[date, dict[str, Any]] = {day.day: _day_metadata(day) for day in load.loaded}
+    by_day |= {day: {"loaded": False, "reason": "not published by the lakehouse"} for day in load.not_published}
+    return by_day | {day: {"loaded": False, "reason": problem} for day, problem in load.failed.items()}
 
 
 def _day_metadata(day: LoadedDay) -> dict[str, Any]:

@@ -49,17 +49,19 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
                 # Checks that are run alone have no partition: they look at all that is published.
                 days = run_days if run_days is not None else tuple(published[table])
                 measured = measure(connection, contract_of_lake(settings, contract), published[table], days)
-                found = problems(measured)
+                problems_by_day = problems(measured)
                 yield dg.AssetCheckResult(
                     asset_key=raw_key(table),
                     check_name=CHECK_NAME,
-                    passed=not found,
+                    passed=not problems_by_day,
                     severity=dg.AssetCheckSeverity.ERROR,
-                    description=_told(table, found) if found else f"{len(measured)} days agree",
+                    description=_failure(table, problems_by_day) if problems_by_day else f"{len(measured)} days agree",
                     metadata={
                         "days_compared": len(measured),
                         "rows": sum(day.raw.rows for day in measured),
-                        "problems": {str(day): problem for day, problem in list(found.items())[:_NAMED_PROBLEMS]},
+                        "problems": {
+                            str(day): problem for day, problem in list(problems_by_day.items())[:_NAMED_PROBLEMS]
+                        },
                     },
                 )
 
@@ -74,7 +76,7 @@ def _days_of_run(context: dg.AssetCheckExecutionContext) -> tuple[date, ...] | N
         return None
 
 
-def _told(table: str, found: dict[date, str]) -> str:
-    first = next(iter(found.items()))
-    more = f" and {len(found) - 1} more days" if len(found) > 1 else ""
+def _failure(table: str, problems_by_day: dict[date, str]) -> str:
+    first = next(iter(problems_by_day.items()))
+    more = f" and {len(problems_by_day) - 1} more days" if len(problems_by_day) > 1 else ""
     return f"RAW.{table.upper()} differs from Iceberg on {first[0]} ({first[1]}){more}"

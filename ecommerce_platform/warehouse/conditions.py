@@ -39,7 +39,7 @@ _WHOLE_NUMBER = "number(37, 0)"
 
 def key_condition(key: str, keys: Iterable[int]) -> str:
     """`key` is one of `keys`, which are one text, however many."""
-    listed = ",".join(str(int(wanted)) for wanted in keys)
+    listed = ",".join(str(int(key)) for key in keys)
     return f"{key} in (select value::{_WHOLE_NUMBER} from table(flatten(input => parse_json('[{listed}]'))))"
 
 

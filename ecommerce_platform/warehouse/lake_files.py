@@ -99,24 +99,26 @@ def files_of_days(iceberg: Table, records: Sequence[DayRecord]) -> dict[date, tu
         # An expired snapshot's days are unchanged in the current one: the ledger is of the same metadata.
         snapshot = record.snapshot_id if record.snapshot_id in known else None
         by_snapshot.setdefault(snapshot, []).append(record)
-    found: dict[date, list[LakeFile]] = {record.day: [] for record in records}
+    files_by_day: dict[date, list[LakeFile]] = {record.day: [] for record in records}
     for snapshot, of_snapshot in by_snapshot.items():
         days = {record.day for record in of_snapshot}
-        wanted = In(term="date", literals=days)
-        scan = iceberg.scan(row_filter=wanted, snapshot_id=snapshot)
+        in_days = In(term="date", literals=days)
+        scan = iceberg.scan(row_filter=in_days, snapshot_id=snapshot)
         for task in scan.plan_files():
             day = _day_of(iceberg, task)
             if day in days:
-                found[day].append(LakeFile(task.file.file_path, task.file.file_size_in_bytes, task.file.record_count))
+                files_by_day[day].append(
+                    LakeFile(task.file.file_path, task.file.file_size_in_bytes, task.file.record_count)
+                )
     for record in records:
-        rows = sum(file.rows for file in found[record.day])
+        rows = sum(file.rows for file in files_by_day[record.day])
         if rows != record.published:
             raise WarehouseError(
                 f"Iceberg table {record.table}, {record.day}, snapshot {record.snapshot_id}: its files hold {rows} rows, the "
                 f"day ledger says {record.published}; the day was changed outside the platform: materialize iceberg/"
                 f"{record.table} for it again"
             )
-    return {day: tuple(sorted(files, key=lambda file: file.location)) for day, files in found.items()}
+    return {day: tuple(sorted(files, key=lambda file: file.location)) for day, files in files_by_day.items()}
 
 
 def _day_of(iceberg: Table, task: FileScanTask) -> date:
@@ -192,19 +194,19 @@ def _local(location: str) -> Path | None:
 def contents_by_day(groups: Sequence[FileGroup], contract: Contract, days: Sequence[date]) -> dict[date, Content]:
     """Rows and checksum of each day, from the files. Raises WarehouseError when they hold another day's rows."""
     columns = contract.all_event_columns
-    found = {
+    contents = {
         day: Content(rows, checksum)
         for day, rows, checksum in _query(
             groups, columns, f'select "date", count(*), {duckdb_rows_hash(columns)} from events group by "date"'
         )
     }
-    strangers = sorted(str(day) for day in set(found) - set(days))
+    strangers = sorted(str(day) for day in set(contents) - set(days))
     if strangers:
         raise WarehouseError(
             f"Iceberg table {contract.table}: files of {min(days)} … {max(days)} hold rows of {', '.join(strangers)}; they "
             "were written outside the platform: materialize these days again"
         )
-    return {day: found.get(day, NO_ROWS) for day in days}
+    return {day: contents.get(day, NO_ROWS) for day in days}
 
 
 def content(groups: Sequence[FileGroup], columns: Sequence[Column]) -> Content:

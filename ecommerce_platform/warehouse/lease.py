@@ -161,7 +161,7 @@ def _wait_for(
     pause: Callable[[float], None],
 ) -> None:
     deadline = time.monotonic() + wait_seconds
-    said_at, looks = None, 0
+    reported_at, looks = None, 0
     while (held_by := _take(connection, lease, lease_seconds)) is not None:
         now = time.monotonic()
         if now >= deadline:
@@ -169,9 +169,9 @@ def _wait_for(
                 f"{LEASES} {lease.name!r} is held by {held_by}; {lease.owner} waited {wait_seconds:g} s for it. Let that run "
                 "finish, or end it: a lease that is not renewed passes on when it expires"
             )
-        if said_at is None or now - said_at >= _SAY_AGAIN_SECONDS:
+        if reported_at is None or now - reported_at >= _SAY_AGAIN_SECONDS:
             say(f"waiting for {LEASES} {lease.name!r}, held by {held_by}; for {deadline - now:.0f} s at most")
-            said_at = now
+            reported_at = now
         pause(min(_LOOK_AGAIN_SECONDS[min(looks, len(_LOOK_AGAIN_SECONDS) - 1)], max(deadline - now, 0.01)))
         looks += 1
 

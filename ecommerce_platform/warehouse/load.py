@@ -72,8 +72,8 @@ class ContentMismatch(WarehouseError):
 
     def __init__(self, table: str, problems: Mapping[date, str]) -> None:
         self.problems = dict(problems)
-        told = "; ".join(f"{day}: {problem}" for day, problem in problems.items())
-        super().__init__(f"RAW.{table.upper()} would differ from Iceberg, so nothing was committed: {told}")
+        listed = "; ".join(f"{day}: {problem}" for day, problem in problems.items())
+        super().__init__(f"RAW.{table.upper()} would differ from Iceberg, so nothing was committed: {listed}")
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,8 @@ def load_tables(
             errors = {table: future.exception() for table, future in running.items()}
     failed = {table: error for table, error in errors.items() if error is not None}
     if failed:
-        told = "; ".join(f"{table}: {type(error).__name__}: {error}" for table, error in failed.items())
-        raise WarehouseError(f"raw load failed for {told}") from next(iter(failed.values()))
+        listed = "; ".join(f"{table}: {type(error).__name__}: {error}" for table, error in failed.items())
+        raise WarehouseError(f"raw load failed for {listed}") from next(iter(failed.values()))
     return {table: future.result() for table, future in running.items()}
 
 
@@ -201,8 +201,8 @@ class _TableLoader:
         pending = []
         for record in records:
             row = seen.get(record.day)
-            is_there = row is not None and row.batch_id == batch_id(self.table, record.day, record.content_id)
-            if row is None or not is_there or (self.force and record.day not in self.loaded):
+            is_loaded = row is not None and row.batch_id == batch_id(self.table, record.day, record.content_id)
+            if row is None or not is_loaded or (self.force and record.day not in self.loaded):
                 pending.append(record)
             elif record.day not in self.loaded:
                 self.loaded[record.day] = self._loaded(record, row.content, already=True)
@@ -295,11 +295,11 @@ class _TableLoader:
         execute(self.connection, sql, (now, batches))
 
     def _compare(self, days: list[date], expected: Mapping[date, Content]) -> None:
-        found = self._held(days)
+        in_raw = self._held(days)
         problems = {
-            day: f"Iceberg has {expected[day]}; Snowflake got {found.get(day, NO_ROWS)}"
+            day: f"Iceberg has {expected[day]}; Snowflake got {in_raw.get(day, NO_ROWS)}"
             for day in days
-            if found.get(day, NO_ROWS) != expected[day]
+            if in_raw.get(day, NO_ROWS) != expected[day]
         }
         if problems:
             raise ContentMismatch(self.table, problems)

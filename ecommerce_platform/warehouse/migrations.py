@@ -81,7 +81,7 @@ class SchemaVersion:
 
 
 @dataclass(frozen=True)
-class FoundVersion:
+class StoredVersion:
     """What the database says of a set: its version, and a digest of the definitions that it was made from."""
 
     version: int
@@ -101,23 +101,23 @@ def fingerprint(create: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(create).encode()).hexdigest()[:16]
 
 
-def found_version(connection: SnowflakeConnection, of: SchemaVersion) -> FoundVersion | None:
+def stored_version(connection: SnowflakeConnection, of: SchemaVersion) -> StoredVersion | None:
     """What is there: None when the set is not there at all. One query where a version is written."""
     written = _rows_or_none(
         connection, f"select version, fingerprint from {of.version_table} order by applied_at desc limit 1"
     )
     if written:
-        return FoundVersion(int(str(written[0][0])), str(written[0][1]))
+        return StoredVersion(int(str(written[0][0])), str(written[0][1]))
     if _rows_or_none(connection, f"select 1 from {of.first_table} limit 1") is not None:
-        return FoundVersion(1, None)
+        return StoredVersion(1, None)
     return None
 
 
-def refuse_newer(found: FoundVersion | None, of: SchemaVersion) -> None:
+def refuse_newer(stored: StoredVersion | None, of: SchemaVersion) -> None:
     """Raises WarehouseError when the tables are of a version that this release does not know."""
-    if found and found.version > of.newest:
+    if stored and stored.version > of.newest:
         raise WarehouseError(
-            f"{of.version_table} says version {found.version} of {of.name}, and this release knows {of.newest}: the tables "
+            f"{of.version_table} says version {stored.version} of {of.name}, and this release knows {of.newest}: the tables "
             "were made by a newer release; use that one"
         )
 
@@ -128,24 +128,24 @@ def ensure_version(connection: SnowflakeConnection, of: SchemaVersion, create: S
     `create` makes what is missing and changes nothing that is there. All of it is DDL: never call this in a transaction.
     Raises WarehouseError when a newer release made the tables.
     """
-    found = found_version(connection, of)
-    refuse_newer(found, of)
-    if found == FoundVersion(of.newest, fingerprint(create)):
+    stored = stored_version(connection, of)
+    refuse_newer(stored, of)
+    if stored == StoredVersion(of.newest, fingerprint(create)):
         return []
     done = []
     for statement in (*create, create_version_table(of)):
         execute(connection, statement)
         done.append(statement.splitlines()[0].rstrip(" ("))
-    done += migrate(connection, of, found)
+    done += migrate(connection, of, stored)
     record_version(connection, of, of.newest, fingerprint(create))
     return done
 
 
-def migrate(connection: SnowflakeConnection, of: SchemaVersion, found: FoundVersion | None) -> list[str]:
+def migrate(connection: SnowflakeConnection, of: SchemaVersion, stored: StoredVersion | None) -> list[str]:
     """Runs the steps that an older set lacks, in order; a new set needs none. The version table must be there."""
     done = []
     for migration in of.migrations:
-        if found is None or migration.version <= found.version:
+        if stored is None or migration.version <= stored.version:
             continue
         for statement in migration.statements:
             execute(connection, statement)
@@ -161,7 +161,7 @@ def record_version(connection: SnowflakeConnection, of: SchemaVersion, version: 
         with transaction(connection):
             rows = fetch_all(connection, f"select max(version) from {of.version_table}")
             if rows and rows[0][0] is not None:
-                refuse_newer(FoundVersion(int(rows[0][0]), None), of)
+                refuse_newer(StoredVersion(int(rows[0][0]), None), of)
             execute(connection, f"delete from {of.version_table}")
             execute(
                 connection,

@@ -115,26 +115,26 @@ def _verify_table(
     held, ledger = _held(connection, contract, days), _ledger(connection, contract.table, days)
     for day in sorted({*expected, *(held or {}), *ledger}):
         record, content = expected.get(day, (None, None))
-        found = (held or {}).get(day, NO_ROWS)
+        in_raw = (held or {}).get(day, NO_ROWS)
         if held is None:
             problem: str | None = f"{ddl.raw_table(contract.table)}, or a column of it, does not exist"
         elif record is None or content is None:
-            problem = f"Iceberg has not published the day, RAW holds {found}"
+            problem = f"Iceberg has not published the day, RAW holds {in_raw}"
         else:
-            problem = _problem(record, content, found, ledger.get(day, ()))
-        yield DayVerdict(contract.table, day, content.rows if content else None, found.rows, problem)
+            problem = _problem(record, content, in_raw, ledger.get(day, ()))
+        yield DayVerdict(contract.table, day, content.rows if content else None, in_raw.rows, problem)
 
 
-def _problem(record: DayRecord, expected: Content, found: Content, ledger: Sequence[LedgerRow]) -> str | None:
-    if expected != found:
-        return f"Iceberg has {expected}; RAW holds {found}"
+def _problem(record: DayRecord, expected: Content, in_raw: Content, ledger: Sequence[LedgerRow]) -> str | None:
+    if expected != in_raw:
+        return f"Iceberg has {expected}; RAW holds {in_raw}"
     if not ledger:
         return "RAW.LOAD_LEDGER does not have the day"
     if len(ledger) > 1:
         return f"RAW.LOAD_LEDGER has the day {len(ledger)} times"
-    wanted = batch_id(record.table, record.day, record.content_id)
-    if ledger[0].batch_id != wanted:
-        return f"RAW.LOAD_LEDGER says batch {ledger[0].batch_id}, Iceberg has published {wanted}"
+    expected_batch = batch_id(record.table, record.day, record.content_id)
+    if ledger[0].batch_id != expected_batch:
+        return f"RAW.LOAD_LEDGER says batch {ledger[0].batch_id}, Iceberg has published {expected_batch}"
     if ledger[0].content != expected:
         return f"RAW.LOAD_LEDGER says {ledger[0].content}; Iceberg has {expected}"
     return None
@@ -175,12 +175,12 @@ def _ledger(connection: SnowflakeConnection, table: str, days: Range) -> dict[da
     sql = (
         f"select date, batch_id, iceberg_snapshot_id, row_count, checksum from {ddl.LOAD_LEDGER} where table_name = %s"
     )
-    found: dict[date, list[LedgerRow]] = {}
+    rows_by_day: dict[date, list[LedgerRow]] = {}
     for day, batch, snapshot, count, checksum in _rows_or_none(connection, sql, (table,)) or ():
         if day in days:
             row = LedgerRow(batch, int(snapshot or 0), Content(int(count or 0), str(checksum)))
-            found.setdefault(day, []).append(row)
-    return found
+            rows_by_day.setdefault(day, []).append(row)
+    return rows_by_day
 
 
 def _rows_or_none(

@@ -53,7 +53,7 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     def connection(self, run_id: str | None = None) -> Iterator[SnowflakeConnection]:
         """An open connection in UTC with autocommit, closed at the end; `run_id` becomes its query tag."""
         from ecommerce_platform.warehouse.answers import limit_answers
-        from ecommerce_platform.warehouse.dagster_snowflake_alone import SnowflakeResource
+        from ecommerce_platform.warehouse.dagster_snowflake_light import SnowflakeResource
 
         arguments = connection_arguments(self.settings, run_id)
         named = ("account", "user", "password", "authenticator", "role", "warehouse", "database", "autocommit")

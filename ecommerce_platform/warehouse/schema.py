@@ -15,7 +15,7 @@ from ecommerce_platform.contracts import Column, Contract, LogicalType, load_con
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse import ddl, migrations, protection
 from ecommerce_platform.warehouse.connection import WarehouseError, connect, execute, fetch_all
-from ecommerce_platform.warehouse.migrations import FoundVersion, Migration, SchemaVersion
+from ecommerce_platform.warehouse.migrations import Migration, SchemaVersion, StoredVersion
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -48,7 +48,7 @@ _TYPE_NAMES = {
 
 
 @dataclass(frozen=True)
-class FoundColumn:
+class ExistingColumn:
     """A column as Snowflake has it."""
 
     type: str
@@ -71,11 +71,11 @@ def initialise(
     done = []
     for statement in ddl.account_objects(snowflake):
         execute(connection, statement)
-        done.append(_told(statement, settings))
+        done.append(_shown(statement, settings))
     done += bring_up_to_date(connection, contracts)
     for statement in ddl.grants(snowflake):
         execute(connection, statement)
-        done.append(_told(statement, settings))
+        done.append(_shown(statement, settings))
     protecting = protection.statements(snowflake, contracts)
     protection.protect(connection, protecting)
     return [*done, *protecting]
@@ -105,8 +105,8 @@ def ensure_current(connection: SnowflakeConnection, contracts: Mapping[str, Cont
     Returns what was done. Raises WarehouseError as `initialise` does.
     """
     contracts = contracts or load_contracts()
-    found = migrations.found_version(connection, PLATFORM)
-    if found == FoundVersion(PLATFORM.newest, fingerprint(contracts)):
+    stored = migrations.stored_version(connection, PLATFORM)
+    if stored == StoredVersion(PLATFORM.newest, fingerprint(contracts)):
         return []
     return bring_up_to_date(connection, contracts)
 
@@ -118,7 +118,7 @@ def ensure_raw_columns(connection: SnowflakeConnection, contract: Contract) -> l
     """
     if not contract.extra:
         return []
-    statements = column_changes(ddl.raw_definitions(contract), _found_columns(connection))
+    statements = column_changes(ddl.raw_definitions(contract), _existing_columns(connection))
     for statement in statements:
         execute(connection, statement)
     return statements
@@ -133,16 +133,16 @@ def fingerprint(contracts: Mapping[str, Contract]) -> str:
 
 def bring_up_to_date(connection: SnowflakeConnection, contracts: Mapping[str, Contract]) -> list[str]:
     """Makes what is missing, whatever the version table says: a table may have been dropped since. Returns what was done."""
-    found = migrations.found_version(connection, PLATFORM)
-    migrations.refuse_newer(found, PLATFORM)
+    stored = migrations.stored_version(connection, PLATFORM)
+    migrations.refuse_newer(stored, PLATFORM)
     done = []
     for statement in ddl.schema_objects(contracts):
         execute(connection, statement)
         done.append(statement.splitlines()[0].rstrip(" ("))
-    for statement in column_changes(ddl.table_definitions(contracts), _found_columns(connection)):
+    for statement in column_changes(ddl.table_definitions(contracts), _existing_columns(connection)):
         execute(connection, statement)
         done.append(statement)
-    done += migrations.migrate(connection, PLATFORM, found)
+    done += migrations.migrate(connection, PLATFORM, stored)
     if (set_up := protection.installed(connection)) and set_up.masked:
         # Columns that are new, or newly personal. The tables are this role's own, and it may apply the policies.
         for column in protection.platform_columns(contracts):
@@ -152,7 +152,7 @@ def bring_up_to_date(connection: SnowflakeConnection, contracts: Mapping[str, Co
 
 
 def column_changes(
-    definitions: tuple[ddl.TableDefinition, ...], found: Mapping[str, Mapping[str, FoundColumn]]
+    definitions: tuple[ddl.TableDefinition, ...], existing: Mapping[str, Mapping[str, ExistingColumn]]
 ) -> list[str]:
     """ALTER statements that bring the found tables to their definitions: new columns, more digits.
 
@@ -162,52 +162,52 @@ def column_changes(
     changes = []
     for definition in definitions:
         schema, table = definition.name.replace('"', "").split(".")
-        columns = found.get(f"{schema}.{table}")
+        columns = existing.get(f"{schema}.{table}")
         if columns is None:
             continue
         for column in definition.columns:
-            there = columns.get(column.name.upper())
-            if there is None:
+            present = columns.get(column.name.upper())
+            if present is None:
                 changes.append(ddl.add_column(definition.name, column))
-            elif change := _type_change(definition.name, column, there):
+            elif change := _type_change(definition.name, column, present):
                 changes.append(change)
     return changes
 
 
-def _type_change(table: str, column: Column, found: FoundColumn) -> str | None:
-    wanted = _wanted(column)
-    if found == wanted:
+def _type_change(table: str, column: Column, existing: ExistingColumn) -> str | None:
+    expected = _declared_type(column)
+    if existing == expected:
         return None
-    if found.type == wanted.type == "NUMBER" and found.scale == wanted.scale:
+    if existing.type == expected.type == "NUMBER" and existing.scale == expected.scale:
         # A wider column than asked holds all values: nothing to do.
-        return ddl.widen_column(table, column) if (found.precision or 0) < (wanted.precision or 0) else None
+        return ddl.widen_column(table, column) if (existing.precision or 0) < (expected.precision or 0) else None
     raise WarehouseError(
-        f"column {column.name} of {table} is {found}, the contract asks for {wanted}: such a change rewrites data. Rename "
+        f"column {column.name} of {table} is {existing}, the contract asks for {expected}: such a change rewrites data. Rename "
         f"the table, run `ecommerce-platform warehouse init`, and load its days again"
     )
 
 
-def _wanted(column: Column) -> FoundColumn:
+def _declared_type(column: Column) -> ExistingColumn:
     name = _TYPE_NAMES[column.type]
     if column.type is LogicalType.DECIMAL:
-        return FoundColumn(name, column.precision, column.scale)
-    return FoundColumn(name, 38, 0) if name == "NUMBER" else FoundColumn(name, None, None)
+        return ExistingColumn(name, column.precision, column.scale)
+    return ExistingColumn(name, 38, 0) if name == "NUMBER" else ExistingColumn(name, None, None)
 
 
-def _found_columns(connection: SnowflakeConnection) -> dict[str, dict[str, FoundColumn]]:
+def _existing_columns(connection: SnowflakeConnection) -> dict[str, dict[str, ExistingColumn]]:
     rows = fetch_all(
         connection,
         "select table_schema, table_name, column_name, data_type, numeric_precision, numeric_scale "
         "from information_schema.columns where table_schema in ('RAW', 'STAGING', 'MARTS')",
     )
-    tables: dict[str, dict[str, FoundColumn]] = {}
+    tables: dict[str, dict[str, ExistingColumn]] = {}
     for schema, table, column, kind, precision, scale in rows:
         is_number = kind == "NUMBER"
-        found = FoundColumn(kind, int(precision) if is_number else None, int(scale) if is_number else None)
-        tables.setdefault(f"{schema}.{table}", {})[column] = found
+        column_type = ExistingColumn(kind, int(precision) if is_number else None, int(scale) if is_number else None)
+        tables.setdefault(f"{schema}.{table}", {})[column] = column_type
     return tables
 
 
-def _told(statement: str, settings: Settings) -> str:
+def _shown(statement: str, settings: Settings) -> str:
     skipped = settings.snowflake_is_embedded and not statement.startswith("create database")
     return f"skipped (the stand-in has no such thing): {statement}" if skipped else statement

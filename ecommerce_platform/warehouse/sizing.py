@@ -4,7 +4,7 @@ What belongs here: when the size changes. What does not: the statement (ddl.py),
 
 A load of several days takes the lease `batch_size`, makes the warehouse larger, and gives both back. Where another batch holds
 the lease, the size is as wanted and left to that one. A lease that its holder can no longer give back says that the size was left
-behind: the next load of any length, and upkeep, put it right.
+behind: the next load of any length, and maintenance, put it right.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def _load(settings: Settings, connection: SnowflakeConnection, table: str, run_i
         return None
     summary = snapshot.summary.additional_properties if snapshot.summary else {}
     as_of, applied_days = summary.get(AS_OF), summary.get(APPLIED_DAYS)
-    wanted = SparkTableLoad(
+    load = SparkTableLoad(
         table,
         snapshot.snapshot_id,
         date.fromisoformat(as_of) if as_of else None,
@@ -95,16 +95,16 @@ def _load(settings: Settings, connection: SnowflakeConnection, table: str, run_i
         already_loaded=True,
     )
     if seen and seen[0] == snapshot.snapshot_id:
-        return wanted
+        return load
     _require_columns(iceberg, table)
     columns = ANALYTICS_TABLES[table].columns
     with scratch_folder(settings) as folder:
         groups = collect(iceberg, whole_table_files(iceberg), folder)
-        wanted = replace(wanted, content=content(groups, columns), already_loaded=False)
+        load = replace(load, content=content(groups, columns), already_loaded=False)
         loading = copy_to_loading_table(connection, f"spark_{table}", columns, groups)
-    _replace(connection, loading, wanted, run_id, seen[0] if seen else None)
+    _replace(connection, loading, load, run_id, seen[0] if seen else None)
     drop_loading_table(connection, loading)
-    return replace(wanted, seconds=time.perf_counter() - started)
+    return replace(load, seconds=time.perf_counter() - started)
 
 
 def _open(settings: Settings, table: str) -> Table | None:
@@ -143,9 +143,9 @@ def _replace(
             f"select {names}, %s::timestamp_ntz, %s from {quoted(loading)}",
             (now, f"{load.table}-{load.snapshot_id}"),
         )
-        found = fetch_all(connection, f"select count(*), {snowflake_rows_hash(columns, quoted)} from {target}")[0]
-        if Content(int(found[0]), str(found[1])) != load.content:
-            problem = f"Iceberg has {load.content}; Snowflake got {Content(int(found[0]), str(found[1]))}"
+        content = fetch_all(connection, f"select count(*), {snowflake_rows_hash(columns, quoted)} from {target}")[0]
+        if Content(int(content[0]), str(content[1])) != load.content:
+            problem = f"Iceberg has {load.content}; Snowflake got {Content(int(content[0]), str(content[1]))}"
             raise ContentMismatch(f"spark_{load.table}", {load.as_of_day or date.min: problem})
         execute(connection, f"delete from {ddl.SPARK_LOADS} where table_name = %s", (load.table,))
         execute(
@@ -163,12 +163,12 @@ def _require_columns(iceberg: Table, table: str) -> None:
     """A decimal of another scale would be rounded on the way, and a missing column would be null: refuse both."""
     from pyiceberg.types import DecimalType
 
-    found = {field.name: field.field_type for field in iceberg.schema().fields}
+    types = {field.name: field.field_type for field in iceberg.schema().fields}
     for column in ANALYTICS_TABLES[table].columns:
-        kind = found.get(column.name)
+        kind = types.get(column.name)
         if kind is None:
             raise WarehouseError(
-                f"Iceberg table analytics.{table} has no column {column.name}; it has {', '.join(found)}"
+                f"Iceberg table analytics.{table} has no column {column.name}; it has {', '.join(types)}"
             )
         scale = kind.scale if isinstance(kind, DecimalType) else 0
         if (column.type is LogicalType.DECIMAL) != isinstance(kind, DecimalType) or scale != (column.scale or 0):

@@ -36,11 +36,11 @@ def measure(
     connection: SnowflakeConnection, contract: Contract, published: Mapping[date, DayRecord], days: Sequence[date]
 ) -> list[DayMeasurement]:
     """The published ones of `days`, in order. Two queries, however many days."""
-    wanted = sorted(day for day in days if day in published)
-    if not wanted:
+    checked_days = sorted(day for day in days if day in published)
+    if not checked_days:
         return []
-    ledger = ledger_rows(connection, contract.table, wanted)
-    sql = load_sql.content_of_days(contract.table, contract.all_event_columns, wanted)
+    ledger = ledger_rows(connection, contract.table, checked_days)
+    sql = load_sql.content_of_days(contract.table, contract.all_event_columns, checked_days)
     raw = {day: Content(int(rows), str(checksum)) for day, rows, checksum in fetch_all(connection, sql)}
     return [
         DayMeasurement(
@@ -50,14 +50,14 @@ def measure(
             ledger.get(day),
             raw.get(day, NO_ROWS),
         )
-        for day in wanted
+        for day in checked_days
     ]
 
 
 def problems(measurements: Sequence[DayMeasurement]) -> dict[date, str]:
     """What is wrong, by day; empty when RAW holds exactly what was published."""
-    found = {measured.day: _problem(measured) for measured in measurements}
-    return {day: problem for day, problem in found.items() if problem}
+    problems_by_day = {measured.day: _problem(measured) for measured in measurements}
+    return {day: problem for day, problem in problems_by_day.items() if problem}
 
 
 def _problem(measured: DayMeasurement) -> str | None:

@@ -61,6 +61,6 @@ def items_frame(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
     return spark.createDataFrame(typed, types)
 
 
-def as_dicts(found: DataFrame, *order: str) -> list[dict[str, Any]]:
+def as_dicts(frame: DataFrame, *order: str) -> list[dict[str, Any]]:
     """All rows, ordered."""
-    return [row.asDict() for row in found.orderBy(*order).collect()]
+    return [row.asDict() for row in frame.orderBy(*order).collect()]

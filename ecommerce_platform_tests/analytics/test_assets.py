@@ -63,8 +63,8 @@ class Shop:
         return definitions.resolve_job_def("run").execute_in_process(instance=self.instance, tags=tags)
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        found = load_iceberg_table(self.settings, f"analytics.{table}").scan().to_arrow().to_pylist()
-        return sorted(tuple(row[column] for column in columns) for row in found)
+        dicts = load_iceberg_table(self.settings, f"analytics.{table}").scan().to_arrow().to_pylist()
+        return sorted(tuple(row[column] for column in columns) for row in dicts)
 
 
 def no_session() -> SparkSession:

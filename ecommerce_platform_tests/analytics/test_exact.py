@@ -32,25 +32,25 @@ CASES = [
 def test_a_quotient_is_rounded_once_half_away_from_zero(spark: SparkSession) -> None:
     rows = [(number, None if top is None else Decimal(top), below) for number, (top, below) in enumerate(CASES)]
     given = spark.createDataFrame(rows, "n int, a decimal(38,2), b bigint")
-    found = given.select("n", quotient(F.col("a"), F.col("b"), 38, 2, numerator_scale=2).alias("q"))
-    assert found.dtypes[1] == ("q", "decimal(38,2)")
+    quotients = given.select("n", quotient(F.col("a"), F.col("b"), 38, 2, numerator_scale=2).alias("q"))
+    assert quotients.dtypes[1] == ("q", "decimal(38,2)")
     expected = [
         None if a is None else Decimal(0) if b == 0 else (a / b).quantize(Decimal("0.01"), ROUND_HALF_UP)
         for _, a, b in rows
     ]
-    assert [row["q"] for row in found.orderBy("n").collect()] == expected
+    assert [row["q"] for row in quotients.orderBy("n").collect()] == expected
 
 
 def test_a_ratio_of_counts_has_four_digits(spark: SparkSession) -> None:
     given = spark.createDataFrame([(1, 3), (2, 3), (0, 0), (7, 7), (1, 20_001), (2**62, 2**62)], "a bigint, b bigint")
-    found = given.select(quotient(F.col("a"), F.col("b"), 5, 4).alias("q")).collect()
-    assert [str(row["q"]) for row in found] == ["0.3333", "0.6667", "0.0000", "1.0000", "0.0000", "1.0000"]
+    ratios = given.select(quotient(F.col("a"), F.col("b"), 5, 4).alias("q")).collect()
+    assert [str(row["q"]) for row in ratios] == ["0.3333", "0.6667", "0.0000", "1.0000", "0.0000", "1.0000"]
 
 
 def test_a_whole_quotient_needs_no_digits(spark: SparkSession) -> None:
     given = spark.createDataFrame([(5, 2), (4, 3)], "a bigint, b bigint")
-    found = given.select(quotient(F.col("a"), F.col("b"), 5, 0).alias("q")).collect()
-    assert [str(row["q"]) for row in found] == ["3", "1"]
+    quotients = given.select(quotient(F.col("a"), F.col("b"), 5, 0).alias("q")).collect()
+    assert [str(row["q"]) for row in quotients] == ["3", "1"]
 
 
 def test_a_numerator_with_more_digits_than_its_quotient_is_refused(spark: SparkSession) -> None:
@@ -61,9 +61,9 @@ def test_a_numerator_with_more_digits_than_its_quotient_is_refused(spark: SparkS
 @pytest.mark.parametrize("amount", ["0.00", "0.01", "-0.01", "0.29", "-1.10", "99999999.99", "-99999999.99", None])
 def test_money_goes_to_hundredths_and_back_unchanged(spark: SparkSession, amount: str | None) -> None:
     given = spark.createDataFrame([(None if amount is None else Decimal(amount),)], "a decimal(10,2)")
-    found = given.select(hundredths(F.col("a")).alias("h"), money(hundredths(F.col("a"))).alias("m"))
-    assert found.dtypes == [("h", "bigint"), ("m", "decimal(38,2)")]
-    (row,) = found.collect()
+    amounts = given.select(hundredths(F.col("a")).alias("h"), money(hundredths(F.col("a"))).alias("m"))
+    assert amounts.dtypes == [("h", "bigint"), ("m", "decimal(38,2)")]
+    (row,) = amounts.collect()
     assert row["h"] == (None if amount is None else int(Decimal(amount) * 100))
     assert row["m"] == Decimal(amount or 0)
 

@@ -18,7 +18,7 @@ def state_of_users(spark: SparkSession, *events: dict[str, Any]) -> dict[int, st
 
 
 def test_the_latest_event_of_each_key_decides(spark: SparkSession) -> None:
-    found = state_of_users(
+    state = state_of_users(
         spark,
         # The highest LSN wins, wherever and whenever it arrived.
         event(20, "UPDATE", day=1, id=1, email="new"),
@@ -40,7 +40,7 @@ def test_the_latest_event_of_each_key_decides(spark: SparkSession) -> None:
         event(1, "DELETE", id=8),
         event(2, id=8, email="back"),
     )
-    assert found == {
+    assert state == {
         1: "new",
         2: "late",
         3: "second",
@@ -52,7 +52,7 @@ def test_the_latest_event_of_each_key_decides(spark: SparkSession) -> None:
 
 
 def test_a_snapshot_row_without_lsn_stands_right_after_what_the_connector_had_seen_by_then(spark: SparkSession) -> None:
-    found = state_of_users(
+    state = state_of_users(
         spark,
         # An incremental snapshot repairs what the stream had lost, and a later change of the stream wins again.
         event(10, day=1, id=1, email="stream"),
@@ -85,7 +85,7 @@ def test_a_snapshot_row_without_lsn_stands_right_after_what_the_connector_had_se
         event(None, "READ", day=3, id=9, email="second") | {"date": date(2026, 1, 1)},
         event(None, "READ", day=2, id=9, email="first") | {"date": date(2026, 1, 9)},
     )
-    assert found == {
+    assert state == {
         1: "repaired",
         2: "later stream",
         3: "stream",
@@ -97,9 +97,9 @@ def test_a_snapshot_row_without_lsn_stands_right_after_what_the_connector_had_se
     }
 
 
-def test_a_change_after_a_snapshot_row_keeps_the_text_that_the_snapshot_told(spark: SparkSession) -> None:
+def test_a_change_after_a_snapshot_row_keeps_the_text_of_the_snapshot(spark: SparkSession) -> None:
     unchanged = UNCHANGED_PLACEHOLDER
-    found = state_of_users(
+    state = state_of_users(
         spark,
         event(10, day=1, id=1, email="stream"),
         event(None, "READ", day=2, id=1, email="repaired"),
@@ -114,12 +114,12 @@ def test_a_change_after_a_snapshot_row_keeps_the_text_that_the_snapshot_told(spa
         event(40, day=2, id=31, email=unchanged),
         event(None, "READ", day=3, id=30, email="another row of that key"),
     )
-    assert found == {1: "repaired", 21: "repaired", 30: "another row of that key", 31: "stream"}
+    assert state == {1: "repaired", 21: "repaired", 30: "another row of that key", 31: "stream"}
 
 
 def test_the_placeholder_stands_for_the_last_real_value(spark: SparkSession) -> None:
     unchanged = UNCHANGED_PLACEHOLDER
-    found = state_of_users(
+    state = state_of_users(
         spark,
         # Carried forward over several updates and over days that arrived in another order.
         event(3, "UPDATE", day=1, id=1, email=unchanged),
@@ -136,7 +136,7 @@ def test_the_placeholder_stands_for_the_last_real_value(spark: SparkSession) -> 
         # With no real value anywhere, null: the placeholder is never shown.
         event(1, id=4, email=unchanged),
     )
-    assert found == {1: "first", 2: None, 3: "before", 4: None}
+    assert state == {1: "first", 2: None, 3: "before", 4: None}
 
 
 def test_other_columns_come_from_the_last_event_with_their_types(spark: SparkSession) -> None:
@@ -154,7 +154,7 @@ def test_other_columns_come_from_the_last_event_with_their_types(spark: SparkSes
 
 def test_a_text_that_a_key_change_left_out_is_the_old_keys_through_several_changes(spark: SparkSession) -> None:
     unchanged = UNCHANGED_PLACEHOLDER
-    found = state_of_users(
+    state = state_of_users(
         spark,
         # From 1 to 2 to 3 to 4; the last DELETE arrived on another day than its INSERT.
         event(10, id=1, email="first"),
@@ -182,4 +182,4 @@ def test_a_text_that_a_key_change_left_out_is_the_old_keys_through_several_chang
         event(90, "DELETE", id=30),
         event(90, id=31, email=unchanged),
     )
-    assert found == {1: "another", 4: "first", 12: None, 20: "after", 21: "before", 31: None}
+    assert state == {1: "another", 4: "first", 12: None, 20: "after", 21: "before", 31: None}

@@ -68,9 +68,9 @@ def test_a_customers_purchases_are_summed_once_for_each_order(shop: Frames) -> N
     users, orders, items = shop
     without_huge = items.where("id <> 5")
     purchases = purchases_of(orders)
-    found = calculate_customer_metrics(users, purchases, purchased_items(purchases, without_huge))
-    assert found.dtypes == [(column.name, column.spark_type) for column in TABLES[CUSTOMER_METRICS].columns]
-    one, two, three = as_dicts(found, "id")
+    metrics = calculate_customer_metrics(users, purchases, purchased_items(purchases, without_huge))
+    assert metrics.dtypes == [(column.name, column.spark_type) for column in TABLES[CUSTOMER_METRICS].columns]
+    one, two, three = as_dicts(metrics, "id")
     assert one == {
         "id": 1,
         "email": "a@shop.example",
@@ -98,9 +98,9 @@ def test_a_customers_purchases_are_summed_once_for_each_order(shop: Frames) -> N
 
 
 def test_a_products_day_counts_purchases_only_and_knows_unknown_products(shop: Frames) -> None:
-    found = calculate_product_analytics(bought(shop).where("quantity < 1000"))
-    assert found.dtypes == [(column.name, column.spark_type) for column in TABLES[PRODUCT_ANALYTICS].columns]
-    assert [tuple(row.values()) for row in as_dicts(found, "date", "product_id")] == [
+    analytics = calculate_product_analytics(bought(shop).where("quantity < 1000"))
+    assert analytics.dtypes == [(column.name, column.spark_type) for column in TABLES[PRODUCT_ANALYTICS].columns]
+    assert [tuple(row.values()) for row in as_dicts(analytics, "date", "product_id")] == [
         (date(2026, 1, 1), 100, 5, Decimal("5.03"), Decimal("1.01"), 1, 2),
         (date(2026, 1, 1), 101, 1, Decimal("5.00"), Decimal("5.00"), 1, 1),
         (date(2026, 1, 3), 555, 1, Decimal("5.00"), Decimal("5.00"), 1, 1),
@@ -135,9 +135,9 @@ def test_what_is_summed_in_steps_is_the_sum_of_all(spark: SparkSession) -> None:
 
 
 def test_revenue_beyond_a_sum_of_ten_digits_is_exact(shop: Frames) -> None:
-    (found,) = as_dicts(calculate_product_analytics(bought(shop).where("quantity = 20000000")), "date")
-    assert found["total_revenue"] == Decimal("1999999999800000.00")
-    assert found["avg_selling_price"] == Decimal("99999999.99")
+    (row,) = as_dicts(calculate_product_analytics(bought(shop).where("quantity = 20000000")), "date")
+    assert row["total_revenue"] == Decimal("1999999999800000.00")
+    assert row["avg_selling_price"] == Decimal("99999999.99")
 
 
 def test_a_mistyped_quantity_does_not_stop_a_day(shop: Frames) -> None:
@@ -148,9 +148,9 @@ def test_a_mistyped_quantity_does_not_stop_a_day(shop: Frames) -> None:
 
 def test_a_day_counts_all_orders_and_sums_purchases(shop: Frames) -> None:
     users, orders, _ = shop
-    found = calculate_daily_business_metrics(users, orders, bought(shop).where("quantity < 1000"))
-    assert found.dtypes == [(column.name, column.spark_type) for column in TABLES[DAILY_BUSINESS_METRICS].columns]
-    first, second, third, fourth, fifth = as_dicts(found, "date")
+    metrics = calculate_daily_business_metrics(users, orders, bought(shop).where("quantity < 1000"))
+    assert metrics.dtypes == [(column.name, column.spark_type) for column in TABLES[DAILY_BUSINESS_METRICS].columns]
+    first, second, third, fourth, fifth = as_dicts(metrics, "date")
     assert first == {
         "date": date(2026, 1, 1),
         "new_customers": 1,

@@ -12,18 +12,18 @@ from benchmarks import report, results
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, Timing, Unequal, race, ratio, run_child
 
 
-def contender(name: str, said: list[str], seconds: list[float], result: object = 7) -> Contender:
+def contender(name: str, turns: list[str], seconds: list[float], result: object = 7) -> Contender:
     def run() -> Outcome:
-        said.append(name)
-        return Outcome(result, seconds[len([other for other in said if other == name]) - 1], {"bytes": 10.0})
+        turns.append(name)
+        return Outcome(result, seconds[len([other for other in turns if other == name]) - 1], {"bytes": 10.0})
 
     return Contender(name, run)
 
 
 def test_contenders_take_turns_and_a_ratio_is_taken_round_by_round() -> None:
-    said: list[str] = []
-    timings = race([contender("a", said, [1, 10, 100]), contender("b", said, [2, 40, 300])], rounds=3)
-    assert said == ["a", "b"] * 3
+    turns: list[str] = []
+    timings = race([contender("a", turns, [1, 10, 100]), contender("b", turns, [2, 40, 300])], rounds=3)
+    assert turns == ["a", "b"] * 3
     assert timings["a"].median == 10
     assert ratio(timings, "b", "a") == 3
     assert timings["a"].figures == {"bytes": 10.0}
@@ -35,10 +35,10 @@ def test_a_warm_up_round_does_not_count() -> None:
 
 
 def test_unequal_results_end_the_race_in_its_first_round() -> None:
-    said: list[str] = []
+    turns: list[str] = []
     with pytest.raises(Unequal, match="a and b differ: 7 against 8"):
-        race([contender("a", said, [1, 1]), contender("b", said, [1, 1], result=8)], rounds=2)
-    assert said == ["a", "b"]
+        race([contender("a", turns, [1, 1]), contender("b", turns, [1, 1], result=8)], rounds=2)
+    assert turns == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_child_that_fails_is_named_with_its_words(tmp_path: Path) -> None:
 
 
 def test_the_page_is_made_of_the_result_files(tmp_path: Path) -> None:
-    found = Report(
+    written_page = Report(
         "sorting",
         "Sorting",
         Size.QUICK,
@@ -81,7 +81,7 @@ def test_the_page_is_made_of_the_result_files(tmp_path: Path) -> None:
         {"one": {"ours": Timing((1.0, 2.0)), "theirs": Timing((2.0, 4.0), {"bytes": 5.0})}},
         notes=("What was left out.",),
     )
-    path = results.write(found, (0.5, 0.5, 0.5), tmp_path / "results")
+    path = results.write(written_page, (0.5, 0.5, 0.5), tmp_path / "results")
     written = json.loads(path.read_text())
     assert written["machine"]["cores"] >= 1
     assert written["versions"]["dagster"]

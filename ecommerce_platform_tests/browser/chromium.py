@@ -27,9 +27,9 @@ SCREENSHOTS = os.environ.get("SCREENSHOTS_DIR")
 
 def program() -> str:
     """The browser's program; the tests fail, and do not skip, where there is none."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert found, "the browser tests need Chromium: install chromium (Debian, Ubuntu, Fedora, Homebrew)"
-    return found
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert path, "the browser tests need Chromium: install chromium (Debian, Ubuntu, Fedora, Homebrew)"
+    return path
 
 
 @contextmanager

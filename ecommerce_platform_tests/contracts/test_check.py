@@ -51,7 +51,7 @@ def test_good_contracts_are_named(folder: Path) -> None:
     assert check() == (0, ["4 contracts can be used: users, orders, products, order_items"])
 
 
-def test_everything_wrong_is_said_at_once_by_file_line_and_remedy(folder: Path) -> None:
+def test_everything_wrong_is_reported_at_once_by_file_line_and_remedy(folder: Path) -> None:
     orders = edit(
         folder / "orders.odcs.yaml",
         ("physicalType: decimal(10,2)", "physicalType: money"),
@@ -81,8 +81,8 @@ def test_everything_wrong_is_said_at_once_by_file_line_and_remedy(folder: Path) 
         (broken, "", "it is no YAML"),
     ):
         number = line_of(path, text) if text else 3
-        found = [line for line in lines if line.startswith(f"{path}:{number}: ")]
-        assert any(all(part in line for part in message.split(".*")) for line in found), (message, lines)
+        reported = [line for line in lines if line.startswith(f"{path}:{number}: ")]
+        assert any(all(part in line for part in message.split(".*")) for line in reported), (message, lines)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_cannot_work_is_named(folder: Path, change: tuple[str, str], messag
     assert message in "\n".join(lines)
 
 
-def test_what_the_marts_need_is_said_where_it_is_missing(folder: Path) -> None:
+def test_what_the_marts_need_is_named_where_it_is_missing(folder: Path) -> None:
     (folder / "order_items.odcs.yaml").unlink()
     edit(
         folder / "orders.odcs.yaml",

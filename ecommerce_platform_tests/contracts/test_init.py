@@ -69,7 +69,7 @@ def test_a_table_of_landing_files_has_its_contract_and_no_difference(landing: Pa
     land(landing, "payments", "2026-01-02", payments(1, 2))
     land(landing, "payments", "2026-01-03", [{**payments(9, 3)[0], "__op": "u"}])
 
-    said = invoke("init", "payments")
+    output = invoke("init", "payments")
 
     contract = written(landing, "payments")
     assert {column.name: column.type for column in contract.columns} == {
@@ -90,13 +90,13 @@ def test_a_table_of_landing_files_has_its_contract_and_no_difference(landing: Pa
         "the key is id, by its name",
         "paid_at is taken for a time: its numbers count micro",
     ):
-        assert guess in said
+        assert guess in output
     assert "the landing files are as the contracts say" in invoke("diff", "--table", "payments")
     assert "5 contracts can be used" in invoke("check")
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "guess"),
     [
         (
             [{"order_id": 1, "coupon_id": 2}, {"order_id": 1, "coupon_id": 3}, {"order_id": 2, "coupon_id": 2}],
@@ -109,9 +109,9 @@ def test_a_table_of_landing_files_has_its_contract_and_no_difference(landing: Pa
     ],
     ids=["no two rows have the same", "what deletes carry"],
 )
-def test_a_key_of_two_columns_is_found(landing: Path, rows: list[dict[str, object]], said: str) -> None:
+def test_a_key_of_two_columns_is_found(landing: Path, rows: list[dict[str, object]], guess: str) -> None:
     land(landing, "order_coupons", "2026-01-02", [{**CHANGE, **row} for row in rows])
-    assert f"the key is order_id, coupon_id: {said}" in invoke("init", "order_coupons").replace(
+    assert f"the key is order_id, coupon_id: {guess}" in invoke("init", "order_coupons").replace(
         "no two inserted rows have the same; ", ""
     )
     contract = written(landing, "order_coupons")
@@ -119,14 +119,14 @@ def test_a_key_of_two_columns_is_found(landing: Path, rows: list[dict[str, objec
     assert contract.relationships == (Relationship(("order_id",), "orders", ("id",)),)
 
 
-def test_what_cannot_be_kept_is_ignored_and_said(landing: Path) -> None:
+def test_what_cannot_be_kept_is_ignored_and_reported(landing: Path) -> None:
     rows = [{"code": "a", "rate": 0.5, "Weird Name": 1, "blob": b"xyz", "empty": None, **CHANGE}]
     land(landing, "rates", "2026-01-02", rows)
-    said = invoke("init", "rates", "--key", "code")
+    output = invoke("init", "rates", "--key", "code")
     contract = written(landing, "rates")
     assert contract.column_names == ("code",)
     assert set(contract.ignored) == {"__*", "rate", "weird name", "blob", "empty"}
-    assert "rates.rate is ignored: it is double, which cannot be kept exactly; write it as decimal" in said
+    assert "rates.rate is ignored: it is double, which cannot be kept exactly; write it as decimal" in output
 
 
 def test_no_key_and_no_files_are_errors(landing: Path) -> None:

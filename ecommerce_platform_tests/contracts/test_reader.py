@@ -62,7 +62,7 @@ def test_a_column_added_to_one_file_appears_everywhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "replacement", "message"),
+    ("original", "replacement", "message"),
     [
         (
             "physicalType: decimal(10,2)",
@@ -98,11 +98,11 @@ def test_a_column_added_to_one_file_appears_everywhere(tmp_path: Path) -> None:
     ],
 )
 def test_a_contract_that_cannot_be_used_is_refused_by_name(
-    tmp_path: Path, found: str, replacement: str, message: str
+    tmp_path: Path, original: str, replacement: str, message: str
 ) -> None:
     text = (CONTRACTS_DIR / "orders.odcs.yaml").read_text()
-    assert found in text
-    (tmp_path / "orders.odcs.yaml").write_text(text.replace(found, replacement))
+    assert original in text
+    (tmp_path / "orders.odcs.yaml").write_text(text.replace(original, replacement))
     with pytest.raises(ContractError, match=message):
         load_contract(tmp_path / "orders.odcs.yaml")
 

@@ -123,7 +123,7 @@ def test_every_form_of_a_version_becomes_the_same_row(
     assert _current(table, _VALUES) == _EXPECTED
 
 
-def test_epoch_milliseconds_are_told_from_microseconds_by_size(table: Client, write: Write) -> None:
+def test_epoch_milliseconds_are_distinguished_from_microseconds_by_size(table: Client, write: Write) -> None:
     _load(table, write({"created_at": _MILLIS}))
     assert _current(table, "toString(created_at)") == [("2026-01-01 10:11:12.123000",)]
 

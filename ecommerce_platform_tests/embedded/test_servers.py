@@ -198,7 +198,7 @@ def test_a_server_knows_none_of_the_platforms_secrets(folder: Path, monkeypatch:
     assert b"ECOMMERCE_CLICKHOUSE__PASSWORD" not in environment.read_bytes()
 
 
-def test_a_server_listens_where_it_is_told_to(folder: Path) -> None:
+def test_a_server_listens_at_the_address_it_was_given(folder: Path) -> None:
     process = subprocess.Popen(
         [
             sys.executable,

@@ -35,14 +35,14 @@ def plain(value: Any) -> Any:
 
 
 def by_key(rows: Iterable[Row], key: Sequence[str], what: str) -> dict[tuple[Any, ...], dict[str, Any]]:
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    rows_by_key: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
         values = {name.lower(): plain(value) for name, value in row.items()}
         position = tuple(values[name] for name in key)
-        if position in found:
+        if position in rows_by_key:
             raise AssertionError(f"{what}: key {dict(zip(key, position, strict=True))} appears more than once")
-        found[position] = values
-    return found
+        rows_by_key[position] = values
+    return rows_by_key
 
 
 def differences(
@@ -59,28 +59,28 @@ def differences(
     With `only_expected_columns` an expected row may name some columns only (cases written by hand).
     """
     left, right = by_key(actual, key, f"actual {what}"), by_key(expected, key, f"expected {what}")
-    found: list[str] = []
+    lines: list[str] = []
     for position in sorted(left.keys() | right.keys(), key=repr):
         named = ", ".join(f"{name}={value}" for name, value in zip(key, position, strict=True))
         if position not in left:
-            found.append(f"{what} [{named}]: missing; expected {right[position]}")
+            lines.append(f"{what} [{named}]: missing; expected {right[position]}")
         elif position not in right:
-            found.append(f"{what} [{named}]: not expected; found {left[position]}")
+            lines.append(f"{what} [{named}]: not expected; found {left[position]}")
         else:
             mine, theirs = left[position], right[position]
             columns = theirs.keys() if only_expected_columns else mine.keys() | theirs.keys()
             for column in sorted(columns):
                 if mine.get(column, "no such column") != theirs.get(column, "no such column"):
-                    found.append(
+                    lines.append(
                         f"{what} [{named}].{column}: found {mine.get(column, 'no such column')!s}, "
                         f"expected {theirs.get(column, 'no such column')!s}"
                     )
-    if len(found) > limit:
-        found[limit:] = [f"… and {len(found) - limit} more differences"]
-    return found
+    if len(lines) > limit:
+        lines[limit:] = [f"… and {len(lines) - limit} more differences"]
+    return lines
 
 
 def assert_same(actual: Iterable[Row], expected: Iterable[Row], key: Sequence[str], **options: Any) -> None:
     """Fails with the first differing rows and columns."""
-    found = differences(actual, expected, key, **options)
-    assert not found, "\n".join(["tables differ:", *found])
+    lines = differences(actual, expected, key, **options)
+    assert not lines, "\n".join(["tables differ:", *lines])

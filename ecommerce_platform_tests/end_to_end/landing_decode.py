@@ -111,19 +111,21 @@ class Landing:
 
 def decode_landing(landing: Path, days: Iterable[date], max_quarantined_share: Decimal = Decimal("0.01")) -> Landing:
     """All events of `days` in `landing`; a day that one table refuses is applied for none."""
-    wanted = sorted(set(days))
-    found = Landing()
+    ordered = sorted(set(days))
+    landed = Landing()
     per_day: dict[tuple[str, date], list[Event]] = {}
     for table in COLUMNS:
-        for day in wanted:
+        for day in ordered:
             events, counts, unfit = decode_day(landing, table, day, max_quarantined_share)
             per_day[table, day] = events
-            found.counts[table, day] = counts
-            found.quarantined.extend((table, day, *row) for row in unfit)
-    found.applied = tuple(day for day in wanted if all(found.counts[table, day].refused is None for table in COLUMNS))
+            landed.counts[table, day] = counts
+            landed.quarantined.extend((table, day, *row) for row in unfit)
+    landed.applied = tuple(
+        day for day in ordered if all(landed.counts[table, day].refused is None for table in COLUMNS)
+    )
     for table in COLUMNS:
-        found.events[table] = [event for day in found.applied for event in per_day[table, day]]
-    return found
+        landed.events[table] = [event for day in landed.applied for event in per_day[table, day]]
+    return landed
 
 
 def decode_day(
@@ -171,12 +173,12 @@ def read_rows(file: Path, table: str) -> list[Event]:
         content = pq.ParquetFile(file).read()
     except (pa.ArrowInvalid, OSError) as error:
         raise DayRefused(f"no readable Parquet file: {error}") from error
-    wanted = COLUMNS[table] | METADATA
+    names = COLUMNS[table] | METADATA
     missing = [name for name in ("id", *METADATA) if name not in content.column_names]
     if missing:
         raise DayRefused(f"lacks {', '.join(missing)}")
     columns: dict[str, list[Any]] = {}
-    for name, logical in wanted.items():
+    for name, logical in names.items():
         if name in content.column_names:
             columns[name] = plain_values(content.column(name), name, logical)
         else:

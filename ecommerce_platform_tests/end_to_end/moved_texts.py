@@ -54,17 +54,17 @@ def with_moved_texts(events: list[Event], table: str) -> list[Event]:
             old, _ = changes[place]
             for name in texts:
                 if event[name] == PLACEHOLDER:
-                    event[name] = last_told(by_key[old], name, place[0])
+                    event[name] = last_known_text(by_key[old], name, place[0])
     return filled
 
 
-def last_told(events: list[Event], name: str, lsn: int) -> str | None:
+def last_known_text(events: list[Event], name: str, lsn: int) -> str | None:
     """The last text below an LSN that is no placeholder, of events in event order; a DELETE tells nothing."""
-    told = [
+    texts = [
         event[name]
         for event in events
         if (event[STANDS_AT] is None or event[STANDS_AT] < lsn)
         and event["__op"] != "DELETE"
         and event[name] != PLACEHOLDER
     ]
-    return told[-1] if told else None
+    return texts[-1] if texts else None

@@ -171,13 +171,13 @@ def outcome(events: Sequence[dg.DagsterEvent], success: bool) -> Run:
 OPEN_SCHEMA = "intermediate"
 
 
-def disagreements(found: Mapping[str, list[Row]], truth: Truth, limit: int = 5) -> list[str]:
+def disagreements(tables: Mapping[str, list[Row]], truth: Truth, limit: int = 5) -> list[str]:
     """Where the platform's tables differ from the oracle's, in words."""
     return [
         line
         for name, key in KEYS.items()
         for line in differences(
-            found[name],
+            tables[name],
             truth.tables[name].to_pylist(),
             key,
             what=name,
@@ -189,8 +189,8 @@ def disagreements(found: Mapping[str, list[Row]], truth: Truth, limit: int = 5) 
 
 def assert_true(platform: Platform, truth: Truth) -> None:
     """Fails with the first differing rows and columns of each table."""
-    found = disagreements(platform.tables(), truth)
-    assert not found, "\n".join(["the platform differs from the oracle:", *found])
+    lines = disagreements(platform.tables(), truth)
+    assert not lines, "\n".join(["the platform differs from the oracle:", *lines])
 
 
 def assert_all_is_right(platform: Platform, run: Run, truth: Truth) -> None:
@@ -204,13 +204,13 @@ def assert_all_is_right(platform: Platform, run: Run, truth: Truth) -> None:
 
 def assert_spark_agrees(platform: Platform) -> None:
     """Fails where the Spark analytics in the warehouse differ from dbt's tables."""
-    found = []
+    lines = []
     for name, twin in SPARK_TWINS.items():
         rows = [
             {column: value for column, value in row.items() if column not in LOAD_STAMPS}
             for row in platform.query(f"select * from {name}")
         ]
-        found += differences(
+        lines += differences(
             platform.table(twin), rows, KEYS[twin], what=f"{twin} against {name}", only_expected_columns=True, limit=5
         )
-    assert not found, "\n".join(["Spark differs from dbt:", *found])
+    assert not lines, "\n".join(["Spark differs from dbt:", *lines])

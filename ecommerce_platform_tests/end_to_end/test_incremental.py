@@ -21,8 +21,8 @@ def split(changes: list[Change]) -> tuple[list[Change], list[Change]]:
     """What is there from the start, and what comes in a late file of day 2: every seventh change of that day."""
     of_day = [change for change in changes if change.landed == day(2)]
     late = [replace(change, file="late-99999.parquet") for change in of_day[::7]]
-    there = [change for change in changes if change.landed != day(2)]
-    return there + [change for index, change in enumerate(of_day) if index % 7], late
+    elsewhere = [change for change in changes if change.landed != day(2)]
+    return elsewhere + [change for index, change in enumerate(of_day) if index % 7], late
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def platform(spark_application: None, tmp_path: Path) -> Iterator[Platform]:
 def test_shuffled_repeated_and_late_days_give_the_same_tables_as_all_days_at_once(
     platform: Platform, tmp_path: Path
 ) -> None:
-    there, late = split(everything(random_histories=100))
-    landing = write_landing(tmp_path / "landing", there)
+    others, late = split(everything(random_histories=100))
+    landing = write_landing(tmp_path / "landing", others)
 
     for first, last in ((4, 4), (1, 2), (2, 2), (6, 6)):
         platform.run(day(first), day(last), with_checks=False)

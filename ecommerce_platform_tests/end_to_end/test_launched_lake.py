@@ -39,12 +39,12 @@ def launched_lake_job() -> dg.JobDefinition:
 def rows() -> dict[str, list[str]]:
     """Every table's rows as text, sorted."""
     settings = load_settings()
-    found = {}
+    rows_by_table = {}
     for name in EVERY_TABLE:
         table = load_iceberg_table(settings, name).scan().to_arrow()
         kept = [column for column in table.column_names if column not in STAMPS]
-        found[name] = sorted(str(row) for row in table.select(kept).to_pylist())
-    return found
+        rows_by_table[name] = sorted(str(row) for row in table.select(kept).to_pylist())
+    return rows_by_table
 
 
 def logged(instance: dg.DagsterInstance) -> list[dg.EventLogEntry]:
@@ -60,7 +60,7 @@ def test_the_lake_is_the_same_wherever_its_steps_run(
     monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path / "local"))
     write_sample(load_settings(), days=2, orders_per_day=20, seed=1, faults=False, overwrite=True, say=lambda _: None)
     tags = {"dagster/asset_partition_range_start": DAYS[0], "dagster/asset_partition_range_end": DAYS[1]}
-    found = {}
+    lakes = {}
     for launcher, job in (("local", lake_job), ("local-submit", launched_lake_job)):
         monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path / launcher))
         monkeypatch.setenv("ECOMMERCE_SPARK__LAUNCHER", launcher)
@@ -77,6 +77,6 @@ def test_the_lake_is_the_same_wherever_its_steps_run(
                 entry.user_message.startswith("step change_events runs in spark-submit") for entry in logged(instance)
             )
             assert here == (launcher == "local-submit")
-        found[launcher] = rows()
-    assert all(found["local"][name] for name in EVERY_TABLE), "no table is empty"
-    assert found["local-submit"] == found["local"]
+        lakes[launcher] = rows()
+    assert all(lakes["local"][name] for name in EVERY_TABLE), "no table is empty"
+    assert lakes["local-submit"] == lakes["local"]

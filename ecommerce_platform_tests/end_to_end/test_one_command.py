@@ -86,6 +86,6 @@ def test_the_planted_faults_turn_exactly_their_checks_red(shop: Shop) -> None:
 
 
 def test_every_planted_fault_is_found_and_nothing_else(shop: Shop) -> None:
-    found = shop.platform.query("select distinct order_id from reconciliation.order_discrepancies")
+    order_ids = shop.platform.query("select distinct order_id from reconciliation.order_discrepancies")
 
-    assert {row["order_id"] for row in found} == {fault.order_id for fault in shop.sample.faults}
+    assert {row["order_id"] for row in order_ids} == {fault.order_id for fault in shop.sample.faults}

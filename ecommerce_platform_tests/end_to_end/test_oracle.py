@@ -16,12 +16,12 @@ from ecommerce_platform_tests.end_to_end.oracle import KEYS, truth
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_oracle_says_what_was_worked_out_by_hand(case: Case, tmp_path: Path) -> None:
-    found = truth(write_landing(tmp_path, case.history.changes), case.days)
+    computed = truth(write_landing(tmp_path, case.history.changes), case.days)
 
     for table, rows in case.expected.items():
-        assert_same(found.tables[table].to_pylist(), rows, KEYS[table], what=table, only_expected_columns=True)
+        assert_same(computed.tables[table].to_pylist(), rows, KEYS[table], what=table, only_expected_columns=True)
     expected_counts = {(table, day(number)): counts for (table, number), counts in case.counts.items()}
-    assert {key: found.counts[key] for key in expected_counts} == expected_counts
+    assert {key: computed.counts[key] for key in expected_counts} == expected_counts
 
 
 def test_rows_landed_are_published_quarantined_or_duplicates(tmp_path: Path) -> None:

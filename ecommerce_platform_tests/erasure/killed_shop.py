@@ -144,39 +144,39 @@ class KilledShop:
     def _against_the_oracle(self, platform: Platform) -> list[str]:
         landing = self.data / "landing"
         expected = truth(landing, DAYS, Thresholds(max_quarantined_share=Decimal(QUARANTINED)))
-        found = disagreements(platform.tables(), expected)
+        lines = disagreements(platform.tables(), expected)
         if platform.counts() != dict(expected.counts):
-            found.append(f"counts: {platform.counts()}, expected {dict(expected.counts)}")
+            lines.append(f"counts: {platform.counts()}, expected {dict(expected.counts)}")
         try:
             assert_spark_agrees(platform)
         except AssertionError as error:
-            found.append(str(error))
-        return found
+            lines.append(str(error))
+        return lines
 
     def _state(self, platform: Platform) -> dict[str, list[str]]:
         """Every row of every table of warehouse, lake and speed layer, but for stamps."""
-        settings, found = self.settings, {}
+        settings, state = self.settings, {}
         with connect(settings) as connection:
             schemas = "('RAW', 'STAGING', 'INTERMEDIATE', 'MARTS')"
             sql = f"select table_schema, table_name from information_schema.tables where table_schema in {schemas}"
             names = [f'{schema}."{table}"' for schema, table in fetch_all(connection, sql)]
         for name in sorted(names):
-            found[name] = _plain(platform.query(f"select * from {name}"), name)
+            state[name] = _plain(platform.query(f"select * from {name}"), name)
         for table, ledger in read_ledger(settings).items():
-            found[f"lake {table}"] = _plain(platform.events(table))
-            found[f"ledger {table}"] = [
+            state[f"lake {table}"] = _plain(platform.events(table))
+            state[f"ledger {table}"] = [
                 f"{day} {item.landed} {item.published} {item.quarantined} {item.duplicates}"
                 for day, item in sorted(ledger.published.items())
             ]
         for table in ("users", "orders"):
             rows = load_iceberg_table(settings, f"quarantine.{table}").scan().to_arrow().to_pylist()
-            found[f"quarantine {table}"] = _plain(rows)
+            state[f"quarantine {table}"] = _plain(rows)
         client = clickhouse(settings)
         try:
-            found["speed layer"] = sorted(map(str, client.query("select * from orders_realtime").result_rows))
+            state["speed layer"] = sorted(map(str, client.query("select * from orders_realtime").result_rows))
         finally:
             client.close()
-        return found
+        return state
 
 
 def _plain(rows: list[dict[str, Any]], name: str = "") -> list[str]:
@@ -185,9 +185,9 @@ def _plain(rows: list[dict[str, Any]], name: str = "") -> list[str]:
     return sorted(str({key: value for key, value in row.items() if key not in stamps}) for row in kept)
 
 
-def _differences(expected: dict[str, dict[str, list[str]]], found: dict[str, dict[str, list[str]]]) -> list[str]:
+def _differences(expected: dict[str, dict[str, list[str]]], actual: dict[str, dict[str, list[str]]]) -> list[str]:
     problems = []
-    for moment, tables in found.items():
+    for moment, tables in actual.items():
         for name in sorted({*tables, *expected[moment]}):
             held, kept = tables.get(name, []), expected[moment].get(name, [])
             before, now = set(kept), set(held)

@@ -19,13 +19,13 @@ from ecommerce_platform.warehouse.connection import connect, fetch_all
 
 def files_with(root: Path, marker: str) -> list[str]:
     """The files below `root` with the text, as they are or unpacked; each with the layer that has it."""
-    found = []
+    files = []
     for path in sorted(item for item in root.rglob("*") if item.is_file() and not item.is_symlink()):
         for layer, content in _layers(path):
             if marker.encode() in content:
-                found.append(f"{path.relative_to(root)} ({layer})")
+                files.append(f"{path.relative_to(root)} ({layer})")
                 break
-    return found
+    return files
 
 
 def _layers(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -84,7 +84,7 @@ def _bytes(raw: bytes, place: int) -> tuple[bytes, int]:
 
 def tables_with(settings: Settings, marker: str) -> list[str]:
     """The tables of the warehouse and of the speed layer that have the text in any column."""
-    found = []
+    holding = []
     with connect(settings) as connection:
         tables = fetch_all(
             connection,
@@ -93,7 +93,7 @@ def tables_with(settings: Settings, marker: str) -> list[str]:
         for schema, table in tables:
             rows = fetch_all(connection, f'select * from {schema}."{table}"')
             if any(marker in str(value) for row in rows for value in row):
-                found.append(f"{schema}.{table}")
+                holding.append(f"{schema}.{table}")
     client = clickhouse(settings)
     try:
         names = client.query(
@@ -104,7 +104,7 @@ def tables_with(settings: Settings, marker: str) -> list[str]:
                 continue
             rows = client.query(f"select * from `{database}`.`{name}`").result_rows
             if any(marker in str(value) for row in rows for value in row):
-                found.append(f"clickhouse {database}.{name}")
+                holding.append(f"clickhouse {database}.{name}")
     finally:
         client.close()
-    return found
+    return holding

@@ -79,8 +79,8 @@ class Lake:
             "user_id": pa.int64(),
             "__source_lsn": pa.int64(),
         }
-        wanted = pa.schema([(column, types.get(column, pa.string())) for column in rows[0]])
-        pq.write_table(pa.Table.from_pylist(rows, wanted), f"{folder}/{name}", filesystem=store)
+        arrow_schema = pa.schema([(column, types.get(column, pa.string())) for column in rows[0]])
+        pq.write_table(pa.Table.from_pylist(rows, arrow_schema), f"{folder}/{name}", filesystem=store)
 
     def content(self, table: str, day: date) -> str:
         return scan(self.settings, CONTRACTS[table], [day]).days[day].content_id
@@ -132,7 +132,7 @@ class Lake:
 
     def state(self) -> dict[str, Any]:
         """Everything but what is personal: rows of every branch, ledgers without names of contents and snapshots."""
-        found: dict[str, Any] = {}
+        content: dict[str, Any] = {}
         for name in ("ecommerce.users", "ecommerce.orders", "quarantine.users"):
             table = self.catalog.load_table(name)
             for ref, reference in sorted(table.metadata.refs.items()):
@@ -140,7 +140,7 @@ class Lake:
                 hidden = ("email", "first_name", "shipping_address", "last_name", "original_values", "content_id")
                 hers = [row for row in rows if 7 in (row.get("user_id"), row.get("id"))]
                 rest = [row for row in rows if row not in hers]
-                found[f"{name} {ref}"] = sorted(
+                content[f"{name} {ref}"] = sorted(
                     [str({key: value for key, value in row.items() if key not in hidden}) for row in hers]
                     + [
                         str({key: value for key, value in row.items() if name.startswith("e") or key not in hidden})
@@ -148,29 +148,29 @@ class Lake:
                     ]
                 )
         for table_name, ledger in read_ledger(self.settings, ["users", "orders"]).items():
-            found[f"ledger {table_name}"] = [
+            content[f"ledger {table_name}"] = [
                 replace(item, content_id="", snapshot_id=0) for item in ledger.published.values()
             ] + [replace(item, content_id="") for item in ledger.refused.values()]
-        return found
+        return content
 
 
 def filled(settings: Settings) -> Lake:
     """Three days: one that was published twice, one with orders and a row in quarantine, one that is refused on its branch."""
-    found = Lake(settings)
-    found.land("users", FIRST, [user(7, 1), user(8, 2)])
-    found.ingest("users", FIRST)
-    found.land("users", FIRST, [user(7, 1), user(8, 2), user(9, 3)])
-    found.ingest("users", FIRST)
-    found.land("users", SECOND, [user(10, 20), user(None, 21, email=f"{MARKER}@x.org", first_name=MARKER)])
-    found.ingest("users", SECOND)
-    found.put_in_quarantine(
-        SECOND, user(None, 21, email=f"{MARKER}@x.org", first_name=MARKER), found.content("users", SECOND)
+    lake = Lake(settings)
+    lake.land("users", FIRST, [user(7, 1), user(8, 2)])
+    lake.ingest("users", FIRST)
+    lake.land("users", FIRST, [user(7, 1), user(8, 2), user(9, 3)])
+    lake.ingest("users", FIRST)
+    lake.land("users", SECOND, [user(10, 20), user(None, 21, email=f"{MARKER}@x.org", first_name=MARKER)])
+    lake.ingest("users", SECOND)
+    lake.put_in_quarantine(
+        SECOND, user(None, 21, email=f"{MARKER}@x.org", first_name=MARKER), lake.content("users", SECOND)
     )
-    found.land("users", THIRD, [user(7, 30), user(11, 31)])
-    found.ingest("users", THIRD, refused=True)
-    found.land("orders", SECOND, [order(70, 7, 40), order(80, 8, 41)])
-    found.ingest("orders", SECOND)
-    return found
+    lake.land("users", THIRD, [user(7, 30), user(11, 31)])
+    lake.ingest("users", THIRD, refused=True)
+    lake.land("orders", SECOND, [order(70, 7, 40), order(80, 8, 41)])
+    lake.ingest("orders", SECOND)
+    return lake
 
 
 class Killed(BaseException):

@@ -40,8 +40,8 @@ def objects_with_marker(bucket: S3Bucket, tmp_path: Path) -> list[str]:
     for number, item in enumerate(bucket.client.list_object_versions(Bucket=bucket.name).get("Versions", ())):
         path = folder / str(number) / str(item["Key"])
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = bucket.client.get_object(Bucket=bucket.name, Key=item["Key"], VersionId=item["VersionId"])
-        path.write_bytes(found["Body"].read())
+        version = bucket.client.get_object(Bucket=bucket.name, Key=item["Key"], VersionId=item["VersionId"])
+        path.write_bytes(version["Body"].read())
     return files_with(folder, MARKER) if folder.exists() else []
 
 

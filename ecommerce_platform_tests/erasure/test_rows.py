@@ -123,8 +123,8 @@ def test_a_table_of_ones_own_is_reached_over_any_number_of_relationships() -> No
     )
     assert list(tables_of(contracts, "users")) == ["users", "orders", "deliveries"]
     assert "order_items" not in tables_of(contracts, "users")
-    found = rows_of(contracts, "users", {"users": [7], "orders": [70], "deliveries": [700]})
-    assert found["deliveries"].references == {"order_id": frozenset({70})}
+    conditions = rows_of(contracts, "users", {"users": [7], "orders": [70], "deliveries": [700]})
+    assert conditions["deliveries"].references == {"order_id": frozenset({70})}
     subject = Subject(contracts, "users", 7, {"orders": frozenset({70}), "deliveries": frozenset({700})})
     rows = pa.table({"id": [700, 701], "order_id": [70, 80], "door": ["left", "right"]})
     # A required text becomes empty: null would be no event any more.

@@ -157,12 +157,12 @@ class Materializing(Loading):
 
     def problems(self, shop: str) -> list[str]:
         settings = self.settings(shop)
-        found = raw_problems(settings, self.shops[shop]) + mart_problems(settings, self.shops[shop])
+        all_problems = raw_problems(settings, self.shops[shop]) + mart_problems(settings, self.shops[shop])
         try:
             assert_spark_agrees(Platform(settings))
         except AssertionError as error:
-            found.append(str(error))
-        return found
+            all_problems.append(str(error))
+        return all_problems
 
 
 class Everything(Materializing):
@@ -214,9 +214,9 @@ def fill_lakes(kind: Kind) -> None:
         refresh(
             lambda settings=settings: build_session(settings), settings, published_input(settings), TABLES, "prepare"
         )  # type: ignore[misc]
-        found = lake_problems(settings, kind.shops[shop])
-        if found:
-            raise AssertionError("\n".join(["the lakehouse is wrong before any kill:", *found]))
+        problems = lake_problems(settings, kind.shops[shop])
+        if problems:
+            raise AssertionError("\n".join(["the lakehouse is wrong before any kill:", *problems]))
 
 
 def ingest_shop(settings: Settings, passages: Passages, run_id: str) -> None:
@@ -247,7 +247,7 @@ def load_shop(settings: Settings, run_id: str) -> None:
 
 
 def transform(settings: Settings, run_id: str) -> None:
-    from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
+    from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_build_state
     from ecommerce_platform.transformation.build import exclusive_build
     from ecommerce_platform.transformation.project import definition_digest
     from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
@@ -255,7 +255,7 @@ def transform(settings: Settings, run_id: str) -> None:
     definition = definition_digest(settings)
     opener = partial(connect, settings, run_id)
     with opener() as connection, exclusive_build(settings, connection, opener, run_id, print) as lease:
-        reason = full_refresh_reason(read_memory(connection), definition)
+        reason = full_refresh_reason(read_build_state(connection), definition)
         run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), run_id, lease)
         mark_applied(connection, definition, lease)
 
@@ -286,21 +286,21 @@ def lake_problems(settings: Settings, shop: Shop) -> list[str]:
     """Iceberg against the independent decoder: every event once, the ledger's counts, quarantine once, no branch left."""
     platform = Platform(settings)
     counts = platform.counts()
-    found = [
+    problems = [
         f"ledger {key}: {counts.get(key)}, expected {value}"
         for key, value in shop.decoded.counts.items()
         if counts.get(key) != value
     ]
     for table in COLUMNS:
         expected = as_arrow(shop.decoded.events[table], table).to_pylist()
-        found += compared(platform.events(table), expected, f"iceberg {table}")
+        problems += compared(platform.events(table), expected, f"iceberg {table}")
         branches = set(load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{table}").metadata.refs) - {"main"}
-        found += [f"iceberg {table}: branch {name} is left" for name in branches]
-    return found + quarantine_problems(settings, shop)
+        problems += [f"iceberg {table}: branch {name} is left" for name in branches]
+    return problems + quarantine_problems(settings, shop)
 
 
 def quarantine_problems(settings: Settings, shop: Shop) -> list[str]:
-    found = []
+    problems = []
     for table, ledger in read_ledger(settings).items():
         expected = sorted((on, file, row) for name, on, file, row, _ in shop.decoded.quarantined if name == table)
         current = {record.content_id for record in ledger.published.values()}
@@ -313,8 +313,8 @@ def quarantine_problems(settings: Settings, shop: Shop) -> list[str]:
                 if row["content_id"] in current
             )
         if held != expected:
-            found.append(f"quarantine {table}: {held}, expected {expected}")
-    return found
+            problems.append(f"quarantine {table}: {held}, expected {expected}")
+    return problems
 
 
 def raw_problems(settings: Settings, shop: Shop) -> list[str]:
@@ -322,14 +322,14 @@ def raw_problems(settings: Settings, shop: Shop) -> list[str]:
     platform = Platform(settings)
     ledger = {(row["table_name"], row["date"]): row for row in platform.query("select * from RAW.LOAD_LEDGER")}
     entries = platform.query("select count(*) as n from RAW.LOAD_LEDGER")[0]["n"]
-    found = [] if entries == len(ledger) else [f"RAW.LOAD_LEDGER has {entries} rows for {len(ledger)} days"]
+    problems = [] if entries == len(ledger) else [f"RAW.LOAD_LEDGER has {entries} rows for {len(ledger)} days"]
     published = read_ledger(settings)
     for table in source_tables():
         names = ", ".join(f'"{column.name.upper()}"' for column in load_contracts()[table].raw_columns)
         rows = platform.query(f"select {names} from RAW.{table}")
-        wanted = (*COLUMNS[table], *METADATA, *PLACE)
+        columns = (*COLUMNS[table], *METADATA, *PLACE)
         expected = as_arrow(shop.decoded.events[table], table).to_pylist()
-        found += compared([{name: row[name] for name in wanted} for row in rows], expected, f"RAW.{table}")
+        problems += compared([{name: row[name] for name in columns} for row in rows], expected, f"RAW.{table}")
         for on in DAYS:
             mine = [row for row in rows if row["date"] == on]
             entry, record = ledger.get((table, on)), published[table].published[on]
@@ -338,25 +338,25 @@ def raw_problems(settings: Settings, shop: Shop) -> list[str]:
                 or entry["row_count"] != len(mine)
                 or {row["batch_id"] for row in mine} - {entry["batch_id"]}
             ):
-                found.append(f"RAW.LOAD_LEDGER {table} {on}: {entry} for {len(mine)} rows")
+                problems.append(f"RAW.LOAD_LEDGER {table} {on}: {entry} for {len(mine)} rows")
             elif entry["batch_id"] != f"{table}-{on}-{record.content_id}":
-                found.append(f"RAW.LOAD_LEDGER {table} {on}: {entry['batch_id']}, published is {record.content_id}")
-    return found
+                problems.append(f"RAW.LOAD_LEDGER {table} {on}: {entry['batch_id']}, published is {record.content_id}")
+    return problems
 
 
 def mart_problems(settings: Settings, shop: Shop) -> list[str]:
     """Staging, intermediate and mart tables against the oracle; nothing superseded left; what is loaded is applied."""
     platform = Platform(settings)
-    found = disagreements(platform.tables(), shop.truth)
+    problems = disagreements(platform.tables(), shop.truth)
     for table in source_tables():
         left = platform.query(f"select count(*) as n from RAW.SUPERSEDED_{table}")[0]["n"]
-        found += [f"RAW.SUPERSEDED_{table} has {left} rows left"] if left else []
+        problems += [f"RAW.SUPERSEDED_{table} has {left} rows left"] if left else []
     both = ["RAW.LOAD_LEDGER", "STAGING.APPLIED_DAYS"]
     loaded, applied = (
         {(row["table_name"], row["date"], row["batch_id"]) for row in platform.query(f"select * from {name}")}
         for name in both
     )
-    return found + ([f"applied and loaded differ: {sorted(loaded ^ applied)}"] if loaded != applied else [])
+    return problems + ([f"applied and loaded differ: {sorted(loaded ^ applied)}"] if loaded != applied else [])
 
 
 def compared(actual: list[dict[str, Any]], expected: list[dict[str, Any]], what: str) -> list[str]:

@@ -58,7 +58,7 @@ class Report:
     started: float = field(default_factory=time.monotonic)
 
     def as_json(self) -> str:
-        told = {
+        content = {
             "seed": self.seed,
             "kills": sum(self.kills.values()),
             "by_kind": dict(self.kills),
@@ -69,7 +69,7 @@ class Report:
             "wrong": self.wrong,
             "seconds": round(time.monotonic() - self.started),
         }
-        return json.dumps(told, indent=1)
+        return json.dumps(content, indent=1)
 
     def write(self) -> None:
         """Where it is asked for; after every row of kills, so that a soak that is broken off has told what it found."""
@@ -87,7 +87,7 @@ class Soak:
         self.runs = 0
         self.log = kind.work / f"{kind.name}.log"
 
-    def kill_times(self, wanted: int) -> None:
+    def kill_times(self, count: int) -> None:
         self.kind.warm()
         run(self.kind.prepare, self.log, PATIENCE)
         self._finish()
@@ -98,11 +98,11 @@ class Soak:
         tell(f"{self.kind.name}: passes {sum(seen.values())} points of {len(seen)} kinds, {duration:.0f} s a run")
         trials = self._trials(seen, duration)
         done = attempts = 0
-        while done < wanted and attempts < 3 * wanted and time.monotonic() < self.report.until:
-            row = [next(trials) for _ in range(min(self.random.randint(1, KILLS_IN_A_ROW), wanted - done))]
+        while done < count and attempts < 3 * count and time.monotonic() < self.report.until:
+            row = [next(trials) for _ in range(min(self.random.randint(1, KILLS_IN_A_ROW), count - done))]
             attempts += len(row)
             done += self._in_a_row(row)
-            tell(f"{self.kind.name}: {done} of {wanted} kills, {len(self.report.wrong)} problems")
+            tell(f"{self.kind.name}: {done} of {count} kills, {len(self.report.wrong)} problems")
             self.report.write()
 
     def _trials(self, seen: Mapping[str, int], duration: float) -> Iterator[Kill | float]:

@@ -28,10 +28,10 @@ def test_kills_at_boundaries_and_at_random_times_lose_and_double_no_row(tmp_path
         cwd=Path(__file__).parents[2],
     )
     assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-2000:]
-    told = json.loads(report.read_text(encoding="utf-8"))
-    assert told["wrong"] == []
-    assert told["kills"] >= KILLS
-    assert set(told["by_kind"]) == {"loading", "transforming", "materializing", "ingestion", "everything"}
+    content = json.loads(report.read_text(encoding="utf-8"))
+    assert content["wrong"] == []
+    assert content["kills"] >= KILLS
+    assert set(content["by_kind"]) == {"loading", "transforming", "materializing", "ingestion", "everything"}
 
 
 @pytest.mark.parametrize(

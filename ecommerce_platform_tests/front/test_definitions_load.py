@@ -14,7 +14,7 @@ import ecommerce_platform.definitions
 slow = ("dbt.version", "snowflake.connector", "pandas", "matplotlib", "chdb", "duckdb")
 print(*(name for name in slow if name in sys.modules))
 """
-_TOLD = """
+_DEFINITIONS = """
 import sys
 if {dbt_first}:
     import dbt.version, dagster_dbt
@@ -37,7 +37,7 @@ with duckdb.connect() as engine:
 """
 
 
-def _said(script: str) -> str:
+def _output(script: str) -> str:
     # Dependencies come out of sets: the same seed gives both processes the same order.
     environment = os.environ | {"PYTHONHASHSEED": "1"}
     command = [sys.executable, "-c", script]
@@ -45,11 +45,11 @@ def _said(script: str) -> str:
 
 
 def test_nothing_that_only_steps_need_is_imported() -> None:
-    assert _said(_LOADED).split() == []
+    assert _output(_LOADED).split() == []
 
 
 def test_the_definitions_are_the_same_whether_dbt_core_was_imported_before_or_not() -> None:
-    without, after = (_said(_TOLD.format(dbt_first=first)) for first in (False, True))
+    without, after = (_output(_DEFINITIONS.format(dbt_first=first)) for first in (False, True))
     assert without.count("\n") > 50
     assert without == after
 

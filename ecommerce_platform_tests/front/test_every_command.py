@@ -43,6 +43,8 @@ snowflake: {table: STAGING.ORDERS_ENHANCED}
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
     """Each command's name, and a command line by which it runs: that of its example."""
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         words = (*path, name)
         inner = getattr(command, "commands", None)
         if inner is not None:
@@ -219,7 +221,16 @@ LAKE = {
     *("refused publish", "refused drop"),
 }
 WAREHOUSE = {
-    *("upkeep", "restatements", "rebuild", "sql", "warehouse init", "reconcile", "reconcile plan", "explain order"),
+    *(
+        "maintenance",
+        "restatements",
+        "rebuild",
+        "sql",
+        "warehouse init",
+        "reconcile",
+        "reconcile plan",
+        "explain order",
+    ),
     *("backfill plan", "backfill run"),
 }
 SPEED = {"realtime load", "compare"}
@@ -269,16 +280,16 @@ def test_trouble_ends_in_a_paragraph(installation: Installation, trouble: str, c
     what = TROUBLES[trouble]
     with what.make(installation):
         result = installation.run(COMMANDS[command])
-    said = result.stderr
+    message = result.stderr
     shown = f"{command}: exit {result.exit_code}\n{result.output}"
     assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
     assert "Traceback" not in result.output, shown
-    assert "unexpected" not in said, shown
+    assert "unexpected" not in message, shown
     assert "not to be shown" not in result.output
-    assert len(said.splitlines()) <= MOST_LINES, shown
+    assert len(message.splitlines()) <= MOST_LINES, shown
     if command in what.stops:
         assert result.exit_code in (1, 2), shown
     if result.exit_code and command != "doctor":
-        assert "error:" in said, shown
+        assert "error:" in message, shown
         if command in what.stops:
-            assert any(word in said for word in what.words), shown
+            assert any(word in message for word in what.words), shown

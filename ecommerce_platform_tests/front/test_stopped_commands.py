@@ -38,7 +38,7 @@ class Command:
             assert time.monotonic() < deadline, self.log.read_text()
             pause.wait(0.05)
 
-    def said(self, words: str) -> bool:
+    def has_logged(self, words: str) -> bool:
         return words in self.log.read_text()
 
     def stopped_by(self, number: signal.Signals) -> str:
@@ -52,9 +52,9 @@ class Command:
             assert time.monotonic() - began < IN_TIME, begun
         assert time.monotonic() - began < IN_TIME
         assert code == 128 + number, self.log.read_text()
-        said = self.log.read_text()[before:]
-        assert "Traceback" not in said, said
-        return said
+        output = self.log.read_text()[before:]
+        assert "Traceback" not in output, output
+        return output
 
 
 def is_alive(pid: int) -> bool:
@@ -79,8 +79,8 @@ def test_a_stopped_command_says_how_to_go_on_in_one_line(tmp_path: Path, number:
     command = Command(tmp_path, "sample", "--days", "300", "--orders-per-day", "3000")
     # A thread besides its own two: its libraries are at work. What it writes appears at the end.
     command.until(lambda: threads_of(command.process.pid) > 2)
-    said = command.stopped_by(number)
-    assert said.strip().splitlines() == [f"stopped by {number.name}: {GO_ON}"]
+    output = command.stopped_by(number)
+    assert output.strip().splitlines() == [f"stopped by {number.name}: {GO_ON}"]
 
 
 @pytest.mark.slow
@@ -88,7 +88,7 @@ def test_an_ingestion_that_is_stopped_in_a_spark_job_refuses_no_day_and_goes_on(
     finished(tmp_path, "sample", "--days", "2", "--orders-per-day", "2000")
     days = ["--date", "2026-01-01", "--date", "2026-01-02"]
     command = Command(tmp_path, "ingest", *days)
-    command.until(lambda: command.said("branched"))
+    command.until(lambda: command.has_logged("branched"))
     assert GO_ON in command.stopped_by(signal.SIGTERM)
     assert "refused" not in command.log.read_text()
     assert "no day is refused" in finished(tmp_path, "refused", "list")
@@ -106,7 +106,7 @@ def test_a_rebuild_that_is_stopped_gives_its_lease_back_and_goes_on(tmp_path: Pa
         finished(tmp_path, "warehouse", "init")
         command = Command(tmp_path, "rebuild", "staging")
         with connect(settings) as connection:
-            command.until(lambda: command.said("dbt build"))
+            command.until(lambda: command.has_logged("dbt build"))
             assert lease_state(connection, MODELS).token
             assert GO_ON in command.stopped_by(signal.SIGTERM)
             assert lease_state(connection, MODELS).token is None

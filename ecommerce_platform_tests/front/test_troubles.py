@@ -106,7 +106,7 @@ def ends_in_a_paragraph(runner: CliRunner, command: str) -> str:
     return output
 
 
-CATALOG = ["quarantine list", "refused list", "upkeep --dry-run", "ingest --date 2026-01-01"]
+CATALOG = ["quarantine list", "refused list", "maintenance --dry-run", "ingest --date 2026-01-01"]
 
 
 @pytest.mark.parametrize("command", CATALOG)
@@ -120,7 +120,7 @@ def test_a_corrupt_catalog_is_named_by_every_command_that_reads_it(
 
 
 @pytest.fixture
-def nobody_there() -> int:
+def closed_port() -> int:
     """A port that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
@@ -139,11 +139,11 @@ def nobody_there() -> int:
     ],
 )
 def test_a_warehouse_that_is_down_is_one_paragraph(
-    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, nobody_there: int, command: str
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, closed_port: int, command: str
 ) -> None:
     for name, value in {
         "HOST": "127.0.0.1",
-        "PORT": str(nobody_there),
+        "PORT": str(closed_port),
         "PROTOCOL": "http",
         "PASSWORD": "secret",
     }.items():

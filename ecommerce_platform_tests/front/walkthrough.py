@@ -41,10 +41,10 @@ def first_line_missing(printed: str, expected: tuple[str, ...]) -> str | None:
     text, position = " ".join(printed.split()), 0
     for line in expected:
         for part in filter(None, (" ".join(part.split()) for part in line.split(LEFT_OUT))):
-            found = text.lower().find(part.lower(), position)
-            if found < 0:
+            at = text.lower().find(part.lower(), position)
+            if at < 0:
                 return line
-            position = found + len(part)
+            position = at + len(part)
     return None
 
 

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
+from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.rebuild import _forget_applied
 from ecommerce_platform.warehouse.connection import WarehouseError, execute, fetch_all, transaction
 from ecommerce_platform.warehouse.lease import MODELS, Lease, lease_state, leased
@@ -51,7 +51,7 @@ def build(connection: Mortal, compiled: Compiled, what: Build) -> Generator[None
         if what.days is not None:
             _forget_applied(connection, what.days)  # type: ignore[arg-type]
             yield
-        reason = full_refresh_reason(read_memory(connection), DEFINITION)  # type: ignore[arg-type]
+        reason = full_refresh_reason(read_build_state(connection), DEFINITION)  # type: ignore[arg-type]
         full = what.everything or reason is not None
         for model in COMPILED:
             yield from _model(connection, compiled, lease, model, full)

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.reconciliation.pinned import batch_state
-from ecommerce_platform.transformation.applied import read_memory
+from ecommerce_platform.reconciliation.settled import batch_state
+from ecommerce_platform.transformation.applied import read_build_state
 from ecommerce_platform.transformation.rebuild import Range
 from ecommerce_platform.warehouse.connection import WarehouseError, execute, fetch_all
 from ecommerce_platform.warehouse.lease import MODELS, lease_state
@@ -77,7 +77,7 @@ class Shop(Landing):
 
     def __post_init__(self) -> None:
         self.connection = Session(self.stand_in)
-        read_memory(self.connection)
+        read_build_state(self.connection)
         for table in _EMPTIED:
             execute(self.connection, f"delete from {table}")
         for table in _DROPPED:
@@ -248,11 +248,11 @@ class Shop(Landing):
 
     def _check_the_end(self) -> None:
         assert not self.queued, f"runs never end: {self.queued}; {self.history}"
-        loaded = {(table, day) for table, day, _ in read_memory(self.connection).loaded}
+        loaded = {(table, day) for table, day, _ in read_build_state(self.connection).loaded}
         for day in self.landing:
             assert self.published.get(day) == self.landed(day), f"{day} was never published; {self.history}"
             assert ("orders", day) in loaded, f"{day} was never loaded; {self.history}"
-        memory = read_memory(self.connection)
+        memory = read_build_state(self.connection)
         assert memory.applied == memory.loaded, f"{sorted(memory.loaded ^ memory.applied)}; {self.history}"
         assert fetch_all(self.connection, "select count(*) from RAW.SUPERSEDED_ORDERS") == [(0,)], self.history
         assert lease_state(self.connection, MODELS).is_free, self.history

@@ -49,10 +49,10 @@ def objects(kinds: str, *words: str) -> list[dict[str, Any]]:
 def until(what: str, probe: Callable[[], Any], seconds: float = 180) -> Any:
     """The first truthy answer of `probe`. Raises AssertionError when there is none in time."""
     deadline = time.monotonic() + seconds
-    while not (found := probe()):
+    while not (value := probe()):
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
         time.sleep(1)
-    return found
+    return value
 
 
 @contextmanager
@@ -67,9 +67,9 @@ def port_forward(namespace: str, target: str, port: int) -> Iterator[str]:
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.search(r"Forwarding from (127\.0\.0\.1:\d+)", line)
-        assert found, f"port-forward of {target} said: {line}"
-        yield f"http://{found[1]}"
+        match = re.search(r"Forwarding from (127\.0\.0\.1:\d+)", line)
+        assert match, f"port-forward of {target} said: {line}"
+        yield f"http://{match[1]}"
     finally:
         process.kill()
         process.wait()

@@ -234,15 +234,15 @@ def reason_of(result: dg.JobExecutionResult, asset: str) -> str:
 
 def pods(role: str, *phases: str) -> list[dict[str, Any]]:
     """The pods of a role, in these phases."""
-    found = objects("pods", "-n", NAMESPACE, "-l", f"ecommerce-platform/role={role}")
-    return [pod for pod in found if not phases or pod["status"]["phase"] in phases]
+    items = objects("pods", "-n", NAMESPACE, "-l", f"ecommerce-platform/role={role}")
+    return [pod for pod in items if not phases or pod["status"]["phase"] in phases]
 
 
 def left_behind() -> list[str]:
     """What launched steps still have on the cluster, that is not being deleted already."""
-    found = objects("pods,services,configmaps", "-n", NAMESPACE)
+    objects_left = objects("pods,services,configmaps", "-n", NAMESPACE)
     return [
         f"{item['kind']}/{item['metadata']['name']}"
-        for item in found
+        for item in objects_left
         if item["metadata"]["name"].startswith("spark-") and "deletionTimestamp" not in item["metadata"]
     ]

@@ -65,16 +65,18 @@ def structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str,
         if len(real) == 1:
             return structural(real[0], definitions)
         return {"x-kubernetes-preserve-unknown-fields": True}
-    found = {name: schema[name] for name in _KEPT if name in schema}
-    if not found:
+    schema_kept = {name: schema[name] for name in _KEPT if name in schema}
+    if not schema_kept:
         return {"x-kubernetes-preserve-unknown-fields": True}
     if "properties" in schema:
-        found["properties"] = {name: structural(inner, definitions) for name, inner in schema["properties"].items()}
+        schema_kept["properties"] = {
+            name: structural(inner, definitions) for name, inner in schema["properties"].items()
+        }
     extra = schema.get("additionalProperties")
     if isinstance(extra, dict):
-        found["additionalProperties"] = structural(extra, definitions)
-    elif found.get("type") == "object" and "properties" not in schema:
-        found["x-kubernetes-preserve-unknown-fields"] = True
+        schema_kept["additionalProperties"] = structural(extra, definitions)
+    elif schema_kept.get("type") == "object" and "properties" not in schema:
+        schema_kept["x-kubernetes-preserve-unknown-fields"] = True
     if "items" in schema:
-        found["items"] = structural(schema["items"], definitions)
-    return found
+        schema_kept["items"] = structural(schema["items"], definitions)
+    return schema_kept

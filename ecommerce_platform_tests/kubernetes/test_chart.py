@@ -56,10 +56,10 @@ def _instance(profile: str) -> dict:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_instance_is_in_step_with_the_one_of_one_machine(profile: str) -> None:
-    here, there = yaml.safe_load(ON_ONE_MACHINE.read_text()), _instance(profile)
+    here, on_cluster = yaml.safe_load(ON_ONE_MACHINE.read_text()), _instance(profile)
     for name in ("telemetry", "nux", "retention"):
-        assert there[name] == here[name], name
-    assert there["concurrency"]["pools"] == here["concurrency"]["pools"]
+        assert on_cluster[name] == here[name], name
+    assert on_cluster["concurrency"]["pools"] == here["concurrency"]["pools"]
     settings = [
         item["data"]
         for item in _objects(_render(profile))
@@ -69,11 +69,11 @@ def test_the_instance_is_in_step_with_the_one_of_one_machine(profile: str) -> No
     assert {data.get("DAGSTER_EVENT_BATCH_SIZE") for data in settings} == {str(BATCH_SIZE)}
     # What a cluster adds, and the one thing that takes longer there.
     more = {"max_resume_run_attempts", "poll_interval_seconds"}
-    monitoring = {name: value for name, value in there["run_monitoring"].items() if name not in more}
+    monitoring = {name: value for name, value in on_cluster["run_monitoring"].items() if name not in more}
     assert monitoring.pop("start_timeout_seconds") > here["run_monitoring"].pop("start_timeout_seconds")
     assert monitoring == here["run_monitoring"]
-    assert there["run_monitoring"]["max_resume_run_attempts"] == 3
-    assert "run_retries" not in here | there
+    assert on_cluster["run_monitoring"]["max_resume_run_attempts"] == 3
+    assert "run_retries" not in here | on_cluster
 
 
 def test_the_rule_is_the_file_that_promtool_tests() -> None:

@@ -49,9 +49,9 @@ def test_a_mart_equals_that_of_a_run_on_one_machine_row_for_row(
     statement = f"select * from marts.{mart}"
     with ThreadPoolExecutor(2) as pool:
         asked = pool.submit(_local, local_run, statement), pool.submit(installed.sql, statement)
-        here, there = (_rows(answer.result()) for answer in asked)
+        here, on_cluster = (_rows(answer.result()) for answer in asked)
     assert here, f"the local run left marts.{mart} empty"
-    assert _sorted(there) == _sorted(here)
+    assert _sorted(on_cluster) == _sorted(here)
 
 
 def test_the_run_had_a_pod_of_its_own_with_the_resources_of_its_job(installed: Platform) -> None:

@@ -79,8 +79,8 @@ def test_an_executor_cannot_ask_the_cluster_and_a_stranger_cannot_speak_to_the_d
     for verb in ("list", "create"):
         asked = kubectl("auth", "can-i", verb, "pods", "-n", NAMESPACE, "--as", user, check=False)
         assert asked.strip() == "no"
-    said = stranger(executor, f"{pods('driver')[0]['metadata']['name']}-svc")
-    assert "refused: " in said, said
+    answer = stranger(executor, f"{pods('driver')[0]['metadata']['name']}-svc")
+    assert "refused: " in answer, answer
     lab.allow()
     assert run.result(400).success
 

@@ -98,7 +98,7 @@ def test_an_application_that_nobody_takes_up_is_given_up_and_says_so(lab: Lab, m
     assert "no Spark operator has taken up the SparkApplication" in reason_of(lab.run("waits"), "waits")
 
 
-def test_what_the_operator_says_of_a_failed_submission_is_told(lab: Lab) -> None:
+def test_what_the_operator_says_of_a_failed_submission_is_reported(lab: Lab) -> None:
     run = lab.begin("waits")
     (application,) = until("the application", lambda: applications() or run.done())
     set_state(application, "SUBMISSION_FAILED", "service account spark not found")

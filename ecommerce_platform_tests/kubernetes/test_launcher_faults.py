@@ -123,21 +123,21 @@ def test_a_driver_that_no_node_can_hold_is_given_up_with_what_is_lacking(
     monkeypatch.setenv("ECOMMERCE_SPARK__RESOURCES__DRIVER_CPU_REQUEST", "64")
     monkeypatch.setenv("ECOMMERCE_SPARK__RESOURCES__DRIVER_CPU_LIMIT", "64")
     monkeypatch.setenv(f"{PREFIX}PENDING_SECONDS", "15")
-    said = reason_of(lab.run("waits"), "waits")
-    assert "did not start within 15 s: unschedulable, not enough cpu" in said
+    reason = reason_of(lab.run("waits"), "waits")
+    assert "did not start within 15 s: unschedulable, not enough cpu" in reason
 
 
 def test_an_image_that_is_not_there_is_named(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}IMAGE", "localhost/no-such-image:1")
     monkeypatch.setenv(f"{PREFIX}IMAGE_PULL_POLICY", "Never")
-    said = reason_of(lab.run("waits"), "waits")
-    assert "its image cannot be pulled (ErrImageNeverPull)" in said
-    assert "no-such-image" in said
+    reason = reason_of(lab.run("waits"), "waits")
+    assert "its image cannot be pulled (ErrImageNeverPull)" in reason
+    assert "no-such-image" in reason
 
 
 def test_a_driver_without_enough_memory_says_so(lab: Lab) -> None:
-    said = reason_of(lab.run("eats_memory"), "eats_memory")
-    assert "OOMKilled" in said or "SIGKILL" in said
+    reason = reason_of(lab.run("eats_memory"), "eats_memory")
+    assert "OOMKilled" in reason or "SIGKILL" in reason
 
 
 def test_a_step_over_its_time_limit_is_ended(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,9 +152,9 @@ def test_a_scratch_location_that_the_driver_cannot_write_to_fails_the_step(
         f'"mountPath": "{lab.folder}"', f'"mountPath": "{lab.folder}", "readOnly": true'
     )
     monkeypatch.setenv(f"{PREFIX}VOLUME_MOUNTS", mounts)
-    said = reason_of(lab.run("raises"), "raises")
-    assert "cannot write" in said
-    assert "Read-only file system" in said
+    reason = reason_of(lab.run("raises"), "raises")
+    assert "cannot write" in reason
+    assert "Read-only file system" in reason
 
 
 def test_a_scratch_location_that_the_launcher_cannot_write_to_fails_the_step(
@@ -162,24 +162,24 @@ def test_a_scratch_location_that_the_launcher_cannot_write_to_fails_the_step(
 ) -> None:
     (lab.folder / "a file").touch()
     monkeypatch.setenv("ECOMMERCE_SCRATCH_URI", str(lab.folder / "a file"))
-    said = reason_of(lab.run("waits"), "waits")
-    assert "could not be submitted: cannot write" in said
+    reason = reason_of(lab.run("waits"), "waits")
+    assert "could not be submitted: cannot write" in reason
 
 
 def test_a_launcher_without_rights_says_who_refused_what(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}KUBECONFIG", str(kubeconfig_of("nobody", tmp_path)))
-    said = reason_of(lab.run("waits"), "waits")
-    assert "refused by the cluster's access rules (RBAC)" in said
-    assert "system:serviceaccount:launcher-tests:nobody" in said
+    reason = reason_of(lab.run("waits"), "waits")
+    assert "refused by the cluster's access rules (RBAC)" in reason
+    assert "system:serviceaccount:launcher-tests:nobody" in reason
 
 
 def test_a_missing_operator_is_named_with_the_way_round_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}SUBMITTER", "spark-application")
-    said = reason_of(lab.run("waits"), "waits")
-    assert "the Spark operator is not installed" in said
-    assert "SUBMITTER=spark-submit" in said
+    reason = reason_of(lab.run("waits"), "waits")
+    assert "the Spark operator is not installed" in reason
+    assert "SUBMITTER=spark-submit" in reason
 
 
 def test_orphans_of_finished_runs_are_swept(lab: Lab) -> None:

@@ -16,12 +16,12 @@ OBJECTS = "pods,jobs,deployments,statefulsets,replicasets,configmaps,events,serv
 
 @pytest.fixture(scope="module")
 def secret_values(installed: Platform) -> list[str]:
-    found = []
+    values = []
     for name in ("ecommerce-database", "ecommerce-settings"):
         for secret in objects("secrets", "-n", installed.namespace, "--field-selector", f"metadata.name={name}"):
-            found += [base64.b64decode(value).decode() for value in secret["data"].values()]
-    assert len(found) == 5
-    return found
+            values += [base64.b64decode(value).decode() for value in secret["data"].values()]
+    assert len(values) == 5
+    return values
 
 
 def _assert_absent(values: list[str], text: str, where: str) -> None:

@@ -16,15 +16,15 @@ DESCRIPTION = """{ repositoryOrError(
 
 def _description(platform: Platform) -> str:
     with port_forward(platform.namespace, f"service/{platform.release}-webserver", 80) as address:
-        found: list[str] = []
+        descriptions: list[str] = []
 
         def ask() -> bool:
             answer = launch.graphql(address, DESCRIPTION)["repositoryOrError"]
-            found[:] = [job["description"] for job in answer.get("jobs", []) if job["name"] == "daily_batch"]
-            return bool(found)
+            descriptions[:] = [job["description"] for job in answer.get("jobs", []) if job["name"] == "daily_batch"]
+            return bool(descriptions)
 
         until("the job shows in the webserver", ask)
-        return found[0]
+        return descriptions[0]
 
 
 def _images(platform: Platform) -> set[str]:

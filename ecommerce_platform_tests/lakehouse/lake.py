@@ -103,10 +103,10 @@ class Lake:
 
     def rows(self, *columns: str, table: str = "ecommerce.orders") -> list[tuple[Any, ...]]:
         """The published rows, in the order of file and row."""
-        found = load_iceberg_table(self.settings, table).scan().to_arrow().to_pylist()
+        dicts = load_iceberg_table(self.settings, table).scan().to_arrow().to_pylist()
         prefix = "__" if table.startswith("ecommerce") else ""
-        found.sort(key=lambda row: (row[f"{prefix}source_file"], row[f"{prefix}source_row"]))
-        return [tuple(row[column] for column in columns) for row in found]
+        dicts.sort(key=lambda row: (row[f"{prefix}source_file"], row[f"{prefix}source_row"]))
+        return [tuple(row[column] for column in columns) for row in dicts]
 
     def quarantined(self, *columns: str) -> list[tuple[Any, ...]]:
         return self.rows(*columns, table="quarantine.orders")

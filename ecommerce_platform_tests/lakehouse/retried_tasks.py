@@ -68,7 +68,7 @@ class LostExecutor(threading.Thread):
 
 def executors() -> list[int]:
     """Process ids of this process's executors."""
-    found = []
+    processes = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -77,8 +77,8 @@ def executors() -> list[int]:
         except OSError:  # it has ended meanwhile
             continue
         if b"CoarseGrainedExecutorBackend" in command and f"spark://CoarseGrainedScheduler@{HOST}".encode() in command:
-            found.append(int(entry.name))
-    return [pid for pid in found if os.getpgid(pid) == os.getpgid(0)]
+            processes.append(int(entry.name))
+    return [pid for pid in processes if os.getpgid(pid) == os.getpgid(0)]
 
 
 HOST = "127.0.0.1"

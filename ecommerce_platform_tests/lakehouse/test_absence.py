@@ -138,11 +138,11 @@ def test_withdrawing_publishes_what_was_audited_and_belongs_to_that_content(lake
     lake.ingest(FIRST)
     record = lake.withdraw(FIRST)
 
-    assert (record.published, record.override and record.override.withdrawn) == (20, 10)
+    assert (record.published, record.by_hand and record.by_hand.withdrawn) == (20, 10)
     assert len(keys(lake)) == 50
     assert (dict(lake.ledger.refused), lake.branches()) == ({}, [])
     for result in (lake.ingest(FIRST), lake.ingest(FIRST, force=True)):
-        assert (result.refused, result.records[FIRST].override) == ({}, record.override)
+        assert (result.refused, result.records[FIRST].by_hand) == ({}, record.by_hand)
     assert day_metadata(result, FIRST)["events_withdrawn_by_hand"] == 10
     assert row_conservation(lake.settings, "orders", [FIRST]).passed
     (line,) = decided_days(lake.settings, published=True)
@@ -156,7 +156,7 @@ def test_withdrawing_publishes_what_was_audited_and_belongs_to_that_content(lake
 
     lake.land(FIRST, *GOOD)
     assert counts(lake.ingest(FIRST), FIRST) == (30, 30, 0, 0)
-    assert lake.ledger.published[FIRST].override is None
+    assert lake.ledger.published[FIRST].by_hand is None
 
 
 def test_only_withdraw_gives_events_up_and_it_gives_up_nothing_else(lake: Lake) -> None:

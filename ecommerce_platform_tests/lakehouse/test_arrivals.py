@@ -122,16 +122,16 @@ def test_what_is_neither_file_nor_folder_refuses_its_day_alone_and_is_not_waited
     lake.land(FIRST, order(1, 1))
     make(lake.path(FIRST, "other.parquet"))
     lake.land(SECOND, order(2, 2))
-    found = scanned(lake)
-    assert list(found.days) == [SECOND]
-    assert found.refused[FIRST].reason.startswith(f"orders/date={FIRST}/other.parquet: {reason}")
+    arrivals = scanned(lake)
+    assert list(arrivals.days) == [SECOND]
+    assert arrivals.refused[FIRST].reason.startswith(f"orders/date={FIRST}/other.parquet: {reason}")
 
 
 def test_a_folder_of_a_day_that_links_to_itself_is_no_day(lake: Lake) -> None:
     lake.land(SECOND, order(2, 2))
     link_to_itself(lake.path(SECOND).parents[1] / f"date={FIRST}")
-    found = scanned(lake)
-    assert (found.days[FIRST].files, found.days[SECOND].rows, found.refused) == ((), 1, {})
+    arrivals = scanned(lake)
+    assert (arrivals.days[FIRST].files, arrivals.days[SECOND].rows, arrivals.refused) == ((), 1, {})
     (line,) = unread(lake.settings, "orders", SECOND)
     assert line.startswith(f"orders/date={FIRST}: lies in no day's folder")
 

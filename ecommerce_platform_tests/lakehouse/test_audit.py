@@ -30,13 +30,13 @@ ONE_PERCENT = Decimal("0.01")
     ],
 )
 def test_a_day_is_good_when_nothing_is_lost_and_little_is_unreadable(audit: DayAudit, reason: str | None) -> None:
-    found = verdict(audit, ONE_PERCENT)
+    problem = verdict(audit, ONE_PERCENT)
     if reason is None:
-        assert found is None
+        assert problem is None
     else:
-        assert found is not None
-        assert found.startswith("orders, 2026-03-02: ")
-        assert reason in found
+        assert problem is not None
+        assert problem.startswith("orders, 2026-03-02: ")
+        assert reason in problem
 
 
 def history(*landed: int, step: timedelta) -> dict[date, DayRecord]:

@@ -14,9 +14,9 @@ class KilledError(BaseException):
     """Stands for a kill: no handler of the platform catches it."""
 
 
-def kill_at(wanted: str) -> object:
+def kill_at(boundary: str) -> object:
     def reached(table: str, step: str) -> None:
-        if step == wanted:
+        if step == boundary:
             raise KilledError(step)
 
     return reached

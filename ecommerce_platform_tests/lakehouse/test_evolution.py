@@ -34,27 +34,29 @@ def footer(*columns: PhysicalColumn) -> Footer:
     return Footer(columns, 1)
 
 
-def found(name: str, kind: PhysicalKind = PhysicalKind.TEXT, precision: int = 0, scale: int = 0) -> PhysicalColumn:
+def physical_column(
+    name: str, kind: PhysicalKind = PhysicalKind.TEXT, precision: int = 0, scale: int = 0
+) -> PhysicalColumn:
     return PhysicalColumn(name, kind, precision, scale, "nested" if kind is PhysicalKind.OTHER else "")
 
 
 @pytest.mark.parametrize(
     ("physical", "kept"),
     [
-        (found("a", PhysicalKind.INT), "int"),
-        (found("a", PhysicalKind.BIGINT), "bigint"),
-        (found("a", PhysicalKind.UNSIGNED_BIGINT), "decimal(20,0)"),
-        (found("a", PhysicalKind.DECIMAL, 38, 10), "decimal(38,10)"),
-        (found("A", PhysicalKind.TEXT), "string"),
-        (found("a", PhysicalKind.TIMESTAMP_UTC), "timestamp"),
-        (found("a", PhysicalKind.INT96), "timestamp"),
-        (found("a", PhysicalKind.DATE), "date"),
-        (found("a", PhysicalKind.BOOLEAN), "boolean"),
-        (found("a", PhysicalKind.DECIMAL, 40, 2), None),
-        (found("a", PhysicalKind.DECIMAL, 5, -2), None),
-        (found("a", PhysicalKind.DOUBLE), None),
-        (found("a", PhysicalKind.BINARY), None),
-        (found("a", PhysicalKind.OTHER), None),
+        (physical_column("a", PhysicalKind.INT), "int"),
+        (physical_column("a", PhysicalKind.BIGINT), "bigint"),
+        (physical_column("a", PhysicalKind.UNSIGNED_BIGINT), "decimal(20,0)"),
+        (physical_column("a", PhysicalKind.DECIMAL, 38, 10), "decimal(38,10)"),
+        (physical_column("A", PhysicalKind.TEXT), "string"),
+        (physical_column("a", PhysicalKind.TIMESTAMP_UTC), "timestamp"),
+        (physical_column("a", PhysicalKind.INT96), "timestamp"),
+        (physical_column("a", PhysicalKind.DATE), "date"),
+        (physical_column("a", PhysicalKind.BOOLEAN), "boolean"),
+        (physical_column("a", PhysicalKind.DECIMAL, 40, 2), None),
+        (physical_column("a", PhysicalKind.DECIMAL, 5, -2), None),
+        (physical_column("a", PhysicalKind.DOUBLE), None),
+        (physical_column("a", PhysicalKind.BINARY), None),
+        (physical_column("a", PhysicalKind.OTHER), None),
     ],
     ids=str,
 )
@@ -69,35 +71,38 @@ def test_an_unknown_column_is_kept_in_the_type_that_the_file_has_or_not_at_all(
 @pytest.mark.parametrize(
     ("columns", "problem"),
     [
-        ([found('"; drop table x')], "column '\"; drop table x' is not in the contract and its name cannot be used"),
-        ([found("größe")], "column 'größe' is not in the contract and its name cannot be used"),
-        ([found("a b")], "its name cannot be used"),
-        ([found("1st")], "its name cannot be used"),
-        ([found("x" * 129)], "its name cannot be used"),
-        ([found("")], "its name cannot be used"),
-        ([found("batch_id")], "column 'batch_id' has a name that the platform uses itself"),
-        ([found("__Source_File")], "has a name that the platform uses itself"),
-        ([found("_raw_id")], "has a name that the platform uses itself"),
-        ([found("coupon"), found("Coupon")], "column 'coupon' is present more than once"),
-        ([found("address", PhysicalKind.OTHER)], "column 'address' is nested and not in the contract"),
         (
-            [found("weight", PhysicalKind.DOUBLE)],
+            [physical_column('"; drop table x')],
+            "column '\"; drop table x' is not in the contract and its name cannot be used",
+        ),
+        ([physical_column("größe")], "column 'größe' is not in the contract and its name cannot be used"),
+        ([physical_column("a b")], "its name cannot be used"),
+        ([physical_column("1st")], "its name cannot be used"),
+        ([physical_column("x" * 129)], "its name cannot be used"),
+        ([physical_column("")], "its name cannot be used"),
+        ([physical_column("batch_id")], "column 'batch_id' has a name that the platform uses itself"),
+        ([physical_column("__Source_File")], "has a name that the platform uses itself"),
+        ([physical_column("_raw_id")], "has a name that the platform uses itself"),
+        ([physical_column("coupon"), physical_column("Coupon")], "column 'coupon' is present more than once"),
+        ([physical_column("address", PhysicalKind.OTHER)], "column 'address' is nested and not in the contract"),
+        (
+            [physical_column("weight", PhysicalKind.DOUBLE)],
             "column 'weight' is double and not in the contract; expected int, bigint",
         ),
-        ([found("Coupon"), found("date"), found("nothing", PhysicalKind.NULL)], None),
+        ([physical_column("Coupon"), physical_column("date"), physical_column("nothing", PhysicalKind.NULL)], None),
     ],
 )
 def test_a_name_or_type_that_cannot_be_kept_safely_is_refused_by_name(
     columns: list[PhysicalColumn], problem: str | None
 ) -> None:
-    said = unknown_problem(ORDERS, footer(*columns), "add")
-    assert said is None if problem is None else problem in str(said)
+    reason = unknown_problem(ORDERS, footer(*columns), "add")
+    assert reason is None if problem is None else problem in str(reason)
     assert unknown_problem(ORDERS, footer(*columns), "ignore") is None
 
 
 def test_a_stricter_setting_refuses_every_unknown_column() -> None:
-    said = unknown_problem(ORDERS, footer(found("coupon")), "refuse")
-    assert "column 'coupon' is not in the contract; expected its columns alone" in str(said)
+    reason = unknown_problem(ORDERS, footer(physical_column("coupon")), "refuse")
+    assert "column 'coupon' is not in the contract; expected its columns alone" in str(reason)
 
 
 INT, BIGINT, TEXT = (Column("a", kind) for kind in (LogicalType.INT, LogicalType.BIGINT, LogicalType.TEXT))
@@ -122,7 +127,10 @@ def test_of_two_types_the_one_that_holds_the_other_wins(first: Column, second: C
 
 
 def test_two_files_whose_types_disagree_refuse_the_day_by_name() -> None:
-    files = [("orders/a", footer(found("coupon"))), ("orders/b", footer(found("coupon", PhysicalKind.INT)))]
+    files = [
+        ("orders/a", footer(physical_column("coupon"))),
+        ("orders/b", footer(physical_column("coupon", PhysicalKind.INT))),
+    ]
     with pytest.raises(DayRefusedError, match=r"'coupon', which .* is string in orders/a and int in orders/b"):
         extra_columns(ORDERS, files)
     with pytest.raises(DayRefusedError, match=r"'a', which .* is string in the files; the table has it as int"):

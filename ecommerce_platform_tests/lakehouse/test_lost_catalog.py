@@ -15,11 +15,11 @@ from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.lakehouse.ledger import read_ledger
-from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
+from ecommerce_platform.lakehouse.maintenance import Maintenance, run_maintenance
+from ecommerce_platform.lakehouse.maintenance_plan import MaintenanceReport
 from ecommerce_platform.lakehouse.orphans import OrphanError, refuse_foreign_history, refuse_large_share
 from ecommerce_platform.lakehouse.soundness import refuse_unsound_catalog
 from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
-from ecommerce_platform.lakehouse.upkeep import UpkeepReport
 from ecommerce_platform.operations.doctor import examine
 from ecommerce_platform.settings import LakehouseSettings, Settings, SparkSettings, load_settings
 from ecommerce_platform.spark.catalog import load_iceberg_table, pyiceberg_catalog
@@ -45,8 +45,8 @@ def lakehouse(settings: Settings, **changes: Any) -> Settings:
 
 
 def files_of(settings: Settings, pattern: str = "*") -> set[Path]:
-    found = Path(settings.lakehouse.warehouse or "").glob(f"*/*/**/{pattern}")
-    return {path for path in found if path.is_file()}
+    paths = Path(settings.lakehouse.warehouse or "").glob(f"*/*/**/{pattern}")
+    return {path for path in paths if path.is_file()}
 
 
 def catalog_file(settings: Settings) -> Path:
@@ -73,9 +73,9 @@ def other_catalogs(settings: Settings, tmp_path: Path) -> dict[str, Settings]:
     }
 
 
-def upkeep(settings: Settings, spark: SparkSession, now: datetime | None = None) -> dict[str, UpkeepReport]:
-    job = Upkeep(settings, lambda: spark, "upkeep", now or datetime.now(UTC))
-    return {report.table: report for report in maintain(job)}
+def maintenance(settings: Settings, spark: SparkSession, now: datetime | None = None) -> dict[str, MaintenanceReport]:
+    job = Maintenance(settings, lambda: spark, "maintenance", now or datetime.now(UTC))
+    return {report.table: report for report in run_maintenance(job)}
 
 
 @pytest.mark.slow
@@ -91,12 +91,12 @@ def test_a_catalog_that_knows_no_table_of_the_warehouse_writes_and_removes_nothi
     before = files_of(settings)
 
     with pytest.raises(ForeignWarehouseError, match="lakehouse register"):
-        open_catalog(settings)  # of every ingestion, upkeep and decision
+        open_catalog(settings)  # of every ingestion, maintenance and decision
     with pytest.raises(LostTableError, match=r"ecommerce\.orders.*lakehouse register"):
         read_ledger(settings)  # of sensors, loads and analytics
     with pytest.raises(ForeignWarehouseError, match=r"1 tables lie there \(ecommerce\.orders\)"):
         refuse_unsound_catalog(settings)
-    (finding,) = [found for found in examine(settings) if found.system == "catalog"]
+    (finding,) = [item for item in examine(settings) if item.system == "catalog"]
     assert not finding.ok
     assert "lakehouse register" in finding.message
     assert files_of(settings) == before
@@ -129,7 +129,7 @@ def test_a_catalog_put_back_from_yesterday_is_refused_before_it_forks_the_histor
         ensure_event_table(open_catalog(local_settings), local_settings, ORDERS)
     with pytest.raises(LostTableError, match="older copy"):
         refuse_unsound_catalog(local_settings)
-    report = upkeep(local_settings, spark)["ecommerce.orders"]
+    report = maintenance(local_settings, spark)["ecommerce.orders"]
     assert "older copy" in report.refused
     assert files_of(local_settings) == before
 
@@ -149,7 +149,7 @@ def test_what_a_table_made_over_a_lost_one_does_not_know_is_not_removed(
     ])  # fmt: skip
     before = files_of(four_days)
 
-    report = upkeep(four_days, spark)["ecommerce.orders"]
+    report = maintenance(four_days, spark)["ecommerce.orders"]
 
     assert "look like orphans and are none" in report.refused
     assert files_of(four_days) == before
@@ -163,17 +163,17 @@ def test_orphans_above_the_share_stay_until_a_person_decides(four_days: Settings
         path.write_bytes(b"half a file")
         os.utime(path, (0, 0))
 
-    report = upkeep(four_days, spark)["ecommerce.orders"]
+    report = maintenance(four_days, spark)["ecommerce.orders"]
     assert f"{len(strays)} of {len(known) + len(strays)} data files" in report.refused
     assert "ECOMMERCE_LAKEHOUSE__MAX_ORPHAN_SHARE=1" in report.refused
     assert all(path.exists() for path in strays)
 
-    agreed = upkeep(lakehouse(four_days, max_orphan_share=1), spark)["ecommerce.orders"]
+    agreed = maintenance(lakehouse(four_days, max_orphan_share=1), spark)["ecommerce.orders"]
     assert (agreed.refused, agreed.orphan_files_removed) == ("", len(strays))
     assert files_of(four_days, "*.parquet") == known
 
 
-def test_the_share_is_of_data_files_and_one_file_never_stops_the_upkeep(four_days: Settings) -> None:
+def test_the_share_is_of_data_files_and_one_file_never_stops_maintenance(four_days: Settings) -> None:
     table = load_iceberg_table(four_days, "ecommerce.orders")
     addresses = [f"file://{path}" for path in sorted(files_of(four_days, "*.parquet"))]
     metadata = [f"file://{path}" for path in sorted(files_of(four_days, "*.avro"))]
@@ -278,7 +278,7 @@ def test_on_s3_ids_are_made_once_and_a_lost_catalog_is_refused(on_s3: tuple[Sett
         read_ledger(settings)
 
 
-def test_the_attack_catalog_deleted_ingest_upkeep(four_days: Settings, spark_application: None) -> None:
+def test_the_attack_catalog_deleted_ingest_maintenance(four_days: Settings, spark_application: None) -> None:
     """What removed 16 of 20 data files: each step by itself, whatever the one before said."""
     for path in files_of(four_days):
         os.utime(path, (0, 0))
@@ -287,7 +287,7 @@ def test_the_attack_catalog_deleted_ingest_upkeep(four_days: Settings, spark_app
     # A session that has not seen the catalog, as a new process has it.
     fresh = four_days.model_copy(update={"spark": SparkSettings(extra={"spark.sql.catalog.iceberg.process": "second"})})
     outcomes = []
-    for step in (lambda: published(fresh, 5), lambda: upkeep(fresh, build_session(fresh))):
+    for step in (lambda: published(fresh, 5), lambda: maintenance(fresh, build_session(fresh))):
         try:
             step()
             outcomes.append("done")

@@ -33,7 +33,7 @@ def orders_with(**columns: pa.Array) -> pa.Table:
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "found", "expected"),
+    ("column", "values", "actual", "expected"),
     [
         ("total_amount", pa.array([1.5]), "double", "decimal(10,2)"),
         ("total_amount", pa.array([1.5], pa.float32()), "float", "decimal(10,2)"),
@@ -50,12 +50,12 @@ def orders_with(**columns: pa.Array) -> pa.Table:
     ],
 )
 def test_a_column_of_another_type_is_named_with_what_was_found_and_expected(
-    column: str, values: pa.Array, found: str, expected: str
+    column: str, values: pa.Array, actual: str, expected: str
 ) -> None:
     problem = schema_problem(ORDERS, footer_of(orders_with(**{column: values})))
     assert problem is not None
     assert problem.startswith(f"column {column} is ")
-    assert found in problem
+    assert actual in problem
     assert f"expected {expected}" in problem
 
 

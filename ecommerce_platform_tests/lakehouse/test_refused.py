@@ -121,9 +121,9 @@ def test_publishing_by_hand_puts_the_audited_rows_on_the_main_of_today_and_recor
 
     assert refused.rows("date", "id") == [(FIRST, 1), (FIRST, 2), (SECOND, 9)]
     assert (record.landed, record.published, record.quarantined, record.duplicates) == (3, 2, 1, 0)
-    assert record.override is not None
-    assert (record.override.reason, record.override.by, record.override.at) == (BY_HAND.reason, "ada", BY_HAND.at)
-    assert record.override.audited_snapshot_id == audited
+    assert record.by_hand is not None
+    assert (record.by_hand.reason, record.by_hand.by, record.by_hand.at) == (BY_HAND.reason, "ada", BY_HAND.at)
+    assert record.by_hand.audited_snapshot_id == audited
     assert refused.ledger.published[FIRST] == record
     assert (dict(refused.ledger.refused), refused.branches()) == ({}, [])
     assert refused.quarantined("reason") == [("missing_lsn",)]
@@ -142,7 +142,7 @@ def test_of_several_who_publish_a_refused_day_at_once_one_is_recorded(refused: L
     decisions = [replace(BY_HAND, by=f"person {number}", run_id=f"hand{number}") for number in range(4)]
     with ThreadPoolExecutor(4) as pool:
         records = list(pool.map(lambda decision: publish(refused, decision), decisions))
-    assert {record.override for record in records} == {refused.ledger.published[FIRST].override}
+    assert {record.by_hand for record in records} == {refused.ledger.published[FIRST].by_hand}
     assert refused.rows("date", "id") == [(FIRST, 1), (FIRST, 2), (SECOND, 9)]
     assert refused.branches() == []
 
@@ -209,11 +209,11 @@ def test_the_decision_belongs_to_the_content_and_stays_when_it_is_materialized_a
     assert (check.passed, "agreed with sales" in str(check.metadata["days_published_by_hand"])) == (False, True)
 
     forced = lake.ingest(FIRST, force=True)
-    assert (forced.refused, forced.records[FIRST].override) == ({}, record.override)
+    assert (forced.refused, forced.records[FIRST].by_hand) == ({}, record.by_hand)
 
     lake.land(FIRST, order(1, 1), order(2, 2), order(3, None), order(4, None))
     assert sorted(lake.ingest(FIRST).refused) == [FIRST]
-    assert lake.ledger.published[FIRST].override == record.override
+    assert lake.ledger.published[FIRST].by_hand == record.by_hand
 
 
 def test_nothing_is_published_by_hand_where_nothing_was_audited(refused: Lake) -> None:

@@ -197,10 +197,10 @@ def test_a_warehouse_that_was_copied_elsewhere_is_refused_and_the_other_tables_g
     warehouse = Path(settings.lakehouse.warehouse or "")
     shutil.copytree(warehouse / "ecommerce" / "orders", warehouse / "ecommerce" / "copied")
     catalog_file(settings).unlink()
-    found = {item.table: item for item in register(settings)}
-    assert found["ecommerce.copied"].outcome == "not decided"
-    assert "is of a table at" in found["ecommerce.copied"].remark
-    assert found["ecommerce.orders"].outcome == "registered"
+    by_table = {item.table: item for item in register(settings)}
+    assert by_table["ecommerce.copied"].outcome == "not decided"
+    assert "is of a table at" in by_table["ecommerce.copied"].remark
+    assert by_table["ecommerce.orders"].outcome == "registered"
 
 
 def test_a_table_whose_manifests_are_lost_is_not_registered(settings: Settings) -> None:
@@ -208,9 +208,9 @@ def test_a_table_whose_manifests_are_lost_is_not_registered(settings: Settings) 
     assert snapshot is not None
     Path(snapshot.manifest_list.removeprefix("file://")).unlink()
     catalog_file(settings).unlink()
-    found = {item.table: item for item in register(settings)}
-    assert "which is lost" in found["ecommerce.orders"].remark
-    assert found["ecommerce.users"].outcome == "registered"
+    by_table = {item.table: item for item in register(settings)}
+    assert "which is lost" in by_table["ecommerce.orders"].remark
+    assert by_table["ecommerce.users"].outcome == "registered"
 
 
 def test_the_command_says_what_it_did(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,13 +33,13 @@ def test_a_table_has_the_contracts_columns_in_order_and_the_documents_partitioni
     catalog: Catalog, local_settings: Settings, contract: Contract
 ) -> None:
     table = ensure_event_table(catalog, local_settings, contract)
-    found = [(field.name, str(field.field_type)) for field in table.schema().fields]
+    columns = [(field.name, str(field.field_type)) for field in table.schema().fields]
     names = {"bigint": "long", "timestamp": "timestamptz"}
     expected = [
         (column.name, names.get(column.spark_type, column.spark_type.replace(",", ", ")))
         for column in contract.all_event_columns
     ]
-    assert found == expected
+    assert columns == expected
     assert [(field.name, str(field.transform)) for field in table.spec().fields] == [("date", "identity")]
     stored = {name: value for name, value in TABLE_PROPERTIES.items() if name != "format-version"}
     assert stored.items() <= table.properties.items()

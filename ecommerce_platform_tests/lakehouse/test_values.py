@@ -145,9 +145,9 @@ def with_metadata(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
 def test_each_form_becomes_the_type_of_its_column_or_null(
     decoded: dict[str, list[Any]], file: str, column: str
 ) -> None:
-    found = [row[column] for row in decoded[file]]
+    values = [row[column] for row in decoded[file]]
     expected = FORMS[file][column][1]
-    assert [value if not isinstance(value, datetime) else value.astimezone(UTC) for value in found] == expected
+    assert [value if not isinstance(value, datetime) else value.astimezone(UTC) for value in values] == expected
 
 
 def test_a_column_that_the_file_lacks_is_null(decoded: dict[str, list[Any]]) -> None:

@@ -148,8 +148,8 @@ def test_money_never_goes_through_a_float(shop: Shop) -> None:
 
 
 def test_microseconds_are_neither_milliseconds_nor_seconds(shop: Shop) -> None:
-    found = next(event["created_at"] for event in shop.events if event["id"] == 12)
-    assert found.astimezone(UTC) == datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    created_at = next(event["created_at"] for event in shop.events if event["id"] == 12)
+    assert created_at.astimezone(UTC) == datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 def test_a_delivery_in_another_day_is_kept_and_counts_once(shop: Shop) -> None:

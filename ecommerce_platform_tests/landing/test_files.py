@@ -107,8 +107,8 @@ def test_a_landing_zone_without_the_folder_of_any_table_is_an_error_that_says_wh
 
 def test_a_range_of_days_holds_both_its_ends(landing: tuple[str, S3Settings]) -> None:
     uri, s3 = landing
-    found = list_table(uri, "orders", s3, date(2026, 1, 3), date(2026, 1, 10))
-    assert list(found.days) == [date(2026, 1, 3), date(2026, 1, 10)]
+    listed = list_table(uri, "orders", s3, date(2026, 1, 3), date(2026, 1, 10))
+    assert list(listed.days) == [date(2026, 1, 3), date(2026, 1, 10)]
 
 
 def test_what_a_run_will_read_is_its_tables_and_days_landing_files(landing: tuple[str, S3Settings]) -> None:

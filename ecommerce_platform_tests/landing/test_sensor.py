@@ -266,12 +266,12 @@ def observed(shop: Shop) -> list[tuple[str, str | None, str]]:
     job = dg.define_asset_job("observe", selection=dg.AssetSelection.assets(*map(landing_key, source_tables())))
     definitions = dg.Definitions(assets=build_assets(shop.settings), jobs=[job])
     result = definitions.resolve_job_def("observe").execute_in_process(instance=shop.instance)
-    found = [
+    days = [
         event.asset_observation_data.asset_observation
         for event in result.all_events
         if event.event_type is dg.DagsterEventType.ASSET_OBSERVATION
     ]
-    return [(item.asset_key.path[-1], item.partition, item.tags[DATA_VERSION_TAG]) for item in found]
+    return [(item.asset_key.path[-1], item.partition, item.tags[DATA_VERSION_TAG]) for item in days]
 
 
 def test_an_observation_records_only_what_changed_since_the_last_one(shop: Shop) -> None:

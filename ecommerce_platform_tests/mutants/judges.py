@@ -32,11 +32,11 @@ def _calls(module: ModuleType, given: Mapping[str, Any]) -> Iterator[tuple[Calla
         if not name.startswith("test_"):
             continue
         cases = list(_cases(test))
-        wanted = set(inspect.signature(test).parameters)
-        if wanted - given.keys() - {name for case in cases for name in case}:
+        parameters = set(inspect.signature(test).parameters)
+        if parameters - given.keys() - {name for case in cases for name in case}:
             continue
         for case in cases:
-            yield test, {name: given[name] for name in wanted if name not in case} | case
+            yield test, {name: given[name] for name in parameters if name not in case} | case
 
 
 def _cases(test: Callable[..., None]) -> Iterator[dict[str, Any]]:

@@ -32,13 +32,13 @@ def scored(
     for mutant in mutants(function):
         try:
             with in_place(function, mutant):
-                found = noticed(tests, given or {})
+                survivors = noticed(tests, given or {})
         except breaks:
             score.failed.append(mutant.what)
             continue
         except (AttributeError, NameError):
             continue  # names something that is not there: no mistake that anybody would make
-        if found:
+        if survivors:
             score.killed += 1
         elif any(part in mutant.what for part, _ in same):
             score.same += 1

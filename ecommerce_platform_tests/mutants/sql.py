@@ -47,15 +47,15 @@ class Mutant:
 def mutants(sql: str) -> tuple[Mutant, ...]:
     """All mutants of a statement, each once."""
     tree = sqlglot.parse_one(sql, read="snowflake")
-    found: dict[str, Mutant] = {}
+    by_text: dict[str, Mutant] = {}
     places = [(node, change) for node in tree.walk() if computes_money(node) for change in _CHANGES]
     for node, change in places:
         # What is made of parts of a node takes them out of it: so of a copy, at the same place of a copy.
         for new in change(_at(tree.copy(), _path(node))):
             mutant = _with(tree, node, new)
-            if mutant.sql not in found:
-                found[mutant.sql] = mutant
-    return tuple(found.values())
+            if mutant.sql not in by_text:
+                by_text[mutant.sql] = mutant
+    return tuple(by_text.values())
 
 
 def _with(tree: exp.Expression, node: exp.Expression, new: exp.Expression | None) -> Mutant:
@@ -92,11 +92,11 @@ def _path(node: exp.Expression) -> list[tuple[str, int | None]]:
 
 
 def _at(tree: exp.Expression, path: list[tuple[str, int | None]]) -> exp.Expression:
-    found = tree
+    node = tree
     for key, index in path:
-        value = found.args[key]
-        found = value if index is None else value[index]
-    return found
+        value = node.args[key]
+        node = value if index is None else value[index]
+    return node
 
 
 def computes_money(node: exp.Expression) -> bool:
@@ -187,9 +187,9 @@ def _columns(node: exp.Expression) -> Iterator[exp.Expression]:
         if column.table == node.table and column.name in _MIXED_UP and column.name != node.name
     }
     for other in sorted(others)[:1]:
-        found = exp.column(other, table=node.table)
+        replacement = exp.column(other, table=node.table)
         # Selected as it is, it keeps the name under which others know it.
-        yield exp.alias_(found, node.name) if isinstance(node.parent, exp.Select) else found
+        yield exp.alias_(replacement, node.name) if isinstance(node.parent, exp.Select) else replacement
 
 
 def _joins(node: exp.Expression) -> Iterator[exp.Expression]:

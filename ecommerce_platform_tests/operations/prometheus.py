@@ -55,8 +55,8 @@ def wait_until(seen: Callable[[], Any], seconds: float, what: str) -> Any:
     """The first true value of `seen`; fails after `seconds`, saying what did not come."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while True:
-        if found := seen():
-            return found
+        if result := seen():
+            return result
         if time.monotonic() > deadline:
             raise AssertionError(f"after {seconds:g} s still not: {what}")
         pause.wait(0.3)
@@ -94,8 +94,8 @@ class Prometheus:
         """
 
         def seen() -> list[dict[str, str]]:
-            found = self.firing(alert) if since is None else self.fired(alert, since)
-            return [item for item in found if labels.items() <= item.items()]
+            alerts_seen = self.firing(alert) if since is None else self.fired(alert, since)
+            return [item for item in alerts_seen if labels.items() <= item.items()]
 
         return dict(wait_until(seen, seconds, f"{alert} fires {labels}")[0])
 
@@ -110,7 +110,7 @@ class Prometheus:
     def is_silent(self, alert: str, seconds: float = 60, **labels: str) -> None:
         """Waits until the alert does not fire (any more)."""
         wait_until(
-            lambda: not [found for found in self.firing(alert) if labels.items() <= found.items()],
+            lambda: not [alert_labels for alert_labels in self.firing(alert) if labels.items() <= alert_labels.items()],
             seconds,
             f"{alert} is silent {labels}",
         )
@@ -130,21 +130,21 @@ scrape_configs:
     static_configs: [{{targets: ['127.0.0.1:{exporter_port}']}}]
 """
     )
-    found = Prometheus(free_port())
+    server = Prometheus(free_port())
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [
                 str(PROMETHEUS),
                 f"--config.file={folder / 'prometheus.yaml'}",
                 f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{found.port}",
+                f"--web.listen-address=127.0.0.1:{server.port}",
             ],
             stdout=log,
             stderr=log,
         )
         try:
-            wait_until(lambda: answers(found.port, "/-/ready"), 60, "Prometheus is ready")
-            yield found
+            wait_until(lambda: answers(server.port, "/-/ready"), 60, "Prometheus is ready")
+            yield server
         finally:
             process.terminate()
             process.wait(30)

@@ -44,10 +44,10 @@ def test_every_alert_has_a_case() -> None:
 
 
 def test_the_designs_alerts_keep_name_severity_and_duration() -> None:
-    found = {rule["alert"]: (rule["labels"]["severity"], rule["for"]) for rule in alerts()}
-    assert found["BatchJobFailure"] == ("critical", "1m")
-    assert found["HighReconciliationDiscrepancy"] == ("warning", "5m")
-    assert found["dbtModelFailure"] == ("critical", "1m")
+    rules = {rule["alert"]: (rule["labels"]["severity"], rule["for"]) for rule in alerts()}
+    assert rules["BatchJobFailure"] == ("critical", "1m")
+    assert rules["HighReconciliationDiscrepancy"] == ("warning", "5m")
+    assert rules["dbtModelFailure"] == ("critical", "1m")
 
 
 def test_every_alert_leads_into_the_runbook() -> None:

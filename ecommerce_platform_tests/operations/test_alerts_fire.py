@@ -28,14 +28,14 @@ FIRED: set[str] = set()
 
 @pytest.fixture(scope="module")
 def shop(spark_application: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    with watched(tmp_path_factory.mktemp("watched")) as found:
-        yield found
+    with watched(tmp_path_factory.mktemp("watched")) as shop_watched:
+        yield shop_watched
 
 
 def fires(shop: Watched, alert: str, seconds: float = 60, since: float | None = None, **labels: str) -> dict[str, str]:
-    found = shop.prometheus.fires(alert, seconds, since, **labels)
+    fired = shop.prometheus.fires(alert, seconds, since, **labels)
     FIRED.add(alert)
-    return found
+    return fired
 
 
 def test_nothing_fires_while_all_is_well(shop: Watched) -> None:

@@ -37,11 +37,13 @@ def test_the_documentation_names_all_of_it(automation: Automation) -> None:
 
 def test_on_one_machine_nothing_starts_by_itself_and_elsewhere_everything_does(tmp_path: Path) -> None:
     local = load_settings(data_dir=tmp_path)
-    here, there = build_automation(local), build_automation(local.model_copy(update={"profile": Profile.KIND}))
+    here, elsewhere = build_automation(local), build_automation(local.model_copy(update={"profile": Profile.KIND}))
     assert {item.default_status.value for item in (*here.schedules, *here.sensors)} == {"STOPPED"}
-    running = {item.name for item in (*there.schedules, *there.sensors) if item.default_status.value == "RUNNING"}
+    running = {
+        item.name for item in (*elsewhere.schedules, *elsewhere.sensors) if item.default_status.value == "RUNNING"
+    }
     # Without an address there is nobody to tell.
-    assert running == {item.name for item in (*there.schedules, *there.sensors)} - {"notifications"}
+    assert running == {item.name for item in (*elsewhere.schedules, *elsewhere.sensors)} - {"notifications"}
 
 
 def test_the_code_location_has_all_of_it(definitions: dg.Definitions, automation: Automation) -> None:

@@ -14,7 +14,7 @@ from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, TableLedger
 from ecommerce_platform.landing.files import LandingFile
 from ecommerce_platform.operations.backfill import launch
-from ecommerce_platform.operations.backfill.days import DayState, Ledgers, Stage, days_between, states
+from ecommerce_platform.operations.backfill.days import DayState, Stage, StageRecords, days_between, states
 from ecommerce_platform.operations.backfill.launch import BackfillError, Backfills
 from ecommerce_platform.operations.backfill.plan import Busy, make_plan
 from ecommerce_platform.operations.backfill.rates import Rate, fit
@@ -33,11 +33,11 @@ def a_record(table: str, content: str = "c1") -> DayRecord:
     return DayRecord(table, DAY, 1, content, 10, 10, 0, 0, 1, 100, "run")
 
 
-def ledgers(*, loaded: bool = True, applied: bool = True, size: int = 100, refused: str = "") -> Ledgers:
+def records(*, loaded: bool = True, applied: bool = True, size: int = 100, refused: str = "") -> StageRecords:
     """A day of all four tables that has come into the marts, but for what the arguments say."""
     refusals = {DAY: RefusedDay("orders", DAY, refused, "c2", "", "run")} if refused else {}
     batches = {(table, DAY): f"{table}-{DAY}-c1" for table in source_tables()}
-    return Ledgers(
+    return StageRecords(
         landed={table: {DAY: (a_file(size),)} for table in source_tables()},
         lake={
             table: TableLedger({DAY: a_record(table)}, refusals if table == "orders" else {})
@@ -49,31 +49,33 @@ def ledgers(*, loaded: bool = True, applied: bool = True, size: int = 100, refus
 
 
 @pytest.mark.parametrize(
-    ("found", "stage"),
+    ("state", "stage"),
     [
-        (Ledgers(), Stage.EMPTY),
-        (Ledgers(landed={"orders": {DAY: (a_file(),)}}), Stage.NEW),
-        (ledgers(), Stage.DONE),
-        (ledgers(applied=False), Stage.LOADED),
-        (ledgers(loaded=False), Stage.PUBLISHED),
-        (ledgers(size=101), Stage.CHANGED),
-        (ledgers(refused="2 % of the rows"), Stage.REFUSED),
+        (StageRecords(), Stage.EMPTY),
+        (StageRecords(landed={"orders": {DAY: (a_file(),)}}), Stage.NEW),
+        (records(), Stage.DONE),
+        (records(applied=False), Stage.LOADED),
+        (records(loaded=False), Stage.PUBLISHED),
+        (records(size=101), Stage.CHANGED),
+        (records(refused="2 % of the rows"), Stage.REFUSED),
     ],
 )
-def test_the_ledgers_say_how_far_a_day_has_come(found: Ledgers, stage: Stage) -> None:
-    assert states(found, [DAY])[0].stage is stage
+def test_the_records_say_how_far_a_day_has_come(state: StageRecords, stage: Stage) -> None:
+    assert states(state, [DAY])[0].stage is stage
 
 
 def test_a_day_whose_files_are_gone_is_named_before_it_is_refused_unless_landing_need_not_keep_it() -> None:
-    gone = replace(ledgers(), landed={})
+    gone = replace(records(), landed={})
     (state,) = states(gone, [DAY])
     assert (state.stage, set(state.absent.values())) == (Stage.CHANGED, {10})
     (plan_problem, *_) = make_plan([state], [], {}, [], (DAY, DAY), 30).problems
     assert "its files are gone, and 10 events of it are published: a run refuses the day" in plan_problem.text
     later = DAY + timedelta(days=9)
     lake = {
-        table: replace(found, published={**found.published, later: replace(found.published[DAY], day=later)})
-        for table, found in gone.lake.items()
+        table: replace(
+            table_ledger, published={**table_ledger.published, later: replace(table_ledger.published[DAY], day=later)}
+        )
+        for table, table_ledger in gone.lake.items()
     }
     (kept,) = states(replace(gone, lake=lake, retention_days=9), [DAY])
     assert (kept.stage, len(kept.absent)) == (Stage.CHANGED, 4)
@@ -82,9 +84,9 @@ def test_a_day_whose_files_are_gone_is_named_before_it_is_refused_unless_landing
 
 
 def test_a_day_loaded_with_older_content_is_not_done() -> None:
-    found = ledgers()
-    older = {key: batch.replace("c1", "c0") for key, batch in found.loaded.items()}
-    assert states(Ledgers(found.landed, found.lake, older, older), [DAY])[0].stage is Stage.PUBLISHED
+    current = records()
+    older = {key: batch.replace("c1", "c0") for key, batch in current.loaded.items()}
+    assert states(StageRecords(current.landed, current.lake, older, older), [DAY])[0].stage is Stage.PUBLISHED
 
 
 def a_state(day: date, stage: Stage = Stage.NEW, **more: object) -> DayState:
@@ -99,7 +101,7 @@ def test_a_range_is_one_run_and_a_long_one_is_cut() -> None:
     assert plan.launchable
 
 
-def test_what_is_wrong_is_said_before_the_launch() -> None:
+def test_what_is_wrong_is_reported_before_the_launch() -> None:
     days = [
         a_state(DAY - timedelta(days=1)),
         a_state(DAY, Stage.REFUSED, refused={"orders": "2 % of the rows are in quarantine"}),
@@ -108,15 +110,15 @@ def test_what_is_wrong_is_said_before_the_launch() -> None:
     ]
     busy = [Busy(DAY, DAY, "run 1234 (daily_batch, started)"), Busy(date(2025, 1, 1), date(2025, 1, 2), "another")]
     plan = make_plan(days, ["a"], {}, busy, BOUNDS, 90)
-    told = "\n".join(plan.lines())
+    text = "\n".join(plan.lines())
     assert not plan.launchable
-    assert "WRONG 2025-12-31: no partition" in told
-    assert "WRONG 2026-01-01 to 2026-01-01: run 1234 (daily_batch, started) is working on them" in told
-    assert "NOTE  2026-01-01 orders is refused" in told
-    assert "NOTE  2026-01-02: no files of users" in told
-    assert "NOTE  2026-01-03: no files at all" in told
-    assert "another" not in told
-    assert "no run of these steps has been measured" in told
+    assert "WRONG 2025-12-31: no partition" in text
+    assert "WRONG 2026-01-01 to 2026-01-01: run 1234 (daily_batch, started) is working on them" in text
+    assert "NOTE  2026-01-01 orders is refused" in text
+    assert "NOTE  2026-01-02: no files of users" in text
+    assert "NOTE  2026-01-03: no files at all" in text
+    assert "another" not in text
+    assert "no run of these steps has been measured" in text
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ class Shop:
 
 @pytest.fixture
 def shop(local_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    monkeypatch.setattr(launch, "read_ledgers", lambda settings, first, last: Ledgers())
+    monkeypatch.setattr(launch, "read_stage_records", lambda settings, first, last: StageRecords())
     with dg.DagsterInstance.ephemeral() as instance:
         yield Shop(local_settings, instance)
 
@@ -183,11 +185,11 @@ def test_a_launched_backfill_is_dagsters_own_and_knows_its_days_and_assets(shop:
     keys = shop.backfills.selected("*")
     days = [DAY, DAY + timedelta(days=1), DAY + timedelta(days=5)]
     (backfill_id,) = shop.backfills.launch(dict.fromkeys(days, keys), "January")
-    found = shop.instance.get_backfill(backfill_id)
-    assert found is not None
-    assert found.title == "January"
-    assert set(found.asset_selection or ()) == set(keys)
-    assert shop.backfills.days_of(found) == tuple(days)
+    backfill = shop.instance.get_backfill(backfill_id)
+    assert backfill is not None
+    assert backfill.title == "January"
+    assert set(backfill.asset_selection or ()) == set(keys)
+    assert shop.backfills.days_of(backfill) == tuple(days)
 
 
 def test_a_backfill_is_followed_to_its_end(shop: Shop) -> None:
@@ -207,8 +209,8 @@ def test_a_backfill_is_followed_to_its_end(shop: Shop) -> None:
 def test_days_of_unfinished_runs_and_backfills_are_busy(shop: Shop) -> None:
     shop.run_of("x", "2026-01-03", "2026-01-04", dg.DagsterRunStatus.STARTED)
     shop.backfills.launch({date(2026, 2, 1): shop.backfills.selected("*")}, "February")
-    found = {(item.first, item.last) for item in shop.backfills.busy()}
-    assert found == {(date(2026, 1, 3), date(2026, 1, 4)), (date(2026, 2, 1), date(2026, 2, 1))}
+    spans = {(item.first, item.last) for item in shop.backfills.busy()}
+    assert spans == {(date(2026, 1, 3), date(2026, 1, 4)), (date(2026, 2, 1), date(2026, 2, 1))}
     plan = shop.backfills.plan(date(2026, 1, 4), date(2026, 1, 5))
     assert not plan.launchable
 
@@ -238,8 +240,8 @@ def test_resume_takes_open_days_whole_and_of_done_days_what_was_not_written(
     shop.fails = True
     shop.run_of(backfill_id, "2026-01-01", "2026-01-02")
     shop.end(backfill_id)
-    done = ledgers()
-    monkeypatch.setattr(launch, "read_ledgers", lambda settings, first, last: done)
+    done = records()
+    monkeypatch.setattr(launch, "read_stage_records", lambda settings, first, last: done)
     assert shop.backfills.what_failed(shop.backfills.get(backfill_id)) == {
         DAY: (dg.AssetKey(["marts", "daily"]),),
         DAY + timedelta(days=1): tuple(keys),

@@ -39,10 +39,10 @@ def exported() -> set[str]:
         registry = CollectorRegistry()
         registry.register(exporter)
         text = generate_latest(registry).decode()
-    found = set()
+    names = set()
     for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
-        found |= {f"{name}_sum", f"{name}_count", f"{name}_bucket"} if kind == "histogram" else {name}
-    return found
+        names |= {f"{name}_sum", f"{name}_count", f"{name}_bucket"} if kind == "histogram" else {name}
+    return names
 
 
 def test_there_are_three() -> None:

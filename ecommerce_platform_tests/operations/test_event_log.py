@@ -51,7 +51,7 @@ def ran(home: Path, yaml: str, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterIns
     return instance
 
 
-def told(instance: dg.DagsterInstance) -> dict[str, list[str]]:
+def rows_by_table(instance: dg.DagsterInstance) -> dict[str, list[str]]:
     """What the storage's tables say, without what differs from run to run: times and serial numbers."""
     storage: Any = instance.event_log_storage
     log, tags, assets, checks = (
@@ -65,7 +65,7 @@ def told(instance: dg.DagsterInstance) -> dict[str, list[str]]:
         events = {
             number: event for number, *event in rows(log.id, log.dagster_event_type, log.asset_key, log.partition)
         }
-        found = {
+        content = {
             "index": list(events.values()),
             "tags": [(events[number], *tag) for number, *tag in rows(tags.event_id, tags.key, tags.value)],
             "assets": [
@@ -80,7 +80,7 @@ def told(instance: dg.DagsterInstance) -> dict[str, list[str]]:
                 )
             ],
         }
-    return {name: sorted(map(repr, values)) for name, values in found.items()}
+    return {name: sorted(map(repr, values)) for name, values in content.items()}
 
 
 def shard(instance: dg.DagsterInstance) -> list[str]:
@@ -105,9 +105,9 @@ def test_batches_leave_the_rows_that_dagsters_own_storage_leaves(
     batched = ran(tmp_path / "ours", OWN_STORAGE, monkeypatch)
     assert isinstance(batched.event_log_storage, BatchingSqliteEventLogStorage)
     assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == str(BATCH_SIZE)
-    expected, found = told(one_by_one), told(batched)
+    expected, actual = rows_by_table(one_by_one), rows_by_table(batched)
     assert len(expected["tags"]) >= len(DAYS)
-    assert found == expected
+    assert actual == expected
     assert shard(batched) == shard(one_by_one)
     for key in (dg.AssetKey("orders"), dg.AssetKey("users")):
         assert batched.get_materialized_partitions(key) == set(DAYS)
@@ -126,7 +126,7 @@ def test_the_storage_reads_and_continues_what_dagsters_own_has_written(
     assert again.get_materialized_partitions(dg.AssetKey("users")) == {*DAYS, "2026-12-31"}
 
 
-def test_a_batch_that_cannot_be_written_as_a_whole_leaves_nothing_and_is_told_one_by_one(
+def test_a_batch_that_cannot_be_written_as_a_whole_leaves_nothing_and_is_written_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     written: list[int] = []
@@ -136,12 +136,12 @@ def test_a_batch_that_cannot_be_written_as_a_whole_leaves_nothing_and_is_told_on
         raise OSError("the disk of this run's events is full")
 
     monkeypatch.setattr(event_log.BatchingSqliteEventLogStorage, "store_run_shard", broken)
-    found = ran(tmp_path / "home", OWN_STORAGE, monkeypatch)
+    home = ran(tmp_path / "home", OWN_STORAGE, monkeypatch)
     monkeypatch.undo()
     assert max(written) >= len(DAYS)
     assert "the disk of this run's events is full" in capfd.readouterr().err
     expected = ran(tmp_path / "dagster", "", monkeypatch)
-    assert told(found) == told(expected)
+    assert rows_by_table(home) == rows_by_table(expected)
 
 
 def test_what_cannot_come_in_batches_is_stored_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,8 +125,8 @@ def test_reading_again_adds_only_what_is_new_and_a_restart_loses_nothing(instanc
     labels = {"job_name": "iceberg__users", "date": "2026-01-01"}
     assert value(exporter, "spark_batch_job_duration_count", **labels) == 2
     own = "ecommerce_exporter_"
-    before = {key: found for key, found in samples(exporter).items() if not key[0].startswith(own)}
-    after = {key: found for key, found in samples(exporter_of(instance)).items() if not key[0].startswith(own)}
+    before = {key: value for key, value in samples(exporter).items() if not key[0].startswith(own)}
+    after = {key: value for key, value in samples(exporter_of(instance)).items() if not key[0].startswith(own)}
     assert before == after
 
 
@@ -213,7 +213,7 @@ def test_what_could_not_be_read_is_shown_as_it_was_read_last(instance: dg.Dagste
     assert value(exporter, "ecommerce_exporter_read_errors_total", source="tables") == 1
 
 
-def test_the_age_of_a_run_that_stands_still_and_what_waits_to_be_told_are_shown(instance: dg.DagsterInstance) -> None:
+def test_the_age_of_a_stalled_run_and_pending_notifications_are_shown(instance: dg.DagsterInstance) -> None:
     job = dg.define_asset_job("daily_batch", selection="*")
     definition = dg.Definitions(assets=[an_asset(["iceberg", "users"])], jobs=[job]).resolve_job_def("daily_batch")
     instance.create_run_for_job(definition)

@@ -87,7 +87,7 @@ class Installation:
         with instance_of(self.home) as instance:
             return list(instance.get_runs())
 
-    def ticks_that_found_nothing(self) -> list[float]:
+    def ticks_without_news(self) -> list[float]:
         """Seconds of the sensor's ticks that looked at all files and had nothing to launch."""
         with instance_of(self.home) as instance:
             [sensor] = [state for state in instance.all_instigator_state() if state.instigator_name == SENSOR_NAME]
@@ -100,11 +100,11 @@ class Installation:
 
     def done(self) -> Counter[date]:
         """How many runs have done each day."""
-        found: Counter[date] = Counter()
+        counts: Counter[date] = Counter()
         for run in self.runs():
             if run.status is dg.DagsterRunStatus.SUCCESS:
-                found.update(days_of(run))
-        return found
+                counts.update(days_of(run))
+        return counts
 
 
 def days_of(run: dg.DagsterRun) -> tuple[date, ...]:
@@ -131,13 +131,13 @@ def test_nothing_is_missed_and_nothing_launched_twice_while_the_daemon_is_killed
     with shop.daemon():
         wait_until(lambda: set(shop.done()) >= set(every_day), 900, "every day is done")
         wait_until(lambda: alone(shop) >= set(late), 300, "every late file has launched its day")
-        wait_until(shop.ticks_that_found_nothing, 60, "a tick has found nothing new")
+        wait_until(shop.ticks_without_news, 60, "a tick has found nothing new")
     keys = [run.tags["dagster/run_key"] for run in shop.runs()]
     assert len(keys) == len(set(keys))
     assert {day for day, times in shop.done().items() if times > 1} <= set(late)
     assert max(shop.done().values()) <= 2
     # A look at all files that finds nothing new. One that launches runs takes as long as Dagster takes to write their plans.
-    looks = shop.ticks_that_found_nothing()
+    looks = shop.ticks_without_news()
     assert looks
     assert max(looks) < MOST_SECONDS_A_LOOK
 

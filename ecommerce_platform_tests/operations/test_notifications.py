@@ -69,8 +69,8 @@ class Office:
 
 @pytest.fixture
 def post() -> Iterator[Receiver]:
-    with receiver() as found:
-        yield found
+    with receiver() as server:
+        yield server
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def office(tmp_path: Path, post: Receiver) -> Iterator[Office]:
         yield made
 
 
-def test_a_failed_run_is_told_with_its_error_and_links(office: Office, post: Receiver) -> None:
+def test_a_failed_run_is_reported_with_its_error_and_links(office: Office, post: Receiver) -> None:
     office.run(fails=True)
     office.tick()
     (body,) = post.bodies
@@ -111,7 +111,7 @@ def test_what_failed_before_the_first_tick_is_no_news(tmp_path: Path, office: Of
     assert [body["facts"]["days"] for body in post.bodies] == ["2026-01-02"]
 
 
-def test_a_failed_blocking_check_is_told_apart_from_its_run(office: Office, post: Receiver) -> None:
+def test_a_failed_blocking_check_is_reported_apart_from_its_run(office: Office, post: Receiver) -> None:
     office.run(check=False)
     office.tick()
     kinds = {body["kind"]: body for body in post.bodies}
@@ -119,15 +119,15 @@ def test_a_failed_blocking_check_is_told_apart_from_its_run(office: Office, post
     assert "marts/daily adds_up: 2 rows too many" in kinds["check_failed"]["text"]
 
 
-def test_confirmed_discrepancies_are_told_once_and_again_when_they_are_others(office: Office, post: Receiver) -> None:
+def test_confirmed_discrepancies_are_reported_once_and_again_when_they_change(office: Office, post: Receiver) -> None:
     for orders in ("7, 9", "7, 9", "7, 9, 11"):
         office.run(check=False, orders=orders)
         office.tick()
-    told = [body["text"] for body in post.bodies if body["kind"] == "discrepancy_confirmed"]
-    assert told == ["2 rows too many: 7, 9", "2 rows too many: 7, 9, 11"]
+    texts = [body["text"] for body in post.bodies if body["kind"] == "discrepancy_confirmed"]
+    assert texts == ["2 rows too many: 7, 9", "2 rows too many: 7, 9, 11"]
 
 
-def test_the_same_failure_by_a_retry_is_told_once_and_after_a_success_again(office: Office, post: Receiver) -> None:
+def test_the_same_failure_by_a_retry_is_reported_once_and_after_a_success_again(office: Office, post: Receiver) -> None:
     for fails in (True, True, False, True):
         office.run(fails=fails)
         office.tick()
@@ -158,7 +158,7 @@ def test_news_of_more_than_a_page_come_in_order(office: Office, monkeypatch: pyt
     assert [news.scope.split("|")[1][-1] for tick in ticks for news in tick] == list("1234567")
 
 
-def test_the_same_failure_is_told_again_after_a_day(office: Office, post: Receiver) -> None:
+def test_the_same_failure_is_reported_again_after_a_day(office: Office, post: Receiver) -> None:
     office.run(fails=True)
     office.tick()
     office.now += 25 * 3600
@@ -309,7 +309,7 @@ def test_a_crash_after_sending_repeats_the_message_with_its_key(
     assert office.waiting == 0
 
 
-def test_a_day_that_is_late_is_told_once_from_its_hour_on(office: Office, post: Receiver) -> None:
+def test_a_late_day_is_reported_once_from_its_hour_on(office: Office, post: Receiver) -> None:
     office.missing = ("orders",)
     office.now = datetime(2026, 1, 5, 6, 0, tzinfo=UTC).timestamp()
     for _ in range(40):

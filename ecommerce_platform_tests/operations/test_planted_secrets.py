@@ -53,7 +53,7 @@ class Installation:
     def __init__(self, folder: Path, s3_endpoint: str) -> None:
         self.folder, self.home = folder, folder / "dagster_home"
         self.home.mkdir(parents=True)
-        found = servers.ensure_all(folder / "data")
+        ports = servers.ensure_all(folder / "data")
         self.outputs: list[str] = []
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ECOMMERCE_", "DAGSTER_"))}
         self.environment = kept | planted() | {
@@ -64,11 +64,11 @@ class Installation:
             "ECOMMERCE_S3__ENDPOINT": s3_endpoint,
             "ECOMMERCE_SNOWFLAKE__ACCOUNT": "fakesnow",
             "ECOMMERCE_SNOWFLAKE__USER": "somebody",
-            "ECOMMERCE_SNOWFLAKE__HOST": found["snowflake"].host,
-            "ECOMMERCE_SNOWFLAKE__PORT": str(found["snowflake"].port),
+            "ECOMMERCE_SNOWFLAKE__HOST": ports["snowflake"].host,
+            "ECOMMERCE_SNOWFLAKE__PORT": str(ports["snowflake"].port),
             "ECOMMERCE_SNOWFLAKE__PROTOCOL": "http",
-            "ECOMMERCE_CLICKHOUSE__HOST": found["clickhouse"].host,
-            "ECOMMERCE_CLICKHOUSE__PORT": str(found["clickhouse"].port),
+            "ECOMMERCE_CLICKHOUSE__HOST": ports["clickhouse"].host,
+            "ECOMMERCE_CLICKHOUSE__PORT": str(ports["clickhouse"].port),
             "DAGSTER_HOME": str(self.home),
             "DAGSTER_DISABLE_TELEMETRY": "yes",
         }  # fmt: skip
@@ -110,13 +110,13 @@ class Installation:
 
     def leaks(self) -> list[str]:
         """Where a mark is found: in outputs, in files (also packed ones), in Dagster's storage, in the bucket."""
-        found = [f"output: {line[:200]}" for text in self.outputs for line in text.splitlines() if MARK in line]
+        lines = [f"output: {line[:200]}" for text in self.outputs for line in text.splitlines() if MARK in line]
         for path in self.folder.rglob("*"):
             if path.is_file() and not path.is_symlink() and path.name != TOKEN_FILE:
                 content = path.read_bytes()
                 texts = [content, gzip.decompress(content)] if content[:2] == b"\x1f\x8b" else [content]
-                found += [f"file: {path}" for text in texts if MARK.encode() in text]
-        return found
+                lines += [f"file: {path}" for text in texts if MARK.encode() in text]
+        return lines
 
 
 def page(port: int) -> str:
@@ -148,41 +148,43 @@ def used(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installa
         s3.upload_file(str(path), BUCKET, f"landing/{path.relative_to(local.landing_uri)}")
     load_speed_layer(local, local.realtime_dir)
     try:
-        found = Installation(folder, s3.meta.endpoint_url)
-        do_everything(found)
-        yield found
+        installation = Installation(folder, s3.meta.endpoint_url)
+        do_everything(installation)
+        yield installation
     finally:
         servers.down(folder / "data")
 
 
-def do_everything(found: Installation) -> None:
+def do_everything(installation: Installation) -> None:
     """A day with every client in use, then each of the systems away in turn, and the commands that speak of them."""
-    found.materialize()
-    found.materialize("snowflake/raw/users", ECOMMERCE_SNOWFLAKE__PORT="9")
-    found.materialize("iceberg/users", ECOMMERCE_S3__ENDPOINT="http://127.0.0.1:9")
-    found.materialize("group:reconciliation", ECOMMERCE_CLICKHOUSE__PORT="9")
-    found.materialize("iceberg/users", ECOMMERCE_LAKEHOUSE__CATALOG_URI="postgresql+psycopg2://me@127.0.0.1:9/catalog")
-    found.shell("ecommerce-platform", "doctor")
-    found.shell("ecommerce-platform", "doctor", ECOMMERCE_SNOWFLAKE__PORT="9", ECOMMERCE_CLICKHOUSE__PORT="9")
-    found.shell("ecommerce-platform", "sql", "select no_such_column from raw.orders")
-    found.shell("ecommerce-platform", "backfill", "plan", str(DAY), str(DAY), ECOMMERCE_SNOWFLAKE__PORT="9")
-    found.shell("ecommerce-platform", "reconcile", ECOMMERCE_START_DATE="no date")
-    found.shell("ecommerce-platform", "warehouse", "init")
-    found.shell("ecommerce-platform", "warehouse", "init", "--print")
-    forget_somebody(found)
-    found.scrape()
+    installation.materialize()
+    installation.materialize("snowflake/raw/users", ECOMMERCE_SNOWFLAKE__PORT="9")
+    installation.materialize("iceberg/users", ECOMMERCE_S3__ENDPOINT="http://127.0.0.1:9")
+    installation.materialize("group:reconciliation", ECOMMERCE_CLICKHOUSE__PORT="9")
+    installation.materialize(
+        "iceberg/users", ECOMMERCE_LAKEHOUSE__CATALOG_URI="postgresql+psycopg2://me@127.0.0.1:9/catalog"
+    )
+    installation.shell("ecommerce-platform", "doctor")
+    installation.shell("ecommerce-platform", "doctor", ECOMMERCE_SNOWFLAKE__PORT="9", ECOMMERCE_CLICKHOUSE__PORT="9")
+    installation.shell("ecommerce-platform", "sql", "select no_such_column from raw.orders")
+    installation.shell("ecommerce-platform", "backfill", "plan", str(DAY), str(DAY), ECOMMERCE_SNOWFLAKE__PORT="9")
+    installation.shell("ecommerce-platform", "reconcile", ECOMMERCE_START_DATE="no date")
+    installation.shell("ecommerce-platform", "warehouse", "init")
+    installation.shell("ecommerce-platform", "warehouse", "init", "--print")
+    forget_somebody(installation)
+    installation.scrape()
 
 
-def forget_somebody(found: Installation) -> None:
+def forget_somebody(installation: Installation) -> None:
     """An erasure, one that does not reach the warehouse, and what is refused with another key of the list."""
     forget = ("ecommerce-platform", "forget", "user", "1", "--reason", "asked", "--yes")
-    found.shell(*forget, ECOMMERCE_SNOWFLAKE__PORT="9")
-    done = found.shell(*forget)
+    installation.shell(*forget, ECOMMERCE_SNOWFLAKE__PORT="9")
+    done = installation.shell(*forget)
     assert done.returncode == 0, done.stderr[-2000:]
     another = f"{MARK}-another-key"
-    refused = found.shell(*forget, ECOMMERCE_PRIVACY__KEY=another)
+    refused = installation.shell(*forget, ECOMMERCE_PRIVACY__KEY=another)
     assert "was written with another key" in refused.stderr
-    found.materialize("iceberg/users", ECOMMERCE_PRIVACY__KEY=another)
+    installation.materialize("iceberg/users", ECOMMERCE_PRIVACY__KEY=another)
 
 
 def test_every_secret_setting_is_planted() -> None:
@@ -231,7 +233,7 @@ def test_the_secrets_were_really_used(used: Installation) -> None:
 
 
 @pytest.mark.soak
-def test_a_receiver_that_does_not_answer_is_told_of_without_its_address(
+def test_a_receiver_that_does_not_answer_is_reported_without_its_address(
     used: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in used.environment.items():
@@ -253,11 +255,11 @@ def test_a_receiver_that_does_not_answer_is_told_of_without_its_address(
 
 @pytest.mark.soak
 def test_no_secret_is_in_anything_that_was_written(used: Installation, s3: Any) -> None:
-    found = used.leaks()
+    leaks = used.leaks()
     for listed in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
         for item in listed.get("Contents", ()):
             content = s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
             text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
             if MARK.encode() in text or MARK in item["Key"]:
-                found.append(f"object: {item['Key']}")
-    assert not found, "\n".join(found[:40])
+                leaks.append(f"object: {item['Key']}")
+    assert not leaks, "\n".join(leaks[:40])

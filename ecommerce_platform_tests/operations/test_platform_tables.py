@@ -12,7 +12,7 @@ from snowflake.connector.errors import ProgrammingError
 from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.lakehouse.ledger import RefusedDay, refused_property
-from ecommerce_platform.operations.backfill.days import Stage, days_between, read_ledgers, states
+from ecommerce_platform.operations.backfill.days import Stage, days_between, read_stage_records, states
 from ecommerce_platform.operations.exporter.state import PlatformState
 from ecommerce_platform.operations.exporter.tables import models_of, read_platform
 from ecommerce_platform.operations.notifications.watch import missing_tables
@@ -33,19 +33,19 @@ NOW = datetime(2026, 1, 9, 12, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Days 1 and 2 are published; 1 is loaded and applied; 3 has landed; 4 is refused for orders; the layers differ on day 2."""
-    found = load_settings(data_dir=tmp_path_factory.mktemp("tables"))
-    initialise_account(found)
-    with connect(found) as connection:
+    loaded = load_settings(data_dir=tmp_path_factory.mktemp("tables"))
+    initialise_account(loaded)
+    with connect(loaded) as connection:
         for table in source_tables():
             contract = load_contracts()[table]
-            publish(found, table, {on: events(contract, on, 3) for on in (day(1), day(2))})
-            load_table(found, lambda: connect(found), contract, [day(1)], run_id="run")
+            publish(loaded, table, {on: events(contract, on, 3) for on in (day(1), day(2))})
+            load_table(loaded, lambda: connect(loaded), contract, [day(1)], run_id="run")
             for number in (1, 2, 3):
-                land(found, table, day(number))
-        land(found, "orders", day(4))
-        land(found, "orders", date(2025, 12, 1))
+                land(loaded, table, day(number))
+        land(loaded, "orders", day(4))
+        land(loaded, "orders", date(2025, 12, 1))
         name, value = refused_property(RefusedDay("orders", day(4), "2 % of the rows", "c", "", "run"))
-        with load_iceberg_table(found, "ecommerce.orders").transaction() as change:
+        with load_iceberg_table(loaded, "ecommerce.orders").transaction() as change:
             change.set_properties({name: value})
         execute(
             connection,
@@ -54,8 +54,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         )
         Store(connection).create()
         reconciled(connection)
-    yield found
-    down(found.data_dir)
+    yield loaded
+    down(loaded.data_dir)
 
 
 def land(settings: Settings, table: str, on: date) -> None:
@@ -115,8 +115,8 @@ def test_the_event_tables_have_snapshots_files_and_bytes(state: PlatformState) -
 
 
 def test_the_discrepancy_is_that_of_the_worst_date_that_has_not_converged(state: PlatformState) -> None:
-    found = {(item.metric, item.user_tier): (item.share, item.day) for item in state.discrepancies}
-    assert found == {("total_revenue", "all"): (0.3, day(2)), ("total_orders", "all"): (0.0, day(1))}
+    worst = {(item.metric, item.user_tier): (item.share, item.day) for item in state.discrepancies}
+    assert worst == {("total_revenue", "all"): (0.3, day(2)), ("total_orders", "all"): (0.0, day(1))}
 
 
 def test_convergence_and_findings_are_those_of_the_newest_reconciliation(state: PlatformState) -> None:
@@ -138,11 +138,11 @@ def test_the_models_of_the_project_have_their_assets(settings: Settings) -> None
     assert models["mart_daily_business_metrics"].asset == "marts/daily_business_metrics"
 
 
-def test_the_planner_reads_the_same_ledgers(settings: Settings) -> None:
-    found = states(read_ledgers(settings, day(1), day(5)), days_between(day(1), day(5)))
-    assert [item.stage for item in found] == [Stage.DONE, Stage.PUBLISHED, Stage.NEW, Stage.REFUSED, Stage.EMPTY]
-    assert found[3].refused == {"orders": "2 % of the rows"}
-    assert found[3].missing_tables == ("users", "products", "order_items")
+def test_the_planner_reads_the_same_records(settings: Settings) -> None:
+    day_states = states(read_stage_records(settings, day(1), day(5)), days_between(day(1), day(5)))
+    assert [item.stage for item in day_states] == [Stage.DONE, Stage.PUBLISHED, Stage.NEW, Stage.REFUSED, Stage.EMPTY]
+    assert day_states[3].refused == {"orders": "2 % of the rows"}
+    assert day_states[3].missing_tables == ("users", "products", "order_items")
 
 
 def test_a_late_day_is_asked_for_in_what_is_applied(settings: Settings) -> None:
@@ -170,7 +170,7 @@ def test_only_a_missing_table_means_that_nothing_is_loaded(
 ) -> None:
     answering(settings, monkeypatch, number, word)
     with pytest.raises(ProgrammingError) as plan:
-        read_ledgers(settings, day(1), day(5))
+        read_stage_records(settings, day(1), day(5))
     assert plan.value.errno == number
     if word == "applied_days":
         with pytest.raises(ProgrammingError):
@@ -182,7 +182,7 @@ def test_a_table_that_does_not_exist_yet_means_that_nothing_is_loaded(
 ) -> None:
     answering(settings, monkeypatch, NO_OBJECT, "applied_days")
     assert set(missing_tables(settings, day(1))) == set(source_tables())
-    assert read_ledgers(settings, day(1), day(5)).applied == {}
+    assert read_stage_records(settings, day(1), day(5)).applied == {}
 
 
 @pytest.mark.parametrize(("schema", "missing"), [("STAGING", True), ("HIDDEN", False)])

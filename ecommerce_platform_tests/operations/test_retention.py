@@ -14,7 +14,7 @@ from snowflake.connector import SnowflakeConnection
 from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.operations.retention import apply_retention, remove_old_runs
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.transformation.applied import DEFINITION_TABLE, full_refresh_reason, read_memory
+from ecommerce_platform.transformation.applied import DEFINITION_TABLE, full_refresh_reason, read_build_state
 from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
 from ecommerce_platform.warehouse.lease import MODELS, leased
 from ecommerce_platform.warehouse.schema import initialise_account
@@ -25,16 +25,16 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    found = load_settings(data_dir=tmp_path_factory.mktemp("retention"))
-    initialise_account(found)
-    yield found
-    down(found.data_dir)
+    loaded = load_settings(data_dir=tmp_path_factory.mktemp("retention"))
+    initialise_account(loaded)
+    yield loaded
+    down(loaded.data_dir)
 
 
 @pytest.fixture
 def connection(settings: Settings) -> Iterator[SnowflakeConnection]:
     with connect(settings) as opened:
-        read_memory(opened)
+        read_build_state(opened)
         for table in ("RAW.USERS", "RAW.SUPERSEDED_USERS", "RAW.LOAD_LEDGER", DEFINITION_TABLE):
             execute(opened, f"delete from {table}")
         execute(opened, f"insert into {DEFINITION_TABLE} (definition, applied_at) select 'known', sysdate()")
@@ -70,8 +70,8 @@ def test_rows_that_no_build_took_note_of_go_and_everything_is_computed_again(
     (line,) = apply(settings)
     assert "removed 1 rows of users" in line
     assert kept(connection) == ["2026-01-02"]
-    assert read_memory(connection).definition is None
-    assert full_refresh_reason(read_memory(connection), "known") is not None
+    assert read_build_state(connection).definition is None
+    assert full_refresh_reason(read_build_state(connection), "known") is not None
     assert apply(settings) == []
 
 
@@ -83,7 +83,7 @@ def test_nothing_that_a_build_reads_goes_under_its_hands(settings: Settings, con
         (line,) = apply(settings)
     assert "left to a build that is at work" in line
     assert kept(connection) == ["2026-01-01"]
-    assert read_memory(connection).definition == "known"
+    assert read_build_state(connection).definition == "known"
 
 
 def test_reports_of_old_dates_go_and_the_overview_names_them_no_more(

@@ -15,9 +15,9 @@ from ecommerce_platform.settings import load_settings
 def test_a_job_that_is_named_gets_its_own_resources_as_the_launcher_reads_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": "500m", "memory": "1Gi"}}
-    monkeypatch.setenv("ECOMMERCE_RUNS__RESOURCES", json.dumps({"daily_batch": wanted}))
+    resources = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": "500m", "memory": "1Gi"}}
+    monkeypatch.setenv("ECOMMERCE_RUNS__RESOURCES", json.dumps({"daily_batch": resources}))
     settings = load_settings(data_dir=tmp_path)
     read = get_user_defined_k8s_config(run_pod_tags(settings, "daily_batch"))
-    assert read.container_config["resources"] == wanted
+    assert read.container_config["resources"] == resources
     assert run_pod_tags(settings, "another_job") == {}

@@ -71,7 +71,7 @@ def test_a_run_that_never_started_keeps_no_day_from_the_schedule(instance: dg.Da
     assert isinstance(evaluate(instance, now_of_day(day)), dg.RunRequest)
 
 
-def test_upkeep_and_observation_run_one_at_a_time_and_wait_for_nothing_that_is_forgotten(
+def test_maintenance_and_observation_run_one_at_a_time_and_wait_for_nothing_that_is_forgotten(
     instance: dg.DagsterInstance,
 ) -> None:
     schedule = one_at_a_time(load_settings(), "weekly", "0 5 * * 0", a_job(), "")

@@ -114,9 +114,9 @@ def test_hostile_text_in_data_is_only_text(servers: Settings) -> None:
     publish(servers, "users", {day(1): rows})
     load_table(servers, lambda: connect(servers), contract, [day(1)], run_id="it's; a run")
     with connect(servers) as connection:
-        found = fetch_all(connection, "select first_name, __source_file from raw.users order by id")
+        stored = fetch_all(connection, "select first_name, __source_file from raw.users order by id")
         runs = fetch_all(connection, "select distinct run_id from raw.load_ledger where table_name = %s", ("users",))
-    assert found == [(value, f"date={day(1)}/{value}.parquet") for value in HOSTILE]
+    assert stored == [(value, f"date={day(1)}/{value}.parquet") for value in HOSTILE]
     assert runs == [("it's; a run",)]
 
 
@@ -127,8 +127,8 @@ def test_hostile_names_of_files_and_folders_are_only_names(tmp_path: Path) -> No
     folder.mkdir(parents=True)
     for name in names:
         (folder / name).write_bytes(b"x")
-    found = list_table(str(root), "orders", S3Settings()).days[date(2026, 1, 1)]
-    assert [file.path.partition("/")[2] for file in found] == sorted(names)
+    listed = list_table(str(root), "orders", S3Settings()).days[date(2026, 1, 1)]
+    assert [file.path.partition("/")[2] for file in listed] == sorted(names)
 
 
 def test_hostile_text_stays_text_in_a_notification() -> None:

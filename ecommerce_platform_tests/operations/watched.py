@@ -191,22 +191,22 @@ def watched(folder: Path) -> Iterator[Watched]:
     home.mkdir()
     shutil.copy(INSTANCE, home / "dagster.yaml")
     with instance_of(home) as instance:
-        found = Watched(settings, home, instance, free_port(), free_port())
+        shop = Watched(settings, home, instance, free_port(), free_port())
         try:
             load_speed_layer(settings, settings.realtime_dir)
-            found.land(1)
-            found.land(2)
-            found.run(1, 2)
-            found.start_exporter()
+            shop.land(1)
+            shop.land(2)
+            shop.run(1, 2)
+            shop.start_exporter()
             # Prometheus asks at once, and an exporter that is not there yet is an alert (after a second here).
-            wait_until(lambda: answers(found.port), 180, "the exporter answers")
-            with prometheus(folder / "prometheus", found.port) as watching:
-                found.prometheus = watching
+            wait_until(lambda: answers(shop.port), 180, "the exporter answers")
+            with prometheus(folder / "prometheus", shop.port) as watching:
+                shop.prometheus = watching
                 wait_until(lambda: watching.query("ecommerce_runs_total"), 120, "Prometheus has scraped the exporter")
                 # The rules may be evaluated before the first scrape; with a `for` of a second that is an alert.
                 watching.is_silent("ExporterDown")
-                yield found
+                yield shop
         finally:
-            for name in list(found.processes):
-                found.kill(name)
+            for name in list(shop.processes):
+                shop.kill(name)
             down(settings.data_dir)

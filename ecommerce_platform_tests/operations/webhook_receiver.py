@@ -38,20 +38,20 @@ class Receiver:
 @contextmanager
 def receiver(known: Receiver | None = None) -> Iterator[Receiver]:
     """Serves; a `known` one comes back on its old port."""
-    found = known or Receiver()
+    kept = known or Receiver()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            found.attempts += 1
-            found.hold.wait(30)
-            if found.answer < 300:
-                found.bodies.append(json.loads(body))
-                found.headers.append(dict(self.headers))
+            kept.attempts += 1
+            kept.hold.wait(30)
+            if kept.answer < 300:
+                kept.bodies.append(json.loads(body))
+                kept.headers.append(dict(self.headers))
             try:
-                self.send_response(found.answer)
-                if found.location:
-                    self.send_header("Location", found.location)
+                self.send_response(kept.answer)
+                if kept.location:
+                    self.send_header("Location", kept.location)
                 self.end_headers()
             except OSError:
                 pass
@@ -59,14 +59,14 @@ def receiver(known: Receiver | None = None) -> Iterator[Receiver]:
         def log_message(self, *arguments: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", found.port), Handler)
-    found.port = server.server_address[1]
+    server = ThreadingHTTPServer(("127.0.0.1", kept.port), Handler)
+    kept.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield found
+        yield kept
     finally:
-        found.hold.set()
+        kept.hold.set()
         server.shutdown()
         server.server_close()
         thread.join()

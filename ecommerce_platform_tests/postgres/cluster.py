@@ -42,9 +42,9 @@ alter table orders alter column shipping_address set storage external;
 
 def server_programs() -> Path | None:
     """The folder of initdb and pg_ctl, or None where PostgreSQL is not installed."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-    if found:
-        return found[-1].parent
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    if programs:
+        return programs[-1].parent
     on_path = shutil.which("pg_ctl")
     return Path(on_path).parent if on_path else None
 

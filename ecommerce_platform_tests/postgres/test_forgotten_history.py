@@ -153,7 +153,7 @@ def land_again(kept: Path, landing: Path) -> None:
 
 def wrong_rows(connection: Connection, platform: Platform, last: object) -> list[str]:
     """Rows of staging and marts that differ from PostgreSQL's, but for what is personal of the person."""
-    found: list[str] = []
+    lines: list[str] = []
     people = {PERSON, LATER_KEY}
     owned = {1, 3}
     for table, columns in COLUMNS.items():
@@ -162,12 +162,12 @@ def wrong_rows(connection: Connection, platform: Platform, last: object) -> list
         for rows_of_one in (held, true):
             for key in (people if table == "users" else owned) & rows_of_one.keys():
                 rows_of_one[key] |= dict.fromkeys(PERSONAL.get(table, ()))
-        found += differing(table, held, true)
+        lines += differing(table, held, true)
     for mart, true_rows in marts(connection, last).items():  # type: ignore[arg-type]
         expected: list[Row] = [
             row | {"email": None, "full_name": None} if row.get("customer_id") in people else row for row in true_rows
         ]
-        found += differences(
+        lines += differences(
             platform.table(f"marts.{mart}"), expected, MARTS[mart], what=mart, only_expected_columns=True
         )
-    return found
+    return lines

@@ -112,19 +112,19 @@ def through_the_platform(
         # The later half first: the order in which days are applied must not matter.
         for first, last in applied_in_halves(partitions):
             platform.run(first, last, with_checks=False)
-        found = []
+        problems = []
         for table, columns in COLUMNS.items():
             held = {
                 row["id"]: {name: row[name] for name in columns} for row in platform.table(f"staging.{table}_enhanced")
             }
             true = {row["id"]: row for row in rows(connection, f"select {', '.join(columns)} from {table}")}
-            found += differing(table, held, true)
+            problems += differing(table, held, true)
             compared.rows += len(true)
         for mart, true_rows in marts(connection, partitions[-1]).items():
             held_rows = platform.table(f"marts.{mart}")
             compared.rows += len(true_rows)
-            found += differences(held_rows, true_rows, MARTS[mart], what=mart, only_expected_columns=True)
-    return found
+            problems += differences(held_rows, true_rows, MARTS[mart], what=mart, only_expected_columns=True)
+    return problems
 
 
 def applied_in_halves(days: Sequence[date]) -> list[tuple[date, date]]:

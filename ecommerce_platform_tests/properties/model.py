@@ -61,15 +61,15 @@ def located(changes: Iterable[Change], table: str) -> dict[int, list[Located]]:
 
 def duplicates(changes: Iterable[Change], table: str) -> Counter[date]:
     """How many rows of each day repeat the row before them in the event order of their day, key and LSN."""
-    found: Counter[date] = Counter()
+    counts: Counter[date] = Counter()
     for events in located(changes, table).values():
         previous: dict[date, Row] = {}
         for event in events:
             change = event.change
             if previous.get(change.landed) == change.row:
-                found[change.landed] += 1
+                counts[change.landed] += 1
             previous[change.landed] = change.row
-    return found
+    return counts
 
 
 #: The changes of a table by LSN and source time.
@@ -80,9 +80,9 @@ def key_change(places: Places, row: Row) -> int | None:
     """The key that the inserted row had before, when one key alone went where it came, and it alone came."""
     if row["__op"] != "c" or row["__source_lsn"] is None:
         return None
-    there = [change.row for change in places[row["__source_lsn"], row["__source_ts_ms"]]]
-    gone = {other["id"] for other in there if other["__op"] == "d"}
-    come = {other["id"] for other in there if other["__op"] == "c"}
+    rows = [change.row for change in places[row["__source_lsn"], row["__source_ts_ms"]]]
+    gone = {other["id"] for other in rows if other["__op"] == "d"}
+    come = {other["id"] for other in rows if other["__op"] == "c"}
     return gone.pop() if len(gone) == 1 and come == {row["id"]} and gone != come else None
 
 

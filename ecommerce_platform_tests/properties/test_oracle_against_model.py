@@ -26,7 +26,7 @@ def oracle_of(changes: list[Change]) -> Truth:
 
 
 def check(changes: list[Change]) -> None:
-    found = oracle_of(changes)
+    computed = oracle_of(changes)
     for table, staging in STATE_TABLES.items():
         expected = [
             {
@@ -36,13 +36,13 @@ def check(changes: list[Change]) -> None:
             }
             for row in model.state(changes, table).values()
         ]
-        assert_same(found.tables[staging].to_pylist(), expected, ("id",), what=staging, only_expected_columns=True)
+        assert_same(computed.tables[staging].to_pylist(), expected, ("id",), what=staging, only_expected_columns=True)
         copies = model.duplicates(changes, table)
-        assert {number: found.counts[table, day(number)].duplicates for number in DAYS} == {
+        assert {number: computed.counts[table, day(number)].duplicates for number in DAYS} == {
             number: copies[day(number)] for number in DAYS
         }
     mart = "marts.daily_business_metrics"
-    assert_same(found.tables[mart].to_pylist(), model.daily_business_metrics(changes), ("date",), what=mart)
+    assert_same(computed.tables[mart].to_pylist(), model.daily_business_metrics(changes), ("date",), what=mart)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)

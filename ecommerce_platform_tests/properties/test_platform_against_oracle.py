@@ -46,5 +46,5 @@ def test_a_thousand_histories_keep_every_event_and_give_the_analytics_of_the_ora
         assert_same(platform.events(table), rows, PLACE, what=table)
     for loaded, twin in SPARK_TWINS.items():
         name = loaded.split(".spark_")[1]
-        found = load_iceberg_table(local_settings, f"analytics.{name}").scan().to_arrow().to_pylist()
-        assert_same(tables[twin].to_pylist(), found, KEYS[twin], what=name, only_expected_columns=True)
+        computed = load_iceberg_table(local_settings, f"analytics.{name}").scan().to_arrow().to_pylist()
+        assert_same(tables[twin].to_pylist(), computed, KEYS[twin], what=name, only_expected_columns=True)

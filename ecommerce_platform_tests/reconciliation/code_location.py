@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import dagster as dg
 
-from ecommerce_platform.operations.reconverge import build_sensor, reconcile_again_job
+from ecommerce_platform.operations.reconverge import build_sensor, recheck_job
 from ecommerce_platform.reconciliation.assets import build_assets
 from ecommerce_platform.reconciliation.checks import build_checks
 from ecommerce_platform.reconciliation.resource import build_resources
 from ecommerce_platform.settings import load_settings
 
 _settings = load_settings()
-_job = reconcile_again_job(_settings)
+_job = recheck_job(_settings)
 defs = dg.Definitions(
     assets=build_assets(_settings),
     asset_checks=build_checks(_settings),

@@ -94,17 +94,17 @@ def test_tolerances_and_the_lag_window_are_settings(two: TwoLayers, servers_sett
 def test_reports_are_written_and_linked_with_a_plot_in_the_metadata(two: TwoLayers, servers_settings: Settings) -> None:
     two.batch(*ORDERS)
     two.speed(*ORDERS[1:])
-    found: dict[str, dict[str, dg.MetadataValue]] = {}
+    metadata: dict[str, dict[str, dg.MetadataValue]] = {}
     for event in run(two, servers_settings).get_asset_materialization_events():
         one = event.step_materialization_data.materialization
-        found.setdefault(one.asset_key.path[-1], {}).update(one.metadata)
-    overview = Path(str(found["convergence"]["overview"].value))
+        metadata.setdefault(one.asset_key.path[-1], {}).update(one.metadata)
+    overview = Path(str(metadata["convergence"]["overview"].value))
     assert "1 of 3 business dates has not converged (1 order)" in overview.read_text()
-    page = Path(str(found["order_discrepancies"]["report page"].value))
+    page = Path(str(metadata["order_discrepancies"]["report page"].value))
     assert page.parent == overview.parent
-    assert str(found["convergence"]["curve"].value).startswith("![Orders that differ")
-    assert "base64," in str(found["convergence"]["curve"].value)
-    assert "missing_in_speed" in str(found["order_discrepancies"]["findings"].value)
+    assert str(metadata["convergence"]["curve"].value).startswith("![Orders that differ")
+    assert "base64," in str(metadata["convergence"]["curve"].value)
+    assert "missing_in_speed" in str(metadata["order_discrepancies"]["findings"].value)
 
 
 def test_a_report_that_cannot_be_written_leaves_the_reconciliation_standing(

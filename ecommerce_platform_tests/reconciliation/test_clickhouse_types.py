@@ -36,8 +36,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "reconciliation.md"
     ],
 )
 def test_wrappers_and_arguments_are_no_part_of_a_type(declared: str, parsed: tuple[str, int, bool]) -> None:
-    found = ClickHouseType.parse(declared)
-    assert (found.name, found.scale, found.low_cardinality) == parsed
+    kind = ClickHouseType.parse(declared)
+    assert (kind.name, kind.scale, kind.low_cardinality) == parsed
 
 
 @pytest.mark.parametrize("declared", ["Array(String)", "Tuple(String)", "Map(String, String)", "JSON", "Date", "Bool"])
@@ -151,12 +151,12 @@ def test_orders_agree_and_differ_by_value_whatever_the_types(two: TwoLayers, var
     two.batch(*events, LAST)
     other = events[20].but(**fitting(variant))
     versions(two, VARIANTS[variant], *events[:20], other, *events[21:], LAST)
-    found = run(two, table="typed_orders")
-    assert reasons(found) == {21: Reason.AMOUNT if variant.startswith("amounts") else Reason.OTHER}
+    reconciliation = run(two, table="typed_orders")
+    assert reasons(reconciliation) == {21: Reason.AMOUNT if variant.startswith("amounts") else Reason.OTHER}
     # Both engines computed the same checksums of all others.
-    assert found.located.keys == (21,)
+    assert reconciliation.located.keys == (21,)
     if not variant.startswith("amounts"):
-        assert {verdict.status for verdict in found.verdicts} == {Status.OK}
+        assert {verdict.status for verdict in reconciliation.verdicts} == {Status.OK}
     versions(two, VARIANTS[variant], *events, LAST)
     healed = run(two, run_id="run-2", table="typed_orders")
     assert healed.located.keys == ()
@@ -168,9 +168,9 @@ def test_a_float_is_the_shortest_decimal_that_reads_back_as_it(two: TwoLayers) -
     for kind in ("Float64", "Float32"):
         versions(two, {"total_amount": "String"}, *events, LAST)
         two.client.command(f"alter table typed_orders modify column total_amount {kind}")
-        found = run(two, table="typed_orders")
-        assert (found.located.keys, reasons(found)) == ((), {})
-        assert {verdict.status for verdict in found.verdicts} == {Status.OK}
+        reconciliation = run(two, table="typed_orders")
+        assert (reconciliation.located.keys, reasons(reconciliation)) == ((), {})
+        assert {verdict.status for verdict in reconciliation.verdicts} == {Status.OK}
 
 
 EXTREMES = [-(2**63), -(2**62) - 1, -1, 0, 1, 2**62, 2**63 - 1]
@@ -180,9 +180,9 @@ def test_order_keys_over_the_whole_range_of_a_bigint(two: TwoLayers) -> None:
     events = [ORDER.but(id=key, lsn=100 + place) for place, key in enumerate([*EXTREMES, *range(5, 60)])]
     two.batch(*events, LAST)
     two.speed(*[event.but(status="delivered") if event.id in EXTREMES else event for event in events], LAST)
-    found = run(two)
-    assert found.located.keys == tuple(EXTREMES)
-    assert set(reasons(found)) == set(EXTREMES)
+    reconciliation = run(two)
+    assert reconciliation.located.keys == tuple(EXTREMES)
+    assert set(reasons(reconciliation)) == set(EXTREMES)
     two.client.command("truncate table orders_realtime")
     two.speed(*events, LAST)
     assert run(two, run_id="run-2").located.keys == ()

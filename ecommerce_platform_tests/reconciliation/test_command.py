@@ -31,8 +31,8 @@ def test_the_exit_code_follows_what_is_asked_for(
 ) -> None:
     two.batch(*MANY, LAST)
     two.speed(*speed, LAST)
-    found = run(two, settings=ReconciliationSettings(lag_window_seconds=lag_window))
-    assert {choice for choice in FailOn if exit_code(found, choice)} == failing
+    reconciliation = run(two, settings=ReconciliationSettings(lag_window_seconds=lag_window))
+    assert {choice for choice in FailOn if exit_code(reconciliation, choice)} == failing
 
 
 def test_an_installation_is_reconciled_explained_and_planned_from_its_settings(
@@ -40,8 +40,8 @@ def test_an_installation_is_reconciled_explained_and_planned_from_its_settings(
 ) -> None:
     two.batch(ORDER, LAST)
     two.speed(LAST)
-    found = command.reconcile_days(servers_settings, [DAY], "by-hand")
-    machine = json.loads(json.dumps(report.as_json(found)))
+    reconciliation = command.reconcile_days(servers_settings, [DAY], "by-hand")
+    machine = json.loads(json.dumps(report.as_json(reconciliation)))
     assert machine["discrepancies"][0]["reason"] == "missing_in_speed"
     assert machine["cut_off"] == "2026-01-14 12:00:00"
     assert "Verdict: missing_in_speed" in "\n".join(command.explain_order(servers_settings, 1))

@@ -66,12 +66,12 @@ def test_cancelled_orders_are_compared_judged_stored_reported_and_alerted_by_one
     assert "cancelled_orders" not in statuses(run(two))
     declare(CANCELLED)
 
-    found = run(two, run_id="run-2")
+    reconciliation = run(two, run_id="run-2")
 
-    assert statuses(found)["cancelled_orders"] is Status.ERROR
-    assert statuses(found, tier="gold")["cancelled_orders"] is Status.ERROR
-    assert set(statuses(found, tier="bronze").values()) == {Status.OK}
-    assert {statuses(found)[name] for name in ("total_orders", "total_revenue")} == {Status.OK}
+    assert statuses(reconciliation)["cancelled_orders"] is Status.ERROR
+    assert statuses(reconciliation, tier="gold")["cancelled_orders"] is Status.ERROR
+    assert set(statuses(reconciliation, tier="bronze").values()) == {Status.OK}
+    assert {statuses(reconciliation)[name] for name in ("total_orders", "total_revenue")} == {Status.OK}
     store = Store(two.connection)
     outcome = metric_outcome("cancelled_orders", metric_rows(store, "cancelled_orders", "run-2"))
     assert (outcome.status, outcome.details["speed value"], outcome.details["batch value"]) == (
@@ -80,7 +80,7 @@ def test_cancelled_orders_are_compared_judged_stored_reported_and_alerted_by_one
         "2.00",
     )
     assert "cancelled_orders" in {key.name for checks in build_checks(servers_settings) for key in checks.check_keys}
-    assert "cancelled_orders" in metrics_markdown(found.verdicts)
+    assert "cancelled_orders" in metrics_markdown(reconciliation.verdicts)
     page = day_page(day_reports(store, [DAY])[0])
     assert "<td>cancelled orders</td>" in page
     assert {row[:3] for row in fetch_all(two.connection, WORST) if row[0] == "cancelled_orders" and row[2] > 0} == {
@@ -97,9 +97,9 @@ def test_orders_that_lag_leave_both_sides_of_a_metric_that_was_added(two: TwoLay
     two.batch(stays, moves, LAST)
     two.speed(stays, moves, LAST)
     two.speed(moves.then("cancelled", 12))
-    found = run(two)
-    assert set(statuses(found).values()) == {Status.OK}
-    assert found.measurement.speed[DAY, "all"]["cancelled_orders"] == 1
+    reconciliation = run(two)
+    assert set(statuses(reconciliation).values()) == {Status.OK}
+    assert reconciliation.measurement.speed[DAY, "all"]["cancelled_orders"] == 1
 
 
 def test_items_sold_are_compared_by_a_column_beside_the_contract(two: TwoLayers, declare: Declare) -> None:
@@ -117,9 +117,9 @@ def test_items_sold_are_compared_by_a_column_beside_the_contract(two: TwoLayers,
     with pytest.raises(ReconciliationError, match="items_sold: ClickHouse table orders_realtime has no column total_i"):
         run(two)
     two.client.command("alter table orders_realtime add column total_items Nullable(Int64) default id")
-    found = run(two, days=[DAY])
-    assert statuses(found)["items_sold"] is Status.OK
-    assert found.measurement.speed[DAY, "all"]["items_sold"] == 5
+    reconciliation = run(two, days=[DAY])
+    assert statuses(reconciliation)["items_sold"] is Status.OK
+    assert reconciliation.measurement.speed[DAY, "all"]["items_sold"] == 5
     execute(two.connection, "update intermediate.int_order_analytics set total_items = 5 where order_id = 4")
     assert statuses(run(two, days=[DAY]), tier="gold")["items_sold"] is Status.ERROR
     # An order that lags takes its items with it.
@@ -149,9 +149,9 @@ def test_a_metric_without_a_column_in_the_mart_is_compared_by_the_orders(two: Tw
     declare('DailyMetric("waiting_orders", Orders(("pending",))),')
     two.batch(Event(1, 100, "pending"), Event(2, 200, "pending"), LAST)
     two.speed(Event(1, 100, "pending"), LAST)
-    found = run(two)
-    assert statuses(found)["waiting_orders"] is Status.ERROR
-    assert found.measurement.batch[DAY, "all"]["waiting_orders"] == 2
+    reconciliation = run(two)
+    assert statuses(reconciliation)["waiting_orders"] is Status.ERROR
+    assert reconciliation.measurement.batch[DAY, "all"]["waiting_orders"] == 2
 
 
 def test_a_column_that_the_mart_does_not_have_is_named(two: TwoLayers, declare: Declare) -> None:

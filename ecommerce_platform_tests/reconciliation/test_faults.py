@@ -218,12 +218,12 @@ def findings_of(layers: Layers) -> dict[int, Finding]:
 def check(layers: Layers, two: TwoLayers, servers_settings: Settings, planted: list[Fault]) -> None:
     plant(two, planted)
     with writer(servers_settings, {fault.order_id for fault in planted}):
-        found = findings_of(layers)
+        findings = findings_of(layers)
     expected = {fault.order_id: fault.reason for fault in planted if fault.reason is not Reason.LAG}
-    assert {key: item.reason for key, item in found.items() if item.reason is not Reason.LAG} == expected
+    assert {key: item.reason for key, item in findings.items() if item.reason is not Reason.LAG} == expected
     for fault in planted:
         if fault.reason is Reason.LAG:
-            assert found[fault.order_id].reason is Reason.LAG
+            assert findings[fault.order_id].reason is Reason.LAG
 
 
 def test_faults_of_every_kind_at_once_are_found_while_orders_are_written(
@@ -293,16 +293,16 @@ def test_nobody_asks_for_orders_that_came_after_all_that_the_batch_layer_knows(
     asked: set[int] = set()
     history = BatchOrders.history
 
-    def told(batch: BatchOrders, ids: Iterable[int]) -> dict[int, list[BatchEvent]]:
+    def recorded_history(batch: BatchOrders, ids: Iterable[int]) -> dict[int, list[BatchEvent]]:
         asked.update(ids := list(ids))
         return history(batch, ids)
 
-    monkeypatch.setattr(BatchOrders, "history", told)
-    found = measure(layers.speed, layers.batch, DATES, CUT_OFF)
+    monkeypatch.setattr(BatchOrders, "history", recorded_history)
+    measured = measure(layers.speed, layers.batch, DATES, CUT_OFF)
 
     assert asked.isdisjoint(ahead)
-    assert found.lagging[order.created.date()] == len(ahead)
-    assert {verdict.status for verdict in judge(found, Tolerances(Decimal(0), Decimal(0)))} == {Status.OK}
+    assert measured.lagging[order.created.date()] == len(ahead)
+    assert {verdict.status for verdict in judge(measured, Tolerances(Decimal(0), Decimal(0)))} == {Status.OK}
 
 
 def test_the_shop_without_faults_has_no_finding(layers: Layers, tables: TwoLayers) -> None:

@@ -39,17 +39,17 @@ class Rows:
         self, dates: Sequence[date] | None, ranges: Sequence[KeyRange], origin: int, width: int, hashed: bool = True
     ) -> dict[int, Bucket]:
         self.questions += 1
-        found: dict[int, Bucket] = {}
+        bucket_by_start: dict[int, Bucket] = {}
         keys = self._within(ranges)
         self.hashed += len(keys) if hashed else 0
         for key in keys:
             number = (key - origin) // width
-            old = found.get(number, Bucket(0, 0, KeyRange(key, key)))
+            old = bucket_by_start.get(number, Bucket(0, 0, KeyRange(key, key)))
             checksum = (old.checksum + _checksum(key, self.content[key])) % 2**64 if hashed else 0
             keys = KeyRange(min(old.keys.low, key), max(old.keys.high, key))
-            found[number] = Bucket(old.count + 1, checksum, keys)
-        self.buckets_answered.append(len(found))
-        return found
+            bucket_by_start[number] = Bucket(old.count + 1, checksum, keys)
+        self.buckets_answered.append(len(bucket_by_start))
+        return bucket_by_start
 
     def row_checksums(self, dates: Sequence[date] | None, ranges: Sequence[KeyRange]) -> dict[int, int]:
         self.questions += 1
@@ -75,23 +75,23 @@ def _checksum(key: int, content: str) -> int:
 def test_one_order_of_many_is_found_with_few_rows_fetched() -> None:
     content = dict.fromkeys(range(200000), "same")
     speed, batch = Rows(content), Rows(content | {123_456: "other"})
-    found = locate(speed, batch, None)
-    assert found.keys == (123_456,)
-    assert found.complete
-    assert found.rows_fetched <= 2 * 200
+    result = locate(speed, batch, None)
+    assert result.keys == (123_456,)
+    assert result.complete
+    assert result.rows_fetched <= 2 * 200
     assert speed.questions <= 3
 
 
 def test_a_key_far_away_costs_few_rounds() -> None:
     content = dict.fromkeys(range(100000), "same") | {10**12: "far", -(10**9): "below"}
-    found = locate(Rows(content), Rows(content | {5: "other", 10**12: "moved"}), None)
-    assert found.keys == (5, 10**12)
-    assert found.rounds <= 5
+    result = locate(Rows(content), Rows(content | {5: "other", 10**12: "moved"}), None)
+    assert result.keys == (5, 10**12)
+    assert result.rounds <= 5
 
 
 def test_everything_differs() -> None:
-    found = locate(Rows(dict.fromkeys(range(50000), "a")), Rows(dict.fromkeys(range(50000), "b")), None)
-    assert found.keys == tuple(range(50_000))
+    result = locate(Rows(dict.fromkeys(range(50000), "a")), Rows(dict.fromkeys(range(50000), "b")), None)
+    assert result.keys == tuple(range(50_000))
 
 
 @pytest.mark.parametrize(("speed", "batch"), [({}, {}), ({1: "a"}, {}), ({}, {1: "a"}), ({1: "a"}, {2: "a"})])
@@ -114,11 +114,11 @@ def test_a_limit_gives_a_partial_verdict_that_is_true(
 ) -> None:
     monkeypatch.setattr("ecommerce_platform.reconciliation.locate.ROWS_IN_A_QUERY", 100)
     content = dict.fromkeys(range(20000), "same")
-    found = locate(Rows(content), Rows(content | dict.fromkeys(range(0, 20000, 1000), "other")), None, limits)
-    assert found.stopped_by == stopped_by
-    assert 0 < found.ranges_left <= found.ranges
-    assert set(found.keys) < set(range(0, 20_000, 1000))
-    assert found.verdict(7).startswith("at least 7 orders differ; ")
+    result = locate(Rows(content), Rows(content | dict.fromkeys(range(0, 20000, 1000), "other")), None, limits)
+    assert result.stopped_by == stopped_by
+    assert 0 < result.ranges_left <= result.ranges
+    assert set(result.keys) < set(range(0, 20_000, 1000))
+    assert result.verdict(7).startswith("at least 7 orders differ; ")
 
 
 ORDERS = 300_000
@@ -141,9 +141,9 @@ def test_the_search_takes_the_cheaper_way_in_bounded_memory(case: str, monkeypat
     content = {number * 3 + 11: "same" for number in range(ORDERS)}
     differing = [number * 3 + 11 for number in CASES[case]]
     speed, batch = Rows(content), Rows(content | dict.fromkeys(differing, "other"))
-    found = locate(speed, batch, None, Limits(findings=10**6))
-    assert found.keys == tuple(differing)
-    assert found.complete
+    result = locate(speed, batch, None, Limits(findings=10**6))
+    assert result.keys == tuple(differing)
+    assert result.complete
     # Never more than the better of two ways: all rows, each hashed and moved; or one round, and the rows of what differs.
     all_rows = 3 * ORDERS
     one_round = ORDERS + 4 * locating.FIRST_BUCKETS + 3 * len(differing) * (ORDERS / locating.FIRST_BUCKETS)
@@ -161,8 +161,8 @@ def test_keys_that_lie_close_together_far_from_others_are_searched_within_the_sa
     content = dict.fromkeys([-(2**63), *range(ORDERS), *range(10**12, 10**12 + 3000, 3), 2**63 - 1], "same")
     differing = sorted([*SCATTERED[0.01], 10**12, 2**63 - 1])
     speed, batch = Rows(content), Rows(content | dict.fromkeys(differing, "other"))
-    found = locate(speed, batch, None)
-    assert found.keys == tuple(differing)
+    result = locate(speed, batch, None)
+    assert result.keys == tuple(differing)
     assert max(batch.fetched) <= 20_000 + 2 * 1024
     assert max(batch.buckets_answered) <= 40_000
     assert batch.cost <= 8 * ORDERS

@@ -41,5 +41,5 @@ def test_orders_that_differ_are_located_by_every_way(
 def test_rows_that_differ_are_located_by_every_way(two: TwoLayers, key: tuple[str, ...], every: int) -> None:
     rows = [row(number) for number in range(300)]
     put(two, [row(number, note="other") if number % every == 0 else row(number) for number in range(300)], rows)
-    found = compared(two, described(key))
-    assert sorted(item.key[-1] for item in found.findings) == list(range(0, 300, every))
+    comparison = compared(two, described(key))
+    assert sorted(item.key[-1] for item in comparison.findings) == list(range(0, 300, every))

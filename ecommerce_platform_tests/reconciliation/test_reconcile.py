@@ -36,12 +36,12 @@ def run(
     return reconcile(layers, store, ALL_DAYS if days is None else days, run_id, at, settings)
 
 
-def reasons(found: Reconciliation) -> dict[int, Reason]:
-    return {order_id: finding.reason for order_id, finding in found.findings.items()}
+def reasons(reconciliation: Reconciliation) -> dict[int, Reason]:
+    return {order_id: finding.reason for order_id, finding in reconciliation.findings.items()}
 
 
-def statuses(found: Reconciliation, day: date = DAY, tier: str = "all") -> dict[str, Status]:
-    return {v.metric: v.status for v in found.verdicts if v.date == day and v.user_tier == tier}
+def statuses(reconciliation: Reconciliation, day: date = DAY, tier: str = "all") -> dict[str, Status]:
+    return {v.metric: v.status for v in reconciliation.verdicts if v.date == day and v.user_tier == tier}
 
 
 ORDER = Event(1, 100)
@@ -82,11 +82,11 @@ AGREEING = {
 def test_layers_agree(two: TwoLayers) -> None:
     two.both(LAST)
     together(two, AGREEING.values(), LAST)
-    found = run(two)
-    assert reasons(found) == {}
+    reconciliation = run(two)
+    assert reasons(reconciliation) == {}
     # Both engines computed the same checksums: no order had to be fetched to find out.
-    assert found.located.keys == ()
-    assert {verdict.status for verdict in found.verdicts} == {Status.OK}
+    assert reconciliation.located.keys == ()
+    assert {verdict.status for verdict in reconciliation.verdicts} == {Status.OK}
 
 
 def _shift(hours: float) -> dict[str, datetime]:
@@ -276,21 +276,21 @@ def test_lagging_orders_leave_both_sides_and_are_counted(two: TwoLayers) -> None
     two.batch(stays, moves, goes, LAST)
     two.speed(stays, moves, goes, LAST)
     two.speed(moves.then("cancelled", 12), goes.deleted(12), comes)
-    found = run(two)
-    assert reasons(found) == {2: Reason.LAG, 3: Reason.LAG, 4: Reason.LAG}
-    assert found.measurement.lagging == {DAY: 3}
-    assert set(statuses(found).values()) == {Status.OK}
-    assert found.measurement.batch[DAY, "all"]["total_orders"] == 1
-    assert found.discrepancies == ()
-    assert found.courses[DAY].converged
+    reconciliation = run(two)
+    assert reasons(reconciliation) == {2: Reason.LAG, 3: Reason.LAG, 4: Reason.LAG}
+    assert reconciliation.measurement.lagging == {DAY: 3}
+    assert set(statuses(reconciliation).values()) == {Status.OK}
+    assert reconciliation.measurement.batch[DAY, "all"]["total_orders"] == 1
+    assert reconciliation.discrepancies == ()
+    assert reconciliation.courses[DAY].converged
 
 
 def test_a_version_after_the_cut_off_with_equal_values_stays(two: TwoLayers) -> None:
     two.batch(ORDER, LAST)
     two.speed(ORDER.but(lsn=150, at=NOON + timedelta(days=20)), LAST)
-    found = run(two)
-    assert found.measurement.speed[DAY, "all"]["total_orders"] == 1
-    assert found.findings == {}
+    reconciliation = run(two)
+    assert reconciliation.measurement.speed[DAY, "all"]["total_orders"] == 1
+    assert reconciliation.findings == {}
 
 
 def test_revenue_is_compared_over_purchases_and_orders_over_all(two: TwoLayers) -> None:
@@ -304,9 +304,9 @@ def test_revenue_is_compared_over_purchases_and_orders_over_all(two: TwoLayers) 
 def test_a_missing_order_of_an_unknown_user_shows_in_its_tier(two: TwoLayers) -> None:
     two.batch(Event(1, 1, user=2), Event(2, 2, user=77), LAST)
     two.speed(Event(1, 1, user=2), LAST)
-    found = run(two)
-    assert set(statuses(found, tier="gold").values()) == {Status.OK}
-    assert set(statuses(found, tier="unknown").values()) == {Status.ERROR}
+    reconciliation = run(two)
+    assert set(statuses(reconciliation, tier="gold").values()) == {Status.OK}
+    assert set(statuses(reconciliation, tier="unknown").values()) == {Status.ERROR}
 
 
 def test_a_batch_value_of_zero_is_a_full_discrepancy(two: TwoLayers) -> None:
@@ -330,9 +330,9 @@ def test_a_mart_that_disagrees_with_its_orders_shows(two: TwoLayers) -> None:
 def test_a_status_error_that_leaves_every_sum_equal_is_found(two: TwoLayers) -> None:
     two.batch(ORDER.but(status="delivered"), Event(2, 200, user=2), LAST)
     two.speed(ORDER.but(status="shipped"), Event(2, 200, user=2), LAST)
-    found = run(two)
-    assert {verdict.status for verdict in found.verdicts} == {Status.OK}
-    assert reasons(found) == {1: Reason.STATUS_BEHIND}
+    reconciliation = run(two)
+    assert {verdict.status for verdict in reconciliation.verdicts} == {Status.OK}
+    assert reasons(reconciliation) == {1: Reason.STATUS_BEHIND}
 
 
 def test_a_business_date_is_half_open(two: TwoLayers) -> None:
@@ -340,33 +340,33 @@ def test_a_business_date_is_half_open(two: TwoLayers) -> None:
     last, first = Event(1, 100, created=EDGE), Event(2, 200, created=midnight)
     two.batch(last, first, LAST)
     two.speed(last, LAST)
-    found = run(two)
-    assert set(statuses(found, DAY).values()) == {Status.OK}
-    assert statuses(found, midnight.date())["total_orders"] is Status.ERROR
-    assert {order_id: finding.date for order_id, finding in found.findings.items()} == {2: midnight.date()}
+    reconciliation = run(two)
+    assert set(statuses(reconciliation, DAY).values()) == {Status.OK}
+    assert statuses(reconciliation, midnight.date())["total_orders"] is Status.ERROR
+    assert {order_id: finding.date for order_id, finding in reconciliation.findings.items()} == {2: midnight.date()}
 
 
 def test_days_without_data_on_one_side_or_on_both(two: TwoLayers) -> None:
     only_batch, only_speed = DAY + timedelta(days=2), DAY + timedelta(days=4)
     two.batch(Event(1, 100, created=NOON + timedelta(days=2)), LAST)
     two.speed(Event(2, 200, created=NOON + timedelta(days=4)), LAST)
-    found = run(two)
-    assert {order_id: (f.reason, f.date) for order_id, f in found.findings.items()} == {
+    reconciliation = run(two)
+    assert {order_id: (f.reason, f.date) for order_id, f in reconciliation.findings.items()} == {
         1: (Reason.MISSING_IN_SPEED, only_batch),
         2: (Reason.MISSING_IN_BATCH, only_speed),
     }
     for day in (only_batch, only_speed):
-        assert statuses(found, day)["total_orders"] is Status.ERROR
+        assert statuses(reconciliation, day)["total_orders"] is Status.ERROR
     # A day that neither layer has orders on has no figures, and breaks no run of converged days.
-    assert DAY + timedelta(days=1) not in found.run.dates
+    assert DAY + timedelta(days=1) not in reconciliation.run.dates
 
 
 def test_layers_that_both_have_no_orders_left_agree(two: TwoLayers) -> None:
     two.batch(ORDER, ORDER.deleted())
     two.speed(ORDER, ORDER.deleted())
-    found = run(two)
-    assert found.findings == {}
-    assert {verdict.status for verdict in found.verdicts} <= {Status.OK}
+    reconciliation = run(two)
+    assert reconciliation.findings == {}
+    assert {verdict.status for verdict in reconciliation.verdicts} <= {Status.OK}
 
 
 def test_large_and_negative_keys_that_differ_are_found(two: TwoLayers) -> None:
@@ -388,25 +388,25 @@ def test_a_partition_covers_the_business_dates_that_its_changes_touch(two: TwoLa
 def test_a_deleted_order_touches_the_date_that_it_had(two: TwoLayers) -> None:
     two.batch(ORDER, ORDER.deleted(2), LAST)
     two.speed(ORDER, LAST)
-    found = run(two, [DAY + timedelta(days=2)])
-    assert found.scope.dates == (DAY,)
-    assert reasons(found) == {1: Reason.DELETED_IN_BATCH}
+    reconciliation = run(two, [DAY + timedelta(days=2)])
+    assert reconciliation.scope.dates == (DAY,)
+    assert reasons(reconciliation) == {1: Reason.DELETED_IN_BATCH}
 
 
 def test_a_date_that_only_the_speed_layer_has_is_covered(two: TwoLayers) -> None:
     two.batch(LAST)
     two.speed(LAST, Event(5, 50, created=datetime(2020, 2, 29, tzinfo=UTC), at=NOON - timedelta(days=900)))
-    found = run(two, [DAY])
-    assert found.scope.dates == (date(2020, 2, 29),)
-    assert reasons(found) == {5: Reason.MISSING_IN_BATCH}
+    reconciliation = run(two, [DAY])
+    assert reconciliation.scope.dates == (date(2020, 2, 29),)
+    assert reasons(reconciliation) == {5: Reason.MISSING_IN_BATCH}
 
 
 def test_a_load_that_dbt_has_not_applied_moves_no_cut_off(two: TwoLayers) -> None:
     two.batch(ORDER, LAST, applied=[DAY])
     two.speed(ORDER, LAST)
-    found = run(two)
-    assert found.scope.cut_off == NOON
-    assert reasons(found) == {}
+    reconciliation = run(two)
+    assert reconciliation.scope.cut_off == NOON
+    assert reasons(reconciliation) == {}
     assert run(two, run_id="again").scope.dates == (DAY,)
 
 
@@ -478,10 +478,10 @@ def test_limits_give_a_sound_partial_verdict(two: TwoLayers) -> None:
     orders = [Event(order_id, order_id) for order_id in range(1, 60)]
     two.batch(*orders, LAST)
     two.speed(LAST)
-    found = run(two, settings=ReconciliationSettings(max_fetched_rows=1))
-    assert not found.located.complete
-    assert "at least 0 orders differ" in found.run.verdict
-    assert not found.courses[DAY].converged
+    reconciliation = run(two, settings=ReconciliationSettings(max_fetched_rows=1))
+    assert not reconciliation.located.complete
+    assert "at least 0 orders differ" in reconciliation.run.verdict
+    assert not reconciliation.courses[DAY].converged
 
 
 def test_a_batch_layer_without_applied_days_is_a_clear_error(two: TwoLayers) -> None:
@@ -493,9 +493,9 @@ def test_a_batch_layer_without_applied_days_is_a_clear_error(two: TwoLayers) -> 
 def test_a_date_outside_the_span_is_compared_without_the_mart(two: TwoLayers, year: int) -> None:
     far = ORDER.but(created=datetime(year, 6, 1, tzinfo=UTC))
     two.both(far, LAST)
-    found = run(two)
-    assert far.created.date() in found.scope.dates
-    assert set(statuses(found, far.created.date()).values()) == {Status.OK}
+    reconciliation = run(two)
+    assert far.created.date() in reconciliation.scope.dates
+    assert set(statuses(reconciliation, far.created.date()).values()) == {Status.OK}
     # An order that the speed layer lacks shows all the same.
     two.both(far.but(id=2), far.but(id=3), LAST)
     two.client.command("alter table orders_realtime delete where id = 3 settings mutations_sync = 1")

@@ -29,10 +29,10 @@ from ecommerce_platform.operations.reconverge import (
     SENSOR_NAME,
     Cursor,
     build_sensor,
-    reconcile_again_job,
+    recheck_job,
     run_request,
 )
-from ecommerce_platform.reconciliation.again import Slot
+from ecommerce_platform.reconciliation.recheck import Slot
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.case_sets import spread
@@ -162,7 +162,7 @@ def test_a_day_past_its_time_limit_fails_its_run_and_is_given_up(two: TwoLayers,
 
 
 def evaluated(settings: Settings, instance: dg.DagsterInstance, cursor: str | None = None, **kwargs: Any) -> Any:
-    sensor = build_sensor(settings, reconcile_again_job(settings), **kwargs)
+    sensor = build_sensor(settings, recheck_job(settings), **kwargs)
     context = dg.build_sensor_context(
         instance, cursor, resources={"reconciliation": ReconciliationResource.of(settings)}
     )

@@ -95,15 +95,16 @@ def an_overview() -> Overview:
     ]
     by_day = {day: [item for item in results if item.date == day] for day in sorted({item.date for item in results})}
     by_day[DAY + timedelta(days=39)] = list(history(200, 150, 90, 12, 5, day=DAY + timedelta(days=39)))
-    course_of = courses(item for found in by_day.values() for item in found)
+    course_of = courses(item for results in by_day.values() for item in results)
     return Overview(
         DAY + timedelta(days=38),
         START,
         START + timedelta(hours=2),
         tuple(
-            DateState(day, course_of[day], found[-1], Status.OK, {Reason.AMOUNT: 2}) for day, found in by_day.items()
+            DateState(day, course_of[day], results[-1], Status.OK, {Reason.AMOUNT: 2})
+            for day, results in by_day.items()
         ),
-        tuple(item for found in by_day.values() for item in found),
+        tuple(item for results in by_day.values() for item in results),
     )
 
 
@@ -141,7 +142,7 @@ def test_a_date_that_was_cut_short_says_at_least() -> None:
     assert "not examined wholly" in wording.day_sentence(replace(report, results=nothing, course=courses(nothing)[DAY]))
 
 
-def test_spans_of_time_are_told_in_two_units() -> None:
+def test_durations_are_written_in_two_units() -> None:
     spans = {0: "at once", 45: "45 s", 1800: "30 min", 5430: "1 h 30 min", 266_461: "3 d 2 h"}
     assert {seconds: wording.duration(timedelta(seconds=seconds)) for seconds in spans} == spans
 
@@ -154,7 +155,7 @@ def test_nothing_in_the_data_becomes_markup() -> None:
 
 def test_a_page_holds_findings_values_lineage_and_metrics() -> None:
     page = day_page(a_report())
-    for wanted in (
+    for part in (
         "1000000000000",
         "status behind",
         "pending",
@@ -164,7 +165,7 @@ def test_a_page_holds_findings_values_lineage_and_metrics() -> None:
         "43,210.00",
         "10.00 %",
     ):
-        assert wanted in page
+        assert part in page
 
 
 def test_a_page_asks_for_nothing_from_elsewhere() -> None:
@@ -203,8 +204,8 @@ def test_pages_of_what_the_tables_hold_are_written_and_linked(two: TwoLayers, lo
     assert [result.run_id for result in report.results] == ["a", "b"]
     assert report.count(State.CONFIRMED) == 1
     assert report.cut_off == LAST.at
-    found = overview(store)
-    assert [state.date for state in found.open_dates] == [DAY]
+    shown = overview(store)
+    assert [state.date for state in shown.open_dates] == [DAY]
     published = publish(local_settings, store, [DAY])
     assert Path(published.days[DAY]).read_text().count("missing in speed") == 1
     assert f'<a href="{DAY}.html">{DAY}</a>' in Path(published.overview).read_text()

@@ -54,11 +54,11 @@ _TEXTS = """() => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
         pytest.skip("no chromium on this machine")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=list(_QUIET))
+        opened = playwright.chromium.launch(executable_path=path, args=list(_QUIET))
         yield opened
         opened.close()
 

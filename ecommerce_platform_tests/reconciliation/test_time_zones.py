@@ -69,17 +69,19 @@ def test_dates_cut_off_and_lag_are_those_of_utc(zoned: TwoLayers, declared: str)
     missing = Event(902, 9002, created=CREATED[1], at=CUT_OFF - timedelta(minutes=30))
     types = {"created_at": declared, "updated_at": f"Nullable({declared})"}
     versions(zoned, types, *orders, last, lagging, missing)
-    found = run(zoned, days=[DAY], settings=EXACT, table="typed_orders")
-    assert found.scope.cut_off == CUT_OFF
-    assert found.scope.all_dates == tuple(sorted({created.date() for created in (*CREATED, CUT_OFF)}))
-    assert reasons(found) == {901: Reason.LAG, 902: Reason.MISSING_IN_BATCH}
-    assert {key: finding.date for key, finding in found.findings.items()} == {
+    reconciliation = run(zoned, days=[DAY], settings=EXACT, table="typed_orders")
+    assert reconciliation.scope.cut_off == CUT_OFF
+    assert reconciliation.scope.all_dates == tuple(sorted({created.date() for created in (*CREATED, CUT_OFF)}))
+    assert reasons(reconciliation) == {901: Reason.LAG, 902: Reason.MISSING_IN_BATCH}
+    assert {key: finding.date for key, finding in reconciliation.findings.items()} == {
         901: date(2026, 1, 5),
         902: date(2026, 1, 6),
     }
-    assert found.findings[902].speed_event_time == missing.at
-    assert found.measurement.lagging == {date(2026, 1, 5): 1}
-    assert {verdict.date for verdict in found.verdicts if verdict.status is not Status.OK} == {date(2026, 1, 6)}
+    assert reconciliation.findings[902].speed_event_time == missing.at
+    assert reconciliation.measurement.lagging == {date(2026, 1, 5): 1}
+    assert {verdict.date for verdict in reconciliation.verdicts if verdict.status is not Status.OK} == {
+        date(2026, 1, 6)
+    }
 
 
 def test_a_change_belongs_to_its_day_in_utc(zoned: TwoLayers) -> None:

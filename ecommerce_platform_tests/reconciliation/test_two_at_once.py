@@ -17,8 +17,8 @@ from ecommerce_platform.reconciliation.reconcile import reconcile
 from ecommerce_platform.reconciliation.storage import Overtaken, Store
 from ecommerce_platform.settings import ReconciliationSettings, Settings
 from ecommerce_platform.warehouse.connection import connect, execute
-from ecommerce_platform_tests.reconciliation.test_pinned import interrupted, layers_of
 from ecommerce_platform_tests.reconciliation.test_reconcile import AT, LAST, ORDER
+from ecommerce_platform_tests.reconciliation.test_settled import interrupted, layers_of
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers
 
 #: Of another business date than ORDER, and landed on another day.
@@ -78,15 +78,15 @@ def test_the_command_waits_for_a_reconciliation_elsewhere_and_then_names_it(
     )
     limits = servers_settings.reconciliation.model_copy(update={"wait_for_other_seconds": 0.5})
     impatient = servers_settings.model_copy(update={"reconciliation": limits})
-    said: list[str] = []
+    lines: list[str] = []
     try:
         with pytest.raises(
             ReconciliationError, match=r"at work: .* held by run nightly on pod-7 since .* waited 0.5 s"
         ):
-            command.reconcile_days(impatient, [DAY], "by-hand", said.append)
+            command.reconcile_days(impatient, [DAY], "by-hand", lines.append)
     finally:
         execute(two.connection, "update RAW.LEASES set owner = null, token = null, expires_at = null")
-    assert [line for line in said if "waiting for RAW.LEASES 'reconciliation'" in line]
+    assert [line for line in lines if "waiting for RAW.LEASES 'reconciliation'" in line]
     assert command.reconcile_days(impatient, [DAY], "by-hand").run.run_id == "by-hand"
 
 

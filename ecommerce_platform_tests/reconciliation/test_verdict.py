@@ -151,8 +151,8 @@ def test_a_verdict_says_what_both_layers_have_and_how_far_they_are_apart() -> No
 
 @pytest.mark.parametrize("layer", ["speed", "batch"])
 def test_orders_of_users_that_nobody_knows_have_verdicts_when_one_layer_has_them(layer: str) -> None:
-    found = {(DAY, "unknown"): figures(1, 1, "5.00", "5.00")}
-    sides = {"speed": {}, "batch": {}} | {layer: found}
+    values = {(DAY, "unknown"): figures(1, 1, "5.00", "5.00")}
+    sides = {"speed": {}, "batch": {}} | {layer: values}
     verdicts = judge(Measurement(None, (DAY,), **sides), Tolerances())
     assert len(verdicts) == 6 * 4
     assert {verdict.status for verdict in verdicts if verdict.user_tier == "unknown"} == {Status.ERROR}

@@ -69,7 +69,7 @@ def test_no_secret_is_on_sparks_command_line(local_settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "input_bytes", "expected"),
+    ("jvm_options", "input_bytes", "expected"),
     [
         (None, SMALL_INPUT - 1, "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"),
         (None, SMALL_INPUT, "-XX:+UseParallelGC -XX:Tier4InvocationThreshold="),
@@ -78,9 +78,9 @@ def test_no_secret_is_on_sparks_command_line(local_settings: Settings) -> None:
     ],
 )
 def test_the_jvm_compiles_for_what_there_is_to_read(
-    local_settings: Settings, told: str | None, input_bytes: int | None, expected: str
+    local_settings: Settings, jvm_options: str | None, input_bytes: int | None, expected: str
 ) -> None:
-    spark = local_settings.spark.model_copy(update={"jvm_options": told})
+    spark = local_settings.spark.model_copy(update={"jvm_options": jvm_options})
     settings = local_settings.model_copy(update={"spark": spark})
     options = application_options(settings, (), lambda: input_bytes)["spark.driver.extraJavaOptions"]
     assert expected in options
@@ -88,7 +88,7 @@ def test_the_jvm_compiles_for_what_there_is_to_read(
 
 
 @pytest.mark.parametrize(
-    ("master", "told", "input_bytes", "expected"),
+    ("master", "shuffle_partitions", "input_bytes", "expected"),
     [
         ("local[2]", None, None, "4"),
         ("local[2]", None, 1000, "4"),
@@ -100,9 +100,9 @@ def test_the_jvm_compiles_for_what_there_is_to_read(
     ],
 )
 def test_a_shuffle_has_a_partition_for_what_a_task_can_sort_in_memory(
-    local_settings: Settings, master: str, told: int | None, input_bytes: int | None, expected: str
+    local_settings: Settings, master: str, shuffle_partitions: int | None, input_bytes: int | None, expected: str
 ) -> None:
-    spark = local_settings.spark.model_copy(update={"master": master, "shuffle_partitions": told})
+    spark = local_settings.spark.model_copy(update={"master": master, "shuffle_partitions": shuffle_partitions})
     settings = local_settings.model_copy(update={"spark": spark})
     assert application_options(settings, (), lambda: input_bytes)["spark.sql.shuffle.partitions"] == expected
 

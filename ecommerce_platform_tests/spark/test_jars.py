@@ -57,13 +57,13 @@ def test_another_pin_makes_an_old_stamp_worthless(tmp_path: Path) -> None:
     assert not is_verified(tmp_path, Jar("org.example", "small", "1.0", "0" * 64, 1))
 
 
-def test_only_the_jars_of_the_wanted_groups_are_asked_for(tmp_path: Path) -> None:
+def test_only_the_jars_of_the_given_groups_are_requested(tmp_path: Path) -> None:
     (tmp_path / "small-1.0.jar").write_bytes(CONTENT)
     other = Jar("org.example", "other", "1.0", "0" * 64, 1, group="s3")
     assert ensure_jars(tmp_path, frozenset({CORE}), (SMALL, other)) == (tmp_path / "small-1.0.jar",)
 
 
-def test_missing_jars_are_fetched_beside_each_other_and_their_sizes_said_once(
+def test_missing_jars_are_fetched_in_parallel_and_their_sizes_printed_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     other = Jar("org.example", "other", "1.0", SMALL.sha256, 2)

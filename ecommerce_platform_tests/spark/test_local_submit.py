@@ -134,10 +134,10 @@ def test_a_step_that_asks_for_another_try_gets_it(launched: Launched) -> None:
     ],
 )
 def test_a_process_that_ends_wrongly_is_no_success_and_says_how(launched: Launched, asset: str, reason: str) -> None:
-    said = launched.failure(asset)
-    assert reason in said
+    failure = launched.failure(asset)
+    assert reason in failure
     if asset == "killed":
-        assert "about to be killed" in said, "the last lines of the log are in the reason"
+        assert "about to be killed" in failure, "the last lines of the log are in the reason"
 
 
 @pytest.mark.slow

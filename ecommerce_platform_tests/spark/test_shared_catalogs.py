@@ -142,8 +142,8 @@ def test_ids_and_lost_tables_are_the_same_on_postgresql(cluster: Any, on_postgre
         open_catalog(on_postgres)
     assert {item.outcome for item in register(on_postgres)} == {"registered"}
     for name, table in published.items():
-        found = ensure_event_table(open_catalog(on_postgres), on_postgres, contracts[name])
-        assert found.metadata == table.metadata
+        tables_by_id = ensure_event_table(open_catalog(on_postgres), on_postgres, contracts[name])
+        assert tables_by_id.metadata == table.metadata
 
 
 _PROCESS = """

@@ -302,20 +302,20 @@ def test_without_an_image_nothing_is_submitted() -> None:
         (422, "spec.driver: Required value", "create a SparkApplication", "finds it invalid: spec.driver"),
     ],
 )
-def test_a_refusal_is_told_in_words(status: int, message: str, action: str, words: str) -> None:
+def test_a_refusal_is_explained_in_a_sentence(status: int, message: str, action: str, words: str) -> None:
     error = ApiException(status=status, reason="x")
     error.body = json.dumps({"message": message})
     assert words in explain_api_error(error, action)
 
 
-def test_the_output_of_spark_submit_is_told_in_a_sentence() -> None:
+def test_the_output_of_spark_submit_is_explained_in_a_sentence() -> None:
     refused = (
         'Exception in thread "main" io.fabric8.kubernetes.client.KubernetesClientException: Failure executing: POST at: '
         'https://x/api/v1/namespaces/d/pods. Message: pods is forbidden: User "u" cannot create resource "pods". '
         "Received status: Status(apiVersion=v1, code=403)"
     )
-    said = explain_submission(refused, 1)
-    assert said.startswith(
+    reason = explain_submission(refused, 1)
+    assert reason.startswith(
         'the cluster refused the driver pod (RBAC): pods is forbidden: User "u" cannot create resource'
     )
     quota = 'Message: pods "a" is forbidden: exceeded quota: compute, requested: memory=3Gi. Received status: x'

@@ -169,9 +169,9 @@ def test_only_a_pod_that_succeeded_ends_with_zero() -> None:
     ],
 )
 def test_a_step_succeeds_only_by_its_own_word_and_exit_code_zero(end: ProcessEnd, reason: str | None) -> None:
-    said = failure_reason(end)
-    assert (said is None) == (reason is None)
-    assert (reason or "") in (said or "")
+    failure = failure_reason(end)
+    assert (failure is None) == (reason is None)
+    assert (reason or "") in (failure or "")
 
 
 def test_exit_codes_are_named() -> None:

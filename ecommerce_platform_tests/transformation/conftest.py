@@ -17,7 +17,7 @@ from ecommerce_platform.transformation.applied import (
     DEFINITION_TABLE,
     full_refresh_reason,
     mark_applied,
-    read_memory,
+    read_build_state,
 )
 from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.project import definition_digest
@@ -64,7 +64,7 @@ def connection(transformation_settings: Settings) -> Iterator[SnowflakeConnectio
     """A connection to a warehouse without rows and without memory; models of earlier tests may be there, as leftovers."""
     with connect(transformation_settings) as opened:
         ensure_current(opened)
-        read_memory(opened)
+        read_build_state(opened)
         for table in source_tables():
             execute(opened, f"delete from RAW.{table}")
             execute(opened, f"delete from RAW.SUPERSEDED_{table}")
@@ -80,7 +80,7 @@ def transform(transformation_settings: Settings, connection: SnowflakeConnection
     def run(*, full_refresh: bool = False, mark: bool = True, select: tuple[str, ...] = ()) -> None:
         opener = partial(connect, transformation_settings)
         with exclusive_build(transformation_settings, connection, opener, "test", print) as lease:
-            memory = read_memory(connection)
+            memory = read_build_state(connection)
             needed = full_refresh or full_refresh_reason(memory, definition) is not None
             request = DbtRequest(command="run", select=select, full_refresh=needed)
             run_dbt(transformation_settings, request, "test", lease)

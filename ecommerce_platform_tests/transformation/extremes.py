@@ -47,19 +47,19 @@ class Shop:
     def events(self) -> list[Event]:
         """Everything as events of RAW."""
         days = {key: str(day) for key, _, _, day in self.orders}
-        found: list[Event] = [user(key, None, REGISTERED) for key in self.buyers]
-        found += [
+        all_events: list[Event] = [user(key, None, REGISTERED) for key in self.buyers]
+        all_events += [
             product(key, None, REGISTERED, price=price, stock_quantity=MOST) for key, price in self.catalog.items()
         ]
-        found += [
+        all_events += [
             order(key, None, days[key], user_id=buyer, status="delivered", total_amount=amount)
             for key, buyer, amount, _ in self.orders
         ]
-        found += [
+        all_events += [
             item(key, None, days[of], order_id=of, product_id=sold, quantity=quantity, unit_price=price)
             for key, of, sold, quantity, price in self.lines
         ]
-        return [Event(**{**event.__dict__, "lsn": number}) for number, event in enumerate(found, 1)]
+        return [Event(**{**event.__dict__, "lsn": number}) for number, event in enumerate(all_events, 1)]
 
     def frames(self, spark: SparkSession) -> tuple[DataFrame, DataFrame, DataFrame]:
         """Users, orders and order items of the latest state, as Spark has them."""

@@ -45,7 +45,7 @@ def spark_computed_the_applied_days(connection: SnowflakeConnection) -> None:
     copy_to_spark(connection, PublishedInput(days, contents, {}, SPAN).basis, days)
 
 
-def test_equal_different_and_not_comparable_are_told_apart(
+def test_equal_different_and_not_comparable_are_distinguished(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
     load_day(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.applied import FreezeReplaced, mark_applied, read_memory
+from ecommerce_platform.transformation.applied import FreezeReplaced, mark_applied, read_build_state
 from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.profile import profile_environment
 from ecommerce_platform.transformation.project import definition_digest
@@ -49,7 +49,7 @@ def two_days(connection: SnowflakeConnection, transform: Transform) -> Iterator[
 
 
 def pending(connection: SnowflakeConnection) -> list[str]:
-    return [str(day) for day in read_memory(connection).pending_days]
+    return [str(day) for day in read_build_state(connection).pending_days]
 
 
 def freeze(settings: Settings, lease: Lease | None) -> None:

@@ -67,9 +67,9 @@ def test_both_engines_take_every_row_and_compute_the_same(
     for comparison in COMPARISONS:
         frame, table = frames[comparison.spark_name], TABLES[comparison.spark_name]
         assert frame.dtypes == [(column.name, column.spark_type) for column in table.columns]
-        found = as_tuples([row.asDict() for row in frame.collect()], table.column_names)
-        assert found, comparison.spark_name
-        assert found == as_tuples(read(connection, comparison.relation), table.column_names), comparison.spark_name
+        rows = as_tuples([row.asDict() for row in frame.collect()], table.column_names)
+        assert rows, comparison.spark_name
+        assert rows == as_tuples(read(connection, comparison.relation), table.column_names), comparison.spark_name
 
 
 def test_what_they_compute_is_what_exact_arithmetic_gives(computed: tuple[Shop, SnowflakeConnection]) -> None:

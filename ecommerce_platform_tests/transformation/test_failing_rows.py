@@ -132,10 +132,10 @@ def test_the_check_and_the_log_of_the_step_show_the_rows(
         len([line for line in lines if re.search(r"WARNING.*test orders_date_in_span warns of 1 row: id=2 ", line)])
         == 1
     )
-    said = [
+    messages = [
         line for line in lines if re.search(r"ERROR.*test daily_business_metrics_cover_all_orders failed for 1", line)
     ]
-    assert len(said) == 1
+    assert len(messages) == 1
     assert "failing_rows" not in checks["orders_known_status"].metadata
     execute(connection, "delete from STAGING.APPLIED_DAYS")
 

@@ -33,7 +33,7 @@ import json, sys
 from functools import partial
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
+from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.project import definition_digest
 from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
@@ -50,11 +50,11 @@ reasons = []
 def build(connection):
     definition = definition_digest(settings)
     with exclusive_build(settings, connection, opener, "after", print) as lease:
-        reason = full_refresh_reason(read_memory(connection), definition)
+        reason = full_refresh_reason(read_build_state(connection), definition)
         reasons.append(reason)
         run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), "after", lease)
         mark_applied(connection, definition, lease)
-    return [str(day) for day in read_memory(connection).pending_days]
+    return [str(day) for day in read_build_state(connection).pending_days]
 
 with opener() as connection:
     ensure_current(connection)

@@ -181,9 +181,9 @@ def test_what_days_brought_in(warehouse: SnowflakeConnection) -> None:
         "revenue_from_returning_customers",
         "avg_order_value",
     )
-    found = {day: tuple(row[column] for column in columns) for (day,), row in rows.items()}
+    by_day = {day: tuple(row[column] for column in columns) for (day,), row in rows.items()}
     nothing = (ZERO, ZERO, ZERO, ZERO)
-    assert found == {
+    assert by_day == {
         "02-01": (Decimal("510.05"), Decimal("10.06"), Decimal("499.99"), Decimal("170.02")),  # 170.0166…
         "02-02": (Decimal("0.01"), ZERO, Decimal("0.01"), Decimal("0.01")),
         "02-03": nothing,
@@ -199,26 +199,26 @@ def test_what_tiers_brought_in_and_are_worth(warehouse: SnowflakeConnection) -> 
     rows = by_date(warehouse, "MARTS.CUSTOMER_TIER_ANALYTICS", "customer_tier")
     assert len(rows) == 12 * 4
     columns = ("total_customers", "total_revenue", "avg_order_value", "customer_lifetime_value")
-    found = {key: tuple(row[column] for column in columns) for key, row in rows.items()}
+    by_tier = {key: tuple(row[column] for column in columns) for key, row in rows.items()}
     nobody = (0, ZERO, ZERO, ZERO)
     # Users 1 to 7 and 9, all bronze: 510.05 / 8 = 63.75625.
-    assert found["02-01", "bronze"] == (8, Decimal("510.05"), Decimal("170.02"), Decimal("63.76"))
-    assert [found["02-01", tier] for tier in ("silver", "gold", "platinum")] == [nobody] * 3
+    assert by_tier["02-01", "bronze"] == (8, Decimal("510.05"), Decimal("170.02"), Decimal("63.76"))
+    assert [by_tier["02-01", tier] for tier in ("silver", "gold", "platinum")] == [nobody] * 3
     # User 1 is silver from the cent on: 10.06 / 7 = 1.437…
-    assert found["02-02", "bronze"] == (7, ZERO, ZERO, Decimal("1.44"))
-    assert found["02-02", "silver"] == (1, Decimal("0.01"), Decimal("0.01"), Decimal("500.00"))
-    assert found["02-03", "silver"] == (1, ZERO, ZERO, Decimal("500.00"))
+    assert by_tier["02-02", "bronze"] == (7, ZERO, ZERO, Decimal("1.44"))
+    assert by_tier["02-02", "silver"] == (1, Decimal("0.01"), Decimal("0.01"), Decimal("500.00"))
+    assert by_tier["02-03", "silver"] == (1, ZERO, ZERO, Decimal("500.00"))
     # User 8 buys before the registration: no customer yet. (499.99 + 10.06) / 5.
-    assert found["02-04", "bronze"] == (5, Decimal("499.99"), Decimal("499.99"), Decimal("102.01"))
-    assert found["02-04", "gold"] == (1, Decimal("2000.00"), Decimal("2000.00"), Decimal("2000.00"))
-    assert found["02-04", "platinum"] == (1, Decimal("5000.00"), Decimal("5000.00"), Decimal("5000.00"))
-    assert found["02-05", "bronze"] == (5, ZERO, ZERO, Decimal("102.01"))
+    assert by_tier["02-04", "bronze"] == (5, Decimal("499.99"), Decimal("499.99"), Decimal("102.01"))
+    assert by_tier["02-04", "gold"] == (1, Decimal("2000.00"), Decimal("2000.00"), Decimal("2000.00"))
+    assert by_tier["02-04", "platinum"] == (1, Decimal("5000.00"), Decimal("5000.00"), Decimal("5000.00"))
+    assert by_tier["02-05", "bronze"] == (5, ZERO, ZERO, Decimal("102.01"))
     # A purchase without an amount is a purchase of nothing.
-    assert found["02-06", "bronze"] == (5, ZERO, ZERO, Decimal("102.01"))
+    assert by_tier["02-06", "bronze"] == (5, ZERO, ZERO, Decimal("102.01"))
     assert rows["02-06", "bronze"]["total_orders"] == 1
     # From the registration on both earlier purchases count: 511.30 / 6 = 85.2166…, and at the end 513.80 / 6 = 85.633…
-    assert found["02-07", "bronze"] == (6, ZERO, ZERO, Decimal("85.22"))
-    assert found["02-12", "bronze"] == (6, Decimal("2.50"), Decimal("1.25"), Decimal("85.63"))
+    assert by_tier["02-07", "bronze"] == (6, ZERO, ZERO, Decimal("85.22"))
+    assert by_tier["02-12", "bronze"] == (6, Decimal("2.50"), Decimal("1.25"), Decimal("85.63"))
     # Registered that day, and already a customer of that tier.
     assert {key: row["new_customers"] for key, row in rows.items() if row["new_customers"]} == {
         ("02-01", "bronze"): 1,

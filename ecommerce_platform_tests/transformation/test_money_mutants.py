@@ -141,8 +141,8 @@ class Trial:
         for model in self.models.values():
             rebuilt(self.connection, model.kept, f"select * from {model.table}")
 
-    def survivors(self, model: Model, found: Sequence[Mutant], score: Score) -> tuple[Mutant, ...]:
-        alive = tuple(mutant for mutant in found if not self._dies(model, mutant, score))
+    def survivors(self, model: Model, mutants: Sequence[Mutant], score: Score) -> tuple[Mutant, ...]:
+        alive = tuple(mutant for mutant in mutants if not self._dies(model, mutant, score))
         for name in (model.name, *model.behind):
             rebuilt(self.connection, self.models[name].table, f"select * from {self.models[name].kept}")
         return alive
@@ -155,15 +155,15 @@ class Trial:
         except SnowflakeError:
             score.failed.append(mutant.what)
             return True
-        found = noticed(self.module, {"warehouse": self.connection})
-        score.killed += found
-        return found
+        judge = noticed(self.module, {"warehouse": self.connection})
+        score.killed += judge
+        return judge
 
 
 @pytest.fixture(scope="module")
 def scores(transformation_settings: Settings) -> dict[str, Score]:
     """What became of each model's mutants, after both histories."""
-    found = {name: Score(name) for name in MODELS}
+    score_of = {name: Score(name) for name in MODELS}
     with built(transformation_settings, test_definitions.DAYS):
         models = models_of(transformation_settings)
     alive = {name: mutants(model.sql) for name, model in models.items()}
@@ -173,14 +173,14 @@ def scores(transformation_settings: Settings) -> dict[str, Score]:
             trial.keep()
             assert not noticed(module, {"warehouse": connection}), f"{module.__name__} fails before anything is mutated"
             for name, model in models.items():
-                alive[name] = trial.survivors(model, alive[name], found[name])
+                alive[name] = trial.survivors(model, alive[name], score_of[name])
             execute(connection, "drop schema MUTANTS cascade")
-    for name, score in found.items():
+    for name, score in score_of.items():
         same = [part for part, _ in SAME.get(name, ())]
         score.survivors = [item.what for item in alive[name] if not any(part in item.what for part in same)]
         score.same = len(alive[name]) - len(score.survivors)
         written(score)
-    return found
+    return score_of
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.settings import PROJECT_DIR, Settings
-from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_memory
+from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.build import exclusive_build
 from ecommerce_platform.transformation.project import definition_digest, load_manifest
 from ecommerce_platform.transformation.restatements import restatements
@@ -44,10 +44,10 @@ class Edit:
 
 def edits_of(page: str) -> list[Edit]:
     """`Create PATH:` or `Append to PATH:`, each with the block below it."""
-    found = re.findall(r"(Create|Append to)\s+`(\S+)`:\n\n    ```\w+\n(.*?)\n    ```$", page, re.DOTALL | re.MULTILINE)
+    edits = re.findall(r"(Create|Append to)\s+`(\S+)`:\n\n    ```\w+\n(.*?)\n    ```$", page, re.DOTALL | re.MULTILINE)
     return [
         Edit(path, verb != "Create", re.sub(r"^    ", "", f"{text}\n", flags=re.MULTILINE))
-        for verb, path, text in found
+        for verb, path, text in edits
     ]
 
 
@@ -64,7 +64,7 @@ class Shop:
             self.settings, self.connection, partial(connect, self.settings), "test", lambda _: None
         ) as lease:
             definition = definition_digest(self.settings)
-            needed = full_refresh or full_refresh_reason(read_memory(self.connection), definition) is not None
+            needed = full_refresh or full_refresh_reason(read_build_state(self.connection), definition) is not None
             request = DbtRequest(command="run", select=("+mart_category_revenue",), full_refresh=needed)
             run_dbt(self.settings, request, "test", lease)
             mark_applied(self.connection, definition, lease)

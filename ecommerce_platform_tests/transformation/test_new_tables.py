@@ -177,8 +177,8 @@ def test_base_models_equal_the_source_and_a_full_refresh(
             for contract in NEW_TABLES
         }
 
-    assert {table: sorted(map(_plain, found), key=str) for table, found in expected.items()} == {
-        table: sorted(found, key=str) for table, found in built().items()
+    assert {table: sorted(map(_plain, rows), key=str) for table, rows in expected.items()} == {
+        table: sorted(rows, key=str) for table, rows in built().items()
     }
     incremental = built()
     build(full_refresh=True)
@@ -226,11 +226,11 @@ def test_changed_keys_follow_the_contracts_relationships(
     ]
     load_day(connection, second, changes)
     build()
-    found = fetch_all(
+    keys = fetch_all(
         connection,
         "select entity, id, key_text from STAGING.BASE_CHANGED_KEYS where entity not like 'frozen by %' order by 1, 2, 3",
     )
-    assert found == [
+    assert keys == [
         ("order_coupons_of_rates", None, "1:73:TEN"),
         ("order_coupons_of_rates", None, "1:83:TEN"),
         ("orders_of_payments", 7, None),

@@ -102,11 +102,11 @@ def test_all_compiled_sql_is_snowflakes_and_its_columns_are_traced(transformatio
         reader = LineageReader(manifest)
         for node in _parents_first(manifest):
             reader.read(node, run.target / "compiled")
-    lineage = reader.found["model.ecommerce.stg_users_enhanced"]
+    lineage = reader.lineage["model.ecommerce.stg_users_enhanced"]
     assert ("model.ecommerce.base_orders", "total_amount") in lineage["customer_tier"]
     assert lineage["email"] == [("model.ecommerce.base_users", "email")]
-    assert [name for name, columns in reader.found.items() if not columns] == [], "a model whose SQL cannot be traced"
-    assert list(undeclared(manifest, load_contracts(), reader.found)) == []
+    assert [name for name, columns in reader.lineage.items() if not columns] == [], "a model whose SQL cannot be traced"
+    assert list(undeclared(manifest, load_contracts(), reader.lineage)) == []
     assert not (target_path(transformation_settings) / "runs" / "compile").exists()
 
 

@@ -120,7 +120,7 @@ def clear(connection: SnowflakeConnection) -> None:
 
 def read_by_analysts(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of all tables that a session of the analysts' role may read."""
-    found = {}
+    columns = {}
     with connect(settings, role=settings.snowflake.analyst_role) as analyst:
         names = fetch_all(
             analyst,
@@ -129,11 +129,11 @@ def read_by_analysts(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
         )
         for schema, table in names:
             try:
-                found[f"{schema}.{table}"] = fetch_all(analyst, f'select * from {schema}."{table}"')
+                columns[f"{schema}.{table}"] = fetch_all(analyst, f'select * from {schema}."{table}"')
             except ProgrammingError as error:
                 if not is_missing_object(error):
                     raise
-    return found
+    return columns
 
 
 def kept_protection(settings: Settings) -> list[tuple[str, str, str]]:
@@ -221,7 +221,7 @@ USERS, STAGED = "source.ecommerce.raw.users", "model.ecommerce.stg_users"
 
 
 def manifest(**declared: Any) -> dict[str, Any]:
-    columns = {name: {"name": name, "config": {"meta": {"personal": said}}} for name, said in declared.items()}
+    columns = {name: {"name": name, "config": {"meta": {"personal": personal}}} for name, personal in declared.items()}
     node = {"unique_id": STAGED, "resource_type": "model", "name": "stg_users", "schema": "staging", "alias": "users"}
     config = {"materialized": "table", "meta": {}}
     return {
@@ -244,11 +244,13 @@ def manifest(**declared: Any) -> dict[str, Any]:
 def test_a_column_that_carries_a_personal_one_must_say_so(
     declared: dict[str, Any], column: str, parent: str, problems: int
 ) -> None:
-    found = list(undeclared(manifest(**declared), load_contracts(), {STAGED: {column: [(USERS, parent)]}}))
+    undeclared_columns = list(undeclared(manifest(**declared), load_contracts(), {STAGED: {column: [(USERS, parent)]}}))
 
-    assert len(found) == problems
+    assert len(undeclared_columns) == problems
     if problems:
-        assert found[0].startswith("column contact of stg_users is made of the personal column email of users")
+        assert undeclared_columns[0].startswith(
+            "column contact of stg_users is made of the personal column email of users"
+        )
 
 
 def test_a_column_is_hidden_by_its_name_unless_its_properties_say_otherwise() -> None:

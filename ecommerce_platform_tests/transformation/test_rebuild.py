@@ -64,13 +64,13 @@ def shop(transformation_settings: Settings, connection: SnowflakeConnection, tmp
 def rows_of(history: RandomShop, table: str, day: str) -> list[dict[str, Any]]:
     columns = [column.name for column in CONTRACTS[table].raw_columns]
     kept = {column.name: column.type for column in CONTRACTS[table].all_event_columns}
-    found = []
+    rows = []
     for position, event in enumerate(event for event in history.events(day) if event.table == table):
         row = dict(zip(columns, event.row(date.fromisoformat(day), position, "unused"), strict=True))
-        found.append(
+        rows.append(
             {name: in_utc(row[name]) if kind is LogicalType.TIMESTAMP else row[name] for name, kind in kept.items()}
         )
-    return found
+    return rows
 
 
 def in_utc(value: Any) -> Any:
@@ -79,13 +79,13 @@ def in_utc(value: Any) -> Any:
 
 
 def raw_rows(connection: SnowflakeConnection) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+    rows: dict[str, list[Any]] = {}
     for table, contract in CONTRACTS.items():
         columns = names_of(contract.all_event_columns) + ", batch_id"
         sql = f"select {columns} from {raw_table(table)} order by date, __source_row"
-        found[table] = fetch_all(connection, sql)
+        rows[table] = fetch_all(connection, sql)
     ledger = "select table_name, date, batch_id, row_count, checksum from RAW.LOAD_LEDGER order by 1, 2"
-    return found | {"ledger": fetch_all(connection, ledger)}
+    return rows | {"ledger": fetch_all(connection, ledger)}
 
 
 @pytest.fixture

@@ -109,8 +109,8 @@ def test_a_status_left_out_after_a_snapshot_is_the_snapshots_and_fulfilment_coun
         ],
     )
     transform()
-    found = only(connection, "STAGING.ORDERS_ENHANCED", 1)
-    assert (found["status"], found["shipping_address"], found["days_to_fulfillment"]) == ("delivered", "1 Road", 1)
+    row = only(connection, "STAGING.ORDERS_ENHANCED", 1)
+    assert (row["status"], row["shipping_address"], row["days_to_fulfillment"]) == ("delivered", "1 Road", 1)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.applied import read_memory
+from ecommerce_platform.transformation.applied import read_build_state
 from ecommerce_platform.warehouse.connection import fetch_all
 from ecommerce_platform.warehouse.lease import MODELS, lease_state
 from ecommerce_platform_tests.faults.kill_points import AFTER, BEFORE, Kill
@@ -63,7 +63,7 @@ def killed_beside(
 
 
 def assert_all_is_applied(connection: SnowflakeConnection) -> None:
-    memory = read_memory(connection)
+    memory = read_build_state(connection)
     assert (memory.pending_days, memory.applied) == ((), memory.loaded)
     assert lease_state(connection, MODELS).is_free
     assert fetch_all(connection, "select count(*) from RAW.SUPERSEDED_ORDERS") == [(0,)]

@@ -51,7 +51,10 @@ def run(
 
 
 def verdicts(result: dg.ExecuteInProcessResult) -> dict[dg.AssetKey, tuple[bool, str | None]]:
-    return {found.asset_key: (found.passed, found.description) for found in result.get_asset_check_evaluations()}
+    return {
+        evaluation.asset_key: (evaluation.passed, evaluation.description)
+        for evaluation in result.get_asset_check_evaluations()
+    }
 
 
 def test_a_range_is_one_run_with_metadata_for_each_day(settings: Settings, instance: dg.DagsterInstance) -> None:
@@ -88,11 +91,11 @@ def test_the_check_fails_the_run_when_raw_is_not_what_iceberg_published(
     result = run(settings, instance, 1, 1, [ORDERS_KEY])
 
     assert not result.success
-    passed, told = verdicts(result)[ORDERS_KEY]
+    passed, description = verdicts(result)[ORDERS_KEY]
     assert not passed
-    assert told is not None
-    assert "RAW.ORDERS differs from Iceberg on 2026-01-01" in told
-    assert "RAW holds 2 rows" in told
+    assert description is not None
+    assert "RAW.ORDERS differs from Iceberg on 2026-01-01" in description
+    assert "RAW holds 2 rows" in description
 
 
 def test_checks_that_run_alone_look_at_every_published_day(settings: Settings, instance: dg.DagsterInstance) -> None:
@@ -101,8 +104,8 @@ def test_checks_that_run_alone_look_at_every_published_day(settings: Settings, i
 
     result = run(settings, instance, 1, 1, [], [dg.AssetCheckKey(ORDERS_KEY, CHECK_NAME)])
 
-    told = "RAW.ORDERS differs from Iceberg on 2026-01-02 (published in Iceberg, absent from RAW.LOAD_LEDGER)"
-    assert verdicts(result)[ORDERS_KEY] == (False, told)
+    problem = "RAW.ORDERS differs from Iceberg on 2026-01-02 (published in Iceberg, absent from RAW.LOAD_LEDGER)"
+    assert verdicts(result)[ORDERS_KEY] == (False, problem)
 
 
 def test_the_resource_hands_out_connections_that_end_with_their_block_even_after_an_error(settings: Settings) -> None:

@@ -54,9 +54,9 @@ def from_snowflake(rows: list[Row], connection: SnowflakeConnection) -> Content:
     for row in rows:
         plain = [value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in row]
         execute(connection, "insert into RAW.CHECKED select %s, %s, %s, %s::timestamp_ntz, %s::date, %s", plain)
-    found = fetch_all(connection, f"select count(*), {snowflake_rows_hash(COLUMNS, quoted)} from RAW.CHECKED")[0]
+    content = fetch_all(connection, f"select count(*), {snowflake_rows_hash(COLUMNS, quoted)} from RAW.CHECKED")[0]
     execute(connection, "drop table RAW.CHECKED")
-    return Content(found[0], found[1])
+    return Content(content[0], content[1])
 
 
 @pytest.mark.parametrize(

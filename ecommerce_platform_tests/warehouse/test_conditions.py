@@ -34,22 +34,24 @@ def test_a_year_of_dates_is_a_short_condition() -> None:
 
 
 def test_only_the_dates_themselves_meet_the_condition(connection: SnowflakeConnection) -> None:
-    wanted = [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 5)]
+    days = [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 5)]
     every = as_parameter({"day": date(2025, 12, 31) + timedelta(days=number)} for number in range(9))
     rows = rows_of({"day": "date"})
-    found = fetch_all(connection, f"select day from ({rows}) as days where {date_condition('day', wanted)}", [every])
-    assert sorted(day for (day,) in found) == wanted
+    selected = fetch_all(connection, f"select day from ({rows}) as days where {date_condition('day', days)}", [every])
+    assert sorted(day for (day,) in selected) == days
 
 
 @pytest.mark.parametrize("keys", [[], [0], [-(2**63), -1, 2**63, 2**64 - 1], range(1, 60_000, 2)])
 def test_keys_of_any_number_and_size_are_met_exactly(connection: SnowflakeConnection, keys: list[int]) -> None:
-    there = [*keys, 2, 2**53 + 1, 2**64 - 2]
+    all_keys = [*keys, 2, 2**53 + 1, 2**64 - 2]
     rows = rows_of({"id": "number(37, 0)"})
     condition = key_condition("id", keys)
-    found = fetch_all(
-        connection, f"select id from ({rows}) as there where {condition}", [as_parameter({"id": key} for key in there)]
+    selected = fetch_all(
+        connection,
+        f"select id from ({rows}) as there where {condition}",
+        [as_parameter({"id": key} for key in all_keys)],
     )
-    assert sorted(int(key) for (key,) in found) == sorted(keys)
+    assert sorted(int(key) for (key,) in selected) == sorted(keys)
     assert_snowflake(f"select id from t where {condition}")
 
 
@@ -64,8 +66,8 @@ def test_rows_arrive_as_they_were_sent(connection: SnowflakeConnection) -> None:
         {"day": date(1969, 12, 31), "name": "", "snapshot": -1, "sum": "0"},
     ]
     query = rows_of({"day": "date", "name": "varchar", "snapshot": "number(37, 0)", "sum": "number(37, 0)"})
-    found = fetch_all(connection, f"select day, name, snapshot, sum from ({query}) as sent", [as_parameter(sent)])
-    assert sorted((day, name, int(snapshot), str(total)) for day, name, snapshot, total in found) == sorted(
+    received = fetch_all(connection, f"select day, name, snapshot, sum from ({query}) as sent", [as_parameter(sent)])
+    assert sorted((day, name, int(snapshot), str(total)) for day, name, snapshot, total in received) == sorted(
         tuple(row.values()) for row in sent
     )
     assert fetch_all(connection, f"select count(*) from ({query}) as sent", [as_parameter([])]) == [(0,)]

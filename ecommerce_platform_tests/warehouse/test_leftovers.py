@@ -19,7 +19,7 @@ from ecommerce_platform.warehouse import load_sql
 from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all
 from ecommerce_platform.warehouse.lease import BATCH_SIZE, lease_state
 from ecommerce_platform.warehouse.load import load_tables
-from ecommerce_platform.warehouse.upkeep import clean_up, left_on_stage
+from ecommerce_platform.warehouse.maintenance import clean_up, left_on_stage
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.faults import WatchedConnection
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
@@ -94,23 +94,23 @@ def sizes(statements: list[str]) -> list[str]:
     return [sql.split("warehouse_size = ")[1].split()[0] for sql in statements if sql.startswith("alter warehouse")]
 
 
-def test_files_of_a_killed_load_go_with_upkeep_once_they_are_old_enough(
+def test_files_of_a_killed_load_go_with_maintenance_once_they_are_old_enough(
     lake: Settings, connection: SnowflakeConnection, opener: Opener, tmp_path: Path
 ) -> None:
     killed_after(lake, "put ", tmp_path)
     staged = fetch_all(connection, load_sql.list_stage())
     assert len(staged) == 2
 
-    assert clean_up(lake, connection, opener, "upkeep", dry_run=True) == ["would restore the warehouse's size"]
+    assert clean_up(lake, connection, opener, "maintenance", dry_run=True) == ["would restore the warehouse's size"]
     assert left_on_stage(connection, timedelta(seconds=-60)).popitem()[1] == 2
     snowflake = lake.snowflake.model_copy(update={"stage_retention_hours": -1.0})
     old_enough = lake.model_copy(update={"snowflake": snowflake})
-    done = clean_up(old_enough, connection, opener, "upkeep")
+    done = clean_up(old_enough, connection, opener, "maintenance")
 
     assert done[0].startswith("removed 2 staged files of a load that was killed: loading_orders_")
     assert done[1] == "restored the warehouse's size to SMALL"
     assert fetch_all(connection, load_sql.list_stage()) == []
-    assert clean_up(old_enough, connection, opener, "upkeep") == []
+    assert clean_up(old_enough, connection, opener, "maintenance") == []
 
 
 def test_a_load_that_fails_removes_its_own_files(lake: Settings, connection: SnowflakeConnection) -> None:

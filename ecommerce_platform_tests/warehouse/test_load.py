@@ -210,9 +210,9 @@ def test_the_check_finds_rows_that_were_changed_after_the_load(
 
     execute(connection, "update RAW.ORDERS set status = 'delivered' where id = 2")
 
-    found = problems(measure(connection, ORDERS, published, [day(1), day(2)]))
-    assert list(found) == [day(1)]
-    assert "the ledger says 3 rows" in found[day(1)]
+    problems_by_day = problems(measure(connection, ORDERS, published, [day(1), day(2)]))
+    assert list(problems_by_day) == [day(1)]
+    assert "the ledger says 3 rows" in problems_by_day[day(1)]
 
 
 def test_the_check_finds_published_days_that_are_not_loaded_or_have_changed_since(
@@ -222,10 +222,10 @@ def test_the_check_finds_published_days_that_are_not_loaded_or_have_changed_sinc
     load(days=[day(1)])
     published = publish(settings, "orders", {day(1): events(ORDERS, day(1), 4), day(2): []})
 
-    found = problems(measure(connection, ORDERS, published, [day(1), day(2)]))
+    problems_by_day = problems(measure(connection, ORDERS, published, [day(1), day(2)]))
 
-    assert "has published" in found[day(1)]
-    assert "absent from RAW.LOAD_LEDGER" in found[day(2)]
+    assert "has published" in problems_by_day[day(1)]
+    assert "absent from RAW.LOAD_LEDGER" in problems_by_day[day(2)]
 
 
 def test_files_on_s3_are_fetched_and_loaded(

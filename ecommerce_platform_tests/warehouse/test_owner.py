@@ -33,10 +33,10 @@ def lake_in(settings: Settings, folder: Path, rows: int) -> Settings:
         update={"catalog_uri": f"sqlite:///{folder / 'catalog.db'}", "warehouse": str(folder / "lake")}
     )
     folder.mkdir()
-    found = settings.model_copy(update={"lakehouse": lake})
-    open_catalog(found)
-    publish(found, "orders", {day(1): events(ORDERS, day(1), rows)})
-    return found
+    configured = settings.model_copy(update={"lakehouse": lake})
+    open_catalog(configured)
+    publish(configured, "orders", {day(1): events(ORDERS, day(1), rows)})
+    return configured
 
 
 def load(settings: Settings) -> None:

@@ -76,14 +76,14 @@ def loaded(settings: Settings, opener: Opener) -> None:
 
 def state(connection: SnowflakeConnection) -> dict[str, list[Any]]:
     """RAW and its ledger, row for row, without the load's stamps."""
-    found: dict[str, list[Any]] = {}
+    rows: dict[str, list[Any]] = {}
     for table in TABLES:
         columns = ddl.names_of([*CONTRACTS[table].all_event_columns]) + ", batch_id"
-        found[table] = fetch_all(connection, f"select {columns} from {ddl.raw_table(table)} order by date, id")
-    found["ledger"] = fetch_all(
+        rows[table] = fetch_all(connection, f"select {columns} from {ddl.raw_table(table)} order by date, id")
+    rows["ledger"] = fetch_all(
         connection, "select table_name, date, batch_id, row_count, checksum from RAW.LOAD_LEDGER order by 1, 2"
     )
-    return found
+    return rows
 
 
 @pytest.mark.parametrize("kind", spread(DAMAGE, everyday=2, slow=2))
@@ -96,7 +96,7 @@ def test_damage_is_named_and_mended(
     for statement in statements:
         execute(connection, statement)
 
-    found = {
+    damage = {
         (verdict.table, (verdict.day - DAYS[0]).days + 1)
         for verdict in verify_raw(settings, connection, TABLES, EVERYTHING)
         if verdict.problem
@@ -104,7 +104,7 @@ def test_damage_is_named_and_mended(
     lines: list[str] = []
     equal = rebuild_raw(settings, opener, TABLES, EVERYTHING, "rebuild", lines.append)
 
-    assert found == named
+    assert damage == named
     assert equal, lines
     assert state(connection) == before
     assert sum(line.startswith("found: ") for line in lines) == len(named)
@@ -151,8 +151,8 @@ def test_a_rebuild_that_breaks_off_leaves_each_day_as_it_was_or_mended(
 
         with pytest.raises(Crash):
             rebuild_raw(settings, watched, TABLES, EVERYTHING, "rebuild", lambda line: None)  # type: ignore[arg-type]
-        found = state(connection)
-        assert found == damaged or found["orders"] == before["orders"], f"half a rebuild after {word}"
+        content = state(connection)
+        assert content == damaged or content["orders"] == before["orders"], f"half a rebuild after {word}"
         assert rebuild_raw(settings, opener, TABLES, EVERYTHING, "rebuild", lambda line: None)
         assert state(connection) == before
 

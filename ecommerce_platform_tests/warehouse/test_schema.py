@@ -13,7 +13,7 @@ from ecommerce_platform.warehouse import ddl
 from ecommerce_platform.warehouse.connection import WarehouseError, execute, fetch_all
 from ecommerce_platform.warehouse.schema import (
     PLATFORM,
-    FoundColumn,
+    ExistingColumn,
     column_changes,
     ensure_current,
     fingerprint,
@@ -51,7 +51,7 @@ def test_initialising_again_changes_nothing_and_a_load_then_asks_one_question(
     assert locks == []
 
 
-def test_what_the_stand_in_skips_is_said(
+def test_what_the_stand_in_skips_is_listed(
     settings: Settings, connection: SnowflakeConnection, embedded_only: None
 ) -> None:
     lines = initialise(connection, settings)
@@ -85,25 +85,25 @@ def test_a_database_of_a_newer_release_is_refused(settings: Settings, connection
 
 
 def test_more_digits_are_given_fewer_are_kept_and_anything_else_is_refused_by_name() -> None:
-    def changes(found: FoundColumn) -> list[str]:
-        return column_changes((PRICES,), {"RAW.PRICES": {"PRICE": found}})
+    def changes(existing: ExistingColumn) -> list[str]:
+        return column_changes((PRICES,), {"RAW.PRICES": {"PRICE": existing}})
 
-    assert changes(FoundColumn("NUMBER", 12, 2)) == []
-    assert changes(FoundColumn("NUMBER", 14, 2)) == []
-    assert changes(FoundColumn("NUMBER", 10, 2)) == [
+    assert changes(ExistingColumn("NUMBER", 12, 2)) == []
+    assert changes(ExistingColumn("NUMBER", 14, 2)) == []
+    assert changes(ExistingColumn("NUMBER", 10, 2)) == [
         'alter table RAW.PRICES alter column "PRICE" set data type NUMBER(12,2)'
     ]
-    for found in (FoundColumn("NUMBER", 12, 4), FoundColumn("TEXT", None, None)):
+    for existing in (ExistingColumn("NUMBER", 12, 4), ExistingColumn("TEXT", None, None)):
         with pytest.raises(WarehouseError, match=r"column price of RAW.PRICES is .*asks for NUMBER\(12,2\)"):
-            changes(found)
+            changes(existing)
 
 
 def test_widening_a_decimal_keeps_its_rows(settings: Settings, connection: SnowflakeConnection) -> None:
     execute(connection, "create or replace table RAW.PRICES (PRICE number(10, 2))")
     execute(connection, "insert into RAW.PRICES values (99999999.99)")
-    found = {"RAW.PRICES": {"PRICE": FoundColumn("NUMBER", 10, 2)}}
+    existing = {"RAW.PRICES": {"PRICE": ExistingColumn("NUMBER", 10, 2)}}
 
-    for statement in column_changes((PRICES,), found):
+    for statement in column_changes((PRICES,), existing):
         execute(connection, statement)
     execute(connection, "insert into RAW.PRICES values (9999999999.99)")
 
@@ -121,14 +121,14 @@ def test_names_that_are_no_identifiers_never_reach_a_statement() -> None:
 def test_a_new_column_of_a_contract_is_the_only_change() -> None:
     orders = CONTRACTS["orders"]
     wider = replace(orders, columns=(*orders.columns, Column("channel", LogicalType.TEXT)))
-    found = {
+    existing = {
         definition.name.replace('"', ""): {
-            column.name.upper(): FoundColumn(*_found(column)) for column in definition.columns
+            column.name.upper(): ExistingColumn(*_existing(column)) for column in definition.columns
         }
         for definition in ddl.table_definitions(CONTRACTS)
     }
 
-    changes = column_changes(ddl.table_definitions(dict(CONTRACTS) | {"orders": wider}), found)
+    changes = column_changes(ddl.table_definitions(dict(CONTRACTS) | {"orders": wider}), existing)
 
     assert changes == [
         'alter table RAW."ORDERS" add column if not exists "CHANNEL" STRING',
@@ -136,7 +136,7 @@ def test_a_new_column_of_a_contract_is_the_only_change() -> None:
     ]
 
 
-def _found(column: Column) -> tuple[str, int | None, int | None]:
+def _existing(column: Column) -> tuple[str, int | None, int | None]:
     if column.type is LogicalType.DECIMAL:
         return "NUMBER", column.precision, column.scale
     kind = {"STRING": "TEXT"}.get(column.snowflake_type, column.snowflake_type)

@@ -72,11 +72,11 @@ def events(webserver: str, run_id: str) -> list[dict[str, Any]]:
 def wait(webserver: str, run_id: str, seconds: float) -> str:
     """The run's final status. Raises TimeoutError when there is none in time."""
     deadline = time.monotonic() + seconds
-    while (found := status(webserver, run_id)) not in FINAL:
+    while (state := status(webserver, run_id)) not in FINAL:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"run {run_id} is still {found} after {seconds:.0f} s")
+            raise TimeoutError(f"run {run_id} is still {state} after {seconds:.0f} s")
         time.sleep(2)
-    return found
+    return state
 
 
 def main() -> int:
@@ -88,12 +88,12 @@ def main() -> int:
     options = parser.parse_args()
     run_id = launch(options.webserver, options.first, options.last)
     print(f"run {run_id} is launched", file=sys.stderr)
-    found = wait(options.webserver, run_id, options.seconds)
+    state = wait(options.webserver, run_id, options.seconds)
     for event in events(options.webserver, run_id):
         if event["__typename"] in ("ExecutionStepSuccessEvent", "ExecutionStepFailureEvent", "RunFailureEvent"):
             print(f"  {event.get('stepKey') or 'run'}: {event['message']}", file=sys.stderr)
-    print(f"run {run_id}: {found}", file=sys.stderr)
-    return 0 if found == "SUCCESS" else 1
+    print(f"run {run_id}: {state}", file=sys.stderr)
+    return 0 if state == "SUCCESS" else 1
 
 
 if __name__ == "__main__":

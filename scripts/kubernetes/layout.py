@@ -51,8 +51,8 @@ def archive(layout: Path, known: set[str], names: list[str]) -> None:
             info = tarfile.TarInfo(path)
             info.size = len(text.encode())
             out.addfile(info, io.BytesIO(text.encode()))
-        wanted = {part["digest"] for entry in entries for part in parts(layout, entry)}
-        for digest in sorted(wanted - known):
+        digests = {part["digest"] for entry in entries for part in parts(layout, entry)}
+        for digest in sorted(digests - known):
             file = blob(layout, digest)
             out.add(file, str(file.relative_to(layout)))
             sent += file.stat().st_size

@@ -31,14 +31,14 @@ def strict(node: object) -> object:
 
 def reachable(schema: object, definitions: dict[str, object]) -> dict[str, object]:
     """All definitions that the schema refers to, directly or not."""
-    found: dict[str, object] = {}
+    paths: dict[str, object] = {}
     waiting = [schema]
     while waiting:
         for name in re.findall(rf'"{_PREFIX}([^"]+)"', json.dumps(waiting.pop())):
-            if name not in found:
-                found[name] = definitions[name]
+            if name not in paths:
+                paths[name] = definitions[name]
                 waiting.append(definitions[name])
-    return found
+    return paths
 
 
 def main(source: Path, folder: Path) -> None:

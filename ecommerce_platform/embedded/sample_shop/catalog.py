@@ -59,8 +59,8 @@ class Catalog:
     def price_at(self, product: Ints, moment: Ints) -> Ints:
         """Price of each product (by position) at a moment."""
         changes = _by_product_and_second(self.change_product, self.change_time)
-        wanted = _by_product_and_second(product, moment)
-        return self.change_price[np.searchsorted(changes, wanted, side="right") - 1]
+        asked = _by_product_and_second(product, moment)
+        return self.change_price[np.searchsorted(changes, asked, side="right") - 1]
 
 
 def _by_product_and_second(product: Ints, moment: Ints) -> Ints:
@@ -241,8 +241,8 @@ class _Rows:
     def alive(self, product: Ints, moment: Ints) -> Mask:
         """Whether the product is in the table, so that it can be updated."""
         catalog = self.catalog
-        there = _in_table(moment, product, catalog.deleted, catalog.restored)
-        return there & (moment > catalog.entered[product])
+        exists = _in_table(moment, product, catalog.deleted, catalog.restored)
+        return exists & (moment > catalog.entered[product])
 
     def batch(self, product: Ints, op: int, moment: Ints) -> Batch:
         catalog = self.catalog

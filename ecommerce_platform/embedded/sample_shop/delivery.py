@@ -142,7 +142,7 @@ def _copies(
     shuffled = rng.permutation(np.flatnonzero(~tied[regular.event]))
     total = len(shuffled)
     here, shuffled = np.split(shuffled, [share_of(dirt.duplicates_in_file, total)])
-    there, shuffled = np.split(shuffled, [min(len(shuffled), share_of(dirt.duplicates_across_files, total))])
+    elsewhere, shuffled = np.split(shuffled, [min(len(shuffled), share_of(dirt.duplicates_across_files, total))])
     again = shuffled[regular.day[shuffled] + 1 < window.days]
     again = again[: share_of(dirt.redelivered_later, len(again))]
     day, file = regular.day, regular.file
@@ -150,10 +150,10 @@ def _copies(
     copies = [
         _Rows(regular.event[here], day[here], file[here], regular.place[here] + rng.uniform(0.1, 20, len(here))),
         _Rows(
-            regular.event[there],
-            day[there],
-            (file[there] + 1) % parts[day[there]],
-            regular.event[there] + rng.uniform(0, 20, len(there)),
+            regular.event[elsewhere],
+            day[elsewhere],
+            (file[elsewhere] + 1) % parts[day[elsewhere]],
+            regular.event[elsewhere] + rng.uniform(0, 20, len(elsewhere)),
         ),
         _Rows(
             regular.event[again],
@@ -164,7 +164,7 @@ def _copies(
     ]
     return copies, {
         "duplicates_in_file": len(here),
-        "duplicates_across_files": len(there),
+        "duplicates_across_files": len(elsewhere),
         "redelivered_later": len(again),
     }
 

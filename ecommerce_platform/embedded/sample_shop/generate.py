@@ -155,8 +155,8 @@ def _kept(targets: list[_Target], origin: str) -> SampleReport | None:
         files = manifest.get("files")
         if manifest.get("origin") != origin or not isinstance(files, dict):
             return None
-        there = target.store.files(target.folders)
-        if {name: size for name, size in there.items() if name.endswith(".parquet")} != files:
+        existing = target.store.files(target.folders)
+        if {name: size for name, size in existing.items() if name.endswith(".parquet")} != files:
             return None
     content: Any = manifests[0]["report"]
     return SampleReport.from_json(content)

@@ -71,8 +71,8 @@ def simulate_people(plan: ShopPlan, dirt: DirtPlan, window: Window) -> People:
     first = rng.integers(0, len(words.FIRST_NAMES), people)
     last = rng.integers(0, len(words.LAST_NAMES), people)
     changing = np.sort(rng.choice(people, share_of(_CHANGE_SHARE, people), replace=False))
-    mails, found = _mails(first, last, changing, dirt, plan.seed)
-    columns = _Rows(registered, *_names(first, last, dirt, plan.seed, found))
+    mails, name_counts = _mails(first, last, changing, dirt, plan.seed)
+    columns = _Rows(registered, *_names(first, last, dirt, plan.seed, name_counts))
     leaving, left, back = _leaving(window, registered, changing, rng)
     changed = between(np.maximum(registered[changing], window.start) + MINUTE, window.end, len(changing), rng)
     batches = [
@@ -84,7 +84,7 @@ def simulate_people(plan: ShopPlan, dirt: DirtPlan, window: Window) -> People:
     ]
     pools = {"email": mails, "first_name": _FIRST, "last_name": _LAST}
     events = assemble(batches, pools, generator(plan.seed, "people lag"), window.end)
-    return People(registered, old, events, found)
+    return People(registered, old, events, name_counts)
 
 
 _FIRST = words.text([shown for shown, _ in words.FIRST_NAMES])
@@ -136,14 +136,14 @@ def _mails(first: Ints, last: Ints, changing: Ints, dirt: DirtPlan, seed: int) -
     return words.concatenated(mails, fresh), {"invalid_emails": len(broken)}
 
 
-def _names(first: Ints, last: Ints, dirt: DirtPlan, seed: int, found: dict[str, int]) -> tuple[Ints, Ints]:
+def _names(first: Ints, last: Ints, dirt: DirtPlan, seed: int, counts: dict[str, int]) -> tuple[Ints, Ints]:
     """The same names, some of them missing: a first name is null, a last name null, empty or blank."""
     rng = generator(seed, "names")
     missing = rng.choice(len(first), share_of(dirt.missing_names, len(first)), replace=False)
     first, last = first.copy(), last.copy()
     first[missing[0::2]] = NULL
     last[missing[1::2]] = rng.choice([NULL, len(_LAST) - 2, len(_LAST) - 1], len(missing[1::2]))
-    found["missing_names"] = len(missing)
+    counts["missing_names"] = len(missing)
     return first, last
 
 

@@ -196,14 +196,14 @@ def _with_dirt(
 ) -> Sales:
     """The same orders with the business dirt: each kind on orders (or lines) of its own."""
     orders, lines = len(sales.user), len(sales.product)
-    wanted = {
+    due = {
         "missing_addresses": dirt.missing_addresses,
         "negative_amounts": dirt.negative_amounts,
         "orders_of_unknown_users": dirt.orders_of_unknown_users,
     }
     shuffled = rng.permutation(orders)
     chosen: dict[str, Ints] = {}
-    for kind, share in wanted.items():
+    for kind, share in due.items():
         chosen[kind], shuffled = np.split(shuffled, [min(len(shuffled), share_of(share, orders))])
     returnable = np.flatnonzero(sales.moves.delivered < np.minimum(sales.moves.deleted, window.end))
     chosen["unknown_statuses"] = rng.choice(returnable, share_of(dirt.unknown_statuses, len(returnable)), replace=False)

@@ -77,14 +77,14 @@ def open_shop(plan: ShopPlan, dirt: DirtPlan) -> Shop:
         "order_items": item_events(sales, plan, window),
     }
     numbered = number_the_log(histories, _WITHOUT_LSN, generator(plan.seed, "log"))
-    found: dict[str, dict[str, int]] = defaultdict(dict)
+    known_counts: dict[str, dict[str, int]] = defaultdict(dict)
     for table, counts in (("users", people.dirt), ("orders", sales.dirt)):
         for kind, count in counts.items():
-            found[kind]["order_items" if kind.startswith("items_") else table] = count
-    found["missing_categories"]["products"] = share_of(dirt.missing_categories, plan.products)
+            known_counts[kind]["order_items" if kind.startswith("items_") else table] = count
+    known_counts["missing_categories"]["products"] = share_of(dirt.missing_categories, plan.products)
     for table, events in numbered.items():
         for column, mask in events.unchanged.items():
-            found[f"unchanged_{column}"][table] = int(mask.sum())
+            known_counts[f"unchanged_{column}"][table] = int(mask.sum())
     typed_day = _day_in(plan, dirt.typed_form_day)
     absent_day = _absent_day(plan, dirt)
     deliveries = {}
@@ -98,9 +98,9 @@ def open_shop(plan: ShopPlan, dirt: DirtPlan) -> Shop:
         numbered[table], damaged = damage_some(table, events, delivery, plan.days, dirt, typed, rng)
         deliveries[table] = delivery
         for kind, count in {**delivery.dirt, **damaged}.items():
-            found[kind][table] = count
+            known_counts[kind][table] = count
     reordered = _day_in(plan, dirt.reordered_columns_day)
-    return Shop(plan, window, numbered, deliveries, dict(found), reordered, typed_day)
+    return Shop(plan, window, numbered, deliveries, dict(known_counts), reordered, typed_day)
 
 
 def _day_in(plan: ShopPlan, day: int | None) -> int | None:

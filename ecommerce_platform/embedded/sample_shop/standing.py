@@ -89,7 +89,7 @@ class GroupSizes:
 def effects(speed: Standing, batch: Standing) -> tuple[MetricEffect, ...]:
     """Every daily metric, over all tiers, that differs between two standings."""
     both = _metrics(speed), _metrics(batch)
-    found = []
+    states = []
     for date in sorted(set(both[0]) | set(both[1])):
         nothing = dict.fromkeys(("active_customers", "total_orders", "total_revenue", "avg_order_value"), Decimal(0))
         ours, theirs = both[0].get(date, nothing), both[1].get(date, nothing)
@@ -97,8 +97,8 @@ def effects(speed: Standing, batch: Standing) -> tuple[MetricEffect, ...]:
             gap = abs(ours[metric] - value)
             if gap:
                 share = Decimal(100) if value == 0 else gap / abs(value) * 100
-                found.append(MetricEffect(day_of(date * DAY), metric, ours[metric], value, round(share, 4)))
-    return tuple(found)
+                states.append(MetricEffect(day_of(date * DAY), metric, ours[metric], value, round(share, 4)))
+    return tuple(states)
 
 
 def _metrics(standing: Standing) -> dict[int, dict[str, Decimal]]:

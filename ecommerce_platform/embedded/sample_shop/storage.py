@@ -54,13 +54,13 @@ class Store:
 
     def files(self, folders: Iterable[str] = ("",)) -> dict[str, int]:
         """Files with their sizes, relative to the root: those in the root itself for "", all below any other folder."""
-        found = {}
+        sizes = {}
         for folder in folders:
             selector = pafs.FileSelector(self.path(folder).rstrip("/"), recursive=bool(folder), allow_not_found=True)
             for info in self.filesystem.get_file_info(selector):
                 if info.type is pafs.FileType.File:
-                    found[posixpath.relpath(info.path, self.root)] = info.size
-        return found
+                    sizes[posixpath.relpath(info.path, self.root)] = info.size
+        return sizes
 
     def write_table(self, name: str, table: pa.Table) -> int:
         """Writes one Parquet file atomically and returns its size."""
@@ -116,9 +116,9 @@ def clear(store: Store, folders: Iterable[str], overwrite: bool) -> None:
     manifest = store.manifest() or {}
     listed = manifest.get("files")
     own = set(listed) if isinstance(listed, dict) else set()
-    there = [name for name in store.files(folders) if name.removesuffix(".tmp").endswith(".parquet")]
+    existing = [name for name in store.files(folders) if name.removesuffix(".tmp").endswith(".parquet")]
     # What a killed sample was writing when it died is its own, too: the manifest lists files before they exist.
-    foreign = sorted(name for name in there if name.removesuffix(".tmp") not in own)
+    foreign = sorted(name for name in existing if name.removesuffix(".tmp") not in own)
     if foreign and not overwrite:
         raise SampleError(
             f"sample shop: {store.shown} has {len(foreign)} Parquet files that the sample shop did not write, the first "
@@ -126,6 +126,6 @@ def clear(store: Store, folders: Iterable[str], overwrite: bool) -> None:
             "`ecommerce-platform sample --overwrite` does"
         )
     # The manifest goes last: until then, what a dying run leaves can be cleared by the next.
-    store.delete(there)
+    store.delete(existing)
     if manifest:
         store.delete([MANIFEST])

@@ -204,10 +204,10 @@ def _masked(statement: Statement, table: exp.Table, name: str, masks: dict[str, 
     plain.set("alias", None)
     alias = table.alias_or_name
     seen = parse_one(f"select * from (select {', '.join(shown)} from {plain.sql(dialect='snowflake')}) as x")
-    found = seen.find(exp.Subquery)
-    assert found is not None
-    found.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
-    return found
+    subquery = seen.find(exp.Subquery)
+    assert subquery is not None
+    subquery.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
+    return subquery
 
 
 def _shown_by(body: str, column: str, role: str) -> str:

@@ -1,6 +1,6 @@
 """How far each day has come: landed, published, loaded, applied, or refused.
 
-What belongs here: reading the ledgers, and the verdict on a day (pure).
+What belongs here: reading the records, and the verdict on a day (pure).
 
 What does not belong here: what a backfill makes of it (plan.py).
 """
@@ -32,8 +32,8 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
-class Ledgers:
-    """One look at all ledgers: landing files, the lakehouse's day ledger, batches loaded and applied by table and day."""
+class StageRecords:
+    """Each stage's records: landing files, the lakehouse's ledgers, and the batches loaded and applied, by table and day."""
 
     landed: Mapping[str, Mapping[date, tuple[LandingFile, ...]]] = field(default_factory=dict)
     lake: Mapping[str, TableLedger] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Ledgers:
 
 @dataclass(frozen=True)
 class DayState:
-    """One day as the ledgers have it."""
+    """One day as the records have it."""
 
     day: date
     stage: Stage
@@ -61,7 +61,7 @@ def days_between(first: date, last: date) -> tuple[date, ...]:
     return tuple(first + timedelta(days=offset) for offset in range((last - first).days + 1))
 
 
-def read_ledgers(settings: Settings, first: date, last: date) -> Ledgers:
+def read_stage_records(settings: Settings, first: date, last: date) -> StageRecords:
     """One look. Raises LandingError when the landing zone cannot be listed."""
     ignore = settings.landing.ignore
     landed = {
@@ -69,7 +69,7 @@ def read_ledgers(settings: Settings, first: date, last: date) -> Ledgers:
         for table in source_tables()
     }
     loaded, applied = _batches(settings)
-    return Ledgers(landed, read_ledger(settings), loaded, applied, settings.landing.retention_days)
+    return StageRecords(landed, read_ledger(settings), loaded, applied, settings.landing.retention_days)
 
 
 def _batches(settings: Settings) -> tuple[dict[tuple[str, date], str], dict[tuple[str, date], str]]:
@@ -86,55 +86,55 @@ def _batches(settings: Settings) -> tuple[dict[tuple[str, date], str], dict[tupl
     return batches[0], batches[1]
 
 
-def states(ledgers: Ledgers, days: Sequence[date]) -> tuple[DayState, ...]:
+def states(stages: StageRecords, days: Sequence[date]) -> tuple[DayState, ...]:
     """The state of each of the days."""
-    return tuple(_state(ledgers, day) for day in days)
+    return tuple(_state(stages, day) for day in days)
 
 
-def _state(ledgers: Ledgers, day: date) -> DayState:
-    files = {table: ledgers.landed.get(table, {}).get(day, ()) for table in tables_of_day(day)}
+def _state(stages: StageRecords, day: date) -> DayState:
+    files = {table: stages.landed.get(table, {}).get(day, ()) for table in tables_of_day(day)}
     refused = {
-        table: ledger.refused[day].reason for table, ledger in sorted(ledgers.lake.items()) if day in ledger.refused
+        table: ledger.refused[day].reason for table, ledger in sorted(stages.lake.items()) if day in ledger.refused
     }
     landed = [table for table in files if files[table]]
     return DayState(
         day,
-        Stage.REFUSED if refused else _stage(ledgers, day, files),
-        sum(len(found) for found in files.values()),
-        sum(file.size for found in files.values() for file in found),
+        Stage.REFUSED if refused else _stage(stages, day, files),
+        sum(len(listed) for listed in files.values()),
+        sum(file.size for listed in files.values() for file in listed),
         tuple(table for table in files if landed and table not in landed),
         refused,
-        _absent(ledgers, day, files),
+        _absent(stages, day, files),
     )
 
 
-def _absent(ledgers: Ledgers, day: date, files: Mapping[str, tuple[LandingFile, ...]]) -> dict[str, int]:
+def _absent(stages: StageRecords, day: date, files: Mapping[str, tuple[LandingFile, ...]]) -> dict[str, int]:
     published = {
-        table: ledgers.lake[table].published[day].published
+        table: stages.lake[table].published[day].published
         for table in files
-        if not files[table] and table in ledgers.lake and day in ledgers.lake[table].published
+        if not files[table] and table in stages.lake and day in stages.lake[table].published
     }
-    return {table: events for table, events in published.items() if events and not _is_retained(ledgers, table, day)}
+    return {table: events for table, events in published.items() if events and not _is_retained(stages, table, day)}
 
 
-def _is_retained(ledgers: Ledgers, table: str, day: date) -> bool:
+def _is_retained(stages: StageRecords, table: str, day: date) -> bool:
     """Whether landing need not keep the table's files of the day any more."""
-    return past_retention(ledgers.lake[table].published, ledgers.retention_days)(day)
+    return past_retention(stages.lake[table].published, stages.retention_days)(day)
 
 
-def _stage(ledgers: Ledgers, day: date, files: Mapping[str, tuple[LandingFile, ...]]) -> Stage:
-    records = {table: ledgers.lake[table].published.get(day) if table in ledgers.lake else None for table in files}
+def _stage(stages: StageRecords, day: date, files: Mapping[str, tuple[LandingFile, ...]]) -> Stage:
+    records = {table: stages.lake[table].published.get(day) if table in stages.lake else None for table in files}
     if any(record is None for record in records.values()):
         return Stage.NEW if any(files.values()) else Stage.EMPTY
     for table, record in records.items():
         # By number and size of the files: reading them is the run's work. What this overlooks, the run finds by content.
-        if record and not files[table] and _is_retained(ledgers, table, day):
+        if record and not files[table] and _is_retained(stages, table, day):
             continue  # what is published stays
         if record and (record.files, record.bytes) != (len(files[table]), sum(file.size for file in files[table])):
             return Stage.CHANGED
     batches = {table: f"{table}-{day}-{record.content_id}" for table, record in records.items() if record}
-    if any(ledgers.loaded.get((table, day)) != batch for table, batch in batches.items()):
+    if any(stages.loaded.get((table, day)) != batch for table, batch in batches.items()):
         return Stage.PUBLISHED
-    if any(ledgers.applied.get((table, day)) != batch for table, batch in batches.items()):
+    if any(stages.applied.get((table, day)) != batch for table, batch in batches.items()):
         return Stage.LOADED
     return Stage.DONE

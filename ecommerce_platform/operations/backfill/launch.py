@@ -23,7 +23,7 @@ from dagster._core.utils import make_new_backfill_id
 
 from ecommerce_platform.landing.changes import ranges_of
 from ecommerce_platform.live_progress import Reached
-from ecommerce_platform.operations.backfill.days import DayState, Stage, days_between, read_ledgers, states
+from ecommerce_platform.operations.backfill.days import DayState, Stage, days_between, read_stage_records, states
 from ecommerce_platform.operations.backfill.plan import Busy, Plan, make_plan
 from ecommerce_platform.operations.backfill.rates import measured
 from ecommerce_platform.partitions import daily_partitions
@@ -68,7 +68,7 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class Progress:
-    """A backfill as it stands: Dagster's status, its runs, and how far its days are, by the ledgers."""
+    """A backfill as it stands: Dagster's status, its runs, and how far its days are, by the records."""
 
     backfill_id: str
     status: str
@@ -100,9 +100,9 @@ class Backfills:
         keys = self.selected(select)
         rates = measured(self.instance, self._steps(keys))
         bounds = self._bounds()
-        found = states(read_ledgers(self.settings, first, last), days_between(first, last))
+        day_states = states(read_stage_records(self.settings, first, last), days_between(first, last))
         limit = self.settings.operations.backfill_days_per_run
-        return make_plan(found, [key.to_user_string() for key in keys], rates, self.busy(), bounds, limit)
+        return make_plan(day_states, [key.to_user_string() for key in keys], rates, self.busy(), bounds, limit)
 
     def selected(self, select: str) -> list[dg.AssetKey]:
         """The materializable assets of a selection, in a stable order. Raises BackfillError for one that is none."""
@@ -127,16 +127,16 @@ class Backfills:
 
     def busy(self) -> list[Busy]:
         """Days of runs that are on their way, and of backfills that have not ended."""
-        found = []
+        busy_spans = []
         for run in unfinished_runs(self.instance, datetime.fromtimestamp(self.clock(), UTC)).on_their_way:
             if covered := days_of_run(run):
-                found.append(Busy(*covered, f"run {run.run_id} ({run.job_name}, {run.status.value.lower()})"))
+                busy_spans.append(Busy(*covered, f"run {run.run_id} ({run.job_name}, {run.status.value.lower()})"))
         for backfill in self.instance.get_backfills(limit=100):
             days = () if backfill.status in _ENDED else self.days_of(backfill)
-            found += [
+            busy_spans += [
                 Busy(item.first, item.last, f"backfill {backfill.backfill_id}") for item in ranges_of(days, _NO_LIMIT)
             ]
-        return found
+        return busy_spans
 
     def days_of(self, backfill: PartitionBackfill) -> tuple[date, ...]:
         """The days that a backfill was launched for."""
@@ -176,20 +176,23 @@ class Backfills:
 
     def get(self, backfill_id: str | None) -> PartitionBackfill:
         """A backfill by its id, or by the beginning of it; without one, the newest."""
-        if backfill_id and (found := self.instance.get_backfill(backfill_id)):
-            return found
+        if backfill_id and (backfill := self.instance.get_backfill(backfill_id)):
+            return backfill
         for candidate in self.instance.get_backfills(limit=200):
             if backfill_id is None or candidate.backfill_id.startswith(backfill_id):
                 return candidate
         raise BackfillError(f"there is no backfill {backfill_id}" if backfill_id else "there is no backfill yet")
 
     def progress(self, backfill: PartitionBackfill) -> Progress:
-        """How far it is: days by the ledgers, runs by Dagster."""
+        """How far it is: days by the records, runs by Dagster."""
         days = self.days_of(backfill)
-        found = states(read_ledgers(self.settings, min(days), max(days)), days) if days else ()
+        day_states = states(read_stage_records(self.settings, min(days), max(days)), days) if days else ()
         runs = self.instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill.backfill_id}))
         return Progress(
-            backfill.backfill_id, backfill.status.value.lower(), found, tuple(self._run(run) for run in reversed(runs))
+            backfill.backfill_id,
+            backfill.status.value.lower(),
+            day_states,
+            tuple(self._run(run) for run in reversed(runs)),
         )
 
     def follow(self, backfill_id: str, reached: Reached, pause: Callable[[float], object] = time.sleep) -> str:

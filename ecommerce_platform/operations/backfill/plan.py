@@ -66,15 +66,15 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan in words."""
-        told = [f"{len(self.days)} days, {len(self.assets)} assets, {len(self.runs)} runs"]
+        text_lines = [f"{len(self.days)} days, {len(self.assets)} assets, {len(self.runs)} runs"]
         counts = Counter(state.stage for state in self.days)
-        told += [f"  {count:>5} days {stage.value}: {WORK[stage]}" for stage, count in sorted(counts.items())]
+        text_lines += [f"  {count:>5} days {stage.value}: {WORK[stage]}" for stage, count in sorted(counts.items())]
         for run in self.runs:
             took = duration(run.seconds) if run.seconds is not None else "not measured yet"
-            told.append(f"  run {run.first} to {run.last}: {run.days} days, {took}")
-        told.append(f"  estimate: {self._estimate()}")
-        told += [f"{'WRONG' if problem.serious else 'NOTE '} {problem.text}" for problem in self.problems]
-        return told
+            text_lines.append(f"  run {run.first} to {run.last}: {run.days} days, {took}")
+        text_lines.append(f"  estimate: {self._estimate()}")
+        text_lines += [f"{'WRONG' if problem.serious else 'NOTE '} {problem.text}" for problem in self.problems]
+        return text_lines
 
     def _estimate(self) -> str:
         if self.seconds is None:
@@ -103,7 +103,7 @@ def make_plan(
     inside = [state for state in states if bounds[0] <= state.day <= bounds[1]]
     ranges = ranges_of((state.day for state in inside), days_per_run)
     runs = tuple(
-        PlannedRun(found.first, found.last, len(found.days), _seconds(rates, len(found.days))) for found in ranges
+        PlannedRun(chunk.first, chunk.last, len(chunk.days), _seconds(rates, len(chunk.days))) for chunk in ranges
     )
     problems = tuple(_problems(states, ranges, busy, bounds))
     return Plan(tuple(states), tuple(assets), runs, problems, max((rate.runs for rate in rates.values()), default=0))
@@ -116,21 +116,23 @@ def _seconds(rates: Mapping[str, Rate], days: int) -> float | None:
 def _problems(
     states: Sequence[DayState], ranges: Sequence[DayRange], busy: Sequence[Busy], bounds: tuple[date, date]
 ) -> list[Problem]:
-    found = []
+    problems = []
     outside = [state.day for state in states if not bounds[0] <= state.day <= bounds[1]]
     if outside:
-        found.append(Problem(True, f"{named(outside)}: no partition; partitions are {bounds[0]} to {bounds[1]}"))
+        problems.append(Problem(True, f"{named(outside)}: no partition; partitions are {bounds[0]} to {bounds[1]}"))
     for item in busy:
         if any(days.first <= item.last and item.first <= days.last for days in ranges):
-            found.append(
+            problems.append(
                 Problem(True, f"{item.first} to {item.last}: {item.what} is working on them; wait or cancel it")
             )
     for state in states:
         for table, reason in state.refused.items():
-            found.append(Problem(False, f"{state.day} {table} is refused and will be again, unless mended: {reason}"))
+            problems.append(
+                Problem(False, f"{state.day} {table} is refused and will be again, unless mended: {reason}")
+            )
         for table, events in state.absent.items():
             if table not in state.refused:
-                found.append(
+                problems.append(
                     Problem(
                         False,
                         f"{state.day} {table}: its files are gone, and {events} events of it are published: a run refuses the "
@@ -140,11 +142,11 @@ def _problems(
         missing_tables = [table for table in state.missing_tables if table not in state.absent]
         if missing_tables:
             missing = ", ".join(missing_tables)
-            found.append(Problem(False, f"{state.day}: no files of {missing}, which count as no changes of theirs"))
+            problems.append(Problem(False, f"{state.day}: no files of {missing}, which count as no changes of theirs"))
     empty = [state.day for state in states if state.stage is Stage.EMPTY]
     if empty:
-        found.append(Problem(False, f"{named(empty)}: no files at all; a run closes them as empty days"))
-    return found
+        problems.append(Problem(False, f"{named(empty)}: no files at all; a run closes them as empty days"))
+    return problems
 
 
 def named(days: Sequence[date]) -> str:

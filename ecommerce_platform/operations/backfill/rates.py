@@ -51,7 +51,7 @@ def fit(points: Sequence[tuple[int, float]]) -> Rate:
 
 def measured(instance: dg.DagsterInstance, steps: Iterable[str]) -> Mapping[str, Rate]:
     """The rate of each of the steps that the last runs executed with success."""
-    wanted = set(steps)
+    steps_asked = set(steps)
     points: dict[str, list[tuple[int, float]]] = {}
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
     for run in instance.get_runs(dg.RunsFilter(statuses=ended), limit=MOST_RUNS):
@@ -61,9 +61,9 @@ def measured(instance: dg.DagsterInstance, steps: Iterable[str]) -> Mapping[str,
         page = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.STEP_SUCCESS, limit=1000)
         for record in page.records:
             event = record.event_log_entry.dagster_event
-            if event is not None and event.step_key in wanted:
+            if event is not None and event.step_key in steps_asked:
                 points.setdefault(event.step_key, []).append((days, event.step_success_data.duration_ms / 1000))
-    return {step: fit(found) for step, found in points.items()}
+    return {step: fit(measurements) for step, measurements in points.items()}
 
 
 def number_of_days(run: dg.DagsterRun) -> int:

@@ -98,10 +98,10 @@ def _discrepancy(state: PlatformState) -> Metric:
 def _by_model(known: Known, tally: Tally) -> dict[tuple[str, str], Histogram]:
     """Durations by the model's name in dbt; one that has not run yet is there with nothing observed."""
     names = {model.asset: model.name for model in known.models}
-    found = {(model.name, model.materialization): Histogram() for model in known.models}
+    durations = {(model.name, model.materialization): Histogram() for model in known.models}
     for (asset, materialization), histogram in tally.dbt_durations.items():
-        found[names.get(asset, asset.split("/")[-1]), materialization] = histogram
-    return found
+        durations[names.get(asset, asset.split("/")[-1]), materialization] = histogram
+    return durations
 
 
 def _of_the_log(tally: Tally, known: Known) -> Iterator[Metric]:
@@ -202,8 +202,8 @@ def _of_reconciliation(state: PlatformState) -> Iterator[Metric]:
     convergence = GaugeMetricFamily(
         "ecommerce_convergence_seconds", "Time that a business date took to converge.", labels=["date"]
     )
-    for found in sorted(state.convergence_seconds)[-30:]:
-        convergence.add_metric([found.isoformat()], state.convergence_seconds[found])
+    for seconds in sorted(state.convergence_seconds)[-30:]:
+        convergence.add_metric([seconds.isoformat()], state.convergence_seconds[seconds])
     yield convergence
     yield GaugeMetricFamily(
         "ecommerce_not_converged_days",

@@ -108,10 +108,10 @@ def read_platform(settings: Settings) -> PlatformState:
 
 
 def _days_by_table(rows: Iterable[tuple[str, date]]) -> dict[str, set[date]]:
-    found: dict[str, set[date]] = {}
+    days: dict[str, set[date]] = {}
     for table, day in rows:
-        found.setdefault(table, set()).add(day)
-    return found
+        days.setdefault(table, set()).add(day)
+    return days
 
 
 def _rows(connection: SnowflakeConnection, statement: str) -> tuple[tuple[Any, ...], ...]:

@@ -54,7 +54,7 @@ class Outbox:
 
     messages: dict[str, Notification] = field(default_factory=dict)
     queues: dict[str, Queue] = field(default_factory=dict)
-    told: dict[str, tuple[float, str]] = field(default_factory=dict)
+    announced: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     @property
     def pending(self) -> int:
@@ -63,20 +63,20 @@ class Outbox:
 
     def add(self, notification: Notification, receivers: Iterable[str], now: float, repeat_after: float) -> bool:
         """Puts the news into every receiver's queue, unless it waits there already or was told within `repeat_after` seconds."""
-        self.told = {key: entry for key, entry in self.told.items() if now - entry[0] < repeat_after}
-        if notification.key in self.told or notification.key in self.messages:
+        self.announced = {key: entry for key, entry in self.announced.items() if now - entry[0] < repeat_after}
+        if notification.key in self.announced or notification.key in self.messages:
             return False
-        self.told[notification.key] = (now, notification.scope)
-        wanted = list(receivers)
-        if wanted:
+        self.announced[notification.key] = (now, notification.scope)
+        names = list(receivers)
+        if names:
             self.messages[notification.key] = notification
-        for name in wanted:
+        for name in names:
             self.queues.setdefault(name, Queue()).keys.append(notification.key)
         return True
 
     def over(self, scope: str) -> None:
         """What was told of `scope` is over: the same trouble, should it come again, is news."""
-        self.told = {key: entry for key, entry in self.told.items() if entry[1] != scope}
+        self.announced = {key: entry for key, entry in self.announced.items() if entry[1] != scope}
 
     def deliver(
         self, send: Send, clock: Callable[[], float], deadline: float, saved: Callable[[], None] = lambda: None
@@ -137,7 +137,7 @@ class Outbox:
             "version": _VERSION,
             "messages": [message.to_record() for message in self.messages.values()],
             "queues": {name: vars(queue) for name, queue in self.queues.items()},
-            "told": self.told,
+            "told": self.announced,
         }
 
     @classmethod
@@ -150,5 +150,5 @@ class Outbox:
         return cls(
             messages={message.key: message for message in messages},
             queues={name: Queue(**fields) for name, fields in content["queues"].items()},
-            told={key: (at, scope) for key, (at, scope) in content["told"].items()},
+            announced={key: (at, scope) for key, (at, scope) in content["told"].items()},
         )

@@ -71,8 +71,8 @@ def read_news(
         return []
     news: list[News] = []
     for record in _fresh(instance, position):
-        if (told := _news_of(instance, record, settings)) is not None:
-            news.append(told)
+        if (news_of_run := _news_of(instance, record, settings)) is not None:
+            news.append(news_of_run)
         position.last = max(position.last, record.storage_id)
         position.seen = sorted(
             number for number in {*position.seen, record.storage_id} if number > position.last - OVERLAP
@@ -114,18 +114,18 @@ def _news_of(instance: dg.DagsterInstance, record: dg.EventLogRecord, settings: 
         return None
     failed = entry.dagster_event.event_type is DagsterEventType.RUN_FAILURE
     steps, checks = _what_failed(instance, run.run_id)
-    told = []
+    items = []
     if failed:
-        told.append(run_failed(run, steps, entry.dagster_event.message or "", entry.timestamp, settings))
+        items.append(run_failed(run, steps, entry.dagster_event.message or "", entry.timestamp, settings))
     ordinary = tuple(check for check in checks if (check.asset, check.name) != DISCREPANCY_CHECK)
     if ordinary:
-        told.append(checks_failed(run, ordinary, entry.timestamp, settings))
-    told += [
+        items.append(checks_failed(run, ordinary, entry.timestamp, settings))
+    items += [
         discrepancies_confirmed(run, check, entry.timestamp, settings)
         for check in checks
         if (check.asset, check.name) == DISCREPANCY_CHECK
     ]
-    return News(scope_of(run), not failed and not checks, tuple(told))
+    return News(scope_of(run), not failed and not checks, tuple(items))
 
 
 def _what_failed(instance: dg.DagsterInstance, run_id: str) -> tuple[Mapping[str, str], tuple[FailedCheck, ...]]:

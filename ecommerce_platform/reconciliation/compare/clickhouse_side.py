@@ -59,7 +59,7 @@ class ClickHouseTable(Side):
     def _comparables(self) -> dict[str, Comparable]:
         """How each column is compared. Raises ReconciliationError naming one that is missing, or of a type that is not."""
         declared = {name: kind for name, kind, *_ in self.rows(f"describe table {quoted(self.config.table)}")}
-        found = {}
+        comparable_by_name = {}
         for column in self._columns:
             name = self._bare_name(column.name)
             if name not in declared:
@@ -67,16 +67,16 @@ class ClickHouseTable(Side):
                     f"{self.comparison.name}: ClickHouse table {self.config.table} has no column {name}; expected "
                     f"{column.name} (another name: in clickhouse.columns)"
                 )
-            found[column.name] = required(
+            comparable_by_name[column.name] = required(
                 comparable(column, self._name(column.name), declared[name]), column, self.config.table, name,
                 declared[name], "name another type in the comparison's file, or leave it out there",
             )  # fmt: skip
-        return found
+        return comparable_by_name
 
     @property
     def uuids(self) -> frozenset[str]:
         """Columns whose text agrees in either case."""
-        return frozenset(name for name, found in self._comparables.items() if found.is_uuid)
+        return frozenset(name for name, comparable in self._comparables.items() if comparable.is_uuid)
 
     def _value(self, column: str) -> str:
         return self._comparables[column].value
@@ -109,10 +109,10 @@ class ClickHouseTable(Side):
         sums = "".join(f", {self._comparables[name].sum()}" for name in names)
         missing = " or ".join(f"isNull({self._value(name)})" for name in self.comparison.key)
         bounds = bounds_of(self.comparison, self._value)
-        count, without, low, high, *found = self.rows(
+        count, without, low, high, *aggregates = self.rows(
             f"select count(), countIf({missing}), {bounds}{sums} from {self._source} where {self._where}"
         )[0]
-        sums_of = {name: decimal_or_null(value) for name, value in zip(names, found, strict=True)}
+        sums_of = {name: decimal_or_null(value) for name, value in zip(names, aggregates, strict=True)}
         return Totals(count, without, sums_of, range_of(low, high) if count > without else None)
 
     def key_bounds(self, dates: Sequence[date] | None) -> Bucket | None:

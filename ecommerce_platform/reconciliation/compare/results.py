@@ -63,28 +63,32 @@ class ResultRow:
     labels: str
 
 
-def result_rows(found: Compared) -> list[ResultRow]:
+def result_rows(compared: Compared) -> list[ResultRow]:
     """The figures of a comparison."""
-    rows = [_figure(found, "count", None, Decimal(found.clickhouse.rows), Decimal(found.snowflake.rows), Decimal(0))]
-    for name, left in found.clickhouse.sums.items():
-        right = found.snowflake.sums[name]
-        threshold = found.comparison.columns[name].threshold
-        rows.append(_figure(found, "sum", name, left or Decimal(0), right or Decimal(0), threshold))
-    keys = Decimal(max(found.clickhouse.rows, found.snowflake.rows))
-    agreeing = keys - len(found.findings)
-    row = _figure(found, "rows", None, agreeing, keys, Decimal(0))
+    rows = [
+        _figure(
+            compared, "count", None, Decimal(compared.clickhouse.rows), Decimal(compared.snowflake.rows), Decimal(0)
+        )
+    ]
+    for name, left in compared.clickhouse.sums.items():
+        right = compared.snowflake.sums[name]
+        threshold = compared.comparison.columns[name].threshold
+        rows.append(_figure(compared, "sum", name, left or Decimal(0), right or Decimal(0), threshold))
+    keys = Decimal(max(compared.clickhouse.rows, compared.snowflake.rows))
+    agreeing = keys - len(compared.findings)
+    row = _figure(compared, "rows", None, agreeing, keys, Decimal(0))
     # A search that was cut short has proved nothing of the rest.
-    return [*rows, row if found.stopped_by is None else _failed(row)]
+    return [*rows, row if compared.stopped_by is None else _failed(row)]
 
 
 def _figure(
-    found: Compared, kind: str, column: str | None, source: Decimal, target: Decimal, threshold: Decimal
+    compared: Compared, kind: str, column: str | None, source: Decimal, target: Decimal, threshold: Decimal
 ) -> ResultRow:
-    comparison = found.comparison
+    comparison = compared.comparison
     return ResultRow(
-        found.run_id,
-        found.start_time,
-        found.end_time,
+        compared.run_id,
+        compared.start_time,
+        compared.end_time,
         comparison.name,
         kind,
         comparison.clickhouse.table,
@@ -106,32 +110,32 @@ def _failed(row: ResultRow) -> ResultRow:
     return replace(row, status="fail")
 
 
-def as_json(found: Compared, most: int | None = None) -> dict[str, Any]:
+def as_json(compared: Compared, most: int | None = None) -> dict[str, Any]:
     """The whole result for machines: decimals as strings, times in ISO form, UTC."""
-    reasons = Counter(finding.reason.value for finding in found.findings)
+    reasons = Counter(finding.reason.value for finding in compared.findings)
     return {
-        "run_id": found.run_id,
-        "name": found.comparison.name,
-        "start_time": plain(found.start_time),
-        "end_time": plain(found.end_time),
-        "equal": found.equal,
-        "complete": found.stopped_by is None,
-        "verdict": found.verdict,
+        "run_id": compared.run_id,
+        "name": compared.comparison.name,
+        "start_time": plain(compared.start_time),
+        "end_time": plain(compared.end_time),
+        "equal": compared.equal,
+        "complete": compared.stopped_by is None,
+        "verdict": compared.verdict,
         "reasons": dict(sorted(reasons.items())),
-        "row_checksums_fetched": found.located.rows_fetched,
+        "row_checksums_fetched": compared.located.rows_fetched,
         "results": [
             {name: plain(value) if not isinstance(value, str) else value for name, value in vars(row).items()}
-            for row in result_rows(found)
+            for row in result_rows(compared)
         ],
-        "findings": [finding_json(found, finding) for finding in found.findings[:most]],
+        "findings": [finding_json(compared, finding) for finding in compared.findings[:most]],
     }
 
 
-def finding_json(found: Compared, finding: RowFinding) -> dict[str, Any]:
+def finding_json(compared: Compared, finding: RowFinding) -> dict[str, Any]:
     """One finding for machines."""
     sides = {"clickhouse": finding.clickhouse, "snowflake": finding.snowflake}
     return {
-        "key": {name: plain(value) for name, value in zip(found.comparison.key, finding.key, strict=True)},
+        "key": {name: plain(value) for name, value in zip(compared.comparison.key, finding.key, strict=True)},
         "reason": finding.reason.value,
         "columns": list(finding.columns),
         **{
@@ -141,17 +145,17 @@ def finding_json(found: Compared, finding: RowFinding) -> dict[str, Any]:
     }
 
 
-def write_results(connection: SnowflakeConnection, table: str, found: Compared) -> None:
+def write_results(connection: SnowflakeConnection, table: str, compared: Compared) -> None:
     """Add the figures to `table`, which is made when it is missing; the same run id a second time replaces the first."""
     name = ".".join(quoted(part) for part in table.split("."))
     columns = ", ".join(f"{column} {type_}" for column, type_ in COLUMNS.items())
     execute(connection, f"create table if not exists {name} ({columns})")
-    rows = [[_cell(getattr(row, column)) for column in COLUMNS] for row in result_rows(found)]
+    rows = [[_cell(getattr(row, column)) for column in COLUMNS] for row in result_rows(compared)]
     picked = ", ".join(
         f"entry.value[{place}]::{type_.removesuffix(' not null')}" for place, type_ in enumerate(COLUMNS.values())
     )
     with transaction(connection):
-        execute(connection, f"delete from {name} where run_id = %s", (found.run_id,))
+        execute(connection, f"delete from {name} where run_id = %s", (compared.run_id,))
         execute(
             connection,
             f"insert into {name} ({', '.join(COLUMNS)}) select {picked} "

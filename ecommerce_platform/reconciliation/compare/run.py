@@ -75,14 +75,14 @@ def compare(
     comparison, started = clickhouse.comparison, now()
     snowflake = replace(snowflake, uuids=clickhouse.uuids)
     totals = (clickhouse.totals(), snowflake.totals())
-    for side, found in zip(("ClickHouse", "Snowflake"), totals, strict=True):
-        if found.without_key:
+    for side, totals_of_side in zip(("ClickHouse", "Snowflake"), totals, strict=True):
+        if totals_of_side.without_key:
             raise ReconciliationError(
-                f"{comparison.name}: {found.without_key} rows of the {side} table have a null in their key "
+                f"{comparison.name}: {totals_of_side.without_key} rows of the {side} table have a null in their key "
                 f"({', '.join(comparison.key)}); expected none. Leave them out with {side.lower()}.where, or name another key"
             )
     # Distances between keys of more than 64 bits would overflow; their hashes never do.
-    by_hash = not all(found.searchable_by_key for found in totals)
+    by_hash = not all(totals_of_side.searchable_by_key for totals_of_side in totals)
     clickhouse, snowflake = replace(clickhouse, by_hash=by_hash), replace(snowflake, by_hash=by_hash)
     limits = comparison.limits
     located = locate(clickhouse, snowflake, None, Limits(limits.candidates, limits.rows, limits.seconds), clock)

@@ -115,13 +115,13 @@ class Side(ABC):
         """Key and values of every row at these positions."""
         columns, keys = self._columns, len(self.comparison.key)
         picked = ", ".join(self._value(column.name) for column in columns)
-        found: list[Row] = []
+        rows: list[Row] = []
         for some in chunks(positions, ROWS_AT_ONCE):
             sql = f"select {picked} from {self._source} where {self._where} and {self._at(some)}"
             for fetched in self.rows(sql):
                 values = tuple(self._read(column, value) for column, value in zip(columns, fetched, strict=True))
-                found.append((values[:keys], values[keys:]))
-        return found
+                rows.append((values[:keys], values[keys:]))
+        return rows
 
 
 def numbers(comparison: Comparison) -> list[str]:

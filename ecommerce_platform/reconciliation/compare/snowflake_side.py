@@ -71,7 +71,7 @@ class SnowflakeTable(Side):
                 described = cursor.describe(f"select {picked} from {self._source}")
         except ProgrammingError as error:
             raise self._unreadable("Snowflake", error) from error
-        return {column.name: found.scale for column, found in zip(self._columns, described, strict=True)}
+        return {column.name: result.scale for column, result in zip(self._columns, described, strict=True)}
 
     def _hash(self, columns: Sequence[Column]) -> str:
         scaled = [replace(column, scale=self._scales[column.name]) for column in columns]
@@ -101,10 +101,10 @@ class SnowflakeTable(Side):
         sums = "".join(f", sum({self._name(name)})" for name in names)
         missing = " or ".join(f"{self._name(name)} is null" for name in self.comparison.key)
         bounds = bounds_of(self.comparison, self._value)
-        count, without, low, high, *found = self.rows(
+        count, without, low, high, *aggregates = self.rows(
             f"select count(*), count_if({missing}), {bounds}{sums} from {self._source} where {self._where}"
         )[0]
-        sums_of = {name: decimal_or_null(value) for name, value in zip(names, found, strict=True)}
+        sums_of = {name: decimal_or_null(value) for name, value in zip(names, aggregates, strict=True)}
         # COUNT_IF over no rows is 0 in Snowflake, and null in the stand-in.
         return Totals(int(count), int(without or 0), sums_of, range_of(low, high))
 

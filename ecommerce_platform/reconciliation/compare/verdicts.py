@@ -53,17 +53,19 @@ def judge_rows(
     # Keys of one comparison have one type a column, but may hold nulls: ordered by text.
     keys = sorted(left.keys() | right.keys(), key=lambda key: tuple(map(str, key)))
     return [
-        found for key in keys if (found := judge_key(key, left.get(key, ()), right.get(key, ()), columns)) is not None
+        finding
+        for key in keys
+        if (finding := judge_key(key, left.get(key, ()), right.get(key, ()), columns)) is not None
     ]
 
 
 def _by_key(
     rows: Iterable[tuple[tuple[Value, ...], tuple[Value, ...]]],
 ) -> dict[tuple[Value, ...], list[tuple[Value, ...]]]:
-    found: dict[tuple[Value, ...], list[tuple[Value, ...]]] = {}
+    rows_by_key: dict[tuple[Value, ...], list[tuple[Value, ...]]] = {}
     for key, values in rows:
-        found.setdefault(key, []).append(values)
-    return found
+        rows_by_key.setdefault(key, []).append(values)
+    return rows_by_key
 
 
 def judge_key(

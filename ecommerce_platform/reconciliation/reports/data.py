@@ -83,12 +83,12 @@ def day_reports(store: Store, dates: Sequence[date]) -> tuple[DayReport, ...]:
     if not dates:
         return ()
     results = _by_date(store.day_results(dates=dates))
-    course_of = courses(result for found in results.values() for result in found)
+    course_of = courses(result for results_of_day in results.values() for result in results_of_day)
     verdicts = latest_verdicts(store, dates)
     discrepancies: dict[date, list[Discrepancy]] = {}
     for item in store.discrepancies(dates):
         discrepancies.setdefault(item.finding.date, []).append(item)
-    cut_offs = _cut_offs(store, {found[-1].run_id for found in results.values()})
+    cut_offs = _cut_offs(store, {results_of_day[-1].run_id for results_of_day in results.values()})
     return tuple(
         DayReport(
             day,
@@ -105,12 +105,12 @@ def day_reports(store: Store, dates: Sequence[date]) -> tuple[DayReport, ...]:
 def overview(store: Store) -> Overview:
     """All dates, in order."""
     results = _by_date(store.day_results())
-    course_of = courses(result for found in results.values() for result in found)
+    course_of = courses(result for results_of_day in results.values() for result in results_of_day)
     worst = _worst(store)
     reasons: dict[date, Counter[Reason]] = {}
     for item in store.open_discrepancies():
         reasons.setdefault(item.finding.date, Counter())[item.finding.reason] += 1
-    last = max((found[-1] for found in results.values()), key=lambda result: result.at, default=None)
+    last = max((results_of_day[-1] for results_of_day in results.values()), key=lambda result: result.at, default=None)
     return Overview(
         store.verified_through(),
         _cut_offs(store, {last.run_id}).get(last.run_id) if last else None,
@@ -120,7 +120,10 @@ def overview(store: Store) -> Overview:
             for day in sorted(results)
         ),
         tuple(
-            sorted((result for found in results.values() for result in found), key=lambda item: (item.at, item.date))
+            sorted(
+                (result for results_of_day in results.values() for result in results_of_day),
+                key=lambda item: (item.at, item.date),
+            )
         ),
     )
 
@@ -154,10 +157,10 @@ def _worst(store: Store) -> dict[date, Status]:
 
 
 def _by_date(results: Sequence[DayResult]) -> dict[date, list[DayResult]]:
-    found: dict[date, list[DayResult]] = {}
+    by_date: dict[date, list[DayResult]] = {}
     for result in sorted(results, key=lambda item: item.at):
-        found.setdefault(result.date, []).append(result)
-    return found
+        by_date.setdefault(result.date, []).append(result)
+    return by_date
 
 
 def _cut_offs(store: Store, run_ids: set[str]) -> dict[str, datetime | None]:

@@ -169,17 +169,17 @@ def _two_lines(label: str) -> str:
     return label.replace(" ", "\n", 1)
 
 
-def heat_map(found: Overview) -> str:
+def heat_map(all_days: Overview) -> str:
     """Business dates by reconciliations: how many orders differed each time."""
-    dates = [state.date for state in found.dates][-MOST_DATES:]
-    times = sorted({result.at for result in found.results})[-MOST_RUNS:]
+    dates = [state.date for state in all_days.dates][-MOST_DATES:]
+    times = sorted({result.at for result in all_days.results})[-MOST_RUNS:]
     column = {day: place for place, day in enumerate(dates)}
     row = {at: place for place, at in enumerate(times)}
     with mpl.rc_context(_STYLE | {"axes.grid": False}):
         height = min(5.0, 1.5 + 0.22 * len(times))
         figure = Figure(figsize=(FULL_WIDTH, height))
         axes = figure.add_subplot()
-        for result in found.results:
+        for result in all_days.results:
             if result.date in column and result.at in row:
                 place = (column[result.date] + 0.06, row[result.at] + 0.1)
                 axes.add_patch(Rectangle(place, 0.88, 0.8, facecolor=HEAT[level(result)], linewidth=0))
@@ -209,11 +209,11 @@ def level(result: DayResult) -> int:
     )
 
 
-def open_orders(found: Overview) -> str:
+def open_orders(all_days: Overview) -> str:
     """Orders that differ over all dates, reconciliation by reconciliation."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(FULL_WIDTH, 2.6))
-        _curve(figure.add_subplot(), _summed(found.results)[-MOST_RUNS * 5 :])
+        _curve(figure.add_subplot(), _summed(all_days.results)[-MOST_RUNS * 5 :])
         return _svg(figure, "open", "Orders that differ on all business dates over time")
 
 

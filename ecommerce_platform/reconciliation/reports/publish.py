@@ -71,9 +71,9 @@ class Place:
 
     def dates(self) -> set[date]:
         """The dates that have a page."""
-        found = self.files.get_file_info(pafs.FileSelector(self.base, allow_not_found=True))
+        entries = self.files.get_file_info(pafs.FileSelector(self.base, allow_not_found=True))
         days = set()
-        for info in found:
+        for info in entries:
             try:
                 days.add(date.fromisoformat(info.base_name.removesuffix(".html")))
             except ValueError:
@@ -103,15 +103,18 @@ def publish(settings: Settings, store: Store, dates: Sequence[date]) -> Publishe
     """Write the pages of `dates` and the overview, and say where they are."""
     place = Place.of(settings)
     days = {report.date: place.write(page_of(report.date), day_page(report)) for report in day_reports(store, dates)}
-    found = overview(store)
-    return Published(place.write(OVERVIEW, overview_page(found, place.dates())), days, found.results)
+    all_days = overview(store)
+    return Published(place.write(OVERVIEW, overview_page(all_days, place.dates())), days, all_days.results)
 
 
-def worth_a_page(found: Reconciliation, most: int) -> list[date]:
+def worth_a_page(reconciliation: Reconciliation, most: int) -> list[date]:
     """Dates of which a reconciliation has something to tell: those with discrepancies, then with metrics out of tolerance, then
     the run's own days; `most` of them, the latest first."""
-    told = {item.finding.date for item in found.discrepancies}
-    off = {v.date for v in found.verdicts if v.user_tier == ALL_TIERS and v.status is not Status.OK}
-    own = set(found.run.days) & {result.date for result in found.results}
-    dates = sorted(told | off | own, key=lambda day: (day not in told, day not in off, -day.toordinal()))
+    with_discrepancies = {item.finding.date for item in reconciliation.discrepancies}
+    off = {v.date for v in reconciliation.verdicts if v.user_tier == ALL_TIERS and v.status is not Status.OK}
+    own = set(reconciliation.run.days) & {result.date for result in reconciliation.results}
+    dates = sorted(
+        with_discrepancies | off | own,
+        key=lambda day: (day not in with_discrepancies, day not in off, -day.toordinal()),
+    )
     return sorted(dates[:most])

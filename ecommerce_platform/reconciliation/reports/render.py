@@ -66,21 +66,21 @@ def day_page(report: DayReport) -> str:
     )
 
 
-def overview_page(found: Overview, pages: Collection[date]) -> str:
+def overview_page(all_days: Overview, pages: Collection[date]) -> str:
     """The page of all dates; those of `pages` are linked."""
-    halves = [state.course.half_life for state in found.dates if state.course.half_life is not None]
+    halves = [state.course.half_life for state in all_days.dates if state.course.half_life is not None]
     return (
         _environment()
         .get_template("overview.html")
         .render(
-            found=found,
+            all_days=all_days,
             title="Convergence of the speed layer and the batch layer",
-            sentence=wording.overview_sentence(found),
-            standing=_overview_standing(found),
+            sentence=wording.overview_sentence(all_days),
+            standing=_overview_standing(all_days),
             pages=frozenset(pages),
             half_life=sorted(halves)[len(halves) // 2] if halves else None,
-            heat=Markup(plots.heat_map(found)) if found.dates else "",  # noqa: S704
-            curve=Markup(plots.open_orders(found)) if found.dates else "",  # noqa: S704
+            heat=Markup(plots.heat_map(all_days)) if all_days.dates else "",  # noqa: S704
+            curve=Markup(plots.open_orders(all_days)) if all_days.dates else "",  # noqa: S704
             bounds=plots.HEAT_BOUNDS,
         )
     )
@@ -100,9 +100,9 @@ def _standing(report: DayReport) -> tuple[str, str]:
     return ("warn", "metric off") if report.off else ("ok", "converged")
 
 
-def _overview_standing(found: Overview) -> tuple[str, str]:
-    if not found.dates:
+def _overview_standing(all_days: Overview) -> tuple[str, str]:
+    if not all_days.dates:
         return "muted", "nothing yet"
-    if any(state.latest.confirmed for state in found.open_dates):
+    if any(state.latest.confirmed for state in all_days.open_dates):
         return "error", "confirmed discrepancies"
-    return ("warn", "converging") if found.open_dates else ("ok", "converged")
+    return ("warn", "converging") if all_days.open_dates else ("ok", "converged")

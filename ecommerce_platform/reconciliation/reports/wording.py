@@ -39,19 +39,19 @@ def day_sentence(report: DayReport) -> str:
     return f"{report.date} has converged: the layers agree on every order{since}, with {metrics}."
 
 
-def overview_sentence(found: Overview) -> str:
+def overview_sentence(all_days: Overview) -> str:
     """How all dates stand, in a sentence."""
-    if not found.dates:
+    if not all_days.dates:
         return "No business date has been reconciled yet."
-    if not found.open_dates:
-        return (
-            f"All {count(len(found.dates), 'business date')} have converged; verified through {found.verified_through}."
-        )
-    orders = sum(state.latest.differing for state in found.open_dates)
-    has = "has" if len(found.open_dates) == 1 else "have"
-    through = f"verified through {found.verified_through}" if found.verified_through else "no date is verified yet"
+    if not all_days.open_dates:
+        return f"All {count(len(all_days.dates), 'business date')} have converged; verified through {all_days.verified_through}."
+    orders = sum(state.latest.differing for state in all_days.open_dates)
+    has = "has" if len(all_days.open_dates) == 1 else "have"
+    through = (
+        f"verified through {all_days.verified_through}" if all_days.verified_through else "no date is verified yet"
+    )
     return (
-        f"{len(found.open_dates)} of {count(len(found.dates), 'business date')} {has} not converged "
+        f"{len(all_days.open_dates)} of {count(len(all_days.dates), 'business date')} {has} not converged "
         f"({count(orders, 'order')}); {through}."
     )
 

@@ -33,7 +33,7 @@ class ClusterRefusedError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Found:
+class ClusterObject:
     """Something that was launched, by its metadata."""
 
     name: str
@@ -46,7 +46,7 @@ class Found:
 class Application:
     """A SparkApplication and what its operator says of it."""
 
-    found: Found
+    cluster_object: ClusterObject
     state: str
     error: str
 
@@ -72,20 +72,20 @@ class Cluster:
         self._core = client.CoreV1Api(self._api)
         self._custom = client.CustomObjectsApi(self._api)
 
-    def pod(self, name: str) -> tuple[Found, PodState] | None:
+    def pod(self, name: str) -> tuple[ClusterObject, PodState] | None:
         """A pod by its name."""
-        found = self._call(f"read pod {name}", self._core.read_namespaced_pod, name, self._namespace)
-        return (_found(found), pod_state(found)) if found else None
+        read_pod = self._call(f"read pod {name}", self._core.read_namespaced_pod, name, self._namespace)
+        return (_cluster_object(read_pod), pod_state(read_pod)) if read_pod else None
 
-    def pods(self, selector: str) -> list[tuple[Found, PodState]]:
+    def pods(self, selector: str) -> list[tuple[ClusterObject, PodState]]:
         """The pods with these labels."""
         answer = self._call("list pods", self._core.list_namespaced_pod, self._namespace, label_selector=selector)
-        return [(_found(item), pod_state(item)) for item in answer.items] if answer else []
+        return [(_cluster_object(item), pod_state(item)) for item in answer.items] if answer else []
 
-    def drivers(self) -> list[Found]:
+    def drivers(self) -> list[ClusterObject]:
         """All driver pods of this installation."""
         ours = f"app.kubernetes.io/managed-by={PREFIX},{INSTANCE_LABEL}={self._instance},{ROLE_LABEL}=driver"
-        return [found for found, _ in self.pods(ours)]
+        return [driver for driver, _ in self.pods(ours)]
 
     def application(self, name: str) -> Application | None:
         """A SparkApplication by its name."""
@@ -94,13 +94,13 @@ class Cluster:
         )
         return _application(answer) if answer else None
 
-    def applications(self) -> list[Found]:
+    def applications(self) -> list[ClusterObject]:
         """All SparkApplications of this installation; none where the operator is not installed."""
         ours = f"app.kubernetes.io/managed-by={PREFIX},{INSTANCE_LABEL}={self._instance}"
         answer = self._call(
             "list Spark applications", self._custom.list_namespaced_custom_object, *self._place(), label_selector=ours
         )
-        return [_application(item).found for item in answer["items"]] if answer else []
+        return [_application(item).cluster_object for item in answer["items"]] if answer else []
 
     def create_application(self, body: dict[str, Any]) -> None:
         """Creates it."""
@@ -184,13 +184,13 @@ def pod_state(pod: client.V1Pod) -> PodState:
     )
 
 
-def _found(item: Any) -> Found:
+def _cluster_object(item: Any) -> ClusterObject:
     metadata = item.metadata
-    return Found(metadata.name, metadata.labels or {}, metadata.annotations or {}, metadata.creation_timestamp)
+    return ClusterObject(metadata.name, metadata.labels or {}, metadata.annotations or {}, metadata.creation_timestamp)
 
 
 def _application(item: dict[str, Any]) -> Application:
     metadata, state = item["metadata"], item.get("status", {}).get("applicationState", {})
     created = datetime.fromisoformat(metadata["creationTimestamp"]).astimezone(UTC)
-    found = Found(metadata["name"], metadata.get("labels", {}), metadata.get("annotations", {}), created)
-    return Application(found, state.get("state", ""), state.get("errorMessage", ""))
+    described = ClusterObject(metadata["name"], metadata.get("labels", {}), metadata.get("annotations", {}), created)
+    return Application(described, state.get("state", ""), state.get("errorMessage", ""))

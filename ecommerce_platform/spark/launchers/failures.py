@@ -27,18 +27,18 @@ def is_away(error: ApiException) -> bool:
 
 def explain_api_error(error: ApiException, action: str) -> str:
     """Why an action failed, and what to do."""
-    said = message_of(error)
-    if error.status == 403 and "quota" in said:
-        return f"cannot {action}: the namespace's resource quota is used up: {said}"
+    message = message_of(error)
+    if error.status == 403 and "quota" in message:
+        return f"cannot {action}: the namespace's resource quota is used up: {message}"
     if error.status == 403:
-        return f"cannot {action}: refused by the cluster's access rules (RBAC): {said}"
+        return f"cannot {action}: refused by the cluster's access rules (RBAC): {message}"
     if error.status == 401:
-        return f"cannot {action}: the API server does not accept this account's token: {said}"
+        return f"cannot {action}: the API server does not accept this account's token: {message}"
     if error.status == 404 and "SparkApplication" in action:
         return (
             f"cannot {action}: the cluster knows no sparkapplications.sparkoperator.k8s.io/v1beta2: the Spark operator is "
             "not installed; install it, or set ECOMMERCE_SPARK__KUBERNETES__SUBMITTER=spark-submit"
         )
     if error.status in (400, 422):
-        return f"cannot {action}: the API server finds it invalid: {said}"
-    return f"cannot {action}: the API server answers {error.status}: {said}"
+        return f"cannot {action}: the API server finds it invalid: {message}"
+    return f"cannot {action}: the API server answers {error.status}: {message}"

@@ -37,7 +37,7 @@ class Observer:
         executors = [state for _, state in self._cluster.pods(self._executors)] if driver else []
         self._remember(executors)
         now = datetime.now(UTC)
-        created = driver[0].created if driver else application.found.created if application else self._created
+        created = driver[0].created if driver else application.cluster_object.created if application else self._created
         state = driver[1] if driver else None
         seen = Observation(
             name=self._name,

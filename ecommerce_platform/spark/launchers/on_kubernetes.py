@@ -92,7 +92,7 @@ class _Launched:
         self._cluster = Cluster(self._kubernetes)
         self._submitter = build_submitter(settings, self._cluster)
         self._scratch: Scratch | None = None
-        self._said = ""
+        self._last_logged = ""
         self._away_since: float | None = None
         self._pause = threading.Event()
 
@@ -100,11 +100,11 @@ class _Launched:
         """From submission to the event that ends the step."""
         name = self.identity.name
         try:
-            found_again = self._find_or_submit_with_patience()
+            resumed = self._find_or_submit_with_patience()
         except (ClusterRefusedError, ClusterAwayError, SubmissionError, ScratchError) as error:
             raise StepLaunchError(f"step {self.identity.step} could not be submitted: {error}") from error
         assert self._scratch is not None, "a submitted step has its folder"
-        relay = Relay(self._context.instance, EventReader(self._scratch), self.identity, found_again)
+        relay = Relay(self._context.instance, EventReader(self._scratch), self.identity, resumed)
         log = DriverLog(self._cluster, driver_name(name))
         verdict = yield from self._watch(relay)
         tail = log.finish(_LOG_SECONDS)
@@ -157,9 +157,9 @@ class _Launched:
     def _find_or_submit(self) -> bool:
         """Whether the step was there already."""
         name = self.identity.name
-        found = self._submitter.find(name)
+        existing = self._submitter.find(name)
         base = Scratch(self._settings.scratch_uri, self._settings.s3)
-        if found and (uri := found.annotations.get(SCRATCH_ANNOTATION)):
+        if existing and (uri := existing.annotations.get(SCRATCH_ANNOTATION)):
             if not self.identity.owns(uri, base.uri):
                 raise SubmissionError(
                     f"{name} is on the cluster already, and its events would lie in {uri}; expected a folder of this step in "
@@ -200,8 +200,8 @@ class _Launched:
             yield from self._new_events(relay)
             if verdict.state in ("ended", "lost"):
                 return verdict
-            if verdict.says and verdict.says != self._said:
-                self._said = verdict.says
+            if verdict.says and verdict.says != self._last_logged:
+                self._last_logged = verdict.says
                 self._context.log.info(f"{self.identity.name}: {verdict.says}")
             with raise_execution_interrupts():
                 self._pause.wait(self._kubernetes.poll_seconds)
@@ -224,8 +224,8 @@ class _Launched:
         try:
             yield from relay.forward()
         except ScratchError as error:
-            if self._said != str(error):
-                self._said = str(error)
+            if self._last_logged != str(error):
+                self._last_logged = str(error)
                 self._context.log.warning(f"{self.identity.name}: {error}; trying again")
 
     def _last_events(self, relay: Relay) -> Iterator[DagsterEvent]:

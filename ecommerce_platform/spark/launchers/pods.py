@@ -104,24 +104,24 @@ def _holds_secret(volume: dict[str, Any]) -> bool:
 def volumes(kubernetes: KubernetesSettings, role: Role = "driver") -> list[dict[str, Any]]:
     """The pod's volumes; the driver's are all that there are."""
     given = [volume for volume in kubernetes.volumes if volume["name"] not in _withheld(kubernetes, role)]
-    found = [*({"name": name, "emptyDir": {"sizeLimit": _WRITABLE_SIZE}} for name in _WRITABLE), *given]
+    all_volumes = [*({"name": name, "emptyDir": {"sizeLimit": _WRITABLE_SIZE}} for name in _WRITABLE), *given]
     if not kubernetes.local_dir_storage_class:
-        found.append({"name": "spark-local-dir-1", "emptyDir": {"sizeLimit": kubernetes.local_dir_size}})
+        all_volumes.append({"name": "spark-local-dir-1", "emptyDir": {"sizeLimit": kubernetes.local_dir_size}})
     if kubernetes.checkpoint_claim:
         claim = {"claimName": kubernetes.checkpoint_claim}
-        found.append({"name": "spark-checkpoints", "persistentVolumeClaim": claim})
-    return found
+        all_volumes.append({"name": "spark-checkpoints", "persistentVolumeClaim": claim})
+    return all_volumes
 
 
 def volume_mounts(kubernetes: KubernetesSettings, role: Role) -> list[dict[str, Any]]:
     """Where the container finds them."""
     given = [mount for mount in kubernetes.volume_mounts if mount["name"] not in _withheld(kubernetes, role)]
-    found = [*({"name": name, "mountPath": path} for name, path in _WRITABLE.items()), *given]
+    all_mounts = [*({"name": name, "mountPath": path} for name, path in _WRITABLE.items()), *given]
     if not kubernetes.local_dir_storage_class:
-        found.append({"name": "spark-local-dir-1", "mountPath": "/var/spark-local"})
+        all_mounts.append({"name": "spark-local-dir-1", "mountPath": "/var/spark-local"})
     if kubernetes.checkpoint_claim:
-        found.append({"name": "spark-checkpoints", "mountPath": CHECKPOINT_PATH})
-    return found
+        all_mounts.append({"name": "spark-checkpoints", "mountPath": CHECKPOINT_PATH})
+    return all_mounts
 
 
 def account(kubernetes: KubernetesSettings, role: Role) -> dict[str, Any]:

@@ -36,14 +36,14 @@ class Relay:
     """The events of one launched step on their way into its run."""
 
     def __init__(
-        self, instance: DagsterInstance, reader: EventReader, identity: StepIdentity, found_again: bool = False
+        self, instance: DagsterInstance, reader: EventReader, identity: StepIdentity, resumed: bool = False
     ) -> None:
         self._instance = instance
         self._reader = reader
         self._identity = identity
         # A launcher that found a running step again reads its events from the start; those that the one before it has
         # stored are not stored twice.
-        self._stored = {_key(entry) for entry in instance.all_logs(identity.run_id)} if found_again else set()
+        self._stored = {_key(entry) for entry in instance.all_logs(identity.run_id)} if resumed else set()
         self._ending: dg.EventLogEntry | None = None
 
     @property

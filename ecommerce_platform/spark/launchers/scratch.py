@@ -82,10 +82,10 @@ class Scratch:
     def names(self) -> list[str]:
         """The names of what lies directly in this folder."""
         try:
-            found = self._files.get_file_info(pafs.FileSelector(self._root, allow_not_found=True))
+            entries = self._files.get_file_info(pafs.FileSelector(self._root, allow_not_found=True))
         except OSError as error:
             raise ScratchError(f"cannot list {self.uri}: {error}") from error
-        return sorted(str(info.base_name) for info in found)
+        return sorted(str(info.base_name) for info in entries)
 
     def remove(self) -> None:
         """Removes the folder with what is in it; nothing happens when it is not there. Raises ScratchError."""

@@ -67,15 +67,17 @@ def submit_options(submission: Submission, templates: dict[str, str]) -> dict[st
 def explain_submission(output: str, code: int) -> str:
     """Why spark-submit failed, in a sentence, from what it printed."""
     for pattern in (_FORBIDDEN, _MESSAGE):
-        if found := pattern.search(output):
-            said = found[1].strip().rstrip(".")
-            refused = "forbidden" in said.lower() and "quota" not in said.lower()
+        if match := pattern.search(output):
+            reason = match[1].strip().rstrip(".")
+            refused = "forbidden" in reason.lower() and "quota" not in reason.lower()
             return (
-                f"the cluster refused the driver pod (RBAC): {said}" if refused else f"the cluster refused it: {said}"
+                f"the cluster refused the driver pod (RBAC): {reason}"
+                if refused
+                else f"the cluster refused it: {reason}"
             )
     lines = [line.strip() for line in output.splitlines()]
     # The exception that ended it comes before whatever else has "error" in its name.
-    told = [line for line in lines if line.startswith("Exception in thread")] or [
+    exceptions = [line for line in lines if line.startswith("Exception in thread")] or [
         line for line in lines if "rror" in line or "xception" in line
     ]
-    return f"spark-submit ended with exit code {code}: {told[0] if told else 'it gave no reason'}"
+    return f"spark-submit ended with exit code {code}: {exceptions[0] if exceptions else 'it gave no reason'}"

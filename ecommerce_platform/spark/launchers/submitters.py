@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.application import build_application
-from ecommerce_platform.spark.launchers.cluster import Application, Cluster, Found
+from ecommerce_platform.spark.launchers.cluster import Application, Cluster, ClusterObject
 from ecommerce_platform.spark.launchers.local_submit import SHORT_LIVED, spark_submit, submit_environment
 from ecommerce_platform.spark.launchers.pods import Submission, SubmissionError
 from ecommerce_platform.spark.launchers.submit import driver_name, explain_submission, submit_options, write_templates
@@ -31,7 +31,7 @@ class Submitter(Protocol):
     def submit(self, submission: Submission) -> None:
         """Raises SubmissionError, ClusterRefusedError or ClusterAwayError."""
 
-    def find(self, name: str) -> Found | None:
+    def find(self, name: str) -> ClusterObject | None:
         """The step of that name, if it was submitted and is still there."""
 
     def application(self, name: str) -> Application | None:
@@ -40,7 +40,7 @@ class Submitter(Protocol):
     def delete(self, name: str) -> None:
         """Deletes the step with all its pods; nothing happens when it is not there."""
 
-    def all(self) -> list[Found]:
+    def all(self) -> list[ClusterObject]:
         """Every step of this installation."""
 
 
@@ -55,9 +55,9 @@ class ApplicationSubmitter:
     def submit(self, submission: Submission) -> None:
         self._cluster.create_application(build_application(submission))
 
-    def find(self, name: str) -> Found | None:
+    def find(self, name: str) -> ClusterObject | None:
         application = self._cluster.application(name)
-        return application.found if application else None
+        return application.cluster_object if application else None
 
     def application(self, name: str) -> Application | None:
         return self._cluster.application(name)
@@ -67,7 +67,7 @@ class ApplicationSubmitter:
         # The operator's pods go with the application that owns them; this covers one that is not owned.
         self._cluster.delete_driver(driver_name(name))
 
-    def all(self) -> list[Found]:
+    def all(self) -> list[ClusterObject]:
         return self._cluster.applications()
 
 
@@ -98,7 +98,7 @@ class SparkSubmitSubmitter:
         if answer.returncode != 0:
             raise SubmissionError(explain_submission(answer.stdout + answer.stderr, answer.returncode))
 
-    def find(self, name: str) -> Found | None:
+    def find(self, name: str) -> ClusterObject | None:
         pod = self._cluster.pod(driver_name(name))
         return pod[0] if pod else None
 
@@ -108,7 +108,7 @@ class SparkSubmitSubmitter:
     def delete(self, name: str) -> None:
         self._cluster.delete_driver(driver_name(name))
 
-    def all(self) -> list[Found]:
+    def all(self) -> list[ClusterObject]:
         return self._cluster.drivers()
 
     def _environment(self) -> Mapping[str, str]:

@@ -20,9 +20,9 @@ from ecommerce_platform.spark.launchers.submitters import Submitter, build_submi
 def sweep_applications(submitter: Submitter, instance: DagsterInstance) -> list[str]:
     """Deletes the steps of runs that are over; their names. Raises what the cluster raises."""
     removed = []
-    for found in submitter.all():
-        if _is_over(instance, found.labels.get(RUN_LABEL, "")):
-            name = found.name.removesuffix(driver_name(""))
+    for application in submitter.all():
+        if _is_over(instance, application.labels.get(RUN_LABEL, "")):
+            name = application.name.removesuffix(driver_name(""))
             submitter.delete(name)
             removed.append(name)
     return removed

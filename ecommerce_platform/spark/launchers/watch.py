@@ -103,13 +103,13 @@ def _lost(cause: str) -> Verdict:
 
 
 def _without_driver(seen: Observation, limits: Limits) -> Verdict:
-    state, said = seen.application, seen.application_error or "it gives no reason"
+    state, reason = seen.application, seen.application_error or "it gives no reason"
     if state in _SUCCEEDED:
         return Verdict("ended", f"the driver has ended; its pod is gone, the SparkApplication is {state}", exit_code=0)
     if state in _FAILED:
-        return _lost(f"the Spark operator says that {seen.name} failed ({state}): {said}")
+        return _lost(f"the Spark operator says that {seen.name} failed ({state}): {reason}")
     if state == _NOT_SUBMITTED:
-        return _lost(f"the Spark operator could not submit {seen.name} ({state}): {said}")
+        return _lost(f"the Spark operator could not submit {seen.name} ({state}): {reason}")
     if seen.driver_was_seen:
         why = f": the SparkApplication is {state}, somebody has changed it" if state in _TAKEN_BACK else ""
         return _lost(f"the driver pod {seen.name}-driver was deleted from outside{why}")

@@ -49,8 +49,8 @@ def readable_sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 @pytest.mark.parametrize(("kind", "table"), BUSINESS_DIRT)
 def test_business_dirt_is_there_in_the_reported_number(readable_sample: Sample, kind: str, table: str) -> None:
     is_dirty = BUSINESS_DIRT[kind, table]
-    found = {row["id"] for row in readable_sample.of(table) if row["__op"] != "DELETE" and is_dirty(row)}
-    assert len(found) == readable_sample.report.dirt[kind][table] > 0
+    dirty = {row["id"] for row in readable_sample.of(table) if row["__op"] != "DELETE" and is_dirty(row)}
+    assert len(dirty) == readable_sample.report.dirt[kind][table] > 0
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -59,12 +59,12 @@ def test_every_copy_of_a_row_is_counted_by_where_it_lies(sample: Sample, table: 
     for row in sample.of(table):
         places[row.content].append((row.day, row.file))
     copies = Counter()
-    for found in places.values():
-        days = {day for day, _ in found}
-        if len(found) > 1:
-            assert len(found) == 2
+    for copies_of_row in places.values():
+        days = {day for day, _ in copies_of_row}
+        if len(copies_of_row) > 1:
+            assert len(copies_of_row) == 2
             kind = "redelivered_later" if len(days) > 1 else "duplicates_across_files"
-            copies["duplicates_in_file" if len(set(found)) == 1 else kind] += 1
+            copies["duplicates_in_file" if len(set(copies_of_row)) == 1 else kind] += 1
     reported = {kind: sample.report.dirt[kind][table] for kind in copies}
     assert copies == reported
     assert len(copies) == 3
@@ -80,20 +80,20 @@ def test_late_files_hold_events_of_the_day_in_their_name_one_or_two_days_after(s
 
 
 def test_rows_out_of_order_are_counted(sample: Sample) -> None:
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     highest: dict[tuple[str, object, str], int] = {}
     for row in sample.rows:
         lsn = row["__source_lsn"]
         if lsn is None or row.late:
             continue
         place = (row.table, row.day, row.file)
-        found[row.table] += lsn < highest.get(place, 0)
+        counts[row.table] += lsn < highest.get(place, 0)
         highest[place] = max(lsn, highest.get(place, 0))
     # A row whose number is broken hides that it is out of order.
     for table, reported in sample.report.dirt["out_of_order"].items():
         hidden = sample.report.dirt["null_lsn"].get(table, 0)
-        assert reported - hidden <= found[table] <= reported
-    assert found["orders"] > 100
+        assert reported - hidden <= counts[table] <= reported
+    assert counts["orders"] > 100
 
 
 @pytest.mark.parametrize(("table", "column"), [("products", "description"), ("orders", "shipping_address")])
@@ -118,7 +118,7 @@ def test_unreadable_rows_are_counted_and_stay_below_one_percent_of_every_table_a
 
 
 def test_every_kind_of_unreadable_value_is_there_in_the_reported_number(sample: Sample) -> None:
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row in sample.rows:
         for kind, is_so in {
             "null_key": row["id"] is None,
@@ -129,8 +129,8 @@ def test_every_kind_of_unreadable_value_is_there_in_the_reported_number(sample: 
             "text_in_decimal": Unreadable("n/a") in row.values.values(),
             "decimal_overflow": Unreadable("123456789012.00") in row.values.values(),
         }.items():
-            found[kind][row.table] += is_so
-    for kind, tables in found.items():
+            counts[kind][row.table] += is_so
+    for kind, tables in counts.items():
         assert +tables == Counter(sample.report.dirt[kind])
         assert tables["orders"] > 0
 

@@ -125,7 +125,7 @@ def test_a_statement_waits_for_the_rows_of_another_transaction(
     assert sql("select amount from raw.counted") == [(11,)]
 
 
-def test_a_conflict_inside_a_transaction_is_told_at_once(
+def test_a_conflict_inside_a_transaction_is_reported_at_once(
     sql: Sql, writer: SnowflakeConnection, counts: Callable[[], int], open_session: Callable[..., SnowflakeConnection]
 ) -> None:
     sql("insert into raw.counted values (1, 0)")

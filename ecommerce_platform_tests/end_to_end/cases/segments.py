@@ -36,12 +36,12 @@ def tiers_over_days() -> Case:
         row(5, "bronze", 1, active_customers=0),
         row(5, "platinum", 1, avg_days_between_orders=Decimal("1.3"), customer_lifetime_value=5000, **bought),
     ]  # fmt: skip
-    there = {(item["date"], item["customer_tier"]) for item in rows}
+    present = {(item["date"], item["customer_tier"]) for item in rows}
     rows += [
         row(number, tier, 0, total_orders=0)
         for number in range(1, 6)
         for tier in ("bronze", "silver", "gold", "platinum")
-        if (day(number), tier) not in there
+        if (day(number), tier) not in present
     ]
     return Case(
         "a customer climbs through the tiers day by day",

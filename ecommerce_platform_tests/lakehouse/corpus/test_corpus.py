@@ -164,8 +164,8 @@ def test_no_row_is_lost(read: Read) -> None:
 
 
 def test_every_reason_for_quarantine_occurs() -> None:
-    found = {kind.outcome.reason for kind in ROWS if isinstance(kind.outcome, Quarantined)}
-    assert found == {reason.value for reason in QuarantineReason}
+    reasons = {kind.outcome.reason for kind in ROWS if isinstance(kind.outcome, Quarantined)}
+    assert reasons == {reason.value for reason in QuarantineReason}
 
 
 def test_the_corpus_has_at_least_sixty_kinds_of_different_names() -> None:

@@ -92,8 +92,8 @@ def compared(two: TwoLayers, comparison: Comparison) -> Compared:
     return compare(ClickHouseTable(comparison, two.client), SnowflakeTable(comparison, two.connection), "run-1")
 
 
-def reasons(found: Compared) -> dict[tuple[Any, ...], RowReason]:
-    return {item.key: item.reason for item in found.findings}
+def reasons(comparison: Compared) -> dict[tuple[Any, ...], RowReason]:
+    return {item.key: item.reason for item in comparison.findings}
 
 
 KEYS = [("shop", "id"), ("id",), ("note", "id", "paid_at", "open")]
@@ -105,11 +105,11 @@ def test_equal_tables_are_equal_without_fetching_a_row(two: TwoLayers, key: tupl
     # A key without nulls: whole keys alone can be compared.
     rows = [row(number, note=f"n{number}", open=number % 2 == 0) for number in NUMBERS]
     put(two, rows, rows)
-    found = compared(two, described(key))
-    assert found.equal
-    assert found.located.rows_fetched == 0
-    assert found.verdict == f"payments: no key differs; {len(rows)} rows in ClickHouse, {len(rows)} in Snowflake"
-    assert {item.status for item in result_rows(found)} == {"success"}
+    comparison = compared(two, described(key))
+    assert comparison.equal
+    assert comparison.located.rows_fetched == 0
+    assert comparison.verdict == f"payments: no key differs; {len(rows)} rows in ClickHouse, {len(rows)} in Snowflake"
+    assert {item.status for item in result_rows(comparison)} == {"success"}
 
 
 def test_nulls_unicode_dates_and_booleans_have_one_checksum_in_both_engines(two: TwoLayers) -> None:
@@ -137,8 +137,8 @@ def test_every_difference_is_found_with_its_reason_and_nothing_else(two: TwoLaye
     del other[11], other[-1]
     extra = row(5 * 10**9)
     put(two, [*other.values(), extra, rows[20]], [*rows.values(), rows[21]])
-    found = compared(two, described(key))
-    assert {item.key[-1]: item.reason for item in found.findings} == {
+    comparison = compared(two, described(key))
+    assert {item.key[-1]: item.reason for item in comparison.findings} == {
         7: RowReason.ROUNDING,
         8: RowReason.VALUE,
         9: RowReason.NULL_ON_ONE_SIDE,
@@ -152,13 +152,13 @@ def test_every_difference_is_found_with_its_reason_and_nothing_else(two: TwoLaye
         20: RowReason.DUPLICATE_IN_CLICKHOUSE,
         21: RowReason.DUPLICATE_IN_SNOWFLAKE,
     }
-    (value,) = [item for item in found.findings if item.key[-1] == 8]
+    (value,) = [item for item in comparison.findings if item.key[-1] == 8]
     assert (value.columns, value.clickhouse, value.snowflake) == (
         ("amount",),
         {"amount": Decimal("99.0000")},
         {"amount": Decimal("2.0000")},
     )
-    assert not found.equal
+    assert not comparison.equal
 
 
 def test_filters_and_tolerances_decide_what_counts(two: TwoLayers) -> None:
@@ -173,9 +173,9 @@ def test_filters_and_tolerances_decide_what_counts(two: TwoLayers) -> None:
         "clickhouse": {"table": "payments", "columns": {"id": "number"}, "where": "shop != 'other' and number < 3"},
         "snowflake": {"table": "RECONCILIATION.PAYMENTS", "where": "ID < 3"},
     }
-    found = compared(two, described(columns=columns, **sides))
-    assert found.equal
-    assert [item.status for item in result_rows(found)] == ["success", "fail", "success"]
+    comparison = compared(two, described(columns=columns, **sides))
+    assert comparison.equal
+    assert [item.status for item in result_rows(comparison)] == ["success", "fail", "success"]
 
 
 def test_tables_without_rows(two: TwoLayers) -> None:
@@ -190,13 +190,13 @@ def test_tables_without_rows(two: TwoLayers) -> None:
 @pytest.mark.parametrize("limit", [{"findings": 3}, {"candidates": 3}, {"rows": 5}, {"seconds": 1e-9}])
 def test_a_limit_gives_a_partial_verdict_that_is_true(two: TwoLayers, limit: dict[str, float]) -> None:
     put(two, [row(number) for number in range(50)], [row(number, note="other") for number in range(50)])
-    found = compared(two, described(limits=limit))
-    assert not found.equal
-    assert len(found.findings) <= 50
-    if len(found.findings) < 50:
-        assert "at least" in found.verdict
-        assert "not examined (limit of" in found.verdict
-        assert result_rows(found)[-1].status == "fail"
+    comparison = compared(two, described(limits=limit))
+    assert not comparison.equal
+    assert len(comparison.findings) <= 50
+    if len(comparison.findings) < 50:
+        assert "at least" in comparison.verdict
+        assert "not examined (limit of" in comparison.verdict
+        assert result_rows(comparison)[-1].status == "fail"
 
 
 def test_rows_without_a_key_are_refused(two: TwoLayers) -> None:
@@ -264,9 +264,9 @@ def test_json_holds_the_columns_of_data_validators(two: TwoLayers, servers_setti
     put(two, [row(1)], [row(1)])
     file = tmp_path / "payments.yaml"
     file.write_text(FILE.replace("results_table: RECONCILIATION.COMPARISONS\n", ""))
-    found = as_json(compare_tables(servers_settings, file, "r2"))
-    wanted = {"run_id", "start_time", "end_time", "source_value", "target_value", "difference", "pct_difference"}
-    assert all(wanted | {"pct_threshold", "status", "labels"} <= item.keys() for item in found["results"])
+    content = as_json(compare_tables(servers_settings, file, "r2"))
+    names = {"run_id", "start_time", "end_time", "source_value", "target_value", "difference", "pct_difference"}
+    assert all(names | {"pct_threshold", "status", "labels"} <= item.keys() for item in content["results"])
 
 
 def test_each_statement_that_goes_to_snowflake_is_snowflakes(two: TwoLayers, monkeypatch: pytest.MonkeyPatch) -> None:

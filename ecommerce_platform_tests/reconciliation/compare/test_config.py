@@ -33,11 +33,11 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
-    found = load_comparison(write(tmp_path, WHOLE))
-    assert [column.name for column in found.key_columns] == ["shop", "id"]
-    assert [column.name for column in found.value_columns] == ["amount", "paid_at"]
-    assert not found.numeric_key
-    assert found.limits.rows == 20_000_000
+    comparison = load_comparison(write(tmp_path, WHOLE))
+    assert [column.name for column in comparison.key_columns] == ["shop", "id"]
+    assert [column.name for column in comparison.value_columns] == ["amount", "paid_at"]
+    assert not comparison.numeric_key
+    assert comparison.limits.rows == 20_000_000
 
 
 WRONG = {

@@ -126,11 +126,11 @@ def test_equal_values_agree_and_others_do_not(
     two: TwoLayers, kind: str, declared: str, value: str, snowflake: str, equal: str | None, other: str
 ) -> None:
     put(two, declared, value, snowflake, [equal or "null", other])
-    found = compared(two, kind)
+    comparison = compared(two, kind)
     differing = (1,) if equal is not None else (0, 1)
     # By their checksums as well as by the values that are fetched.
-    assert found.located.keys == differing
-    assert tuple(item.key[0] for item in found.findings) == differing
+    assert comparison.located.keys == differing
+    assert tuple(item.key[0] for item in comparison.findings) == differing
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_values_of_every_type_are_keys(
     put(two, declared, value, snowflake, [equal])
     assert compared(two, kind, key=("v",)).equal
     put(two, declared, value, snowflake, [other])
-    found = compared(two, kind, key=("v",))
-    assert sorted(item.reason for item in found.findings) == [
+    comparison = compared(two, kind, key=("v",))
+    assert sorted(item.reason for item in comparison.findings) == [
         RowReason.MISSING_IN_CLICKHOUSE, RowReason.MISSING_IN_SNOWFLAKE,
     ]  # fmt: skip
 
@@ -171,8 +171,10 @@ def test_integer_keys_from_one_end_of_their_type_to_the_other(two: TwoLayers, de
     execute(two.connection, "create or replace table RECONCILIATION.TYPED (ID number(37, 0), V string)")
     rows = ", ".join(f"({key}, '{'b' if key in EXTREMES[declared] else 'a'}')" for key in keys)
     execute(two.connection, f"insert into RECONCILIATION.TYPED values {rows}")
-    found = compared(two, "text")
-    assert {item.key[0]: item.reason for item in found.findings} == dict.fromkeys(EXTREMES[declared], RowReason.VALUE)
+    comparison = compared(two, "text")
+    assert {item.key[0]: item.reason for item in comparison.findings} == dict.fromkeys(
+        EXTREMES[declared], RowReason.VALUE
+    )
     execute(two.connection, "update RECONCILIATION.TYPED set V = 'a'")
     assert compared(two, "text").located.keys == ()
 
@@ -200,8 +202,10 @@ def test_text_keys_of_either_case_and_form_are_other_keys(two: TwoLayers) -> Non
     for key in keys:
         if "\u0000" not in key:
             execute(two.connection, "insert into RECONCILIATION.TYPED values (1, %s)", (key,))
-    found = compared(two, "text", key=("v",))
-    assert [(item.key, item.reason) for item in found.findings] == [(("a\u0000b",), RowReason.MISSING_IN_SNOWFLAKE)]
+    comparison = compared(two, "text", key=("v",))
+    assert [(item.key, item.reason) for item in comparison.findings] == [
+        (("a\u0000b",), RowReason.MISSING_IN_SNOWFLAKE)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -69,16 +69,16 @@ REASONS: dict[str, tuple[list[tuple[Value, ...]], list[tuple[Value, ...]], RowRe
 @pytest.mark.parametrize("situation", REASONS)
 def test_a_key_has_one_reason(situation: str) -> None:
     left, right, reason, columns = REASONS[situation]
-    found = judge_key((1,), left, right, COLUMNS)
-    assert (None if found is None else found.reason) is reason
-    assert (() if found is None else found.columns) == columns
+    finding = judge_key((1,), left, right, COLUMNS)
+    assert (None if finding is None else finding.reason) is reason
+    assert (() if finding is None else finding.columns) == columns
 
 
-def test_keys_with_nulls_and_of_any_type_are_told_apart() -> None:
+def test_keys_with_nulls_and_of_any_type_are_distinguished() -> None:
     left = [(("a", None), ROW), (("a", 1), ROW)]
     right = [(("a", None), ROW), (("b", 1), ROW)]
-    found = judge_rows(left, right, COLUMNS)
-    assert {item.key: item.reason for item in found} == {
+    findings = judge_rows(left, right, COLUMNS)
+    assert {item.key: item.reason for item in findings} == {
         ("a", 1): RowReason.MISSING_IN_SNOWFLAKE,
         ("b", 1): RowReason.MISSING_IN_CLICKHOUSE,
     }

@@ -1,7 +1,7 @@
 """What killed loads leave behind in Snowflake, and its removal: staged files by age, and the warehouse's batch size.
 
-What belongs here: finding and removing it. What does not: what a load removes itself (copying.py, sizing.py), and the upkeep of
-Iceberg tables (lakehouse/maintain.py).
+What belongs here: finding and removing it. What does not: what a load removes itself (copying.py, sizing.py), and the maintenance
+of Iceberg tables (lakehouse/maintenance.py).
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def left_on_stage(connection: SnowflakeConnection, kept_for: timedelta) -> dict[
 
 def staged_files(connection: SnowflakeConnection) -> dict[str, list[datetime]]:
     """When each staged file was written, by load. A load removes its own: these are of killed ones, or of one at work."""
-    found: dict[str, list[datetime]] = {}
+    staged: dict[str, list[datetime]] = {}
     for row in fetch_all(connection, load_sql.list_stage()):
         # `load_stage/<load>/<number>/<file>`; written at, as in HTTP.
-        found.setdefault(str(row[0]).split("/")[1], []).append(parsedate_to_datetime(str(row[3])))
-    return found
+        staged.setdefault(str(row[0]).split("/")[1], []).append(parsedate_to_datetime(str(row[3])))
+    return staged

@@ -1,6 +1,6 @@
-"""Does the upkeep of the Iceberg tables, beside writers and without ever changing what readers see.
+"""Does the maintenance of the Iceberg tables, beside writers and without ever changing what readers see.
 
-What belongs here: the order of the steps and their safety. What does not: what is due (upkeep.py), and who calls it.
+What belongs here: the order of the steps and their safety. What does not: what is due (maintenance_plan.py), and who calls it.
 
 Compacting a day is a publication like any other: its rows are written to an audit branch that starts at `main`, counted there,
 and published only if `main` has not moved; a run that comes between wins, and the day is tried again, a bounded number of
@@ -30,18 +30,18 @@ from ecommerce_platform.lakehouse.audit import count_days, partition_day
 from ecommerce_platform.lakehouse.backoff import Backoff
 from ecommerce_platform.lakehouse.errors import LakehouseError, PublishConflictError
 from ecommerce_platform.lakehouse.ledger import DayRecord, TableLedger, read_table_ledger
-from ecommerce_platform.lakehouse.orphans import OrphanError, refuse_foreign_history, remove_orphans
-from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, open_catalog, quarantine_identifier
-from ecommerce_platform.lakehouse.upkeep import (
+from ecommerce_platform.lakehouse.maintenance_plan import (
     MANY_MANIFESTS,
     FileSizes,
+    MaintenanceReport,
     SnapshotAge,
-    UpkeepReport,
     contents_past_retention,
     contents_to_drop,
     days_to_compact,
     expirable,
 )
+from ecommerce_platform.lakehouse.orphans import OrphanError, refuse_foreign_history, remove_orphans
+from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, open_catalog, quarantine_identifier
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.spark.metadata_files import LostTableError, refuse_newer_metadata, tables_of
@@ -53,8 +53,8 @@ _NOTHING_BY_AGE = "timestamp '1970-01-01 00:00:00'"
 
 
 @dataclass(frozen=True)
-class Upkeep:
-    """One upkeep: where, and at what time. `reached` is told each step."""
+class Maintenance:
+    """One maintenance run: where, and at what time. `reached` is told each step."""
 
     settings: Settings
     session: Callable[[], SparkSession]
@@ -64,11 +64,13 @@ class Upkeep:
     reached: Callable[[str, str], None] = lambda table, step: None
 
 
-def maintain(job: Upkeep, tables: Sequence[str] | None = None, *, analytics: bool = True) -> list[UpkeepReport]:
-    """Upkeep of the event tables and their quarantine, and of Spark's analytics tables; one report a table."""
+def run_maintenance(
+    job: Maintenance, tables: Sequence[str] | None = None, *, analytics: bool = True
+) -> list[MaintenanceReport]:
+    """Maintenance of the event tables and their quarantine, and of Spark's analytics tables; one report a table."""
     catalog = open_catalog(job.settings)
     ledgers = {table: _ledger(job.settings, table) for table in source_tables()}
-    jobs: list[tuple[str, Callable[[str], UpkeepReport]]] = []
+    jobs: list[tuple[str, Callable[[str], MaintenanceReport]]] = []
     for table in source_tables() if tables is None else tables:
         ledger = ledgers[table]
         if ledger is None:
@@ -81,19 +83,19 @@ def maintain(job: Upkeep, tables: Sequence[str] | None = None, *, analytics: boo
     if analytics:
         swept = partial(_sweep, job, catalog)
         jobs += [(name, swept) for name in sorted(tables_of(catalog, job.settings.lakehouse.analytics_namespace))]
-    return [_unless_refused(job, catalog, identifier, upkeep) for identifier, upkeep in jobs]
+    return [_unless_refused(job, catalog, identifier, maintenance) for identifier, maintenance in jobs]
 
 
 def _unless_refused(
-    job: Upkeep, catalog: Catalog, identifier: str, upkeep: Callable[[str], UpkeepReport]
-) -> UpkeepReport:
-    """The upkeep of one table; where its folder holds what the catalog does not know, a report that says so. Others go on."""
+    job: Maintenance, catalog: Catalog, identifier: str, maintenance: Callable[[str], MaintenanceReport]
+) -> MaintenanceReport:
+    """Maintenance of one table. Where its folder holds files of another history, the report says so; other tables go on."""
     try:
         table = refuse_newer_metadata(job.settings, catalog, catalog.load_table(identifier))
         refuse_foreign_history(job.settings, table)
     except (OrphanError, LostTableError) as error:
-        return UpkeepReport(identifier, refused=str(error))
-    return upkeep(identifier)
+        return MaintenanceReport(identifier, refused=str(error))
+    return maintenance(identifier)
 
 
 def _ledger(settings: Settings, table: str) -> TableLedger | None:
@@ -111,7 +113,7 @@ def _exists(settings: Settings, identifier: str) -> bool:
     return True
 
 
-def _event_table(job: Upkeep, catalog: Catalog, contract: Contract, identifier: str) -> UpkeepReport:
+def _event_table(job: Maintenance, catalog: Catalog, contract: Contract, identifier: str) -> MaintenanceReport:
     before = catalog.load_table(identifier)
     sizes = _sizes(before)
     target = int(before.properties.get(_TARGET, TABLE_PROPERTIES[_TARGET]))
@@ -124,7 +126,7 @@ def _event_table(job: Upkeep, catalog: Catalog, contract: Contract, identifier: 
         days_compacted=tuple(compacted),
         files_before=sum(len(day.sizes) for day in sizes.values()),
         files_after=sum(
-            due.get(day, len(found.sizes)) if job.dry_run else len(found.sizes) for day, found in after.items()
+            due.get(day, len(files.sizes)) if job.dry_run else len(files.sizes) for day, files in after.items()
         ),
         bytes_before=sum(day.bytes for day in sizes.values()),
         bytes_after=sum(day.bytes for day in after.values()),
@@ -133,13 +135,13 @@ def _event_table(job: Upkeep, catalog: Catalog, contract: Contract, identifier: 
 
 
 def _sizes(table: Table) -> dict[date, FileSizes]:
-    found: dict[date, list[int]] = {}
+    sizes_by_day: dict[date, list[int]] = {}
     for task in table.scan().plan_files():
-        found.setdefault(partition_day(task.file.partition), []).append(task.file.file_size_in_bytes)
-    return {day: FileSizes(tuple(sizes)) for day, sizes in found.items()}
+        sizes_by_day.setdefault(partition_day(task.file.partition), []).append(task.file.file_size_in_bytes)
+    return {day: FileSizes(tuple(sizes)) for day, sizes in sizes_by_day.items()}
 
 
-def _compact(job: Upkeep, catalog: Catalog, contract: Contract, due: Mapping[date, int]) -> tuple[list[date], str]:
+def _compact(job: Maintenance, catalog: Catalog, contract: Contract, due: Mapping[date, int]) -> tuple[list[date], str]:
     """Writes the days anew with as many files as they need; returns those done, and what came in the way."""
     done: list[date] = []
     for files, group in groupby(sorted(due, key=lambda day: (due[day], day)), key=lambda day: due[day]):
@@ -158,12 +160,12 @@ def _compact(job: Upkeep, catalog: Catalog, contract: Contract, due: Mapping[dat
                     )
                     backoff.pause()
             else:
-                return done, f"main moved during each of {_ATTEMPTS} attempts; the next upkeep tries again"
+                return done, f"main moved during each of {_ATTEMPTS} attempts; the next maintenance run tries again"
     return done, ""
 
 
 def _compact_once(
-    job: Upkeep, catalog: Catalog, contract: Contract, days: list[date], files: int, branch: str
+    job: Maintenance, catalog: Catalog, contract: Contract, days: list[date], files: int, branch: str
 ) -> list[date]:
     """One commit's days. Days that another run has changed or taken away meanwhile are left to it."""
     identifier = event_identifier(job.settings, contract.table)
@@ -185,7 +187,9 @@ def _compact_once(
     return [record.day for record in records]
 
 
-def _write_anew(job: Upkeep, identifier: str, contract: Contract, branch: str, days: list[date], files: int) -> None:
+def _write_anew(
+    job: Maintenance, identifier: str, contract: Contract, branch: str, days: list[date], files: int
+) -> None:
     name = f"`{job.settings.lakehouse.catalog_name}`.{identifier}"
     chosen = F.col("date").isin(days)
     spread = F.pmod(F.hash(*contract.key_names), F.lit(files))
@@ -196,40 +200,40 @@ def _write_anew(job: Upkeep, identifier: str, contract: Contract, branch: str, d
 
 
 def _check_rows(contract: Contract, table: Table, snapshot_id: int, records: Iterable[DayRecord]) -> None:
-    wanted = {record.day: record.published for record in records}
-    counted = count_days(table, snapshot_id, contract, list(wanted))
-    wrong = [day for day, rows in wanted.items() if (counted[day].rows if day in counted else 0) != rows]
+    published_rows = {record.day: record.published for record in records}
+    counted = count_days(table, snapshot_id, contract, list(published_rows))
+    wrong = [day for day, rows in published_rows.items() if (counted[day].rows if day in counted else 0) != rows]
     if wrong:
         raise LakehouseError(
             f"table {contract.table}, {wrong[0]}: compacting wrote "
-            f"{counted[wrong[0]].rows if wrong[0] in counted else 0} rows, the ledger says {wanted[wrong[0]]}; nothing was "
-            "published: materialize the day again"
+            f"{counted[wrong[0]].rows if wrong[0] in counted else 0} rows, the ledger says {published_rows[wrong[0]]}; "
+            "nothing was published: materialize the day again"
         )
 
 
-def _quarantine_table(job: Upkeep, catalog: Catalog, ledger: TableLedger, identifier: str) -> UpkeepReport:
-    found = catalog.load_table(identifier)
+def _quarantine_table(job: Maintenance, catalog: Catalog, ledger: TableLedger, identifier: str) -> MaintenanceReport:
+    table = catalog.load_table(identifier)
     retention = timedelta(days=job.settings.lakehouse.orphan_retention_days)
-    written, lake = _contents(found), job.settings.lakehouse
+    written, lake = _contents(table), job.settings.lakehouse
     grace = timedelta(days=lake.snapshot_retention_days)
     expired = contents_past_retention(written, ledger, job.now, lake.quarantine_retention_days, grace)
     gone = {*contents_to_drop(written, ledger, job.now, retention), *expired}
     if gone and not job.dry_run:
-        quarantine.drop(found, sorted(gone))
+        quarantine.drop(table, sorted(gone))
     return replace(_sweep(job, catalog, identifier), quarantined_contents_dropped=len(gone))
 
 
 def _contents(table: Table) -> dict[str, datetime | None]:
     """Each content in quarantine, and when its newest file was committed."""
     committed = {age.snapshot_id: age.committed_at for age in _snapshots(table)}
-    found: dict[str, datetime | None] = {}
+    contents: dict[str, datetime | None] = {}
     snapshot = table.current_snapshot()
     for manifest in snapshot.manifests(table.io) if snapshot else []:
         for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
             content, at = str(entry.data_file.partition[1]), committed.get(entry.snapshot_id or 0)
-            times = [time for time in (found.get(content), at) if time]
-            found[content] = max(times, default=None)
-    return found
+            times = [time for time in (contents.get(content), at) if time]
+            contents[content] = max(times, default=None)
+    return contents
 
 
 def _snapshots(table: Table) -> list[SnapshotAge]:
@@ -239,7 +243,7 @@ def _snapshots(table: Table) -> list[SnapshotAge]:
     ]
 
 
-def _sweep(job: Upkeep, catalog: Catalog, identifier: str) -> UpkeepReport:
+def _sweep(job: Maintenance, catalog: Catalog, identifier: str) -> MaintenanceReport:
     """Manifests together, old snapshots expired, files that nothing knows removed."""
     table = catalog.load_table(identifier)
     manifests = _manifests(table)
@@ -257,7 +261,7 @@ def _sweep(job: Upkeep, catalog: Catalog, identifier: str) -> UpkeepReport:
         ids = ", ".join(str(int(snapshot)) for snapshot in old)
         _call(job, "expire_snapshots", identifier, f"older_than => {_NOTHING_BY_AGE}, snapshot_ids => array({ids})")
         job.reached(identifier, "expired")
-    report = UpkeepReport(
+    report = MaintenanceReport(
         identifier,
         snapshots_before=len(ages),
         snapshots_expired=len(old),
@@ -280,7 +284,7 @@ def _manifests(table: Table) -> int:
     return len(snapshot.manifests(table.io)) if snapshot else 0
 
 
-def _call(job: Upkeep, procedure: str, identifier: str, arguments: str) -> int:
+def _call(job: Maintenance, procedure: str, identifier: str, arguments: str) -> int:
     """Rows that an Iceberg procedure returns. Names are the platform's own, values are numbers and times."""
     catalog = job.settings.lakehouse.catalog_name
     return len(

@@ -1,4 +1,4 @@
-"""Upkeep decides what is due, does it beside writers, and never changes what readers see."""
+"""Maintenance decides what is due, does it beside writers, and never changes what readers see."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pytest
 
 from ecommerce_platform.lakehouse.expired_landing import remove_expired_landing
 from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, TableLedger
-from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
-from ecommerce_platform.lakehouse.publish import start_branch
-from ecommerce_platform.lakehouse.tables import open_catalog
-from ecommerce_platform.lakehouse.upkeep import (
+from ecommerce_platform.lakehouse.maintenance import Maintenance, run_maintenance
+from ecommerce_platform.lakehouse.maintenance_plan import (
     FileSizes,
+    MaintenanceReport,
     SnapshotAge,
-    UpkeepReport,
     contents_past_retention,
     contents_to_drop,
     days_to_compact,
     expirable,
 )
+from ecommerce_platform.lakehouse.publish import start_branch
+from ecommerce_platform.lakehouse.tables import open_catalog
 from ecommerce_platform.landing.files import list_table
 from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, Lake, order
@@ -65,10 +65,10 @@ def test_a_day_is_compacted_when_it_has_small_files_and_more_of_them_than_it_nee
 
 def test_days_that_are_not_published_or_wait_for_a_decision_are_left_alone() -> None:
     small = FileSizes((10, 10))
-    found = days_to_compact(
+    due = days_to_compact(
         {FIRST: small, SECOND: small, THIRD: small}, ledger(FIRST, SECOND, refused=(SECOND,)), target=100
     )
-    assert found == {FIRST: 1}
+    assert due == {FIRST: 1}
 
 
 def test_a_snapshot_is_expired_when_it_is_old_and_no_branch_ends_at_it() -> None:
@@ -79,8 +79,8 @@ def test_a_snapshot_is_expired_when_it_is_old_and_no_branch_ends_at_it() -> None
 def test_quarantined_rows_of_no_day_are_dropped_unless_a_run_may_be_at_work() -> None:
     old, young = NOW - timedelta(days=4), NOW - timedelta(days=2)
     written = {"content": old, "refused-content": old, "gone": old, "at-work": young, "unknown": None}
-    found = contents_to_drop(written, ledger(FIRST, refused=(SECOND,)), NOW, timedelta(days=3))
-    assert found == ("gone", "unknown")
+    droppable = contents_to_drop(written, ledger(FIRST, refused=(SECOND,)), NOW, timedelta(days=3))
+    assert droppable == ("gone", "unknown")
 
 
 def test_quarantined_rows_go_with_the_age_of_their_day_unless_somebody_waits_for_them() -> None:
@@ -114,9 +114,9 @@ def test_landing_files_past_their_retention_go_where_they_are_what_is_published(
 
     assert remove_expired_landing(keeping) == []
     assert remove_expired_landing(removing, dry_run=True)[0] == f"landing orders, {FIRST}: would remove 2 files"
-    found = remove_expired_landing(removing)
+    removed = remove_expired_landing(removing)
 
-    assert found == [
+    assert removed == [
         f"landing orders, {FIRST}: removed 2 files",
         f"landing orders, {SECOND}: kept, its files are not what is published; materialize the day",
     ]
@@ -125,15 +125,17 @@ def test_landing_files_past_their_retention_go_where_they_are_what_is_published(
     assert lake.rows("id") == [(1,), (2,), (1,), (2,), (3,)]
 
 
-def upkeep_of(lake: Lake, *, dry_run: bool = False, reached: Callable[[str, str], None] | None = None) -> Upkeep:
-    """An upkeep for which every snapshot is old."""
+def maintenance_of(
+    lake: Lake, *, dry_run: bool = False, reached: Callable[[str, str], None] | None = None
+) -> Maintenance:
+    """A maintenance run for which every snapshot is old."""
     lakehouse = lake.settings.lakehouse.model_copy(update={"snapshot_retention_days": 0})
     settings = lake.settings.model_copy(update={"lakehouse": lakehouse})
-    told = reached or (lambda table, step: None)
-    return Upkeep(settings, lake.session, f"upkeep-{lake.runs}", datetime.now(UTC), dry_run, told)
+    report = reached or (lambda table, step: None)
+    return Maintenance(settings, lake.session, f"maintenance-{lake.runs}", datetime.now(UTC), dry_run, report)
 
 
-def of_orders(reports: list[UpkeepReport]) -> UpkeepReport:
+def of_orders(reports: list[MaintenanceReport]) -> MaintenanceReport:
     return next(report for report in reports if report.table == "ecommerce.orders")
 
 
@@ -162,7 +164,7 @@ def files_on_disk(lake: Lake) -> set[Path]:
     return set(Path(lake.settings.lakehouse.warehouse or "").glob("ecommerce/orders/data/**/*.parquet"))
 
 
-def test_upkeep_compacts_expires_and_removes_and_changes_nothing_that_readers_see(scattered: Lake) -> None:
+def test_maintenance_compacts_expires_and_removes_and_changes_nothing_that_readers_see(scattered: Lake) -> None:
     lake = scattered
     rows, before, ids = lake.rows("id", "__source_file", "__source_row", "status"), lake.ledger, snapshots(lake)
     files = files_on_disk(lake)
@@ -170,11 +172,11 @@ def test_upkeep_compacts_expires_and_removes_and_changes_nothing_that_readers_se
     orphan.write_bytes(b"half a file")
     os.utime(orphan, (0, 0))
 
-    planned = of_orders(maintain(upkeep_of(lake, dry_run=True), ["orders"]))
+    planned = of_orders(run_maintenance(maintenance_of(lake, dry_run=True), ["orders"]))
     assert (planned.days_compacted, planned.orphan_files_removed) == ((FIRST, SECOND), 1)
     assert (files_on_disk(lake) - {orphan}, snapshots(lake), lake.ledger) == (files, ids, before)
 
-    report = of_orders(maintain(upkeep_of(lake), ["orders"]))
+    report = of_orders(run_maintenance(maintenance_of(lake), ["orders"]))
 
     assert lake.rows("id", "__source_file", "__source_row", "status") == rows
     assert report.days_compacted == (FIRST, SECOND)
@@ -190,7 +192,7 @@ def test_upkeep_compacts_expires_and_removes_and_changes_nothing_that_readers_se
     assert lake.branches() == []
     assert lake.ingest(FIRST, SECOND).published == {}
 
-    again = of_orders(maintain(upkeep_of(lake), ["orders"]))
+    again = of_orders(run_maintenance(maintenance_of(lake), ["orders"]))
     assert (again.days_compacted, again.files_before, again.files_after) == ((), 2, 2)
 
 
@@ -205,7 +207,7 @@ def test_the_files_of_a_replaced_day_go_although_its_snapshot_published_another_
     # The ledger still says of the first day that the snapshot published it which holds the second day's old file.
     assert lake.ledger.published[FIRST].snapshot_id in snapshots(lake)
 
-    maintain(upkeep_of(lake), ["orders"])
+    run_maintenance(maintenance_of(lake), ["orders"])
 
     assert old
     assert not old & files_on_disk(lake)
@@ -214,7 +216,7 @@ def test_the_files_of_a_replaced_day_go_although_its_snapshot_published_another_
 
 
 @pytest.mark.soak
-def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_the_upkeep_tries_again(scattered: Lake) -> None:
+def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_maintenance_tries_again(scattered: Lake) -> None:
     lake = scattered
     ran: list[str] = []
 
@@ -224,7 +226,7 @@ def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_the_upkeep_tries
             lake.land(FIRST, *(order(key, key) for key in range(1, 51)))
             lake.ingest(FIRST)
 
-    report = of_orders(maintain(upkeep_of(lake, reached=publish_between), ["orders"]))
+    report = of_orders(run_maintenance(maintenance_of(lake, reached=publish_between), ["orders"]))
 
     assert ran == ["written"]
     assert (report.days_compacted, report.files_after) == ((FIRST, SECOND), 2)
@@ -234,17 +236,17 @@ def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_the_upkeep_tries
 
 
 @pytest.mark.soak
-def test_an_upkeep_that_comes_between_makes_a_run_write_its_day_again_and_publish_it_right(scattered: Lake) -> None:
+def test_maintenance_that_comes_between_makes_a_run_write_its_day_again_and_publish_it_right(scattered: Lake) -> None:
     lake = scattered
     ran: list[str] = []
 
-    def upkeep_between(table: str, step: str) -> None:
+    def maintenance_between(table: str, step: str) -> None:
         if step == "written" and not ran:
             ran.append(step)
-            maintain(upkeep_of(lake), ["orders"])
+            run_maintenance(maintenance_of(lake), ["orders"])
 
     lake.land(THIRD, order(100, 100))
-    lake.reached = upkeep_between
+    lake.reached = maintenance_between
     result = lake.ingest(THIRD)
 
     assert (ran, sorted(result.published)) == (["written"], [THIRD])
@@ -261,7 +263,7 @@ def test_a_refused_branch_keeps_its_snapshot_and_its_quarantined_rows(scattered:
     refused = lake.ingest(FIRST).refused[FIRST]
     start_branch(open_catalog(lake.settings), load_iceberg_table(lake.settings, "ecommerce.orders"), "somebodys_own")
 
-    report = of_orders(maintain(upkeep_of(lake), ["orders"]))
+    report = of_orders(run_maintenance(maintenance_of(lake), ["orders"]))
 
     assert report.days_compacted == (SECOND,)
     table = load_iceberg_table(lake.settings, "ecommerce.orders")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecommerce_platform.reconciliation.again import Gaps, agenda, slots
 from ecommerce_platform.reconciliation.converge import DayCourse, DayResult, courses
+from ecommerce_platform.reconciliation.recheck import Gaps, agenda, slots
 from ecommerce_platform_tests.reconciliation.two_layers import DAY
 
 START = datetime(2026, 1, 20, tzinfo=UTC)
@@ -27,8 +27,8 @@ def day_of(*reconciled_at: float, differing: int = 1) -> DayCourse:
 
 
 def test_gaps_double_up_to_the_longest_and_the_limit_is_a_slot() -> None:
-    found = [(at - START) / timedelta(minutes=1) for at in islice(slots(day_of(0), GAPS), 8)]
-    assert found == [10, 30, 70, 130, 190, 200, 250, 310]
+    minutes_after_start = [(at - START) / timedelta(minutes=1) for at in islice(slots(day_of(0), GAPS), 8)]
+    assert minutes_after_start == [10, 30, 70, 130, 190, 200, 250, 310]
 
 
 # Reconciled at, asked at → the slot that is due, the next one (all in minutes).
@@ -47,15 +47,15 @@ SITUATIONS = {
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_a_day_is_due_at_its_slots(situation: str) -> None:
     reconciled, asked, due, following = SITUATIONS[situation]
-    found = agenda([day_of(*reconciled)], minutes(asked), GAPS)
-    assert [slot.at for slot in found.due] == ([] if due is None else [minutes(due)])
-    assert found.next_at == minutes(following)
-    assert found.given_up == ()
+    plan = agenda([day_of(*reconciled)], minutes(asked), GAPS)
+    assert [slot.at for slot in plan.due] == ([] if due is None else [minutes(due)])
+    assert plan.next_at == minutes(following)
+    assert plan.given_up == ()
 
 
 def test_a_day_that_missed_its_limit_is_launched_no_more_and_named() -> None:
-    found = agenda([day_of(0, 201)], minutes(10_000), GAPS)
-    assert (found.due, found.next_at, found.given_up) == ((), None, (DAY,))
+    plan = agenda([day_of(0, 201)], minutes(10_000), GAPS)
+    assert (plan.due, plan.next_at, plan.given_up) == ((), None, (DAY,))
 
 
 def test_a_day_that_converged_is_never_due() -> None:
@@ -79,11 +79,11 @@ def test_every_moment_has_at_most_one_slot_due_and_one_that_follows(
     first: int, factor: float, longest: int, limit: int, asked: int
 ) -> None:
     gaps = Gaps(timedelta(minutes=first), factor, timedelta(minutes=longest), timedelta(minutes=limit))
-    found = agenda([day_of(0)], minutes(asked), gaps)
-    assert len(found.due) <= 1
-    assert all(START < slot.at <= minutes(asked) for slot in found.due)
-    assert found.next_at is not None
-    assert found.next_at > minutes(asked)
+    plan = agenda([day_of(0)], minutes(asked), gaps)
+    assert len(plan.due) <= 1
+    assert all(START < slot.at <= minutes(asked) for slot in plan.due)
+    assert plan.next_at is not None
+    assert plan.next_at > minutes(asked)
     ordered = list(islice(slots(day_of(0), gaps), 30))
     assert all(before < after for before, after in pairwise(ordered))
     assert all(after - before <= timedelta(minutes=max(longest, first)) for before, after in pairwise(ordered))

@@ -10,7 +10,7 @@ import pytest
 
 _SEEN = """
 import json, sys
-from ecommerce_platform.warehouse.dagster_snowflake_alone import SnowflakeResource
+from ecommerce_platform.warehouse.dagster_snowflake_light import SnowflakeResource
 import dagster_snowflake
 import dagster_snowflake.resources as resources
 early = sorted(name for name in sys.modules if name.startswith(("snowflake.snowpark", "snowflake.core")))
@@ -29,21 +29,21 @@ print(json.dumps({
 
 def run(script: str) -> dict[str, object]:
     ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
-    found: dict[str, object] = json.loads(ended.stdout)
-    return found
+    answer: dict[str, object] = json.loads(ended.stdout)
+    return answer
 
 
 def test_snowpark_comes_when_something_is_done_with_it() -> None:
-    found = run(_SEEN)
-    assert found["early"] == []
-    assert found["same"] is True
-    assert found["session"] == "snowflake.snowpark.session"
-    assert found["root"] == "_Name"
-    assert found["real"] == ["snowflake.core._root", "snowflake.snowpark.session"]
+    answer = run(_SEEN)
+    assert answer["early"] == []
+    assert answer["same"] is True
+    assert answer["session"] == "snowflake.snowpark.session"
+    assert answer["root"] == "_Name"
+    assert answer["real"] == ["snowflake.core._root", "snowflake.snowpark.session"]
 
 
 @pytest.mark.slow
 def test_a_process_that_has_snowpark_already_is_left_as_it_is() -> None:
-    found = run("import snowflake.snowpark\n" + _SEEN)
-    assert "snowflake.core" in str(found["early"])
-    assert found["root"] == "ABCMeta" or found["root"] == "type"
+    answer = run("import snowflake.snowpark\n" + _SEEN)
+    assert "snowflake.core" in str(answer["early"])
+    assert answer["root"] == "ABCMeta" or answer["root"] == "type"

@@ -1,7 +1,7 @@
-"""Upkeep of the Iceberg tables as a job with a weekly schedule, and what the command line calls.
+"""Maintenance of the Iceberg tables as a job with a weekly schedule, and what the command line calls.
 
 What belongs here: declaring the job, reporting. What does not: what is due and
-how it is done (lakehouse/upkeep.py, lakehouse/maintain.py).
+how it is done (lakehouse/maintenance_plan.py, lakehouse/maintenance.py).
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ecommerce_platform.lakehouse.assets import event_key
-from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
-from ecommerce_platform.lakehouse.upkeep import UpkeepReport, refusals
+from ecommerce_platform.lakehouse.maintenance import Maintenance, run_maintenance
+from ecommerce_platform.lakehouse.maintenance_plan import MaintenanceReport, refusals
 from ecommerce_platform.operations.retention import apply_retention
 from ecommerce_platform.operations.schedules import one_at_a_time
 from ecommerce_platform.plain_steps import plain_words
@@ -20,19 +20,19 @@ from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
+from ecommerce_platform.warehouse.maintenance import clean_up
 from ecommerce_platform.warehouse.resource import WarehouseResource
 from ecommerce_platform.warehouse.schema import ensure_current
-from ecommerce_platform.warehouse.upkeep import clean_up
 
 if TYPE_CHECKING:
     pass
 
-LAKEHOUSE_UPKEEP = "lakehouse_upkeep"
+JOB_NAME = "lakehouse_upkeep"
 #: Early on Sunday, after the night's batch: the quietest hours of most shops.
 _CRON = "0 5 * * 0"
 
 
-def upkeep_job(settings: Settings) -> dg.JobDefinition:
+def maintenance_job(settings: Settings) -> dg.JobDefinition:
     """The job `lakehouse_upkeep`; each event table's report is an observation of its asset."""
 
     @dg.op(
@@ -54,23 +54,23 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
         opener, now = warehouse.opener(run_id), datetime.now(UTC)
         for line in apply_retention(settings, opener, context.instance, run_id, now, dry_run):
             context.log.info(line)
-        job = Upkeep(
+        job = Maintenance(
             settings,
             lambda: spark.spark_session,
             context.run.run_id,
             now,
             dry_run,
         )
-        reports = maintain(job)
+        reports = run_maintenance(job)
         for report in reports:
-            context.log.info(f"{report.table}: {told(report)}")
+            context.log.info(f"{report.table}: {summary(report)}")
         for observation in observations(reports, settings):
             context.log_event(observation)
         if refused := refusals(reports):
             raise dg.Failure(description=" ".join(refused), allow_retries=False)
 
     @dg.job(
-        name=LAKEHOUSE_UPKEEP,
+        name=JOB_NAME,
         executor_def=resuming_executor,
         description="Compaction, snapshot expiry and removal of orphaned files of the Iceberg tables; safe beside writers.",
     )
@@ -80,14 +80,14 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
     return lakehouse_upkeep
 
 
-def upkeep_schedule(settings: Settings, job: dg.JobDefinition) -> dg.ScheduleDefinition:
-    """Runs the upkeep once a week."""
+def maintenance_schedule(settings: Settings, job: dg.JobDefinition) -> dg.ScheduleDefinition:
+    """Runs maintenance once a week."""
     return one_at_a_time(
-        settings, "lakehouse_upkeep_schedule", _CRON, job, "Sundays at 05:00 UTC: upkeep of the Iceberg tables."
+        settings, "lakehouse_upkeep_schedule", _CRON, job, "Sundays at 05:00 UTC: maintenance of the Iceberg tables."
     )
 
 
-def observations(reports: Iterable[UpkeepReport], settings: Settings) -> list[dg.AssetObservation]:
+def observations(reports: Iterable[MaintenanceReport], settings: Settings) -> list[dg.AssetObservation]:
     """One for each event table, so that its page shows how its files and snapshots develop."""
     prefix = f"{settings.lakehouse.namespace}."
     return [
@@ -97,7 +97,7 @@ def observations(reports: Iterable[UpkeepReport], settings: Settings) -> list[dg
     ]
 
 
-def metadata(report: UpkeepReport) -> Mapping[str, Any]:
+def metadata(report: MaintenanceReport) -> Mapping[str, Any]:
     """The report's figures under readable names."""
     return {
         "days_compacted": len(report.days_compacted),
@@ -115,6 +115,6 @@ def metadata(report: UpkeepReport) -> Mapping[str, Any]:
     }
 
 
-def told(report: UpkeepReport) -> str:
+def summary(report: MaintenanceReport) -> str:
     """The report as one line."""
     return ", ".join(f"{name} {value}" for name, value in metadata(report).items())

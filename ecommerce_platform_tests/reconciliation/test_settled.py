@@ -13,8 +13,8 @@ import pytest
 from ecommerce_platform.reconciliation.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.layers import Layers, open_layers
 from ecommerce_platform.reconciliation.model import ReconciliationError, Status
-from ecommerce_platform.reconciliation.pinned import batch_state, settled_state
 from ecommerce_platform.reconciliation.reconcile import reconcile
+from ecommerce_platform.reconciliation.settled import batch_state, settled_state
 from ecommerce_platform.reconciliation.speed import SpeedOrders
 from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.settings import ReconciliationSettings, Settings
@@ -62,7 +62,7 @@ def run_of(layers: Layers, two: TwoLayers):  # type: ignore[no-untyped-def]
     return reconcile(layers, Store(two.connection), [DAY], "run", AT, NO_WAIT)
 
 
-def test_models_that_are_built_anew_during_the_reading_are_read_again(two: TwoLayers, dbt: TwoLayers) -> None:
+def test_models_that_are_rebuilt_during_the_reading_are_read_again(two: TwoLayers, dbt: TwoLayers) -> None:
     two.batch(ORDER, CHANGED, LAST, applied=[DAY, LAST.day])
     two.speed(ORDER, CHANGED, LAST)
 
@@ -70,9 +70,9 @@ def test_models_that_are_built_anew_during_the_reading_are_read_again(two: TwoLa
         # Staging first, memory last, as dbt does it: between the two, readings belong to no state.
         dbt.batch(ORDER, CHANGED, LAST)
 
-    found = run_of(interrupted(layers_of(two), build), two)
-    assert found.findings == {}
-    assert {verdict.status for verdict in found.verdicts} == {Status.OK}
+    reconciliation = run_of(interrupted(layers_of(two), build), two)
+    assert reconciliation.findings == {}
+    assert {verdict.status for verdict in reconciliation.verdicts} == {Status.OK}
 
 
 def test_a_build_that_begins_during_the_reading_and_does_not_end_is_refused(two: TwoLayers, dbt: TwoLayers) -> None:

@@ -76,8 +76,8 @@ def _finished_at(batch: BatchOrders) -> datetime | None:
         if not is_missing_object(error):
             raise
         return None
-    found: datetime | None = rows[0][0]
-    return found
+    finished_at: datetime | None = rows[0][0]
+    return finished_at
 
 
 def settled_state(

@@ -1,4 +1,4 @@
-"""`ecommerce-platform upkeep`: the Iceberg tables compacted and cleaned, and what is past its retention removed, by hand."""
+"""`ecommerce-platform maintenance`: the Iceberg tables compacted and cleaned, and what is past its retention removed, by hand."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import typer
 from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
 
 
-def upkeep(
+def maintenance(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     output: Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")] = ListFormat.TABLE,
 ) -> None:
     """Compact days of small files, expire snapshots, remove orphans, what killed loads left, and what is past its retention."""
-    from ecommerce_platform.lakehouse.maintain import Upkeep, maintain
-    from ecommerce_platform.lakehouse.upkeep import refusals
+    from ecommerce_platform.lakehouse.maintenance import Maintenance, run_maintenance
+    from ecommerce_platform.lakehouse.maintenance_plan import refusals
     from ecommerce_platform.operations.first_use import open_instance
     from ecommerce_platform.operations.retention import apply_retention
     from ecommerce_platform.spark.session import build_session
     from ecommerce_platform.warehouse.connection import connect
+    from ecommerce_platform.warehouse.maintenance import clean_up
     from ecommerce_platform.warehouse.schema import ensure_current
-    from ecommerce_platform.warehouse.upkeep import clean_up
 
     settings = settings_or_exit()
-    run_id = f"upkeep-{uuid4()}"
+    run_id = f"maintenance-{uuid4()}"
     opener = partial(connect, settings, run_id)
     with opener() as connection:
         ensure_current(connection)
@@ -39,8 +39,8 @@ def upkeep(
     with open_instance() if os.environ.get("DAGSTER_HOME") else nullcontext() as instance:
         for line in apply_retention(settings, opener, instance, run_id, datetime.now(UTC), dry_run):
             say(line)
-    job = Upkeep(settings, lambda: build_session(settings), run_id, datetime.now(UTC), dry_run=dry_run)
-    reports = maintain(job)
+    job = Maintenance(settings, lambda: build_session(settings), run_id, datetime.now(UTC), dry_run=dry_run)
+    reports = run_maintenance(job)
     rows = [{**asdict(report), "days_compacted": [str(day) for day in report.days_compacted]} for report in reports]
     print_rows(rows, output, "there is no Iceberg table yet")
     for line in refusals(reports):

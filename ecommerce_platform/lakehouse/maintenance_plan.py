@@ -1,7 +1,7 @@
 """What the Iceberg tables need so that they stay fast and small: pure decisions.
 
 What belongs here: which days to compact, which snapshots to expire, which quarantined rows nobody needs, and what is reported.
-What does not: doing it (maintain.py).
+What does not: doing it (maintenance.py).
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class SnapshotAge:
 
 
 @dataclass(frozen=True)
-class UpkeepReport:
-    """What upkeep did to one table, or would do. Counts of files and bytes are of what readers see."""
+class MaintenanceReport:
+    """What maintenance did to one table, or would do. Counts of files and bytes are of what readers see."""
 
     table: str
     days_compacted: tuple[date, ...] = ()
@@ -70,10 +70,10 @@ def days_to_compact(days: Mapping[date, FileSizes], ledger: TableLedger, target:
     A day whose newest content is refused waits: whoever decides on it compares it with what is published.
     """
     chosen = {}
-    for day, found in sorted(days.items()):
-        small = [size for size in found.sizes if size < target * _NEARLY_FULL]
-        needed = files_needed(found.bytes, target)
-        if day in ledger.published and day not in ledger.refused and len(small) > 1 and len(found.sizes) > needed:
+    for day, files in sorted(days.items()):
+        small = [size for size in files.sizes if size < target * _NEARLY_FULL]
+        needed = files_needed(files.bytes, target)
+        if day in ledger.published and day not in ledger.refused and len(small) > 1 and len(files.sizes) > needed:
             chosen[day] = needed
     return chosen
 
@@ -124,12 +124,12 @@ def contents_past_retention(
     )
 
 
-def refusals(reports: Iterable[UpkeepReport]) -> tuple[str, ...]:
-    """What upkeep left alone and why, a line for each table."""
+def refusals(reports: Iterable[MaintenanceReport]) -> tuple[str, ...]:
+    """What maintenance left alone and why, a line for each table."""
     return tuple(report.refused for report in reports if report.refused)
 
 
-def total(reports: Sequence[UpkeepReport]) -> dict[str, int]:
+def total(reports: Sequence[MaintenanceReport]) -> dict[str, int]:
     """The sums over all tables."""
     names = ("files_before", "files_after", "snapshots_before", "snapshots_expired", "orphan_files_removed")
     return {name: sum(getattr(report, name) for report in reports) for name in names}
