@@ -15,6 +15,7 @@ from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.rowtype import describe_as_rowtype
 
 from ecommerce_platform.embedded.snowflake_shims.pipeline import Proceed, Statement, fakesnow_server, patched_cursor
+from ecommerce_platform.embedded.snowflake_shims.results import described
 
 _log = logging.getLogger(__name__)
 _SQL_LENGTH_IN_LOG = 500
@@ -58,7 +59,7 @@ def install() -> None:
 
     def describe(cursor: FakeSnowflakeCursor) -> list[Any]:
         try:
-            return describe_last_sql(cursor)
+            return described(cursor) or describe_last_sql(cursor)
         except Exception as error:
             raise as_sql_error(error, f"DESCRIBE {cursor._last_sql}") from error
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from snowflake.connector import SnowflakeConnection
+from snowflake.connector.constants import FIELD_ID_TO_NAME
+from snowflake.connector.cursor import SnowflakeCursor
 
 
 def test_a_null_timestamp_stays_null(sql: Callable[..., Any]) -> None:
@@ -74,3 +76,44 @@ def test_only_the_latest_results_are_kept_for_result_scan(
             cursor.execute(f"select {number}")
         with pytest.raises(Exception, match="not found"):
             cursor.execute(f"select * from table(result_scan('{first}'))")
+
+
+_DESCRIBED = (
+    "select 1 as A, 2::number(18, 2) as B, 'x' as C, null as D, parse_json('{}') as E, current_timestamp() as G, "
+    "'2026-01-01'::timestamp_ntz as H, 1::double as I, '10:00'::time as J, '2026-01-01'::date as K, true as L, 4 as A"
+)
+_DESCRIPTION = [
+    ("A", "FIXED", 38, 0),
+    ("B", "FIXED", 18, 2),
+    ("C", "TEXT", None, None),
+    ("D", "TEXT", None, None),
+    ("E", "VARIANT", None, None),
+    ("G", "TIMESTAMP_TZ", 0, 9),
+    ("H", "TIMESTAMP_NTZ", 0, 9),
+    ("I", "REAL", None, None),
+    ("J", "TIME", 0, 9),
+    ("K", "DATE", None, None),
+    ("L", "BOOLEAN", None, None),
+    ("A", "FIXED", 38, 0),
+]
+
+
+def _description(cursor: SnowflakeCursor) -> list[tuple[Any, ...]]:
+    return [
+        (column.name, FIELD_ID_TO_NAME[column.type_code], column.precision, column.scale)
+        for column in cursor.description
+    ]
+
+
+def test_a_result_says_its_columns_types_when_it_is_made_without_rows_and_when_it_is_read_again(
+    session: SnowflakeConnection,
+) -> None:
+    with session.cursor() as cursor:
+        assert _description(cursor.execute(f"{_DESCRIBED} where false")) == _DESCRIPTION
+        query = cursor.execute(_DESCRIBED).sfqid
+        assert _description(cursor) == _DESCRIPTION
+        cursor.execute("create or replace temporary table DESCRIBED (N number(10, 0))")
+        assert _description(cursor) == [("status", "TEXT", None, None)]
+        cursor.execute("insert into DESCRIBED select column1 from values (1), (2)")
+        assert _description(cursor) == [("number of rows inserted", "FIXED", 38, 0)]
+        assert _description(cursor.execute(f"select * from table(result_scan('{query}'))")) == _DESCRIPTION
