@@ -89,7 +89,7 @@ def test_who_follows_the_tutorial_word_by_word_gets_what_it_says(fresh: dict[str
         follow(step, fresh)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_what_was_lost_comes_back_by_the_commands_of_the_page(fresh: dict[str, str]) -> None:
     steps = steps_of((PROJECT / "docs" / "how-to" / "restore.md").read_text())
     assert sum(bool(step.expected) for step in steps) > 6

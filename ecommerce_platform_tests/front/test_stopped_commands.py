@@ -95,7 +95,7 @@ def test_an_ingestion_that_is_stopped_in_a_spark_job_refuses_no_day_and_goes_on(
     assert finished(tmp_path, "ingest", *days).count(": published, ") == 8
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_rebuild_that_is_stopped_gives_its_lease_back_and_goes_on(tmp_path: Path) -> None:
     from ecommerce_platform.embedded.servers import down
     from ecommerce_platform.warehouse.connection import connect

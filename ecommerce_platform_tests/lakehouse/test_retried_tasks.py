@@ -30,7 +30,7 @@ def assert_both_days_are_right(report: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("handed_over", ["yes", "no"])
+@pytest.mark.parametrize("handed_over", ["yes", pytest.param("no", marks=pytest.mark.soak)])
 def test_an_executor_lost_in_the_middle_of_a_write_changes_no_count(tmp_path: Path, handed_over: str) -> None:
     report = ingested("lost_executor", tmp_path, handed_over)
     assert report["killed"], "no executor was killed: the write was over too soon"

@@ -58,7 +58,7 @@ def test_days_in_shuffled_order_twice_and_with_late_files_equal_a_full_refresh(
     assert count(connection, "RAW.SUPERSEDED_ORDERS") == 0
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_run_that_broke_off_between_models_is_mended_by_the_next(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:

@@ -129,7 +129,7 @@ def test_everything_is_as_before_after_rebuild_all_and_no_figure_was_restated(
     assert fetch_all(connection, "select count(*) from MARTS.RESTATEMENTS") == restated
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_models_that_were_computed_from_damaged_rows_are_right_after_raw_and_a_run(
     connection: SnowflakeConnection, shop: Settings, transform: Transform, command: Any
 ) -> None:

@@ -191,7 +191,7 @@ def plain(statement: str) -> str:
     return " ".join(sql_of(statement).replace('"', "").lower().split())
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_session_lost_between_any_two_statements_of_a_mart_logs_nothing_twice_and_changes_nothing_else(
     connection: SnowflakeConnection, transform: Transform, fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,7 +134,7 @@ def test_price_and_stock_of_one_moment_are_those_of_the_last_event(
     assert [row["current_stock_level"] for row in read(connection, "MARTS.PRODUCT_PERFORMANCE")] == [2]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_key_change_takes_the_text_of_a_snapshot_before_it_and_not_of_one_after_it(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:

@@ -111,7 +111,7 @@ def test_the_span_has_both_its_ends(connection: SnowflakeConnection, transform: 
     assert (dates[0], dates[-1], len(dates)) == (FIRST, LAST, (LAST - FIRST).days + 1)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_an_order_comes_into_the_span_when_the_as_of_day_reaches_it(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:

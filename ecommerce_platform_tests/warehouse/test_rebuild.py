@@ -133,7 +133,7 @@ def test_only_the_days_of_the_range_are_touched_and_only_damaged_ones_are_applie
     assert fetch_all(connection, "select count(*) from RAW.SUPERSEDED_ORDERS") == [(6,)], "nothing was damaged any more"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_rebuild_that_breaks_off_leaves_each_day_as_it_was_or_mended(
     settings: Settings, connection: SnowflakeConnection, opener: Opener, loaded: None
 ) -> None:
