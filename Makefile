@@ -72,7 +72,7 @@ test-slow: setup  ## The heavy set: long histories, kills, large data
 
 .PHONY: test-soak
 test-soak: setup  ## Long trials that are not part of CI: every alert caused for real, secrets planted, many kills
-	@$(BIN)/python -m pytest -m "soak" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "soak and not kubernetes" $(PYTEST_ARGS)
 
 .PHONY: mutation
 mutation: setup  ## Small mistakes put into all that computes money, one at a time: each must fail a test (data/mutation.jsonl)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import subprocess
@@ -46,12 +48,12 @@ def objects(kinds: str, *words: str) -> list[dict[str, Any]]:
     return list(json.loads(kubectl("get", kinds, "-o", "json", *words))["items"])
 
 
-def until(what: str, probe: Callable[[], Any], seconds: float = 180) -> Any:
+def until(what: str, probe: Callable[[], Any], seconds: float = 180, pause: float = 1) -> Any:
     """The first truthy answer of `probe`. Raises AssertionError when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := probe()):
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(1)
+        time.sleep(pause)
     return value
 
 
@@ -90,6 +92,10 @@ class Platform:
         code = f"deploy/{self.release}-code"
         shell = ("ecommerce-platform", "sql", statement, "--format", "csv")
         return kubectl("-n", self.namespace, "exec", code, "--", *shell)
+
+    def rows(self, statement: str) -> list[dict[str, str]]:
+        """The rows of the warehouse's answer."""
+        return list(csv.DictReader(io.StringIO(self.sql(statement))))
 
     def helm(self, *words: str) -> str:
         return command("helm", *words, "--namespace", self.namespace)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from ecommerce_platform.embedded.servers import down
 from ecommerce_platform_tests.kubernetes.cluster import PROJECT, Platform, port_forward
 from ecommerce_platform_tests.kubernetes.launcher_lab import lab_namespace
 
-DAYS = 3
+#: Days that run at the installation, and days that landed: the last one is for what comes after.
+DAYS, LANDED = 2, 3
 # Fewer orders, and the few rows that the sample spoils would be a share that refuses a day.
 ORDERS = 300
 
@@ -42,7 +44,7 @@ def installed(
     """The platform installed, with DAYS days of the sample shop run through the webserver by the launcher of run pods."""
     tag = os.environ["ECOMMERCE_TEST_IMAGE_TAG"]
     folder = tmp_path_factory.mktemp("platform")
-    environment = os.environ | {"DAYS": str(DAYS), "ORDERS": str(ORDERS), "OUT": str(folder)}
+    environment = os.environ | {"DAYS": str(DAYS), "LANDED": str(LANDED), "ORDERS": str(ORDERS), "OUT": str(folder)}
     done = subprocess.run(
         [PROJECT / "scripts/kubernetes/demo.sh", tag, "ci"],
         env=environment,
@@ -66,7 +68,7 @@ def webserver(installed: Platform) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def local_run(begun_locally: tuple[Path, subprocess.Popen[bytes]]) -> Path:
-    """A data directory of this machine in which the same days of the same shop ran in one process."""
+    """A data directory of this machine in which all days of the same shop ran in one process."""
     data, process = begun_locally
     process.wait(timeout=900)
     assert (data / "snowflake").exists(), f"the local run left nothing:\n{data.with_name('demo.log').read_text()}"
@@ -76,7 +78,13 @@ def local_run(begun_locally: tuple[Path, subprocess.Popen[bytes]]) -> Path:
 @pytest.fixture(scope="session")
 def begun_locally(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
     """That run at its work, while the installation waits for the cluster."""
-    data = tmp_path_factory.mktemp("local") / "data"
+    with demo_here(tmp_path_factory.mktemp("local") / "data", LANDED, ORDERS) as begun:
+        yield begun
+
+
+@contextmanager
+def demo_here(data: Path, days: int, orders: int) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """The sample shop on this machine, at its work; its data directory."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ECOMMERCE_")}
     environment |= {"ECOMMERCE_DATA_DIR": str(data), "DAGSTER_HOME": str(data / "dagster_home")}
     (data / "dagster_home").mkdir(parents=True)
@@ -85,9 +93,9 @@ def begun_locally(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pa
         str(PROJECT / ".venv/bin/ecommerce-platform"),
         "demo",
         "--days",
-        str(DAYS),
+        str(days),
         "--orders-per-day",
-        str(ORDERS),
+        str(orders),
     ]
     with data.with_name("demo.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -24,6 +24,10 @@ CACHE=$CACHE_ROOT/$KUBERNETES_VERSION-$BUILD_DIGEST
 LAYOUT=$CACHE_ROOT/images/layout
 # What one node leaves while it lives; removed with it.
 RUN_DIR=${ECOMMERCE_NODE_DIR:-${TMPDIR:-/tmp}/ecommerce-platform-node}
+# The same of a second node that joins the first (node-join.sh).
+SECOND_NAME=platform-node-2
+SECOND_ADDRESS=10.89.0.11
+SECOND_DIR=$RUN_DIR/second
 export KUBECONFIG=$RUN_DIR/pki/admin.conf
 
 say() { printf '%6ss  %s\n' "$SECONDS" "$*" >&2; }

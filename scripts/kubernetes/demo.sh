@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # demo.sh TAG [PROFILE ...]: the platform on the cluster of the current kubectl context, from installation to marts: install with
 # stand-ins, `helm test`, the sample shop, its days launched through the webserver, the marts. `make kind-demo` and the tests of
-# CI's node both run it. DAYS, ORDERS and OUT (a folder for the marts as CSV) may be set.
+# CI's node both run it. DAYS, LANDED (days that landed, DAYS of which run), ORDERS and OUT (a folder for the marts as CSV) may be set.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tag=$1
 shift
-release=${RELEASE:-shop} namespace=${NAMESPACE:-ecommerce} days=${DAYS:-3} orders=${ORDERS:-300} out=${OUT:-}
+release=${RELEASE:-shop} namespace=${NAMESPACE:-ecommerce} days=${DAYS:-3} landed=${LANDED:-${DAYS:-3}} orders=${ORDERS:-300} out=${OUT:-}
 section() { printf '%6ss  %s\n' "$SECONDS" "$*" >&2; }
 
 section "install"
@@ -16,8 +16,8 @@ helm test "$release" --namespace "$namespace" --timeout 5m >/dev/null || {
   kubectl -n "$namespace" logs "$release-answers" >&2
   exit 1
 }
-section "sample shop: $days days"
-"$here/sample.sh" "$tag" "$days" "$orders"
+section "sample shop: $landed days"
+"$here/sample.sh" "$tag" "$landed" "$orders"
 
 section "launch through the webserver"
 log=$(mktemp)

@@ -8,26 +8,34 @@ export PATH=$PATH:/usr/sbin:/sbin
 # What test.sh starts carries this variable; this script is not to be ended by itself.
 if [ -n "${ECOMMERCE_NODE:-}" ]; then exec env -u ECOMMERCE_NODE "$0"; fi
 
-# The name of its network namespace, brackets and all, as a pattern.
-network=$(sed 's/[][]/\\&/g' "$RUN_DIR/network" 2>/dev/null || echo none)
+# The node, and one that joined it (node-join.sh).
+folders=("$RUN_DIR" "$SECOND_DIR")
+lines_of() { # lines_of FILE: of each node's folder
+  local folder
+  for folder in "${folders[@]}"; do cat "$folder/$1" 2>/dev/null || true; done
+}
 processes() { # in the node's control groups or its network, or started by a test.sh that was killed
   {
     while read -r group; do
       if [ -d "$group" ]; then find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null || true; fi
-    done < <(cat "$RUN_DIR/cgroups" 2>/dev/null)
-    find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "$network" 2>/dev/null | cut -d/ -f3 || true
+    done < <(lines_of cgroups)
+    # The name of a network namespace has brackets; here it is a pattern.
+    lines_of network | sed 's/[][]/\\&/g' | while read -r network; do
+      find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "$network" 2>/dev/null | cut -d/ -f3 || true
+    done
     grep -lsxzF "ECOMMERCE_NODE=$RUN_DIR" /proc/[0-9]*/environ | cut -d/ -f3 || true
   } | sort -un | tr '\n' ' '
 }
 mounts() { awk -v run="$RUN_DIR" -v images="$CACHE_ROOT/images/store" 'index($5, run "/") == 1 || index($5, images "/") == 1 {print $5}' /proc/self/mountinfo; }
 groups_left() {
   local group
-  while read -r group; do if [ -d "$group" ]; then echo "$group"; fi; done < <(cat "$RUN_DIR/cgroups" 2>/dev/null)
+  while read -r group; do if [ -d "$group" ]; then echo "$group"; fi; done < <(lines_of cgroups)
 }
 
 # Its first process first: the rest of its process namespace goes with it.
-pid=$(cat "$RUN_DIR/init.pid" 2>/dev/null || true)
-if [ -n "$pid" ] && grep -qs "$RUN_DIR" "/proc/$pid/environ"; then kill -9 "$pid" 2>/dev/null || true; fi
+for pid in $(lines_of init.pid); do
+  if grep -qs "$RUN_DIR" "/proc/$pid/environ"; then kill -9 "$pid" 2>/dev/null || true; fi
+done
 for attempt in $(seq 100); do
   alive=$(processes)
   [ -n "$alive" ] || break

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test.sh [PYTEST ARGUMENTS]: `make test-kubernetes`. Builds what the node is made of (cached), the images and the node, runs the
-# tests marked `kubernetes` in its network, and removes the node. KEEP_NODE=1 leaves it up for a look. A node that an aborted run
+# tests marked `kubernetes` in its network, and removes the node. Long trials only where the arguments say so (-m soak). KEEP_NODE=1 leaves it up for a look. A node that an aborted run
 # left behind is removed first.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -57,7 +57,7 @@ export ECOMMERCE_TEST_IMAGE_BYTES ECOMMERCE_TEST_SCHEMAS=$CACHE/schemas PYTHON=$
 # Two lanes beside each other: one installation, and launched steps. Each waits for the cluster most of the time.
 tests() { # tests FILE ...
   local code=0
-  "$HERE/node-net" "$PROJECT/.venv/bin/python" -m pytest -m kubernetes --durations=15 "$@" || code=$?
+  "$HERE/node-net" "$PROJECT/.venv/bin/python" -m pytest -m "kubernetes and not soak" --durations=15 "$@" || code=$?
   # 5: the arguments choose no test of this lane.
   [ "$code" = 0 ] || [ "$code" = 5 ] || return "$code"
 }
