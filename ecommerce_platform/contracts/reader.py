@@ -15,7 +15,7 @@ from ecommerce_platform.contracts.document import Document, Problem
 from ecommerce_platform.contracts.model import WHOLE_NUMBERS, Contract, ContractError, Relationship
 from ecommerce_platform.contracts.parsing import parse
 
-CONTRACTS_DIR = Path(__file__).parent
+CONTRACTS_DIR = Path(__file__).parent / "sources"
 SUFFIX = ".odcs.yaml"
 #: Where the contracts lie: a folder instead of the package's own, and one beside it, whose files win.
 FOLDER_VARIABLE, EXTRA_FOLDER_VARIABLE = "ECOMMERCE_CONTRACTS_DIR", "ECOMMERCE_EXTRA_CONTRACTS_DIR"

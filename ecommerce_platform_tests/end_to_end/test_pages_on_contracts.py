@@ -21,7 +21,7 @@ from ecommerce_platform_tests.front.walkthrough import PROJECT, first_line_missi
 pytestmark = pytest.mark.soak
 
 LEFT_OUT = "__debezium_unavailable_value"
-CONTRACTS = "ecommerce_platform/contracts"
+CONTRACTS = "ecommerce_platform/contracts/sources"
 _FENCE = re.compile(r"^```(bash|text|diff)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -152,7 +152,7 @@ def test_the_pages_do_what_they_say_and_touch_as_few_files_as_they_say(tmp_path:
         assert "the key is order_id, coupon_id: all that deletes carry" in coupons.stdout, coupons.stdout
         assert touched(environment) == [f"{CONTRACTS}/order_coupons.odcs.yaml"]
         (Path(environment["CHECKOUT"]) / CONTRACTS / "order_coupons.odcs.yaml").rename(tmp_path / "kept.yaml")
-        kept = "cp ../kept.yaml ecommerce_platform/contracts/order_coupons.odcs.yaml"
+        kept = "cp ../kept.yaml ecommerce_platform/contracts/sources/order_coupons.odcs.yaml"
 
         follow("new-source-table.md", environment)
 
