@@ -48,12 +48,14 @@ down:  ## Stop the embedded servers
 	@$(PLATFORM) local down
 
 .PHONY: check
-check: setup  ## Format, lint, types, imports, lock file, SQL, reference pages, links of the documentation
+check: setup  ## Format, lint, types, imports, lock file, words, spelling, SQL, reference pages, links of the documentation
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/check_lock.py
+	@$(BIN)/python scripts/check_words.py
+	@git ls-files -z | xargs -0 $(BIN)/codespell
 	@$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
 	@$(BIN)/python scripts/reference.py --check
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir $(or $(TMPDIR),/tmp)/ecommerce-platform-site
@@ -117,7 +119,7 @@ docs: setup  ## The documentation site into site/, links checked, dbt's document
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 .PHONY: hooks
-hooks: setup  ## Git hooks: format, lint, imports, lock file, reference pages, SQL
+hooks: setup  ## Git hooks: format, lint, imports, lock file, words, reference pages, SQL
 	@$(BIN)/pre-commit install
 
 .PHONY: screenshots
@@ -125,7 +127,7 @@ screenshots: setup  ## Pictures of the UI for the documentation, taken by the br
 	@SCREENSHOTS_DIR=$(CURDIR)/docs/images $(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
 
 .PHONY: reference
-reference: setup  ## docs/reference/ anew from the code
+reference: setup  ## Write docs/reference/ from the code
 	@$(BIN)/python scripts/reference.py
 
 .PHONY: test-kubernetes
@@ -150,7 +152,7 @@ format: setup  ## Format the code
 	@$(BIN)/ruff check --fix .
 
 .PHONY: lock
-lock:  ## Write requirements.lock anew from requirements.in
+lock:  ## Write requirements.lock from requirements.in
 	@$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 	@$(BIN)/python scripts/lock_image.py

@@ -1,7 +1,7 @@
 """docs/performance.md and its plots, from the result files: python -m benchmarks.report
 
 What belongs here: the page's text and plots. What does not: measuring. What people must know of a benchmark is written in
-its module's docstring and notes, so that the page can be made anew at any time.
+its module's docstring and notes, so that the page can be rebuilt at any time.
 """
 
 from __future__ import annotations

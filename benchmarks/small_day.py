@@ -33,7 +33,7 @@ def run(size: Size) -> Report:
     timings = race([Contender(NAME, one_day)], ROUNDS[size])
     stages = {name: statistics.median(run.steps.get(name, 0.0) for run in runs) for name in runs[0].steps}
     rows = (
-        Row("a small day, everything started anew", timings[NAME].median, " s", Goal(30)),
+        Row("a small day, everything started from scratch", timings[NAME].median, " s", Goal(30)),
         Row("sum of the steps' own seconds", sum(stages.values()), " s"),
         *(Row(f"step {name}", seconds, " s") for name, seconds in stages.items()),
     )

@@ -104,6 +104,6 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
 defs = build_definitions(load_settings())
 
 # What is loaded by now stays until the process ends: looking for garbage in it again and again, and once more at the end, takes
-# a second of each short process. But DuckDB's library, where it is loaded already, would call what is frozen a leak, aloud.
+# a second of each short process. But DuckDB's library, where it is loaded already, would log frozen objects as leaks.
 if "duckdb" not in sys.modules:
     gc.freeze()

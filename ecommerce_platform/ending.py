@@ -4,7 +4,7 @@ What belongs here: the time limit, and what must not outlive the process. What d
 out (its own `finally`), and whether a run goes on elsewhere (resuming.py).
 
 The signal becomes an exception in the main thread, by Dagster's handler or Python's own, and the work unwinds: leases are given
-back, staged files removed, launched processes and pods ended. Beside that, a thread sees to it that the end comes: at once it
+back, staged files removed, launched processes and pods ended. Beside that, a thread makes sure that the process ends: at once it
 interrupts what threads wait for (Spark's jobs), because whoever waits cannot unwind; later it ends that (the JVM); at last,
 before Kubernetes would, it kills what the process has started, and the process itself. Nothing is lost by that: every piece of
 work can be killed anywhere.

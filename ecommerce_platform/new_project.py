@@ -30,7 +30,9 @@ class NewProjectError(RuntimeError):
 def create_project(folder: Path) -> list[Path]:
     """Writes a project into a new or empty folder; its files, relative to it. Raises NewProjectError where something is there."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise NewProjectError(f"{folder} is there already, and is no empty folder; name another, nothing was written")
+        raise NewProjectError(
+            f"{folder} is there already, and is not an empty folder; name another, nothing was written"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     wheel = installed_wheel()
     words = {"PROJECT_NAME": folder.resolve().name, "REQUIREMENT": _requirement(wheel), "VERSION": __version__}
@@ -66,7 +68,7 @@ def installed_wheel() -> Path | None:
 
 
 def _requirement(wheel: Path | None) -> str:
-    """The line of requirements.txt. By name only from an index: on a public one the name may be a stranger's."""
+    """The line of requirements.txt. By name only from an index: on a public one the name may belong to somebody else."""
     return f"ecommerce-platform=={__version__}" if wheel is None else f"./{_WHEELS}/{wheel.name}"
 
 

@@ -51,7 +51,7 @@ def add_days_metadata(
     """
     keys, days = list(keys), set(partition_days(context))
     if unknown := [*(set(keys) - set(context.selected_asset_keys)), *(by_day.keys() - days)]:
-        raise ValueError(f"no metadata can be told of {unknown[0]}: the step materializes no such asset or day")
+        raise ValueError(f"no metadata can be attached to {unknown[0]}: the step materializes no such asset or day")
     step = context.get_step_execution_context()
     metadata_by_output = dict(step._metadata_accumulator.per_output_metadata)
     for key in keys:

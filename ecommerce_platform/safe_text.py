@@ -1,6 +1,7 @@
 """Text from data made harmless for what shows it: a terminal, a spreadsheet, Markdown.
 
-What belongs here: which characters do something instead of being shown. What does not: layouts (output.py, query.py).
+What belongs here: which characters do something instead of being shown. What does not: layouts
+(commands/output.py, warehouse/query.py).
 """
 
 from __future__ import annotations
@@ -27,5 +28,5 @@ def no_formula(text: str) -> str:
 
 
 def markdown_cell(text: str) -> str:
-    """The text for a cell of a Markdown table: it shows as it is, and is no link, image, HTML or end of the cell."""
+    """The text for a cell of a Markdown table: it shows as it is, and is not a link, image, HTML or end of the cell."""
     return _ADDRESS.sub(r"\\\g<0>", _MARKDOWN.sub(r"\\\1", visible(text)))

@@ -1,4 +1,4 @@
-"""What settings must not say together: places that are no one's own, secrets in the open.
+"""What settings must not say together: places that several installations would share, secrets in the open.
 
 What belongs here: rules that read several settings; pure, each gives one sentence a problem, and never repeats a value that may
 be secret. What does not: names, types and defaults (settings_sections.py) and when the rules are asked (settings.py, doctor).
@@ -58,7 +58,7 @@ def _problems_of_encryption(settings: Settings) -> Iterator[str]:
     mode = (parse_qs(catalog.query).get("sslmode") or [""])[0]
     plain = {
         "clickhouse": ("ECOMMERCE_CLICKHOUSE__SECURE is false", not settings.clickhouse.secure),
-        "s3": ("ECOMMERCE_S3__ENDPOINT is no https:// address", _plain_http(settings.s3.endpoint)),
+        "s3": ("ECOMMERCE_S3__ENDPOINT is not an https:// address", _plain_http(settings.s3.endpoint)),
         "snowflake": ("ECOMMERCE_SNOWFLAKE__PROTOCOL is http", bool(snowflake.host) and snowflake.protocol == "http"),
         "catalog": (
             "ECOMMERCE_LAKEHOUSE__CATALOG_URI does not verify its server (expected https://, or sslmode=verify-full)",

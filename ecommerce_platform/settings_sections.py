@@ -55,7 +55,7 @@ class LandingSettings(Section):
     max_quarantined_share: Decimal = Field(Decimal("0.01"), ge=0, le=1)
     """A day with a larger share of its rows in quarantine is not published."""
     ignore: tuple[str, ...] = ()
-    """Patterns of file names, or of paths below a table's folder, that are no landing files and refuse no day, such as
+    """Patterns of file names, or of paths below a table's folder, that are not landing files and refuse no day, such as
     `["*.csv", "date=*/reports/*"]`. Hidden and unfinished files are left alone without it."""
     retention_days: int | None = Field(None, ge=1)
     """How long landing keeps its files, counted in days back from a table's highest published day. A day older than that may
@@ -324,7 +324,7 @@ class OperationsSettings(Section):
 
 
 class NotificationSettings(Section):
-    """Who is told of failures, and what the messages link to. The addresses are secrets: whoever has one can post."""
+    """Who is notified of failures, and what the messages link to. The addresses are secrets: whoever has one can post."""
 
     slack_url: SecretStr | None = None
     """Incoming webhook in Slack's form."""
@@ -339,7 +339,7 @@ class NotificationSettings(Section):
     timeout_seconds: float = Field(5.0, gt=0, le=30)
     """How long a receiver may take."""
     repeat_hours: float = Field(24.0, gt=0)
-    """The same trouble is told again after so many hours, if nothing has mended it."""
+    """The same trouble is reported again after so many hours if it is not resolved."""
 
 
 class RunSettings(Section):

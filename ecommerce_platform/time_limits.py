@@ -2,7 +2,7 @@
 
 What belongs here: waiting for an action so long and no longer. What does not: how long (settings), and what is done about it.
 
-A socket's own limit is of each read. A server whose answer drips, byte after byte, holds a client for ever by it.
+A socket's own limit is of each read. A server whose answer drips, byte after byte, holds a client forever by it.
 """
 
 from __future__ import annotations

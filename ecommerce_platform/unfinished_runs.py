@@ -4,7 +4,7 @@ What belongs here: which of Dagster's unfinished runs can still write, and which
 about it.
 
 A status alone is not enough. A run that was created and never launched (NOT_STARTED), and a run whose process was killed
-(STARTED), keep their status for ever where run monitoring is off or the daemon was away: a sensor that waits for them waits for
+(STARTED), keep their status forever where run monitoring is off or the daemon was away: a sensor that waits for them waits for
 ever. So a run counts only while something is heard of it: a change of its record, or an event in its log.
 """
 

@@ -14,7 +14,7 @@ HTTP = b"HTTP/1.1 200 OK\r\nX-Slow: "
 
 @contextmanager
 def dripping(first: bytes = HTTP, every: float = 0.2) -> Iterator[int]:
-    """Its port. `first` is sent at once, then `x` for ever; nothing at all when it is empty."""
+    """Its port. `first` is sent at once, then `x` forever; nothing at all when it is empty."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 

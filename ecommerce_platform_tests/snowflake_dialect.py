@@ -19,7 +19,7 @@ from sqlglot.tokens import Token, TokenType
 
 from ecommerce_platform_tests.snowflake_functions import FUNCTIONS, STATEMENTS, TYPES
 
-#: Words that may stand before a parenthesis and are no functions.
+#: Words that may stand before a parenthesis and are not functions.
 _GRAMMAR_TEXT = """
     all and any as asc between by case cluster clustering constraint copy cross cube default desc distinct
     else except exists explain false files file_format filter from full grouping having identifier ignore

@@ -65,7 +65,7 @@ def test_a_resumed_run_does_again_only_what_was_not_finished(
 ) -> None:
     worker, run_id = start_worker(instance, tmp_path)
     worker.send_signal(number)
-    assert worker.wait(300) != 0, "an end that was asked for is no success either"
+    assert worker.wait(300) != 0, "a requested end is not a success either"
     run = instance.get_run_by_id(run_id)
     assert run is not None
     assert run.status == dg.DagsterRunStatus.STARTED, "the run goes on"

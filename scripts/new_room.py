@@ -1,6 +1,6 @@
 """Makes a new asset room with its tests: `.venv/bin/python scripts/new_room.py NAME`. What is left to do is printed.
 
-A room is a folder of `ecommerce_platform/` with a thin view of Dagster (assets.py, checks.py) and the domain beside it.
+A room is a folder of `ecommerce_platform/` with a thin view of Dagster (assets and checks) and the domain beside it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Left to do:
 def make_room(name: str, project: Path) -> list[Path]:
     """Writes the room's files below `project` and returns them; raises ValueError for a name or a place that is taken."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ValueError(f"{name!r} is no name for a room; expected lower-case letters, digits and _")
+        raise ValueError(f"{name!r} is not a name for a room; expected lower-case letters, digits and _")
     package, tests = project / "ecommerce_platform" / name, project / "ecommerce_platform_tests" / name
     if package.exists() or tests.exists():
         raise ValueError(f"there is a room {name} already: {package if package.exists() else tests}")

@@ -4,7 +4,7 @@ What belongs here: the contenders, their order, the ratios. What does not: the s
 (duckdb_project.py).
 
 All three begin with the same landing files, and end with the same four marts, row for row. The platform and the script have
-servers that run and an empty warehouse; each of the three starts its processes anew, and that counts.
+servers that run and an empty warehouse; each of the three starts new processes, and that counts.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _script(shop: Installation) -> Contender:
         started = time.perf_counter()
         command = [sys.executable, "-m", "benchmarks.whole_day.plain_script", FIRST_DAY.isoformat()]
         child = run_child(command, PROJECT, own.environment())
-        # Before the marts are read, which is no part of the work.
+        # Before the marts are read, which is not part of the work.
         seconds = time.perf_counter() - started
         return Outcome(digest_of_warehouse(own.settings), seconds, child.answer)
 

@@ -20,7 +20,7 @@
 {%- endmacro %}
 
 
-{#- A row of base_changed_keys that is no key: whose table it is. A build that woke up too late replaces it with its own. -#}
+{#- A row of base_changed_keys that is not a key: whose table it is. A build that woke up too late replaces it with its own. -#}
 {% macro freeze_stamp() -%}
     {{ return('frozen by ' ~ lease_token()) }}
 {%- endmacro %}

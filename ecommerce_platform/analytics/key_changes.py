@@ -95,7 +95,7 @@ def _followed(texts: DataFrame) -> DataFrame:
             F.col("next_lsn").alias("after_lsn"),
             F.col("next_at").alias("after_at"),
         )
-        # A move about which nothing is told ends the way there: the text is null.
+        # Where no event knows the text, it is null.
         texts = (
             texts.join(further, ["next_lsn", "next_at"], "left")
             .select(

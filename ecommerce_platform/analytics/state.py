@@ -20,10 +20,10 @@ _DELETE = "DELETE"
 
 
 def latest_state(events: DataFrame, contract: Contract, columns: Iterable[str]) -> DataFrame:
-    """One row for each key whose last event is no DELETE: the key and `columns`, as the source has them now.
+    """One row for each key whose last event is not a DELETE: the key and `columns`, as the source has them now.
 
     `events` has the columns of the Iceberg event table. A text column with the placeholder gets the value of the key's last
-    event that is no DELETE and has a real one (null is real), or null; in the INSERT of a key change, the old key's.
+    event that is not a DELETE and has a real one (null is real), or null; in the INSERT of a key change, the old key's.
     """
     names = [name for name in columns if name != contract.key]
     texts = [name for name in names if name in contract.text_columns]

@@ -87,7 +87,7 @@ def contract_init(
             say(f"error: {file} is there already; --overwrite replaces it")
             raise typer.Exit(1)
     if not target.is_dir():
-        say(f"error: {target} is no folder; make it, or name another with --folder")
+        say(f"error: {target} is not a folder; make it, or name another with --folder")
         raise typer.Exit(1)
     try:
         drafts = _drafts(tables, postgres, schema, key or [])

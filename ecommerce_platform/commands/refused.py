@@ -115,6 +115,6 @@ def refused_drop(table: Table, day: Day) -> None:
         _fail(error)
     say(f"{table} {item.day}: the refusal, {item.branch or 'no branch'} and its quarantined rows are dropped")
     say(
-        "materializing the day again reads its files anew: the same files are refused again, mended ones are audited; "
+        "materializing the day again reads its files again: the same files are refused again, mended ones are audited; "
         "until then what was published before stays"
     )

@@ -83,7 +83,7 @@ class Document:
         return ("schema", 0, "properties", next(at for at, item in enumerate(properties) if item.name == column), field)
 
     def _parse(self, text: str) -> None:
-        not_one = "is no Open Data Contract Standard document"
+        not_one = "is not an Open Data Contract Standard document"
         try:
             self._root = yaml.compose(text, Loader=yaml.SafeLoader)
             content = yaml.safe_load(text)
@@ -95,7 +95,9 @@ class Document:
             mark = getattr(error, "problem_mark", None)
             line = mark.line + 1 if mark else 1
             what = getattr(error, "problem", None) or str(error)
-            self.problems.append(Problem(self.path.name, line, f"{not_one}: it is no YAML: {what}", "correct the line"))
+            self.problems.append(
+                Problem(self.path.name, line, f"{not_one}: it is not YAML: {what}", "correct the line")
+            )
         except ValidationError as error:
             for item in error.errors():
                 place = ".".join(map(str, item["loc"]))

@@ -80,7 +80,9 @@ def _draft(table: str, schema: str, rows: Sequence[Any], inspector: Inspector, t
         raise ContractError(f"PostgreSQL has no table {schema}.{table}; it has {existing}")
     key = inspector.get_pk_constraint(table, schema)["constrained_columns"]
     if not key:
-        raise ContractError(f"table {schema}.{table} has no primary key, by which its events are told apart: add one")
+        raise ContractError(
+            f"table {schema}.{table} has no primary key, by which its events are distinguished: add one"
+        )
     notes: list[str] = []
     columns, ignored = [], ["__*"]
     for name, type_name, not_null, comment, is_enum in rows:

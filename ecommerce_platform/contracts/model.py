@@ -121,7 +121,7 @@ _DUCKDB = {
 class Column:
     """One column: its name, type, and what the contract says of it.
 
-    `required` means: not null in any event that is no DELETE. `precision` and `scale` belong to decimals. `late` means: the
+    `required` means: not null in any event that is not a DELETE. `precision` and `scale` belong to decimals. `late` means: the
     table had rows before it had this column, so that a null says no more than its absence. `epoch_unit` is what whole numbers
     count in a timestamp or date; None: days in a date, and in a timestamp what each file's values show.
     """
@@ -223,7 +223,7 @@ class Contract:
         for name in (self.table, *(column.name for column in (*self.columns, *self.extra))):
             if not is_identifier(name):
                 raise ContractError(
-                    f"{self.source}: {name!r} is no usable name; expected lower-case letters, digits, _"
+                    f"{self.source}: {name!r} is not a usable name; expected lower-case letters, digits, _"
                 )
         if not self.key_columns:
             raise ContractError(f"{self.source}: expected a column with primaryKey: true, found 0")

@@ -82,7 +82,7 @@ def _check_names(document: Document, schema: SchemaObject, properties: list[Sche
     place = (*_SCHEMA, "physicalName" if schema.physicalName else "name")
     expected = "expected lower-case letters, digits, _"
     if not is_identifier(table):
-        document.report(place, f"{table!r} is no usable name", expected)
+        document.report(place, f"{table!r} is not a usable name", expected)
     elif reason := RESERVED_TABLES.get(table) or next(
         (why for beginning, why in RESERVED_TABLES.items() if beginning.endswith("_") and table.startswith(beginning)),
         None,
@@ -94,7 +94,7 @@ def _check_names(document: Document, schema: SchemaObject, properties: list[Sche
     for at, item in enumerate(properties):
         here, name = (*_SCHEMA, "properties", at, "name"), str(item.name)
         if not is_identifier(name):
-            document.report(here, f"{name!r} is no usable name", expected)
+            document.report(here, f"{name!r} is not a usable name", expected)
         elif name in _PLATFORM_COLUMNS:
             document.report(
                 here,
@@ -168,7 +168,7 @@ def _column(document: Document, place: Place, item: SchemaProperty) -> Column | 
 
 
 def _classification(document: Document, place: Place, item: SchemaProperty) -> Classification | None:
-    """A word that nobody knows is refused: read as nothing, a slip of the pen would leave a person's data where they lie."""
+    """An unknown word is refused: read as nothing, a typing error would leave a person's data in place."""
     word = item.classification
     if word is None:
         return None

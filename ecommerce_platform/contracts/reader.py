@@ -75,7 +75,7 @@ def contract_files(folders: Sequence[Path]) -> list[Path]:
     paths: dict[str, Path] = {}
     for folder in folders:
         if not folder.is_dir():
-            raise ContractError(f"{folder} is no folder; expected the data contracts: see {FOLDER_VARIABLE}")
+            raise ContractError(f"{folder} is not a folder; expected the data contracts: see {FOLDER_VARIABLE}")
         paths.update({path.name: path for path in folder.glob(f"*{SUFFIX}")})
     return [paths[name] for name in sorted(paths)]
 

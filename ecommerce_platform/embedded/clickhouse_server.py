@@ -1,7 +1,8 @@
 """The ClickHouse stand-in: chDB behind ClickHouse's HTTP interface, so that the ordinary client works from any process.
 
 What belongs here: the server process and its HTTP side (https://clickhouse.com/docs/interfaces/http). What does not: how a
-request becomes chDB calls (clickhouse_requests.py), and tables (realtime.py).
+request becomes chDB calls (clickhouse_requests.py), and tables
+(speed_layer/realtime.py).
 
     python -m ecommerce_platform.embedded.clickhouse_server --data-dir data --port 8123
 """
@@ -179,7 +180,7 @@ class _Server(ThreadingHTTPServer):
         self.socket = listener
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are no news; anything else belongs in the log."""
+        """Clients that hang up are not news; anything else belongs in the log."""
         if not isinstance(sys.exception(), ConnectionError):
             _log.exception("a request of %s failed", client_address)
 

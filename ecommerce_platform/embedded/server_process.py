@@ -1,4 +1,4 @@
-"""What the two server processes have in common: arguments, the listening socket, and how trouble at start is told.
+"""What the two server processes have in common: arguments, the listening socket, and how errors at start are reported.
 
 What belongs here: the frame around a stand-in's own main function. What does not: any protocol.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from ecommerce_platform.embedded.access import Gate
 from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
 
-#: Serves on the socket until told to end; calls the last argument once when ready.
+#: Serves on the socket until it is asked to end; calls the last argument once when ready.
 Serve = Callable[[ServerFiles, socket.socket, Gate, Callable[[], None]], None]
 
 _WATCH_SECONDS = 2.0

@@ -158,7 +158,7 @@ class ServerFiles:
         self.prepare()
         lock = self._open("lock", create=True)
         _held_until_exit.append(lock)
-        # Probes of is_held take the lock for an instant, so one refusal is no proof.
+        # Probes of is_held take the lock for an instant, so one refusal is not proof.
         if not _lock_within(lock, seconds=2.0):
             state = self.read_state()
             who = f"process {state.pid} on {state.host}:{state.port}" if state else "another process"

@@ -49,8 +49,8 @@ _Contents = Mapping[str, Mapping[date, tuple[str, str]]]
 
 @dataclass(frozen=True)
 class Request:
-    """Who is to be forgotten, why, and who asks. `reached` is told each step; with `alone` the person promises that nothing
-    else writes now, so that files which killed writes left can go at once.
+    """Who is to be forgotten, why, and who asks. `reached` is called with each step. With `alone` the caller promises that
+    nothing else writes now, so that files left by killed writes can go at once.
     """
 
     settings: Settings
@@ -205,7 +205,7 @@ def _lake(
 def _parts(
     settings: Settings, catalog: Catalog, subject: Subject, contents: _Contents
 ) -> dict[str, lake_commit.TableErasure]:
-    """What to do with each table, quarantine before events: rows whose keys cannot be read are told by the values of events."""
+    """What to do with each table, quarantine before events: the values of events identify rows with unreadable keys."""
     parts = {
         name: lake_commit.TableErasure(name, change)
         for name, change in lake_changes(settings, catalog, subject).items()

@@ -1,7 +1,7 @@
 """The Iceberg tables without a person: in every snapshot, on every branch, in data files and in manifests.
 
 What belongs here: one table's data files written again, the one commit that puts them in place, and the removal of what it
-leaves. What does not: which rows (subject.py), and which tables (places.py).
+leaves. What does not: which rows (subject.py), and which tables (plan.py).
 
 Nothing of the old state may stay: old snapshots name old files, and a manifest that tells of a removed file holds its smallest
 and largest texts. So one commit gives each branch a new snapshot with new manifests, records the days at it, and drops all other

@@ -1,7 +1,7 @@
 """Landing files without a person: rewritten in place, or named for their owner where the platform may not write.
 
 What belongs here: finding and rewriting files, and what their days' content is called afterwards. What does not: rows
-(subject.py), and the ledger (places.py).
+(subject.py), and the ledger (erase.py).
 
 A file's content decides the day's content id and the sensor's cursor. So before a file is replaced, its version, the digest of
 what replaces it, and the day's content are written down: after a kill it is known which files are the erasure's own, and only of

@@ -1,6 +1,6 @@
 """The person who is to be forgotten: the keys in every table on the way, and the changes to rows. Pure, but for reading the lake.
 
-What belongs here: from a word and a number on the command line to rows. What does not: places (landing_files.py, lake.py,
+What belongs here: from a name and a number on the command line to rows. What does not: places (landing_files.py, lake.py,
 warehouse.py).
 """
 
@@ -98,7 +98,7 @@ class Subject:
 def resolve(contracts: Mapping[str, Contract], word: str, number: str) -> tuple[str, int]:
     """Table and key of `forget WORD NUMBER`. A table may be named in the singular.
 
-    Raises ErasureError for a table that holds nobody, and for a number that is no key.
+    Raises ErasureError for a table that holds nobody, and for a number that is not a key.
     """
     lower = word.lower()
     table = next((name for name in contracts if lower in (name, name.removesuffix("s"))), None)
@@ -106,18 +106,18 @@ def resolve(contracts: Mapping[str, Contract], word: str, number: str) -> tuple[
         name for name in contracts if any(contracts[item].personal_columns for item in tables_of(contracts, name))
     ]
     if table is None or table not in people:
-        raise ErasureError(f"{word!r} is no table with people in it; expected one of {', '.join(people)}")
+        raise ErasureError(f"{word!r} is not a table with people in it; expected one of {', '.join(people)}")
     _require_number_keys(contracts, table)
     key = as_key(number)
     if key is None:
         raise ErasureError(
-            f"{number!r} is no key of {table}; expected a whole number, as column {contracts[table].key} has"
+            f"{number!r} is not a key of {table}; expected a whole number, as column {contracts[table].key} has"
         )
     return table, key
 
 
 def _require_number_keys(contracts: Mapping[str, Contract], root: str) -> None:
-    """Rows about a person are told by keys of one whole number; a table with people in it that is not reached so is refused."""
+    """Rows about a person are recognized by a key of one whole number; a table with people that no key reaches is refused."""
     reached: set[str] = set()
     more = {root}
     while more:

@@ -150,7 +150,7 @@ class _RawTable:
         return _condition(self.rows, self.contract.personal_columns)
 
     def _rename(self, raw: str, contents: Mapping[date, tuple[str, str]]) -> list[date]:
-        """Days whose files were rewritten have another content: everything that names it follows, and nothing is loaded anew."""
+        """Days whose files were rewritten have another content: everything that names it follows, and nothing is loaded again."""
         table, done = self.contract.table, []
         for day, (before, after) in sorted(contents.items()):
             old, new = batch_id(table, day, before), batch_id(table, day, after)

@@ -84,7 +84,7 @@ def _spec(settings: Settings, contract: Contract) -> dg.AssetSpec:
         deps=[dg.AssetKey(["landing", table])],
         description=(
             f"Change events of {table} in Iceberg: {contract.description} Each landing day is decoded by the contract, "
-            "audited on a branch, and published as a whole; rows that are no events are kept in quarantine."
+            "audited on a branch, and published as a whole; rows that are not events are kept in quarantine."
         ),
         group_name=GROUP,
         kinds={"spark", "iceberg"},

@@ -1,6 +1,6 @@
 """Dates and times that two readers would take for different ones: Spark's old calendar, and INT96 beyond its days.
 
-What belongs here: refusing such a file before any row is read. What does not: values that are no times of the platform, which are
+What belongs here: refusing such a file before any row is read. What does not: values outside the platform's range, which are
 quarantined row by row (values.py).
 
 - Spark before 3.0, and later versions in legacy mode, wrote old dates in a calendar that was Julian before 1582, and times before

@@ -138,7 +138,7 @@ def _landed(spark: SparkSession, columns: Iterable[Column], group: FileGroup, sc
 def _as_pattern(uri: str) -> str:
     """The pattern that stands for this very file: its name may hold characters of one.
 
-    Spark's option `__globPaths__` is no way out: for each such file it reads all the others once more (DataSource,
+    Spark's option `__globPaths__` is not a way out: for each such file it reads all the others once more (DataSource,
     checkAndGlobPathIfNecessary).
     """
     return _OF_PATTERNS.sub(r"\\\g<0>", uri)

@@ -25,10 +25,10 @@ class Dialect(Protocol):
     text_type: str
 
     def text(self, raw: str, kind: PhysicalKind) -> str:
-        """Text from text or bytes; what is no UTF-8 is null or matches no pattern."""
+        """Text from text or bytes; what is not UTF-8 is null or matches no pattern."""
 
     def valid_text(self, raw: str, kind: PhysicalKind) -> str:
-        """Text from text or bytes; null when it is no UTF-8."""
+        """Text from text or bytes; null when it is not UTF-8."""
 
     def matches(self, text: str, pattern: str) -> str:
         """Boolean: the pattern occurs in the text."""
@@ -147,7 +147,7 @@ class SparkDialect:
 
 
 class DuckDbDialect:
-    """DuckDB; texts arrive as bytes, and timestamps and dates as whole numbers (order_versions.py)."""
+    """DuckDB; texts arrive as bytes, and timestamps and dates as whole numbers (speed_layer/order_versions.py)."""
 
     text_type = "VARCHAR"
 

@@ -94,7 +94,7 @@ def with_epoch_units(contract: Contract, footer: Footer, file: pa.NativeFile) ->
 
 @dataclass
 class Evidence:
-    """What a column's values say: how many speak for each unit, by each of the rules."""
+    """What a column's values say: how many indicate each unit, by each of the rules."""
 
     votes: Counter[EpochUnit] = field(default_factory=Counter)
     possible: Counter[EpochUnit] = field(default_factory=Counter)

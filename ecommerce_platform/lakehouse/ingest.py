@@ -93,7 +93,7 @@ class TableResult:
 
 @dataclass(frozen=True)
 class Ingest:
-    """One ingestion: where, with what, and under which name. `reached` is told each step, `session` starts Spark when needed."""
+    """One ingestion: where, with what, and under which name. `reached` is called with each step; `session` starts Spark."""
 
     settings: Settings
     session: Callable[[], SparkSession]
@@ -248,7 +248,7 @@ class _Progress:
             return False
         except (*SPARK_ERRORS, *PLANNING_ERRORS) as error:
             if branch not in self.catalog.load_table(self.identifier).metadata.refs:
-                return False  # another publication has dropped it under the job's feet
+                return False  # another publication dropped the branch while this job was writing
             publishing.drop_branch(self.catalog, table, branch)
             if not self._files_moved(todo) and not self._refuse_unreadable(todo, error):
                 raise
@@ -289,7 +289,7 @@ class _Progress:
         }
 
     def _quarantine(self, written: Written, todo: list[DayArrival]) -> dict[str, int]:
-        """Writes the rows that are no events; returns what the table then holds of each content."""
+        """Writes the rows that are not events; returns what the table then holds of each content."""
         unfit = [arrival for arrival in todo if arrival.day in written.unfit_days]
         if not unfit:
             return {}

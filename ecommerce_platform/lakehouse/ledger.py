@@ -171,7 +171,7 @@ def _parsed(table: str, name: str, value: str) -> dict[str, Any]:
         return dict(json.loads(value))
     except (ValueError, TypeError) as error:
         raise LakehouseError(
-            f"property {name} of Iceberg table {table} is no ledger ({error}); it was changed by hand: restore it from an "
+            f"property {name} of Iceberg table {table} is not a ledger ({error}); it was changed by hand: restore it from an "
             "earlier metadata file of the table"
         ) from error
 

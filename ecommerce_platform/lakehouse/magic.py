@@ -51,7 +51,7 @@ def not_parquet(head: bytes) -> str | None:
 
 
 def special_file(path: str) -> str | None:
-    """What a path on a disk is when it is neither file nor folder: to open a pipe is to wait for a writer, maybe for ever."""
+    """What a path on a disk is when it is neither file nor folder: to open a pipe is to wait for a writer, maybe forever."""
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):  # opening it says why

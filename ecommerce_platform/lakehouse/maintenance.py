@@ -54,7 +54,7 @@ _NOTHING_BY_AGE = "timestamp '1970-01-01 00:00:00'"
 
 @dataclass(frozen=True)
 class Maintenance:
-    """One maintenance run: where, and at what time. `reached` is told each step."""
+    """One maintenance run: where, and at what time. `reached` is called with each step."""
 
     settings: Settings
     session: Callable[[], SparkSession]
@@ -142,7 +142,7 @@ def _sizes(table: Table) -> dict[date, FileSizes]:
 
 
 def _compact(job: Maintenance, catalog: Catalog, contract: Contract, due: Mapping[date, int]) -> tuple[list[date], str]:
-    """Writes the days anew with as many files as they need; returns those done, and what came in the way."""
+    """Rewrites the days with as many files as they need; returns the days done, and what stopped the rest."""
     done: list[date] = []
     for files, group in groupby(sorted(due, key=lambda day: (due[day], day)), key=lambda day: due[day]):
         days = list(group)
@@ -176,20 +176,18 @@ def _compact_once(
         return []
     publishing.start_branch(catalog, table, branch)
     job.reached(contract.table, "branched")
-    _write_anew(job, identifier, contract, branch, [record.day for record in records], files)
+    _rewrite(job, identifier, contract, branch, [record.day for record in records], files)
     job.reached(contract.table, "written")
     table = catalog.load_table(identifier)
     snapshot_id = publishing.branch_snapshot(table, branch)
     _check_rows(contract, table, snapshot_id, records)
-    anew = [replace(record, snapshot_id=snapshot_id) for record in records]
-    publishing.publish(catalog, table, snapshot_id, anew, same_content=True)
+    republished = [replace(record, snapshot_id=snapshot_id) for record in records]
+    publishing.publish(catalog, table, snapshot_id, republished, same_content=True)
     job.reached(contract.table, "published")
     return [record.day for record in records]
 
 
-def _write_anew(
-    job: Maintenance, identifier: str, contract: Contract, branch: str, days: list[date], files: int
-) -> None:
+def _rewrite(job: Maintenance, identifier: str, contract: Contract, branch: str, days: list[date], files: int) -> None:
     name = f"`{job.settings.lakehouse.catalog_name}`.{identifier}"
     chosen = F.col("date").isin(days)
     spread = F.pmod(F.hash(*contract.key_names), F.lit(files))

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from ecommerce_platform.lakehouse.ledger import TableLedger
 from ecommerce_platform.landing.emptied import past_retention
 
-#: Files of at least this share of the target are left alone: writing them anew would gain nothing.
+#: Files of at least this share of the target are left alone: rewriting them would gain nothing.
 _NEARLY_FULL = 3 / 4
 #: So many manifests are read in a moment; more are put together.
 MANY_MANIFESTS = 20
@@ -93,7 +93,7 @@ def expirable(
 def contents_to_drop(
     written: Mapping[str, datetime | None], ledger: TableLedger, now: datetime, retention: timedelta
 ) -> tuple[str, ...]:
-    """Contents in quarantine that are no day's, published or refused, any more.
+    """Contents in quarantine that no longer belong to a day, published or refused.
 
     A run writes quarantined rows before it publishes their day: what is younger than the retention may be of a run at work.
     `written` tells when each content was written, None when its snapshot is gone.

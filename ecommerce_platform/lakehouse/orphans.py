@@ -1,6 +1,6 @@
 """Removes files that no snapshot of a table names, if their origin is known.
 
-What belongs here: what speaks against it, and the removal. What does not: the rest of maintenance (maintenance.py).
+What belongs here: the reasons not to, and the removal. What does not: the rest of maintenance (maintenance.py).
 
 A file may be an orphan because a write was killed; it then belongs to nobody. Or because the catalog does not know the history
 that it belongs to: the catalog was lost, put back from an old copy, or is another installation's. Nothing is removed, rewritten
@@ -20,12 +20,12 @@ from pyspark.sql import SparkSession
 from ecommerce_platform.lakehouse.errors import LakehouseError
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import is_s3
-from ecommerce_platform.spark.metadata_files import REGISTER, MetadataFile, strangers, version_of
+from ecommerce_platform.spark.metadata_files import REGISTER, MetadataFile, foreign_files, version_of
 from ecommerce_platform.spark.warehouse_files import SET_ASIDE, files_below
 
 SHARE = "ECOMMERCE_LAKEHOUSE__MAX_ORPHAN_SHARE"
 _LISTED = 3
-#: One killed write of one file is no reason to wake somebody, however small the table.
+#: One killed write of one file does not justify an alarm, however small the table.
 _ALWAYS_REMOVED = 1
 
 
@@ -35,7 +35,7 @@ class OrphanError(LakehouseError):
 
 def refuse_foreign_history(settings: Settings, table: Table) -> None:
     """Raises OrphanError when the table's folder holds committed metadata that is not of its own history."""
-    foreign = strangers(settings, table)
+    foreign = foreign_files(settings, table)
     if foreign:
         raise OrphanError(_of_another_history(table, foreign))
 

@@ -45,7 +45,7 @@ _WIDEST_DECIMAL = 38
 
 
 class PhysicalKind(StrEnum):
-    """The physical forms that are told apart."""
+    """The physical forms that the platform distinguishes."""
 
     INT = "int"
     BIGINT = "bigint"
@@ -131,7 +131,7 @@ class Footer:
 
 
 class UnreadableFileError(ValueError):
-    """The file is no Parquet file, is cut off, or encrypted; the message says what is there, `expected` what should be."""
+    """The file is not a Parquet file, is cut off, or encrypted; the message says what is there, `expected` what should be."""
 
     def __init__(self, message: str, expected: str = "a whole Parquet file: write it again") -> None:
         super().__init__(message)

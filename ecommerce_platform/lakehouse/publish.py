@@ -92,7 +92,7 @@ def branch_snapshot(table: Table, branch: str) -> int:
 def require_commits(table: Table, snapshot_id: int, commits: int) -> None:
     """That a branch holds all of its commits, and only those, on top of a snapshot that readers have seen.
 
-    Raises PublishConflictError otherwise: Iceberg makes a branch anew, on today's `main`, when a commit finds it dropped.
+    Raises PublishConflictError otherwise: when a commit finds a branch dropped, Iceberg recreates it on today's `main`.
     """
     step, snapshot = 0, table.metadata.snapshot_by_id(snapshot_id)
     while snapshot and step < commits and not _is_published(table, snapshot.snapshot_id):
@@ -132,7 +132,7 @@ def publish(
     """Makes the audited snapshot the one that readers see, and records its days. Repeating it changes nothing.
 
     `overruled` is the refusal that a person has overruled: it must still stand. With `same_content` the days are only written
-    anew, and refusals of newer content stay. `seen` are the refusals that stood when the days' files were read. Raises
+    again, and refusals of newer content stay. `seen` are the refusals that stood when the days' files were read. Raises
     PublishConflictError when the refusal has changed, when another run has refused other content of the days since, or when
     `main` is no longer what the snapshot was written on.
     """

@@ -248,7 +248,7 @@ def _publishable(item: RefusedDay, table: Table, decision: Decision) -> AuditedC
         )
     if not may_be_overruled(item.audited):
         raise OverruleError(
-            f"{where}: {item.reason}. That is no matter of judgement: rows would be lost or doubled; expected a day whose only "
+            f"{where}: {item.reason}. That leaves no choice: rows would be lost or doubled; expected a day whose only "
             "fault is its share of unreadable rows, or events that are gone: materialize the day again"
         )
     if item.audited.gone and not decision.withdraw:

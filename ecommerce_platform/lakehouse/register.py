@@ -1,7 +1,7 @@
 """Brings tables back into the catalog from the metadata files that lie in the warehouse.
 
 What belongs here: which metadata file is a table's newest, and giving it to the catalog. What does not: when that is needed
-(installation.py, doctor).
+(spark/installation.py, operations/doctor.py).
 
 A table's metadata holds its schema, all snapshots and branches, and the day ledger: with it, everything is as it was. A table
 that the catalog knows in its newest state is left alone, so that the command may be run at any time, and again after it was
@@ -188,7 +188,7 @@ def _chosen(table: str, files: list[MetadataFile], chosen: str) -> MetadataFile:
 
 
 def _unusable(settings: Settings, folder: str, file: MetadataFile) -> str:
-    """Iceberg writes whole addresses: metadata that was copied elsewhere still speaks of the old place."""
+    """Iceberg writes whole addresses: metadata that was copied elsewhere still names the old place."""
     if _path(file.metadata.location) != _path(folder):
         return (
             f"{file.address} is of a table at {file.metadata.location}, not of {folder}; a warehouse can only be registered "

@@ -7,7 +7,7 @@ Rules that the forms leave open:
 
 - A whole number in a timestamp is an epoch in the unit of its column: milliseconds in `__ts_ms` and `__source_ts_ms`, as Debezium
   names them; in any other column what the contract states or the file shows. No value is read in a unit of its own.
-- PostgreSQL's infinities, and times outside the years 0001 to 9999, are no times of the platform.
+- PostgreSQL's infinities, and times outside the years 0001 to 9999, are outside the platform's range.
 - A timestamp without a zone is UTC. Nanoseconds are cut to microseconds, which is all that PostgreSQL has.
 - Bytes for a decimal are its unscaled value, big-endian two's complement, with the scale of the contract (Debezium's
   `precise`).
@@ -53,7 +53,7 @@ _Decoder = Callable[[str, Column, PhysicalColumn, Dialect], str]
 def decoded(column: Column, physical: PhysicalColumn, raw: str, dialect: Dialect) -> str | None:
     """SQL of the value of `column`, from the SQL `raw` of the value in the file.
 
-    It is null where `raw` is null or cannot become the type. None when this physical form is no form of the column's type at all.
+    It is null where `raw` is null or cannot become the type. None when this physical form never is of the column's type.
     """
     if physical.kind is PhysicalKind.NULL:
         return dialect.null(column)
@@ -99,7 +99,7 @@ def _whole_from_text(raw: str, column: Column, physical: PhysicalColumn, dialect
 
 
 def _exact(raw: str, column: Column, physical: PhysicalColumn, dialect: Dialect) -> str:
-    """A decimal as it is. A cast rounds a longer fraction silently; a number that does not fit is no number of this column."""
+    """A decimal as it is. A cast rounds a longer fraction silently; a number that does not fit does not belong to this column."""
     fitted = dialect.try_cast(raw, column)
     same = f"TRY_CAST({fitted} AS DECIMAL(38,{physical.scale})) = {raw}"
     return _when(same, fitted) if physical.scale > (column.scale or 0) else fitted
@@ -170,15 +170,17 @@ def _timestamp_from_number(raw: str, column: Column, physical: PhysicalColumn, d
     unit = unit_of(column, physical)
     number = dialect.try_integer(raw)
     is_guessed = physical.unit is not None and column.epoch_unit is None and column not in CDC_COLUMNS
-    # In a unit that the file shows, a value that would speak for another one is no time near 1970: it does not fit.
-    strangers = [span(VOTING_SPAN, other) for other in UNITS if is_guessed and other is not unit]
-    return _from_epoch(number, unit, dialect, strangers)
+    # In a unit that the file shows, a value that looks like another unit's is not near 1970: it does not fit.
+    other_units = [span(VOTING_SPAN, other) for other in UNITS if is_guessed and other is not unit]
+    return _from_epoch(number, unit, dialect, other_units)
 
 
-def _from_epoch(number: str, unit: EpochUnit, dialect: Dialect, strangers: list[tuple[int, int]] | None = None) -> str:
-    """A timestamp from a 64-bit number of units; null outside the years 0001 to 9999, for infinities, and for strangers."""
+def _from_epoch(
+    number: str, unit: EpochUnit, dialect: Dialect, other_units: list[tuple[int, int]] | None = None
+) -> str:
+    """A timestamp from a 64-bit number of units; null outside the years 0001 to 9999, for infinities, and in another unit."""
     first, last = span((FIRST_SECOND, END_SECOND), unit)
-    excluded = [item for item in (*INFINITIES, *(strangers or ())) if item[0] <= last and item[1] >= first]
+    excluded = [item for item in (*INFINITIES, *(other_units or ())) if item[0] <= last and item[1] >= first]
     fits = [_between(number, (first, last)), *(f"NOT {_between(number, item)}" for item in excluded)]
     if unit is EpochUnit.NANOSECONDS:
         # Downwards also before 1970.

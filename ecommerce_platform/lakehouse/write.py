@@ -1,7 +1,7 @@
-"""Writes days of a table to a branch: decoded, without duplicates, without rows that are no events.
+"""Writes days of a table to a branch: decoded, without duplicates, without rows that are not events.
 
 What belongs here: the Spark job that writes, and what it counted on the way. What does not: whether the days are good (audit.py),
-making them visible (publish.py), and the rows that are no events (quarantine.py).
+making them visible (publish.py), and the rows that are not events (quarantine.py).
 
 A task may run more than once: its executor is lost, or a copy of it races. Spark adds up what such a task observes before a
 shuffle once for every success, so nothing here is a sum over the tasks before it: those yield a set of days, or rows that know
@@ -108,7 +108,7 @@ def write_events(
     run_id: str,
     reached: Callable[[str], None] = lambda step: None,
 ) -> Written:
-    """Replaces these days on the branch; a day without rows becomes empty there. `reached` is told each commit.
+    """Replaces these days on the branch; a day without rows becomes empty there. `reached` is called with each commit.
 
     One commit, unless a day has more rows than the setting `rows_per_part`. Raises what Spark raises when a file
     cannot be read after all.
@@ -145,7 +145,7 @@ def _write_part(
     )
     events = marked.where(~F.col("_duplicate")).select(*names)
     writer = events.writeTo(branch_table).option(_RUN_ID, run_id).option("distribution-mode", "none")
-    if part.one_day:  # Iceberg would sort by day first, which nothing is to be had from.
+    if part.one_day:  # Iceberg would sort by day first, which gains nothing for a single day.
         writer = writer.option("use-table-distribution-and-ordering", "false")
     if part.number == 1:
         writer.overwrite(days_filter(arrival.day for arrival in part.arrivals))

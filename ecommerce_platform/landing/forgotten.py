@@ -201,5 +201,5 @@ def _entry(address: str, content: bytes | None) -> Entry:
         return Entry(**fields)
     except (ValueError, KeyError, TypeError) as error:
         raise ForgottenError(
-            f"{address} is no entry of the list of forgotten people ({error!r}): restore it; nothing is ingested without it"
+            f"{address} is not an entry of the list of forgotten people ({error!r}): restore it; nothing is ingested without it"
         ) from error

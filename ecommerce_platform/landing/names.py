@@ -28,7 +28,7 @@ def parse_day_folder(name: str) -> date | None:
 
 
 def is_skipped(path: str, ignore: Sequence[str] = ()) -> bool:
-    """Whether a file, by its path below the table's folder, is left alone without a word: hidden, unfinished, or matched by a
+    """Whether a file, by its path below the table's folder, is ignored silently: hidden, unfinished, or matched by a
     pattern of `ignore`, which stands for the file's name or for its whole path.
     """
     *folders, name = path.split("/")
@@ -41,7 +41,7 @@ def is_skipped(path: str, ignore: Sequence[str] = ()) -> bool:
 
 
 def is_skipped_folder(name: str, ignore: Sequence[str] = ()) -> bool:
-    """Whether a folder directly in the table's folder is left alone without a word, whatever its files are called."""
+    """Whether a folder directly in the table's folder is ignored silently, whatever its files are called."""
     return _is_hidden_folder(name) or any(fnmatchcase(f"{name}/\0", pattern) for pattern in ignore)
 
 

@@ -77,7 +77,7 @@ def merged(some: Sequence[Rows]) -> Rows | None:
 
 
 def as_key(value: Any) -> int | None:
-    """A key as the decoder reads it: whole numbers, in whatever type a file has them; None for what is no key."""
+    """A key as the decoder reads it: whole numbers, in whatever type a file has them; None for what is not a key."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int):

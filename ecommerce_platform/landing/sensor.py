@@ -40,7 +40,7 @@ MOST_OBSERVATIONS_A_TICK = 200
 
 
 def sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
-    """Whether a sensor is on by itself: on one machine a person switches it on."""
+    """Whether a sensor is on by default: on one machine a person switches it on."""
     return dg.DefaultSensorStatus.STOPPED if settings.profile is Profile.LOCAL else dg.DefaultSensorStatus.RUNNING
 
 

@@ -1,4 +1,4 @@
-"""How fresh an asset has to be, for Dagster's own view of it. What does not belong here: who is told (notifications, alerts)."""
+"""How fresh an asset has to be, for Dagster's own view of it. What does not belong here: notifications and alerts."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ LONGEST_UNREAD = timedelta(hours=1)
 class Cursor:
     """What the last tick that read the agenda knew: when that was, the next slot, and Dagster's last record of a reconciliation.
 
-    It saves queries, no more: a lost cursor costs one, and run keys see to it that no run is doubled.
+    It saves queries, no more: a lost cursor costs one, and run keys make sure that no run is doubled.
     """
 
     read_at: datetime | None = None

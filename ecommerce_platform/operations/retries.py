@@ -24,7 +24,7 @@ from ecommerce_platform.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, d
 
 SENSOR_NAME = "retry_failed_runs"
 PAUSES = (timedelta(minutes=5), timedelta(minutes=20), timedelta(minutes=60))
-#: Older failures are for people: BatchJobFailure has told them.
+#: Older failures are left to people: BatchJobFailure has notified them.
 WINDOW = timedelta(hours=24)
 #: What a tick asks for at most; they run one after another, as each uses the pools of the writers.
 MOST_RUNS_A_TICK = 5

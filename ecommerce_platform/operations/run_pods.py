@@ -1,6 +1,6 @@
 """What a job's run pod gets on Kubernetes, where that differs from the chart's default.
 
-What belongs here: the tag by which Dagster's launcher of run pods is told. What does not: Spark's pods (spark/launchers/).
+What belongs here: the tag that Dagster's launcher of run pods reads. What does not: Spark's pods (spark/launchers/).
 """
 
 from __future__ import annotations

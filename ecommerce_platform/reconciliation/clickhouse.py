@@ -133,12 +133,12 @@ def connect(settings: Settings, run_id: str = "") -> Client:
 
 
 def quoted(name: str) -> str:
-    """`name` as a ClickHouse identifier; a dot separates database and table. Refuses what is no plain name."""
+    """`name` as a ClickHouse identifier; a dot separates database and table. Refuses what is not a plain name."""
     parts = name.split(".")
     for part in parts:
         if not _NAME.fullmatch(part):
             raise ReconciliationError(
-                f"{name!r} is no usable name of a ClickHouse table or column; expected letters, digits and _, with one dot "
+                f"{name!r} is not a usable name of a ClickHouse table or column; expected letters, digits and _, with one dot "
                 "at most between database and table. Check ECOMMERCE_CLICKHOUSE__ORDERS_TABLE and __COLUMNS"
             )
     return ".".join(f"`{part}`" for part in parts)

@@ -72,7 +72,7 @@ def advance(
     at: datetime,
     lag_window: timedelta,
 ) -> tuple[Discrepancy, ...]:
-    """States after a reconciliation: one for each open discrepancy and each finding that is no lag.
+    """States after a reconciliation: one for each open discrepancy and each finding that is not lag.
 
     An open discrepancy whose order was examined and agrees is healed. One whose order now lags stays as it was: nothing can
     be said of it. A finding seen again `lag_window` or more after it was first seen is confirmed, and stays so.

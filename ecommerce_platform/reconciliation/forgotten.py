@@ -1,4 +1,4 @@
-"""Orders of forgotten people, compared: what was erased in one layer is no difference between the two.
+"""Orders of forgotten people, compared: what was erased in one layer is not a difference between the two.
 
 What belongs here: whose orders they are, and which values count. What does not: erasing (the room erasure), and reasons
 (explain.py). The speed layer may be one that the platform only reads, and its owner erases it later or never.

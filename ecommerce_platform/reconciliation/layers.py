@@ -33,7 +33,7 @@ REQUIRED_COLUMNS = ("user_id", "status", "total_amount", "created_at")
 
 @dataclass(frozen=True)
 class Layers:
-    """Both layers, asked for the same columns of orders; `forgotten` are people whose erased values are no differences."""
+    """Both layers, asked for the same columns of orders; `forgotten` are people whose erased values are not differences."""
 
     speed: SpeedOrders
     batch: BatchOrders
@@ -85,7 +85,7 @@ def open_layers(
 def _require_totalled(
     metrics: Sequence[DailyMetric], contract: Contract, sides: Mapping[str, set[str]], measured: Sequence[Column]
 ) -> None:
-    """Raises ReconciliationError naming the first metric whose column a layer does not have, or which is no number."""
+    """Raises ReconciliationError naming the first metric whose column a layer does not have, or which is not a number."""
     beside = {column.name for column in measured}
     for metric in metrics:
         for name in totalled_columns(measures_of(metric.definition)):

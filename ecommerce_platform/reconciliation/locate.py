@@ -106,7 +106,7 @@ class Located:
         return self.stopped_by is None
 
     def verdict(self, differing: int) -> str:
-        """The result in a sentence, of which `differing` keys were no lag."""
+        """The result in a sentence, of which `differing` keys were not lag."""
         if self.complete:
             return f"{_orders(differing)}"
         return (
@@ -313,7 +313,7 @@ def _slices(group: Sequence[_Span]) -> list[KeyRange]:
 def cover(ranges: Sequence[KeyRange], count: int) -> list[KeyRange]:
     """At most `count` ranges that hold all of `ranges`, in order: the smallest gaps between them are closed.
 
-    Keys in a closed gap are compared in vain, which is cheaper than thousands of statements.
+    Keys in a closed gap are compared although both layers lack them, which is cheaper than thousands of statements.
     """
     ordered = sorted(ranges)
     gaps = [after.low - before.high for before, after in pairwise(ordered)]

@@ -36,7 +36,7 @@ class ReconciliationError(RuntimeError):
 
 
 class Reason(StrEnum):
-    """Why an order differs. LAG is no discrepancy."""
+    """Why an order differs. LAG is not a discrepancy."""
 
     MISSING_IN_SPEED = "missing_in_speed"
     MISSING_IN_BATCH = "missing_in_batch"
@@ -136,7 +136,7 @@ MetricValues = Mapping[str, Decimal]
 
 @dataclass(frozen=True)
 class Measurement:
-    """Both layers' figures by (business date, tier), with the population that they speak of."""
+    """Both layers' figures by (business date, tier), with the population that they cover."""
 
     cut_off: datetime | None
     dates: tuple[date, ...]

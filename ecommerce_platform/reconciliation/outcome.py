@@ -2,7 +2,7 @@
 
 What belongs here: which rows a check is about, and its verdict. What does not: Dagster (checks.py).
 
-A check speaks of the reconciliation of its own run; launched alone, of the latest one of each business date.
+A check judges the reconciliation of its own run; launched alone, the latest one of each business date.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def metric_rows(store: Store, metric: str, run_id: str) -> list[MetricRow]:
 
 
 def metric_outcome(metric: str, rows: Sequence[MetricRow]) -> Outcome:
-    """The metric over all customers, judged by its worst date. Tiers are told, but judge nothing: on a quiet day one order
+    """The metric over all customers, judged by its worst date. Tiers are reported, but decide nothing: on a quiet day one order
     is more than a tenth of a tier."""
     over_all = [row for row in rows if row.user_tier == ALL_TIERS]
     if not over_all:
@@ -96,7 +96,7 @@ def metric_outcome(metric: str, rows: Sequence[MetricRow]) -> Outcome:
 
 
 def confirmed_outcome(open_now: Sequence[Discrepancy]) -> Outcome:
-    """Confirmed discrepancies fail; suspected ones may still heal, and are only told."""
+    """Confirmed discrepancies fail; suspected ones may still heal, and are only reported."""
     confirmed = [item for item in open_now if item.state is State.CONFIRMED]
     details: dict[str, Any] = {
         "confirmed": len(confirmed),

@@ -4,7 +4,7 @@ What belongs here: gaps and slots. What does not: launching (operations/reconver
 
 A day's slots follow from the moment at which it was first seen to differ, not from how often it was looked at: a reconciliation
 that comes by for another reason takes no slot away, and one that fails leaves the next slot where it was. The time limit is a
-slot as well, so that a day which misses it is seen to, soon; after a reconciliation past the limit there are no more.
+slot as well, so that a day which misses it is reconciled soon; after a reconciliation past the limit there are no more.
 """
 
 from __future__ import annotations

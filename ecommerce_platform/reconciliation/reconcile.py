@@ -95,7 +95,7 @@ def reconcile(
         reached(_PROGRESS, _PARTS, _PARTS)
         return reconciliation
     raise ReconciliationError(
-        f"the models were built anew during each of {_ATTEMPTS} measurements; expected the batch layer to hold still for "
+        f"the models were rebuilt during each of {_ATTEMPTS} measurements; expected the batch layer to hold still for "
         "one. Reconcile when no run is building them"
     )
 

@@ -5,7 +5,7 @@ What belongs here: recognising a dbt run that rewrites what is being compared. W
 A build of the models holds a lease from its first statement to its last (warehouse/lease.py). It freezes the loads that it
 applies in STAGING.BASE_LANDING_DAYS, and STAGING.APPLIED_DAYS becomes equal to that when it has finished
 (transformation/applied.py). While somebody holds the lease the models are half new and half old; while the two tables differ
-they are so because a run broke off. Readings of such a state are no findings, so none are taken.
+they are so because a run broke off. Readings of such a state are not findings, so none are taken.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ What belongs here: metric values from cells, differences, tolerances, statuses. 
 
 What always alarms, and what never does:
 - a batch value of 0 with another speed value is a full discrepancy (1 = 100 %): a share of nothing would hide it;
-- two zeros agree, or days without orders would alarm for ever;
+- two zeros agree, or days without orders would alarm forever;
 - the shares are compared without division, so that no rounding decides about a verdict.
 """
 

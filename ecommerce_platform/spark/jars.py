@@ -150,7 +150,7 @@ def verify(jars_dir: Path, jar: Jar) -> None:
 
 
 def _fetch_missing(jars_dir: Path, missing: list[Jar]) -> None:
-    """Downloads these jars beside each other, and says how much that is. Raises JarError for the first that cannot be had."""
+    """Downloads these jars beside each other, and says how much that is. Raises JarError for the first that cannot be fetched."""
     if not missing:
         return
     names = ", ".join(f"{jar.artifact} {jar.megabytes} MB" for jar in missing)

@@ -62,7 +62,7 @@ def _name(address: str) -> str:
 
 
 def version_of(address: str) -> int | None:
-    """The number of the commit that wrote the file; None for a file that is no metadata file."""
+    """The number of the commit that wrote the file; None for a file that is not a metadata file."""
     matched = _NAME.match(_name(address))
     return int(matched[1]) if matched else None
 
@@ -84,7 +84,7 @@ def read_metadata(settings: Settings, address: str) -> MetadataFile | None:
     if content is None:
         return None
     try:
-        # By the name, as Iceberg's libraries do: what they cannot read is no table's state.
+        # By the name, as Iceberg's libraries do: what they cannot read is not part of a table's state.
         text = gzip.decompress(content) if ".gz" in _name(address) else content
         metadata = TableMetadataUtil.parse_raw(text.decode())
     except (ValueError, EOFError, gzip.BadGzipFile, zlib.error, ValidationError):
@@ -165,7 +165,7 @@ def refuse_newer_metadata(settings: Settings, catalog: Catalog, table: Table) ->
     was put back from an older copy.
 
     One file beyond the catalog's may be a commit under way, or killed; a second one was built upon the first. The catalog is
-    asked after the folder, so that commits meanwhile are no newer history.
+    asked after the folder, so that commits meanwhile are not newer history.
     """
     newest = _newest(settings, table)
     if newest is None or not _is_beyond(newest, table):
@@ -212,8 +212,8 @@ def stale(table: Table, newest: str) -> str:
     )
 
 
-def strangers(settings: Settings, table: Table) -> list[MetadataFile]:
-    """Metadata files in the table's folder that are no part of its history, and that some catalog has committed: of another
+def foreign_files(settings: Settings, table: Table) -> list[MetadataFile]:
+    """Metadata files in the table's folder that are not part of its history, and that some catalog has committed: of another
     table (another uuid, with a history), or of later or other commits of this one, which others of them were built upon.
 
     A file that a lost or killed commit left is none: nothing was built upon it.

@@ -25,7 +25,7 @@ class SparkResource(LazyPySparkResource):
     """
 
     spark_config: dict[str, Any] = Field(default_factory=dict)
-    # On the class, because Dagster makes the instance anew for each run, from its public fields alone; and because the
+    # On the class, because Dagster recreates the instance for each run, from its public fields alone; and because the
     # settings hold secrets, which must not become run configuration.
     _settings: ClassVar[Settings | None] = None
 

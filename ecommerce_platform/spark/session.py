@@ -2,7 +2,7 @@
 
 What belongs here: how Spark starts and how it is configured. What does not: catalogs (catalog.py) and tables.
 
-Starting a JVM with Spark is the dearest thing that a step does, so there is one Spark application a process. A second
+Starting a JVM with Spark is the most expensive thing that a step does, so there is one Spark application a process. A second
 `build_session` with other catalog settings (a test with a folder of its own) gets a session of its own in that application.
 """
 
@@ -127,7 +127,7 @@ def _start_jvm(options: dict[str, str]) -> None:
 
 
 def _start_submitted(settings: Settings) -> SparkSession:
-    """The session of a process that spark-submit started: what that was told (master, memory, jars) stays as it is."""
+    """The session of a process that spark-submit started: what it was given (master, memory, jars) stays as it is."""
     SparkContext._ensure_initialized()
     given = SparkConf()
     builder = SparkSession.builder

@@ -75,5 +75,5 @@ def _microseconds(values: pa.Array, column: PhysicalColumn) -> pa.Array:
     factor = _MICROSECONDS[values.type.unit]
     limit = (2**63 - 1) // factor
     fits = pc.and_(pc.greater_equal(numbers, -limit), pc.less_equal(numbers, limit))
-    # What overflows becomes a number that is no time either.
+    # What overflows becomes a number that is not a valid time either.
     return pc.if_else(fits, pc.multiply(pc.if_else(fits, numbers, 0), factor), 2**63 - 1)

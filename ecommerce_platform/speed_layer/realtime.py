@@ -124,11 +124,11 @@ def _parts(keys: Sequence[int]) -> Iterator[Sequence[int]]:
 def _table(name: str) -> str:
     parts = name.split(".")
     if len(parts) > 2:
-        raise RealtimeLoadError(f"{name!r} is no table's name; expected table or database.table")
+        raise RealtimeLoadError(f"{name!r} is not a table's name; expected table or database.table")
     return ".".join(map(_identifier, parts))
 
 
 def _identifier(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise RealtimeLoadError(f"{name!r} is no usable name in ClickHouse; expected letters, digits and _")
+        raise RealtimeLoadError(f"{name!r} is not a usable name in ClickHouse; expected letters, digits and _")
     return f"`{name}`"

@@ -53,7 +53,7 @@ class Basis:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What was measured. `compared` is false when the two sides hold different days, or may: such rows are no difference."""
+    """What was measured. `compared` is false when the two sides hold different days, or may: such rows are not a difference."""
 
     compared: bool
     only_in_dbt: int = 0

@@ -96,7 +96,7 @@ class _Step:
             raise dg.Failure(str(error), metadata={"failed": list(error.failed)}) from error
         self._warn_of_personal_columns()
         if self.complete:
-            # A part of the models is no whole: what they lack is computed when all run.
+            # A build of some models computes only those; the rest is computed when all run.
             mark_applied(self.connection, self.definition, self.lease)
 
     def _warn_of_personal_columns(self) -> None:

@@ -96,7 +96,7 @@ class FailingRows:
         self._opened.close()
 
     def of(self, unique_id: str, status: str, failures: int) -> FailedTest:
-        """The test with its first failing rows. Raises nothing: a test's verdict stands, whatever becomes of its rows."""
+        """The test with its first failing rows. Raises nothing: a test's verdict stands even if its rows cannot be read."""
         node: Any = self._manifest.nodes[unique_id]
         failed = FailedTest(str(node.name), status == "warn", failures)
         try:

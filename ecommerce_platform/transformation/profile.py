@@ -1,4 +1,4 @@
-"""How dbt reaches Snowflake and what it is told of its run: environment variables that dbt_project reads.
+"""How dbt reaches Snowflake and what it knows of its run: environment variables that dbt_project reads.
 
 What belongs here: settings to variables. What does not: what dbt does with the connection (runner.py).
 """

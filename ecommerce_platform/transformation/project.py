@@ -160,7 +160,7 @@ def _kept_whole(kept: Path, write: Callable[[Path], None]) -> Path:
 def _parse(project_dir: Path, target: Path, database: str) -> None:
     from dbt.cli.main import dbtRunner
 
-    # A leftover of another version of the files is no shortcut: parse from nothing.
+    # A cache of another version of the files saves nothing: parse from scratch.
     arguments = ["--quiet", "--no-partial-parse", "--log-level-file", "none"]
     folders = [
         *("--project-dir", str(project_dir), "--profiles-dir", str(project_dir)),

@@ -52,7 +52,7 @@ _HOOKS = frozenset({"pre-hook", "post-hook", "pre_hook", "post_hook", "on-run-st
 def effective_properties(project_dir: Path) -> Iterator[tuple[str, Any]]:
     """What is left of each property file that has an effect, by its name in the project, in a canonical form.
 
-    Raises yaml.YAMLError when a file is no YAML.
+    Raises yaml.YAMLError when a file is not YAML.
     """
     yield "dbt_project.yml", _effective(_without(_read(project_dir / "dbt_project.yml"), _OF_THE_TOOL))
     paths = [path for folder in ("models", "macros") for path in (project_dir / folder).rglob("*.y*ml")]

@@ -3,7 +3,7 @@
 What belongs here: which models a rebuild runs, its course, and what it changed. What does not: RAW (warehouse/rebuild.py), the
 command line.
 
-Over all days everything is computed anew; published marts are replaced row by row in a transaction, other tables by one
+Over all days everything is recomputed; published marts are replaced row by row in a transaction, other tables by one
 `create or replace`, so the last good state stays readable. Over some landing days, these are taken off STAGING.APPLIED_DAYS
 and the next run, which is started here, computes again every row that their changes touch.
 """
@@ -98,7 +98,7 @@ def _rebuild(
         request = DbtRequest(select=select, full_refresh=True, cause=cause)
     else:
         request = DbtRequest(full_refresh=reason is not None, cause=cause)
-    say(f"dbt build {' '.join(select) or 'of all models'}{', everything anew' if request.full_refresh else ''}")
+    say(f"dbt build {' '.join(select) or 'of all models'}{', everything recomputed' if request.full_refresh else ''}")
     run_dbt(settings, request, run_id, lease, reached)
     if not select:
         mark_applied(connection, definition, lease)

@@ -18,7 +18,7 @@ from ecommerce_platform.warehouse.lease import Lease
 class DbtResource(dg.ConfigurableResource[None]):
     """Runs of the project's dbt. Without `of(settings)` the settings are those of the environment of the step's process."""
 
-    # On the class, because Dagster makes the instance anew for each run from its public fields, and because the settings hold
+    # On the class, because Dagster recreates the instance for each run from its public fields, and because the settings hold
     # secrets, which must not become run configuration.
     _settings: ClassVar[Settings | None] = None
 

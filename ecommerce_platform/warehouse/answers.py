@@ -3,7 +3,7 @@
 What belongs here: giving a statement up, and its session with it. What does not: how long (settings), and Snowflake's own limits
 (connection.py).
 
-Snowflake ends a statement that runs too long, but an answer that drips, byte after byte, holds a client for ever.
+Snowflake ends a statement that runs too long, but an answer that drips, byte after byte, holds a client forever.
 """
 
 from __future__ import annotations

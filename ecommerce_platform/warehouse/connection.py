@@ -50,7 +50,9 @@ class StatementUnanswered(WarehouseError):
 def quoted(name: str) -> str:
     """An identifier as Snowflake stores an unquoted one: upper case, safe in any statement. Raises WarehouseError."""
     if not _NAME.fullmatch(name):
-        raise WarehouseError(f"{name!r} is no usable Snowflake name; expected letters, digits, _ and $, no digit first")
+        raise WarehouseError(
+            f"{name!r} is not a usable Snowflake name; expected letters, digits, _ and $, no digit first"
+        )
     return f'"{name.upper()}"'
 
 

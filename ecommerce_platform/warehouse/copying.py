@@ -26,7 +26,7 @@ def copy_to_loading_table(
     """Name of a new temporary table that holds the files' rows. It ends with the session at the latest.
 
     The name, and the stage path of the same name, are new each time: no earlier attempt's files can be read again. The staged
-    files are removed whatever comes of it; those of a process that was killed go with maintenance (maintenance.py).
+    files are removed in any case; those of a process that was killed go with maintenance (maintenance.py).
     """
     loading = f"loading_{table}_{uuid.uuid4().hex[:12]}"
     execute(connection, load_sql.create_loading_table(loading, columns))

@@ -5,7 +5,7 @@ What belongs here: how it is imported. What does not: connections (resource.py).
 dagster-snowflake imports Snowpark and Snowflake's Python API (`snowflake.core`) for functions that list an account's databases
 and open Snowpark sessions. The platform calls none of them, and their import takes longer than the connector's own, in each
 process that connects. While dagster-snowflake is imported its names from them are stand-ins, each of which imports what it
-stands for when it is used: those functions work as ever. A process that has imported any of them before is left as it is.
+stands for when it is used: those functions work as before. A process that has imported any of them before is left as it is.
 """
 
 from __future__ import annotations

@@ -200,10 +200,10 @@ def contents_by_day(groups: Sequence[FileGroup], contract: Contract, days: Seque
             groups, columns, f'select "date", count(*), {duckdb_rows_hash(columns)} from events group by "date"'
         )
     }
-    strangers = sorted(str(day) for day in set(contents) - set(days))
-    if strangers:
+    foreign_days = sorted(str(day) for day in set(contents) - set(days))
+    if foreign_days:
         raise WarehouseError(
-            f"Iceberg table {contract.table}: files of {min(days)} … {max(days)} hold rows of {', '.join(strangers)}; they "
+            f"Iceberg table {contract.table}: files of {min(days)} … {max(days)} hold rows of {', '.join(foreign_days)}; they "
             "were written outside the platform: materialize these days again"
         )
     return {day: contents.get(day, NO_ROWS) for day in days}

@@ -52,7 +52,7 @@ def list_stage() -> str:
 
 
 def remove_staged(stage_path: str) -> str:
-    """Removes the files under a path of the stage; none is no error."""
+    """Removes the files under a path of the stage; it is not an error when there are none."""
     return f"remove {ddl.literal(f'@{ddl.LOAD_STAGE}/{stage_path}/')}"
 
 
@@ -66,7 +66,7 @@ def _from_parquet(column: Column, present: Sequence[str]) -> str:
 
 
 def take_lock() -> str:
-    """First statement of a load's transaction: whoever loads the same table waits, or is told of the conflict."""
+    """First statement of a load's transaction: whoever loads the same table waits, or gets an error about the conflict."""
     return f"update {ddl.LOAD_LOCK} set run_id = %s, taken_at = %s where table_name = %s"
 
 

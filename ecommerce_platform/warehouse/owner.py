@@ -3,7 +3,7 @@
 What belongs here: recording it, comparing it, and giving the database to another lake. What does not: the id itself, which
 lies in the lake (spark/installation.py).
 
-Two lakes that load one database replace each other's days without a word: their loads are sound, each by its own ledger. So
+Two lakes that load one database replace each other's days silently: their loads are sound, each by its own ledger. So
 whoever loads proves that the lake is the one that has loaded before. Who only builds models reads what is there, and proves
 nothing: several builders of one warehouse are meant to be possible.
 """
@@ -51,7 +51,7 @@ def require_own_lake(settings: Settings, connection: SnowflakeConnection) -> Non
 
 
 def refuse_foreign_lake(settings: Settings, connection: SnowflakeConnection) -> None:
-    """The same question by somebody who loads nothing: records nothing, and a database without tables is nobody's."""
+    """The same question by somebody who loads nothing: records nothing, and a database without tables has no owner."""
     from snowflake.connector.errors import ProgrammingError
 
     try:

@@ -1,4 +1,4 @@
-"""Rows of a table that may not have been made yet, told apart from a table that this role may not see.
+"""Rows of a table that may not have been created yet, as distinct from a table that this role may not see.
 
 What belongs here: the one question "is it missing?". What does not: every other trouble of Snowflake (no active warehouse, a
 cancelled query, insufficient privileges): it is raised as it is.

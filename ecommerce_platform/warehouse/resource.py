@@ -29,7 +29,7 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     pay. Without `of(settings)` the settings are those of the environment of the process that runs the step.
     """
 
-    # On the class, because Dagster makes the instance anew for each run from its public fields, and because the settings hold
+    # On the class, because Dagster recreates the instance for each run from its public fields, and because the settings hold
     # secrets, which must not become run configuration.
     _settings: ClassVar[Settings | None] = None
 
@@ -82,7 +82,7 @@ class WarehouseResource(dg.ConfigurableResource[None]):
 
 
 def _start_stand_in(settings: Settings) -> None:
-    # Whatever stops it stops the first connection, too, and is told there.
+    # Whatever stops it stops the first connection, too, and is reported there.
     with suppress(EmbeddedServerError, OSError):
         ensure_snowflake(settings.data_dir)
 

@@ -23,7 +23,7 @@ SAME = {
 OTHER = {
     "a number": FUNCTION.replace("2", "3"),
     "a comment mark in a text": FUNCTION.replace("b * 2", 'b * "# 2"'),
-    "a text that is no docstring": FUNCTION.replace("return b * 2", 'return "Twice."'),
+    "a text that is not a docstring": FUNCTION.replace("return b * 2", 'return "Twice."'),
 }
 
 

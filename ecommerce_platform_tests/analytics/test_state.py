@@ -178,7 +178,7 @@ def test_a_text_that_a_key_change_left_out_is_the_old_keys_through_several_chang
         event(70, "DELETE", id=20),
         event(70, id=21, email=unchanged),
         event(80, id=20, email="after"),
-        # The old key told nothing.
+        # The old key has no text.
         event(90, "DELETE", id=30),
         event(90, id=31, email=unchanged),
     )

@@ -171,7 +171,7 @@ def test_a_day_counts_all_orders_and_sums_purchases(shop: Frames) -> None:
     }
     for empty in (second, fourth):
         assert {value for name, value in empty.items() if name != "date"} == {0}
-    # User 2 is new, the unknown user counts as returning, and no user is no customer, but their orders and revenue count.
+    # User 2 is new, the unknown user counts as returning, and no user is not a customer, but their orders and revenue count.
     assert (third["new_customers"], third["returning_customers"], third["total_active_customers"]) == (1, 1, 2)
     assert (third["total_orders"], third["completed_orders"]) == (4, 3)
     assert third["revenue_from_new_customers"] == Decimal("99999999.99")

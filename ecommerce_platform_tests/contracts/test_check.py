@@ -78,7 +78,7 @@ def test_everything_wrong_is_reported_at_once_by_file_line_and_remedy(folder: Pa
         ),
         (orders, "relationships:", "user_id relates to customers.id: there is no contract of customers; take"),
         (users, "kindred: DataContract", "kindred: Extra inputs are not permitted; take it out"),
-        (broken, "", "it is no YAML"),
+        (broken, "", "it is not YAML"),
     ):
         number = line_of(path, text) if text else 3
         reported = [line for line in lines if line.startswith(f"{path}:{number}: ")]

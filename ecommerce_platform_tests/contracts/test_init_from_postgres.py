@@ -103,7 +103,7 @@ def test_types_keys_comments_and_foreign_keys_are_those_of_the_catalog(database:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("journal", "table public.journal has no primary key, by which its events are told apart: add one"),
+        ("journal", "table public.journal has no primary key, by which its events are distinguished: add one"),
         (
             "nothing",
             "PostgreSQL has no table public.nothing; it has journal, methods, order_coupons, order_items, orders",

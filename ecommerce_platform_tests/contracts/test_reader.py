@@ -70,7 +70,7 @@ def test_a_column_added_to_one_file_appears_everywhere(tmp_path: Path) -> None:
             r"orders\.odcs\.yaml: column total_amount has physicalType 'float'",
         ),
         ("primaryKey: true", "primaryKey: false", "expected a column with primaryKey: true, found 0"),
-        ("name: user_id", "name: User-Id", "'User-Id' is no usable name"),
+        ("name: user_id", "name: User-Id", "'User-Id' is not a usable name"),
         ('value: ["__*"]', "value: __deleted", r"ignoredColumns is '__deleted'; expected a list of column names"),
         ('value: ["__*"]', "value: [status]", "ignoredColumns lists 'status', which is a column of the contract"),
         ('value: ["__*"]', 'value: ["*"]', r"ignoredColumns lists '\*'; expected a beginning"),
@@ -94,7 +94,7 @@ def test_a_column_added_to_one_file_appears_everywhere(tmp_path: Path) -> None:
             "classification: personal",
             "column user_id is a key and has classification 'personal'; keys stay when a person is forgotten",
         ),
-        ("kind: DataContract", "kindness: DataContract", "is no Open Data Contract Standard document"),
+        ("kind: DataContract", "kindness: DataContract", "is not an Open Data Contract Standard document"),
     ],
 )
 def test_a_contract_that_cannot_be_used_is_refused_by_name(

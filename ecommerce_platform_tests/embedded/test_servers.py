@@ -64,7 +64,7 @@ def test_what_is_written_is_there_after_a_restart_and_after_a_kill(folder: Path)
     servers.ensure_all(folder)
     with connect_snowflake(folder) as session:
         session.cursor().execute("create table raw.kept as select 42 as answer")
-        # A default that calls a macro, which fakesnow makes anew at each start.
+        # A default that calls a macro, which fakesnow recreates at each start.
         default = "default to_timestamp_ntz(current_timestamp())"
         session.cursor().execute(f"create table raw.stamped (id number, loaded_at timestamp_ntz {default})")
         session.cursor().execute("create view raw.halved as select answer / 4 as part from raw.kept")
@@ -184,7 +184,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_a_server_that_does_not_start_shows_the_end_of_its_log(folder: Path) -> None:
     (folder / "snowflake").mkdir(parents=True)
-    (folder / "snowflake" / "ECOMMERCE_DW.db").write_text("this is no database " * 1000)
+    (folder / "snowflake" / "ECOMMERCE_DW.db").write_text("this is not a database " * 1000)
     with pytest.raises(EmbeddedServerError, match=r"ended while starting \(exit code 1\)(.|\n)*ECOMMERCE_DW"):
         servers.ensure_snowflake(folder)
 

@@ -203,15 +203,15 @@ def units_of(number: int) -> list[int]:
 
 
 def likely_unit(values: list[Any]) -> int | None:
-    """The unit of the most values of a column; None when none speaks for one."""
+    """The unit of the most values of a column; None when no value shows one."""
     votes = [unit for value in values if isinstance(value, int) for unit in units_of(value)]
     return max(PER_SECOND, key=votes.count) if votes else None
 
 
 def as_microseconds(value: int, unit: int) -> tuple[int]:
-    """A 1-tuple, as for Parquet's timestamps; out of all bounds for what is no time of this column."""
-    stranger = any(other != unit for other in units_of(value))
-    return (LAST_MICROSECOND + 1,) if stranger or abs(value) >= INFINITE else (value * 10**6 // unit,)
+    """A 1-tuple, as for Parquet's timestamps; out of all bounds for what is not a valid time of this column."""
+    ambiguous = any(other != unit for other in units_of(value))
+    return (LAST_MICROSECOND + 1,) if ambiguous or abs(value) >= INFINITE else (value * 10**6 // unit,)
 
 
 def plain_values(column: pa.ChunkedArray, name: str, logical: str) -> list[Any]:
@@ -246,7 +246,7 @@ def decode_row(row: Event, table: str) -> Event:
         event["__source_ts_ms"] = event["__ts_ms"]  # a snapshot row has no commit
     for name in ("__ts_ms", "__source_ts_ms"):
         if event[name] is not None and event[name] <= 0:
-            raise UnfitValue(f"{name}: {row[name]!r} is no time at which a change was captured")
+            raise UnfitValue(f"{name}: {row[name]!r} is not a time at which a change was captured")
     required = ["id", "__ts_ms", "__source_ts_ms"]
     required += [] if operation == "READ" else ["__source_lsn"]
     required += [] if operation == "DELETE" else ["created_at"]
@@ -262,7 +262,7 @@ def decode_integer(value: Any, name: str, bits: int = 64) -> int:
     if isinstance(value, Decimal) and value == value.to_integral_value():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
-        raise UnfitValue(f"{value!r} is no {bits}-bit integer")
+        raise UnfitValue(f"{value!r} is not a {bits}-bit integer")
     return value
 
 
@@ -273,9 +273,9 @@ def decode_money(value: Any, name: str) -> Decimal:
     try:
         amount = Decimal(value)
     except InvalidOperation as error:
-        raise UnfitValue(f"{value!r} is no number") from error
+        raise UnfitValue(f"{value!r} is not a number") from error
     if not amount.is_finite() or amount != amount.quantize(Decimal("0.01")) or abs(amount) >= 10**8:
-        raise UnfitValue(f"{value!r} is no decimal(10,2)")
+        raise UnfitValue(f"{value!r} is not a decimal(10,2)")
     return amount.quantize(Decimal("0.01"))
 
 
@@ -287,14 +287,14 @@ def decode_timestamp(value: Any, name: str) -> int:
         try:
             moment = datetime.fromisoformat(value)
         except ValueError as error:
-            raise UnfitValue(f"{value!r} is no timestamp") from error
+            raise UnfitValue(f"{value!r} is not a timestamp") from error
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         since = moment - datetime(1970, 1, 1, tzinfo=UTC)
         micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     elif isinstance(value, int):
         micros = value * 1_000  # of the metadata alone: read_rows knows the units of the others
     else:
-        raise UnfitValue(f"{value!r} is no timestamp")
+        raise UnfitValue(f"{value!r} is not a timestamp")
     if not FIRST_MICROSECOND <= micros <= LAST_MICROSECOND:
         raise UnfitValue(f"{value!r} lies outside the years 1 to 9999")
     return int(micros)

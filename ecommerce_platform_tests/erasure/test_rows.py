@@ -141,9 +141,9 @@ def test_a_table_may_be_named_in_the_singular(word: str, table: str) -> None:
 @pytest.mark.parametrize(
     ("word", "number", "message"),
     [
-        ("person", "1", "'person' is no table with people in it; expected one of users, orders"),
-        ("products", "1", "'products' is no table with people"),
-        ("users", "ann", "'ann' is no key of users; expected a whole number"),
+        ("person", "1", "'person' is not a table with people in it; expected one of users, orders"),
+        ("products", "1", "'products' is not a table with people"),
+        ("users", "ann", "'ann' is not a key of users; expected a whole number"),
     ],
 )
 def test_who_cannot_be_found_is_refused_by_name(word: str, number: str, message: str) -> None:

@@ -1,7 +1,7 @@
 """Where a process can be made to die: around every write, audit, commit, statement and event-log entry of the platform.
 
 What belongs here: wrapping the platform's own functions in a process that a test owns, and the kill. What does not: choosing
-(plan.py). The platform knows nothing of it: `install` replaces functions in the calling process only.
+them (soak.py, test_kills.py). The platform knows nothing of it: `install` replaces functions in the calling process only.
 """
 
 from __future__ import annotations

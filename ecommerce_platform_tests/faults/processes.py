@@ -97,7 +97,7 @@ def _live(work: Callable[[], Any], send: Connection, log: Path) -> NoReturn:
     faulthandler.register(signal.SIGUSR1, all_threads=True)  # a child that hangs can be asked where
     try:
         send.send((work() or "done", None))
-    except BaseException:  # noqa: BLE001 - told to the parent, which decides
+    except BaseException:  # noqa: BLE001 - reported to the parent, which decides
         send.send((None, traceback.format_exc()))
     finally:
         os._exit(0)

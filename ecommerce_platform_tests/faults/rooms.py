@@ -133,7 +133,7 @@ class Loading(Kind):
 
 
 class Transforming(Loading):
-    """RAW into staging and marts: dbt's models, one after the other, then the memory of what is applied."""
+    """RAW into staging and marts: dbt's models, one after the other, then the record of what is applied."""
 
     def run(self, shop: str, passages: Passages, run_id: str) -> None:
         load_shop(self.settings(shop), run_id)

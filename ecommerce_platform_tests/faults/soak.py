@@ -72,7 +72,7 @@ class Report:
         return json.dumps(content, indent=1)
 
     def write(self) -> None:
-        """Where it is asked for; after every row of kills, so that a soak that is broken off has told what it found."""
+        """Where it is asked for; after every row of kills, so that a soak that is interrupted has reported its findings."""
         if self.path:
             self.path.write_text(self.as_json(), encoding="utf-8")
 
@@ -183,7 +183,7 @@ def tell(text: str) -> None:
 def warm_up(work: Path) -> None:
     """Imports what the children need, once for all of them.
 
-    The dbt project is parsed by a child: dbt's parser has threads, and a fork after it would wait for them for ever.
+    The dbt project is parsed by a child: dbt's parser has threads, and a fork after it would wait for them forever.
     """
     os.environ |= {"DAGSTER_DISABLE_TELEMETRY": "yes", "DO_NOT_TRACK": "1"}
     dbt = {"project_dir": str(copied_dbt_project(work)), "target_path": str(work / "dbt_target")}

@@ -1,8 +1,8 @@
 """Two builders of one warehouse, each with a data folder of its own: one runs or waits while the other is killed.
 
 What belongs here: the warehouse that both reach, the kinds of builders, and starting one that dies at a chosen point. What does
-not: what must be true afterwards (test_two_builders.py). Run as `python -m … KIND POINT SIDE NTH`; the settings come from the
-environment. Prints one line when it holds its turn, and one with the points that it passed when it has finished.
+not: what must be true afterwards (transformation/test_two_builders.py). Run as `python -m … KIND POINT SIDE NTH`; the settings
+come from the environment. Prints one line when it holds its turn, and one with the points that it passed when it has finished.
 """
 
 from __future__ import annotations

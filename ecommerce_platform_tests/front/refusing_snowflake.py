@@ -44,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
-        """A test's output is no access log."""
+        """A test's output is not an access log."""
 
 
 @contextmanager

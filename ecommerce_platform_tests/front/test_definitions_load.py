@@ -55,7 +55,7 @@ def test_the_definitions_are_the_same_whether_dbt_core_was_imported_before_or_no
 
 
 @pytest.mark.parametrize("duckdb_first", [True, False])
-def test_a_process_that_used_duckdb_ends_without_a_word(duckdb_first: bool) -> None:
+def test_a_process_that_used_duckdb_ends_silently(duckdb_first: bool) -> None:
     imports = ("import duckdb", "import ecommerce_platform.definitions")
     first, second = imports if duckdb_first else reversed(imports)
     command = [sys.executable, "-W", "ignore", "-c", _WITH_DUCKDB.format(first=first, second=second)]

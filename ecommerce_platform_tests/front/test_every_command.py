@@ -1,6 +1,6 @@
 """Every command of the command line, in each trouble of the outside world: one paragraph, never a traceback.
 
-The commands come from the command line itself, each with the arguments of its own example: a new one is here without a word.
+The commands come from the command line itself, each with the arguments of its own example: a new one is covered by itself.
 """
 
 from __future__ import annotations

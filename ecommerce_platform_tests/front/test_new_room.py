@@ -42,6 +42,6 @@ def test_a_new_room_is_formatted_and_its_tests_pass(project: Path) -> None:
 
 
 def test_a_name_that_is_none_and_a_room_that_exists_are_refused(project: Path) -> None:
-    assert "no name for a room" in new_room(project, "New-Room").stderr
+    assert "not a name for a room" in new_room(project, "New-Room").stderr
     assert new_room(project, "returns").returncode == 0
     assert "there is a room returns already" in new_room(project, "returns").stderr

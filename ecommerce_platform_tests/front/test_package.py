@@ -103,7 +103,7 @@ def test_the_wheels_own_spark_submit_can_be_run(installed: Path) -> None:
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(NewProjectError, match="is there already, and is no empty folder"):
+    with pytest.raises(NewProjectError, match="is there already, and is not an empty folder"):
         create_project(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

@@ -1,4 +1,4 @@
-"""CI for others: what runs for a stranger's change, and where; each command exists."""
+"""CI for others: what runs for an outside contribution, and where; each command exists."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def port_forward(namespace: str, target: str, port: int) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Platform:
-    """An installation: where it is, and what demo.sh left in `out`."""
+    """An installation: where it is, and what scripts/kubernetes/demo.sh left in `out`."""
 
     tag: str
     out: Path

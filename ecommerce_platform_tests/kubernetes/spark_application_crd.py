@@ -37,7 +37,7 @@ def spark_application_crd() -> dict[str, Any]:
         "kind": "CustomResourceDefinition",
         "metadata": {
             "name": "sparkapplications.sparkoperator.k8s.io",
-            # Names under k8s.io ask for a word on who approved them.
+            # Names under k8s.io require an annotation that says who approved them.
             "annotations": {"api-approved.kubernetes.io": "unapproved, a test's own definition"},
         },
         "spec": {

@@ -259,7 +259,7 @@ def test_file_names_are_taken_as_they_are(lake: Lake, name: str) -> None:
 
 @pytest.mark.parametrize("files", [1, 4, 5])
 def test_each_row_knows_its_file_and_day_however_many_files_a_day_has(lake: Lake, files: int) -> None:
-    # Eight files in all are told apart in one way, ten in another. Each name ends like the one before it.
+    # Eight files in all are distinguished in one way, ten in another. Each name ends like the one before it.
     names = [f"{'p' * number}art.parquet" for number in range(1, files + 1)]
     for number, name in enumerate(names):
         lake.land(FIRST, order(number, 1), file=name)

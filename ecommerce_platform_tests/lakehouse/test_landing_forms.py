@@ -138,7 +138,7 @@ def place(zone: Zone, name: str) -> str:
 
 @pytest.mark.parametrize("files", [3, len(READ)], ids=["few files", "many files"])
 def test_rows_know_the_file_in_its_sub_folder_and_the_day_on_a_disk(lake: Lake, files: int) -> None:
-    """Few files are told apart in one way, many in another. The folder `date=` below the day is no day."""
+    """Few files are distinguished in one way, many in another. The folder `date=` below the day is not a day."""
     zone = Zone(lake.settings)
     names = [*READ[-files:], f"date={SECOND}/part-0.parquet"]
     places = [place(zone, name) for name in names]

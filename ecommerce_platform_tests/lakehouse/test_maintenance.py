@@ -141,7 +141,7 @@ def of_orders(reports: list[MaintenanceReport]) -> MaintenanceReport:
 
 @pytest.fixture
 def scattered(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
-    """Two days of many small files each; the first was published twice, so that a snapshot of it is nobody's."""
+    """Two days of many small files each; the first was published twice, so that no ledger names one of its snapshots."""
     monkeypatch.setattr("ecommerce_platform.lakehouse.duplicates.ROWS_PER_BUCKET", 2)
     # Or Spark would put so few rows into one file.
     lake.session().conf.set("spark.sql.adaptive.coalescePartitions.enabled", "false")

@@ -227,13 +227,13 @@ def test_nothing_is_published_by_hand_where_nothing_was_audited(refused: Lake) -
 
 def test_lost_rows_are_no_matter_of_judgement(refused: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ecommerce_platform.lakehouse.refused.may_be_overruled", lambda audited: False)
-    with pytest.raises(OverruleError, match="no matter of judgement"):
+    with pytest.raises(OverruleError, match="leaves no choice"):
         publish(refused)
     with pytest.raises(OverruleError, match="needs a reason"):
         publish(refused, replace(BY_HAND, reason="  "))
 
 
-def test_dropping_a_refusal_leaves_what_is_published_and_the_day_is_audited_anew(refused: Lake) -> None:
+def test_dropping_a_refusal_leaves_what_is_published_and_the_day_is_audited_again(refused: Lake) -> None:
     drop_refused(refused.settings, ORDERS, FIRST)
     assert (dict(refused.ledger.refused), refused.branches(), refused.quarantined("reason")) == ({}, [], [])
     assert refused.rows("date", "id") == [(FIRST, 1), (SECOND, 9)]

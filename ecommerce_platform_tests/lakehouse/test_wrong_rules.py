@@ -93,7 +93,7 @@ def shop(spark_application: None, tmp_path_factory: pytest.TempPathFactory) -> S
 
 
 def test_a_delete_is_not_lost_when_it_shares_its_lsn_with_an_update(shop: Shop) -> None:
-    """Merging only what has a greater LSN drops the delete, and the order lives for ever."""
+    """Merging only what has a greater LSN drops the delete, and the order lives forever."""
     assert shop.events_of(1) == ["INSERT", "UPDATE", "DELETE"]
     assert 1 not in shop.state
 

@@ -1,6 +1,6 @@
 """Runs a module's tests as plain functions, again and again in one process, to see whether one of them fails.
 
-What belongs here: calling tests with what they ask for. What does not: pytest's own machinery, which would begin anew each time.
+What belongs here: calling tests with what they ask for. What does not: pytest's own machinery, which would start over each time.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def test_a_backfill_whose_run_is_killed_and_its_resumption(shop: Watched) -> Non
     launched = shop.command("backfill", "run", str(shop.day(3)), str(shop.day(4)))
     assert launched.returncode == 0, launched.stderr
     run_id, pid = shop.pid_of_run(240)
-    # What fails before the first tick of the notifications is no news.
+    # Failures before the first tick of the notifications are not reported.
     wait_until(lambda: State.load(shop.instance).position.last is not None, 240, "the notifications tick")
     fires(shop, "RunStuck")
     os.kill(pid, signal.SIGKILL)
@@ -130,7 +130,9 @@ def test_a_backfill_whose_run_is_killed_and_its_resumption(shop: Watched) -> Non
     fires(shop, "NotificationsWait", 120)
     with receiver(Receiver(port=shop.receiver_port)) as back:
         wait_until(
-            lambda: any(body["facts"].get("run_id") == run_id for body in back.bodies), 180, "the killed run is told"
+            lambda: any(body["facts"].get("run_id") == run_id for body in back.bodies),
+            180,
+            "the killed run is reported",
         )
         shop.prometheus.is_silent("NotificationsWait")
     wait_until(lambda: "has not ended" not in shop.command("backfill", "resume").stderr, 180, "the backfill resumes")

@@ -135,7 +135,7 @@ def test_a_rate_has_a_fixed_part_and_a_part_a_day(points: list[tuple[int, float]
 
 
 class Shop:
-    """A code location of two assets whose second can be told to fail, and its backfills."""
+    """A code location of two assets whose second can be made to fail, and its backfills."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
         partitions = daily_partitions(settings)

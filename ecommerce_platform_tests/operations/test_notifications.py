@@ -53,7 +53,7 @@ class Office:
         @dg.asset(key=key, partitions_def=PARTITIONS)
         def made() -> None:
             if fails:
-                raise ValueError("the <price> is no number")
+                raise ValueError("the <price> is not a number")
 
         @dg.asset_check(asset=key, name="confirmed_discrepancies" if orders else "adds_up", blocking=True)
         def checked() -> dg.AssetCheckResult:
@@ -259,7 +259,7 @@ def test_the_text_of_an_error_stays_in_the_run(office: Office, post: Receiver) -
     office.tick()
     (body,) = post.bodies
     assert "ValueError" in body["text"]
-    assert "is no number" not in json.dumps(body)
+    assert "is not a number" not in json.dumps(body)
 
 
 def test_the_rows_of_a_failing_check_stay_with_the_check() -> None:

@@ -156,7 +156,7 @@ def used(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installa
 
 
 def do_everything(installation: Installation) -> None:
-    """A day with every client in use, then each of the systems away in turn, and the commands that speak of them."""
+    """A day with every client in use, then each of the systems away in turn, and the commands that report them."""
     installation.materialize()
     installation.materialize("snowflake/raw/users", ECOMMERCE_SNOWFLAKE__PORT="9")
     installation.materialize("iceberg/users", ECOMMERCE_S3__ENDPOINT="http://127.0.0.1:9")

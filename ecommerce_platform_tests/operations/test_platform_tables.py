@@ -101,7 +101,7 @@ def test_each_table_says_how_far_it_has_come(state: PlatformState) -> None:
     tables = {item.table: item for item in state.days}
     orders, users = tables["orders"], tables["users"]
     assert (users.landed, users.published, users.loaded) == (day(3), day(2), day(1))
-    # Days 2 and 3 wait; day 4 is refused, and a day before the first partition is nobody's.
+    # Days 2 and 3 wait; day 4 is refused, and a day before the first partition is ignored.
     assert (users.waiting_days, users.refused_days) == (2, 0)
     assert (orders.landed, orders.waiting_days, orders.refused_days) == (day(4), 2, 1)
 

@@ -46,7 +46,7 @@ def test_a_retry_is_due_after_its_pause_and_not_for_ever(attempts: list[Attempt]
 
 
 class Shop:
-    """A job that fails as it is told, and the sensor's ticks with a clock that the test moves."""
+    """A job that fails on request, and the sensor's ticks with a clock that the test moves."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
         self.instance, self.now = instance, datetime.now(UTC)

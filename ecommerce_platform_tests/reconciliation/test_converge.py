@@ -40,7 +40,7 @@ HISTORIES = {
         [(0, Reason.AMOUNT), (20, Reason.LAG), (21, Reason.AMOUNT)],
         [State.SUSPECTED, State.SUSPECTED, State.CONFIRMED],
     ),
-    "lag alone is no discrepancy": ([(0, Reason.LAG)], [None]),
+    "lag alone is not a discrepancy": ([(0, Reason.LAG)], [None]),
 }
 
 

@@ -24,7 +24,7 @@ FUNCTIONS: tuple[FunctionType, ...] = (
 #: Mutants that compute the same, by a part of their description: why no test can notice.
 SAME: tuple[tuple[str, str], ...] = (
     ("else NetCells(cells) -> NetCells(cells)", "cells that are added up are added up again: the same, and slower"),
-    ("is None else tier_of.get(cell.user_id, UNKNOWN_TIER) -> tier_of.get", "no user is no key of the tiers"),
+    ("is None else tier_of.get(cell.user_id, UNKNOWN_TIER) -> tier_of.get", "no user is not a key of the tiers"),
     ("return first + second -> pass", "counts that are added as decimals are the same, and slower"),
     ("ratio 5: 1 -> 2", "only the number of digits after the point counts"),
 )

@@ -145,7 +145,7 @@ DIFFERING = {
         "2026-01-06 01:00:00",
         "2026-01-05 12:00:00",
     ),
-    "half an hour is no zone": (
+    "half an hour is not a zone": (
         [ORDER],
         [ORDER.but(**_shift(0.5))],
         Reason.OTHER,
@@ -159,7 +159,7 @@ DIFFERING = {
         "(personal)",
         "(personal)",
     ),
-    "fifteen hours are no zone": (
+    "fifteen hours are not a zone": (
         [ORDER],
         [ORDER.but(created=NOON - timedelta(hours=15))],
         Reason.OTHER,
@@ -175,7 +175,7 @@ DIFFERING = {
         "shipped ",
         "shipped",
     ),
-    "an older event after the cut-off's LSN is no lag": (
+    "an older event after the cut-off's LSN is not lag": (
         [ORDER],
         [ORDER.but(lsn=50, amount=Decimal(99), at=NOON + timedelta(days=30))],
         Reason.AMOUNT,
@@ -189,7 +189,7 @@ DIFFERING = {
         "10.00",
         "20.00",
     ),
-    "a version below the LSN that a snapshot row stands after is no lag": (
+    "a version below the LSN that a snapshot row stands after is not lag": (
         [ORDER, ORDER.read_again(amount=Decimal(20))],
         [ORDER.but(lsn=50, at=NOON + timedelta(days=30))],
         Reason.AMOUNT,
@@ -203,7 +203,7 @@ DIFFERING = {
         "30.00",
         "20.00",
     ),
-    "a newer version before the cut-off is no lag": (
+    "a newer version before the cut-off is not lag": (
         [ORDER],
         [ORDER, ORDER.then("delivered")],
         Reason.STATUS_AHEAD,

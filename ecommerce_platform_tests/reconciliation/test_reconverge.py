@@ -71,7 +71,7 @@ def location(servers_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 @contextmanager
 def daemon(home: Path) -> Iterator[Any]:
-    """A daemon over the instance in `home`; entering anew is a restart. The sensor is switched on."""
+    """A daemon over the instance in `home`; entering again is a restart. The sensor is switched on."""
     with instance_for_test(temp_dir=str(home), overrides=_LAUNCHER) as instance:
         origin = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name=_LOCATION), location_name="shop")
         with create_test_daemon_workspace_context(InProcessTestWorkspaceLoadTarget(origin), instance) as workspace:

@@ -94,7 +94,7 @@ def test_models_that_never_hold_still_are_refused_after_three_readings(two: TwoL
     def rebuild(time: int) -> None:
         dbt.show([ORDER, LAST, *(Event(800 + number, 8000 + number) for number in range(time))])
 
-    with pytest.raises(ReconciliationError, match="built anew during each of 3 measurements"):
+    with pytest.raises(ReconciliationError, match="rebuilt during each of 3 measurements"):
         run_of(interrupted(layers_of(two), rebuild, times=3), two)
 
 

@@ -1,4 +1,4 @@
-"""How Spark starts: without a word, and with the archive of its classes where that fits; without one it is no hindrance."""
+"""How Spark starts: silently, and with the archive of its classes where that fits; without one nothing is missing."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_missing_jars_are_fetched_in_parallel_and_their_sizes_printed_once(
     both = threading.Barrier(2, timeout=30)
 
     def fetched(folder: Path, jar: Jar) -> None:
-        both.wait()  # a download after the other would wait here for ever
+        both.wait()  # a download after the other would wait here forever
         (folder / jar.file_name).write_bytes(CONTENT)
 
     monkeypatch.setattr(jars, "fetch", fetched)
@@ -134,7 +134,7 @@ def test_a_java_that_is_too_old_is_named_with_its_version(tmp_path: Path) -> Non
 
 
 def test_the_image_is_built_with_all_that_fetching_the_jars_imports(tmp_path: Path) -> None:
-    """The Dockerfile copies these few files only, so that a change of others does not fetch the jars anew."""
+    """The Dockerfile copies these few files only, so that a change of others does not fetch the jars again."""
     dockerfile = (PROJECT_DIR / "Dockerfile").read_text()
     stage = dockerfile.split("FROM packages AS jars")[1].split("\nRUN ")[0]
     lines = [line.split()[1:] for line in stage.splitlines() if line.startswith("COPY ")]

@@ -1,6 +1,7 @@
 """SIGTERM in the middle of a Spark job, in each launcher: step, JVM and folders are gone in time, and a new run succeeds.
 
-The job is one whose tasks wait in Python on the executors until the test makes a file. Kubernetes: test_launcher_faults.py there.
+The job is one whose tasks wait in Python on the executors until the test makes a file. On Kubernetes:
+kubernetes/test_launcher_faults.py.
 """
 
 import os

@@ -22,8 +22,8 @@ DAY = date(2026, 1, 5)
 REGISTERED = "2025-01-01"
 FIRST_KEY, LAST_KEY = -(2**63), 2**63 - 1
 FEWEST, MOST = -(2**31), 2**31 - 1
-DEAREST = Decimal("99999999.99")
-PRICES = (DEAREST, -DEAREST, Decimal("0.01"), Decimal("-0.01"), Decimal("0.00"), None)
+HIGHEST_PRICE = Decimal("99999999.99")
+PRICES = (HIGHEST_PRICE, -HIGHEST_PRICE, Decimal("0.01"), Decimal("-0.01"), Decimal("0.00"), None)
 QUANTITIES = (MOST, FEWEST, 1, -1, 0, None)
 PAIRS = tuple(each_pair(QUANTITIES, PRICES))
 
@@ -80,7 +80,7 @@ class Shop:
 def sale_and_return() -> Shop:
     """One product, sold dear and taken back cheap on one date: a unit is left, and all the money."""
     return Shop(
-        {1: DEAREST},
+        {1: HIGHEST_PRICE},
         orders=[(1, 1, Decimal("1999.00"), DAY), (2, 1, Decimal("-19.99"), DAY)],
         lines=[(1, 1, 1, 60000, Decimal("1999.00")), (2, 2, 1, -59999, Decimal("19.99"))],
     )
@@ -88,7 +88,7 @@ def sale_and_return() -> Shop:
 
 def each_alone() -> Shop:
     """Every quantity at every price: an order of one line, with a date, a buyer and a product of its own."""
-    shop = Shop({LAST_KEY - number: DEAREST * (-1) ** number for number in range(len(PAIRS))})
+    shop = Shop({LAST_KEY - number: HIGHEST_PRICE * (-1) ** number for number in range(len(PAIRS))})
     for number, (quantity, price) in enumerate(PAIRS):
         key = LAST_KEY - number
         shop.orders.append((key, key, price, DAY - timedelta(days=number)))
@@ -98,15 +98,15 @@ def each_alone() -> Shop:
 
 def all_at_once() -> Shop:
     """The same of one product in one order of one day, and what is widest again and again: sums beyond the widest row."""
-    shop = Shop({FIRST_KEY: -DEAREST, LAST_KEY: DEAREST})
-    for number, amount in enumerate((*PRICES, *[DEAREST] * 7)):
+    shop = Shop({FIRST_KEY: -HIGHEST_PRICE, LAST_KEY: HIGHEST_PRICE})
+    for number, amount in enumerate((*PRICES, *[HIGHEST_PRICE] * 7)):
         shop.orders.append((FIRST_KEY + number, FIRST_KEY if number % 2 else LAST_KEY, amount, DAY))
-    for number, (quantity, price) in enumerate((*PAIRS, *[(MOST, DEAREST)] * 9)):
+    for number, (quantity, price) in enumerate((*PAIRS, *[(MOST, HIGHEST_PRICE)] * 9)):
         shop.lines.append((FIRST_KEY + number, FIRST_KEY, FIRST_KEY, quantity, price))
     # One unit remains of the widest numbers: its average is their sum.
     shop.lines += [
-        (LAST_KEY, FIRST_KEY, LAST_KEY, MOST, DEAREST),
-        (LAST_KEY - 1, FIRST_KEY, LAST_KEY, FEWEST, -DEAREST),
-        (LAST_KEY - 2, FIRST_KEY, LAST_KEY, 2, DEAREST),
+        (LAST_KEY, FIRST_KEY, LAST_KEY, MOST, HIGHEST_PRICE),
+        (LAST_KEY - 1, FIRST_KEY, LAST_KEY, FEWEST, -HIGHEST_PRICE),
+        (LAST_KEY - 2, FIRST_KEY, LAST_KEY, 2, HIGHEST_PRICE),
     ]
     return shop

@@ -26,7 +26,7 @@ def at(text: str) -> datetime:
 
 @dataclass(frozen=True)
 class Event:
-    """A change of one key. `changed` is the source's clock and, unless told, also when the connector saw it."""
+    """A change of one key. `changed` is the source's clock and, unless given, also when the connector saw it."""
 
     table: str
     id: int

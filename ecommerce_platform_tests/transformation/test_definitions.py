@@ -57,7 +57,7 @@ SECOND_DAY = [
     # A tie on the LSN: the later sight wins.
     user(3, 32, "2026-01-03", "UPDATE", created_at="2025-12-31", email="old@example.com"),
     user(3, 32, "2026-01-03 00:00:01", "UPDATE", created_at="2025-12-31", email="new@example.com"),
-    # Delivered on 4 January; a later touch of the row is no second delivery.
+    # Delivered on 4 January; a later touch of the row is not a second delivery.
     order(3, 33, "2026-01-04 18:00:00", "UPDATE", user_id=1, status="delivered", total_amount=Decimal("50.00"),
           created_at="2026-01-01 10:00:00"),
     order(3, 34, "2026-01-06 18:00:00", "UPDATE", user_id=1, status="delivered", total_amount=Decimal("50.00"),

@@ -69,7 +69,7 @@ def test_a_run_that_broke_off_between_models_is_mended_by_the_next(
     load_day(connection, second, shop.events(second))
     for broken_off_after in (("base_landing_days", "base_changed_keys", "base_orders"), ("tag:staging",)):
         transform(mark=False, select=broken_off_after)
-        # While it lay broken, the day was loaded anew with fewer events.
+        # While it lay broken, the day was loaded again with fewer events.
         load_day(connection, second, shop.events(second)[:-6])
     transform(mark=False)
     load_day(connection, second, shop.events(second)[3:])
@@ -169,7 +169,7 @@ def test_a_change_reaches_every_row_that_depends_on_it(connection: SnowflakeConn
         connection,
         DAY.format(2),
         [
-            # The first purchase of user 1 is none any more: order 2 is no repeat, and 1 January has no sale.
+            # The first purchase of user 1 no longer counts: order 2 is not a repeat purchase, and 1 January has no sale.
             order(1, 50, "2026-01-04", "UPDATE", status="cancelled", created_at="2026-01-01 08:00:00"),
             # User 2 registered on another date, product 2 has another name, a line of order 4 went to order 3.
             user(2, 51, "2026-01-04", "UPDATE", created_at="2026-01-02"),

@@ -46,11 +46,11 @@ MODELS = (
 #: Mutants that compute the same, by a part of their description: why no test can notice.
 SAME: dict[str, tuple[tuple[str, str], ...]] = {
     "stg_order_items_enhanced": (
-        ("__dbt__cte__base_price_history: WHERE", "a price that is told again ends one interval and begins the same"),
+        ("__dbt__cte__base_price_history: WHERE", "a repeated price ends one interval and begins the same"),
         ("events: INNER JOIN", "the condition on the table's name leaves out what has no landing day"),
         (
             "events: WHERE landing_days.table_name = 'products' -> nothing",
-            "a day is complete: an event told four times",
+            "a day is complete: an event delivered four times",
         ),
         ("table_name = 'products' -> (landing_days.table_name <> 'products')", "as above, three times"),
     ),

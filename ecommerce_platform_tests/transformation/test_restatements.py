@@ -248,7 +248,7 @@ def test_all_statements_of_a_run_are_snowflakes_and_a_mart_without_changes_takes
 
 
 @pytest.mark.slow
-def test_a_mart_with_other_columns_is_made_anew_and_its_changed_figures_are_logged_once(
+def test_a_mart_with_other_columns_is_recreated_and_its_changed_figures_are_logged_once(
     connection: SnowflakeConnection, transform: Transform, fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_history(connection)

@@ -1,4 +1,4 @@
-"""A comment or another layout is no change of a statement; every other character is one."""
+"""A comment or another layout is not a change of a statement; every other character is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Something between the client and Snowflake that stops answering, or answers with errors, when it is told to."""
+"""Something between the client and Snowflake that stops answering, or answers with errors, on request."""
 
 from __future__ import annotations
 

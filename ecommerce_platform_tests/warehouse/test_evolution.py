@@ -55,7 +55,7 @@ def test_a_column_beyond_the_contract_reaches_raw_and_is_under_the_checksum(
     connection.cursor().execute("update RAW.ORDER_ITEMS set gift_note = 'other' where id = 3")
     assert list(problems(measure(connection, lake, published, [day(1), day(2)]))) == [day(2)]
 
-    # Loaded anew, what is replaced is kept with the column.
+    # Loaded again, what is replaced is kept with the column.
     publish(settings, "order_items", {day(2): [row | {"weight": Decimal("0.250")}]})
     load(settings, opener, 2)
     kept = fetch_all(connection, "select id, weight from RAW.SUPERSEDED_ORDER_ITEMS")

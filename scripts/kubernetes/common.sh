@@ -16,7 +16,7 @@ PAUSE_IMAGE=localhost/pause:1
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PROJECT=$(cd "$HERE/../.." && pwd)
-# By version and by the content of what is built: a change of a pin builds anew.
+# By version and by the content of what is built: a changed pin triggers a rebuild.
 BUILD_DIGEST=$(cat "$HERE"/build/*/go.mod "$HERE"/build/*/go.sum "$HERE"/build/*/*.go "$HERE"/pause.c "$HERE"/schemas.py 2>/dev/null | sha256sum | cut -c1-10)
 CACHE_ROOT=${XDG_CACHE_HOME:-$HOME/.cache}/ecommerce-platform/kubernetes
 CACHE=$CACHE_ROOT/$KUBERNETES_VERSION-$BUILD_DIGEST

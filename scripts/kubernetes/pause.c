@@ -1,4 +1,4 @@
-/* The process that holds a pod's namespaces: waits, reaps, and ends when told. */
+/* The process that holds a pod's namespaces: waits, reaps, and ends on a signal. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>

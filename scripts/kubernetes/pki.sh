@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# pki.sh: certificates of one node, made for it, and a kubeconfig a client. They die with the node's folder.
-# pki.sh FOLDER NAME ADDRESS: of another node that joins it, in FOLDER/pki, by the same authority.
+# pki.sh: certificates of one node, made for it, and a kubeconfig a client. They are deleted with its folder.
+# pki.sh FOLDER NAME ADDRESS: of another node that joins it, in FOLDER/pki, signed by the same authority.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 folder=${1:-$RUN_DIR} name=${2:-$NODE_NAME} address=${3:-$NODE_ADDRESS} authority=$RUN_DIR/pki

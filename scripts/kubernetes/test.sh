@@ -30,7 +30,7 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 began=0
-# What was written before is told with its seconds: where the time goes.
+# Each earlier message is printed with its seconds, to show where the time goes.
 section() { say "=== $1 (the section before: $((SECONDS - began)) s)"; began=$SECONDS; }
 
 section "images; beside them what the node is made of, and the node"

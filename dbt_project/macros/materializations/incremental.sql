@@ -2,7 +2,7 @@
     How this project's incremental models are kept up to date, in place of dbt-snowflake's own way.
 
     In one transaction, the rows that this run's changes may concern are deleted, and what the model computes for them is
-    inserted. Unlike delete+insert, rows whose key vanished go too: what to delete is told by the model's own condition
+    inserted. Unlike delete+insert, rows whose key vanished go too: the model's own condition says what to delete
     (macro `affected_rows_of_<model>`), not by the keys of new rows. And it takes five statements where the built-in way
     takes fifteen: no temporary table, no comparison of column lists. The columns cannot have changed, because the platform
     asks for a full refresh whenever a model changes (ecommerce_platform/transformation/applied.py).
@@ -76,7 +76,7 @@
 {%- endmacro %}
 
 
-{#- A release changed the mart's columns: its table is made anew, and the figures that both have are compared before. -#}
+{#- A release changed the mart's columns: its table is recreated, and the figures that both have are compared before. -#}
 {% macro redefine_published(target, columns) -%}
     {%- set there = columns | map(attribute='name') | map('lower') | list -%}
     {%- set both = published_figures() | select('in', there) | list -%}

@@ -137,9 +137,9 @@
     applied, at most twelve by name; else nothing is new, and the run only did again what was there.
 -#}
 {% macro restatement_cause() -%}
-    {%- set told = env_var('ECOMMERCE_DBT_CAUSE', '') -%}
-    {%- if told -%}
-        {{ text_literal(told) }}
+    {%- set cause = env_var('ECOMMERCE_DBT_CAUSE', '') -%}
+    {%- if cause -%}
+        {{ text_literal(cause) }}
     {%- else -%}
         (
             select

@@ -4,7 +4,7 @@
     cluster_by=['customer_tier', 'is_active']
 ) }}
 
--- Built anew each time from one row a customer: who is active or at risk moves with the as-of day.
+-- Rebuilt each time from one row a customer: who is active or at risk moves with the as-of day.
 with customers as (
     select
         users.id as customer_id,

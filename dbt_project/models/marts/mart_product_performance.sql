@@ -6,7 +6,7 @@
     meta={'published': true}
 ) }}
 
--- Built anew each time from one row a product and day: a product's name, category and stock history reach back over all
+-- Rebuilt each time from one row a product and day: a product's name, category and stock history reach back over all
 -- its days.
 with product_days as (
     select product_analytics.*

@@ -4,7 +4,7 @@
     cluster_by=['to_date(created_at)', 'category']
 ) }}
 
--- Built anew each time: what is popular moves with the as-of day.
+-- Rebuilt each time: what is popular moves with the as-of day.
 with products as (
     select base_products.*
     from {{ ref('base_products') }} as base_products

@@ -4,7 +4,7 @@
     cluster_by=['to_date(created_at)', 'customer_tier']
 ) }}
 
--- Built anew each time: the days since registration move with the as-of day.
+-- Rebuilt each time: the days since registration move with the as-of day.
 with users as (
     select
         base_users.*,

@@ -53,7 +53,7 @@ class Catalog:
 
     @property
     def unknown_key(self) -> int:
-        """Keys from here on are no product's."""
+        """Keys from here on belong to no product."""
         return len(self.entered) + 1_000_001
 
     def price_at(self, product: Ints, moment: Ints) -> Ints:

@@ -168,8 +168,8 @@ class _Planter:
             orders = np.flatnonzero(today & (standing.tier == tier))
             revenue = int(standing.amount[orders].sum())
             if len(orders) and revenue > 0:
-                dearest = int(orders[np.argmax(standing.amount[orders])])
-                self._change_amount(dearest, round(revenue * share))
+                largest = int(orders[np.argmax(standing.amount[orders])])
+                self._change_amount(largest, round(revenue * share))
 
     def amount_differs(self, order: int) -> None:
         self._change_amount(order, _EXTRA_CENTS)

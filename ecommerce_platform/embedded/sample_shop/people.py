@@ -40,7 +40,7 @@ _OLD_SHARE = 0.75
 _OLDEST = 500 * DAY
 _CHANGE_SHARE = 0.08
 _LEAVE_SHARE = 0.005
-#: Texts that are no address of electronic mail; `{}` is the part before the sign.
+#: Texts that are not e-mail addresses; `{}` is the part before the sign.
 _BROKEN_MAILS = ("{}.example.com", "{}@", "{} at example.org", "{}@example", None)
 
 
@@ -88,7 +88,7 @@ def simulate_people(plan: ShopPlan, dirt: DirtPlan, window: Window) -> People:
 
 
 _FIRST = words.text([shown for shown, _ in words.FIRST_NAMES])
-#: The last two are no names, but what forms let pass.
+#: The last two are not names, but forms accept them.
 _LAST = words.text([*(shown for shown, _ in words.LAST_NAMES), "", "  "])
 
 

@@ -211,8 +211,8 @@ def _with_dirt(
     address, total, user = sales.address.copy(), sales.total.copy(), sales.user.copy()
     address[chosen["missing_addresses"]] = NULL
     total[chosen["negative_amounts"]] *= -1
-    strangers = chosen["orders_of_unknown_users"]
-    user[strangers] = people.unknown_key + np.arange(len(strangers))
+    unknown_buyers = chosen["orders_of_unknown_users"]
+    user[unknown_buyers] = people.unknown_key + np.arange(len(unknown_buyers))
     returned = sales.returned.copy()
     returned[chosen["unknown_statuses"]] = True
     product = sales.product.copy()

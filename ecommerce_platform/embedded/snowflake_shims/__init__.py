@@ -33,7 +33,7 @@ def install() -> None:
     errors.install()
     comments.install()
     tables.install()
-    # Outermost first: an error of any later step is told as SQL; MERGE and CREATE see the text after the skips.
+    # Outermost first: an error of any later step becomes a SQL error; MERGE and CREATE see the text after the skips.
     pipeline.install(
         steps=(
             errors.run,

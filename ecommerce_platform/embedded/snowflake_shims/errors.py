@@ -1,4 +1,4 @@
-"""Trouble is told as a SQL error.
+"""Every failure becomes a SQL error.
 
 fakesnow answers what it did not expect with HTTP 500, which Snowflake's connector retries for minutes. What belongs here:
 turning exceptions into errors with Snowflake's numbers. What does not: avoiding them.

@@ -136,7 +136,7 @@ def _replace(node: Expr, replacement: Expr) -> None:
 
 
 def create_macros(duck: duckdb.DuckDBPyConnection) -> None:
-    """Define the quotient in fakesnow's own catalog, which lives in memory and is made anew at each start."""
+    """Define the quotient in fakesnow's own catalog, which lives in memory and is recreated at each start."""
     duck.execute(_MACROS)
 
 

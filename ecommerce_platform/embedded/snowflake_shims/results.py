@@ -62,7 +62,7 @@ def headings(tree: Expr, _: FakeSnowflakeCursor) -> None:
 
 
 class RecentResults(OrderedDict[str, Any]):
-    """The results that RESULT_SCAN and later fetches can ask for; fakesnow keeps each one for ever."""
+    """The results that RESULT_SCAN and later fetches can ask for; fakesnow keeps each one forever."""
 
     def __setitem__(self, query_id: str, result: Any) -> None:
         super().__setitem__(query_id, result)

@@ -111,7 +111,7 @@ class Backfills:
             chosen = dg.AssetSelection.from_string(select) if select != "*" else dg.AssetSelection.all()
             keys = set(chosen.resolve(graph)) & set(graph.materializable_asset_keys)
         except (dg.DagsterError, ValueError) as error:
-            raise BackfillError(f"{select!r} is no selection of assets: {error}") from None
+            raise BackfillError(f"{select!r} is not a selection of assets: {error}") from None
         if not keys:
             raise BackfillError(f"{select!r} selects no asset that can be materialized; try '*' or 'group:marts'")
         return sorted(keys)

@@ -128,7 +128,7 @@ def _problems(
     for state in states:
         for table, reason in state.refused.items():
             problems.append(
-                Problem(False, f"{state.day} {table} is refused and will be again, unless mended: {reason}")
+                Problem(False, f"{state.day} {table} is refused and will be again, unless corrected: {reason}")
             )
         for table, events in state.absent.items():
             if table not in state.refused:

@@ -209,7 +209,7 @@ class Exporter(Collector):
     def _keep_reading_tables(self) -> None:
         while not self._stop.is_set():
             self.refresh_tables()
-            # A source that did not answer is asked again soon, so that its trouble is seen to last or to be over.
+            # A source that did not answer is asked again soon, so that a lasting failure and its end are noticed.
             state = self._state
             wait = self.interval if state is None or state.problems else self.tables_interval
             self._tables_due.wait(max(wait, self.interval))

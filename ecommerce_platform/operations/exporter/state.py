@@ -74,7 +74,7 @@ class PlatformState:
     problems: tuple[str, ...] = ()
 
     def with_gaps_from(self, before: PlatformState) -> PlatformState:
-        """This look, with what could not be read now as it was read last: a source that is away is no source that is empty."""
+        """This look, with what could not be read now as it was read last: a source that cannot be reached is not an empty one."""
         kept = {
             name: getattr(before, name) for source, names in READ_FROM.items() if self._lacks(source) for name in names
         }

@@ -165,6 +165,6 @@ def _days(settings: Settings, table: str, ledger: TableLedger, loaded: set[date]
         max(loaded, default=None),
         sum(record.quarantined for record in ledger.published.values()),
         len(ledger.refused),
-        # A day that was refused has an alert of its own, and days before the first partition are nobody's.
+        # A day that was refused has an alert of its own, and days before the first partition are ignored.
         len({day for day in landed if day >= settings.start_date} - loaded - set(ledger.refused)),
     )

@@ -1,4 +1,4 @@
-"""What has to be told and is not told yet: a queue for each receiver, de-duplicated, retried with growing pauses.
+"""Notifications that have not been delivered yet: a queue for each receiver, de-duplicated, retried with growing pauses.
 
 Pure: time and sending are handed in, and the state goes to text and back, so that a crash at any point leaves a state from which
 everything is delivered, at least once. What does not belong here: HTTP (receivers.py) and where the text is kept (sensor.py).
@@ -17,6 +17,8 @@ PAUSES_SECONDS = (30.0, 60.0, 120.0, 300.0, 900.0)
 #: A receiver that answers and does not want a message is asked so often, over hours; then the message leaves its queue.
 MAX_REJECTIONS = 12
 _VERSION = 1
+#: The name in the records of every release; another one would send old messages again.
+_STORED_ANNOUNCED = "told"
 
 
 class UnavailableError(RuntimeError):
@@ -50,7 +52,7 @@ class Delivery:
 
 @dataclass
 class Outbox:
-    """Messages by key, the receivers' queues, and what was told when (for de-duplication)."""
+    """Messages by key, the receivers' queues, and what was sent when (for de-duplication)."""
 
     messages: dict[str, Notification] = field(default_factory=dict)
     queues: dict[str, Queue] = field(default_factory=dict)
@@ -62,7 +64,7 @@ class Outbox:
         return len(self.messages)
 
     def add(self, notification: Notification, receivers: Iterable[str], now: float, repeat_after: float) -> bool:
-        """Puts the news into every receiver's queue, unless it waits there already or was told within `repeat_after` seconds."""
+        """Puts the news into every receiver's queue, unless it waits there already or was sent within `repeat_after` seconds."""
         self.announced = {key: entry for key, entry in self.announced.items() if now - entry[0] < repeat_after}
         if notification.key in self.announced or notification.key in self.messages:
             return False
@@ -75,7 +77,7 @@ class Outbox:
         return True
 
     def over(self, scope: str) -> None:
-        """What was told of `scope` is over: the same trouble, should it come again, is news."""
+        """The trouble of `scope` is over: should it come back, it is reported again."""
         self.announced = {key: entry for key, entry in self.announced.items() if entry[1] != scope}
 
     def deliver(
@@ -111,7 +113,7 @@ class Outbox:
         return Delivery(delivered, tuple(remarks))
 
     def _rejected(self, name: str, queue: Queue, key: str, now: float) -> None:
-        """It stays and is tried again later, so that a receiver that was set up wrongly loses nothing; but not for ever."""
+        """It stays and is tried again later, so that a receiver that was set up wrongly loses nothing; but not forever."""
         queue.rejections[key] = queue.rejections.get(key, 0) + 1
         queue.not_before = now + PAUSES_SECONDS[min(queue.rejections[key], len(PAUSES_SECONDS)) - 1]
         if queue.rejections[key] >= MAX_REJECTIONS:
@@ -137,7 +139,7 @@ class Outbox:
             "version": _VERSION,
             "messages": [message.to_record() for message in self.messages.values()],
             "queues": {name: vars(queue) for name, queue in self.queues.items()},
-            "told": self.announced,
+            _STORED_ANNOUNCED: self.announced,
         }
 
     @classmethod
@@ -150,5 +152,5 @@ class Outbox:
         return cls(
             messages={message.key: message for message in messages},
             queues={name: Queue(**fields) for name, fields in content["queues"].items()},
-            announced={key: (at, scope) for key, (at, scope) in content["told"].items()},
+            announced={key: (at, scope) for key, (at, scope) in content[_STORED_ANNOUNCED].items()},
         )

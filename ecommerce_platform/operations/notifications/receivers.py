@@ -57,11 +57,11 @@ def post(url: str, body: bytes, headers: dict[str, str], timeout: float, secret:
     headers or the address itself hold a token: it goes over https, or to this machine.
     """
     if not url.startswith(("http://", "https://")):
-        raise UnavailableError("the address is no http:// or https:// address")
+        raise UnavailableError("the address is not an http:// or https:// address")
     if secret and not _may_carry_a_token(url):
         raise UnavailableError("a token goes over https:// only, or to this machine; nothing was sent")
     answer: queue.SimpleQueue[int | Exception] = queue.SimpleQueue()
-    # A socket's own limit is of each read: headers that drip would hold it for ever.
+    # A socket's own limit is of each read: headers that drip would hold it forever.
     threading.Thread(target=_ask, args=(url, body, headers, timeout, answer), name="webhook", daemon=True).start()
     try:
         outcome = answer.get(timeout=timeout)

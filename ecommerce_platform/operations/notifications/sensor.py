@@ -2,7 +2,7 @@
 
 What belongs here: one tick, and where its state is kept. What does not: what is news (watch.py) and delivery (outbox.py).
 
-The state (how far the log is read, what waits, what was told) is one value in Dagster's own storage. It is saved before anything
+The state (how far the log is read, what waits, what was sent) is one value in Dagster's own storage. It is saved before anything
 is sent and after every message that a receiver took: a crash repeats one message at most (its key is the same) and loses none.
 """
 

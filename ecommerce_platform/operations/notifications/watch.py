@@ -189,14 +189,14 @@ def scope_of(run: dg.DagsterRun) -> str:
 def run_failed(
     run: dg.DagsterRun, steps: Mapping[str, str], message: str, at: float, settings: NotificationSettings
 ) -> Notification:
-    """A run that failed. The same steps of the same days again, by a retry, are no news."""
+    """A run that failed. The same steps of the same days again, by a retry, are not news."""
     named = "\n".join(f"• {step.replace('__', '/')}: {text}" for step, text in steps.items())
     return _notification(
         Kind.RUN_FAILED,
         (scope_of(run), *sorted(steps)),
         scope_of(run),
         f"{run.job_name} failed for {days_of(run)}",
-        named or _first_line(message) or "the run ended without a word: its process is gone",
+        named or _first_line(message) or "the run ended without an error message; its process died",
         run,
         at,
         settings,
@@ -227,7 +227,7 @@ def checks_failed(
 def discrepancies_confirmed(
     run: dg.DagsterRun, check: FailedCheck, at: float, settings: NotificationSettings
 ) -> Notification:
-    """Orders that differ beyond the lag window. The same orders at the next reconciliation are no news; others are."""
+    """Orders that differ beyond the lag window. The same orders at the next reconciliation are not news; others are."""
     text = f"{check.text}: {check.orders}"[:1500] if check.orders else check.text
     return _notification(
         Kind.DISCREPANCY_CONFIRMED,

@@ -116,7 +116,7 @@ class Comparison(_Strict):
 
         if wrong := [name for name in columns if not re.match(_NAME, name)]:
             raise ValueError(
-                f"{wrong[0]!r} is no column name; expected letters, digits and _ (other names: in the side's columns)"
+                f"{wrong[0]!r} is not a column name; expected letters, digits and _ (other names: in the side's columns)"
             )
         return columns
 
@@ -162,7 +162,7 @@ def load_comparison(path: Path) -> Comparison:
     except OSError as error:
         raise ReconciliationError(f"{path}: cannot be read: {error.strerror}; expected a YAML file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ReconciliationError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+        raise ReconciliationError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ReconciliationError(
             f"{path}: found {type(content).__name__}; expected fields: {', '.join(Comparison.model_fields)}"

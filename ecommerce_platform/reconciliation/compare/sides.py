@@ -5,7 +5,7 @@ search (locate.py) and verdicts on rows (verdicts.py).
 
 A position is a whole number, so that the search for differing ranges serves composite and text keys as well: their position is
 the lower half of the MD5 of their normalised text. Rows that share a position (copies of a key, or a collision of hashes) add up,
-and are told apart by their keys once they are fetched.
+and are distinguished by their keys once they are fetched.
 """
 
 from __future__ import annotations

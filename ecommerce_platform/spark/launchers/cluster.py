@@ -29,7 +29,7 @@ class ClusterAwayError(RuntimeError):
 
 
 class ClusterRefusedError(RuntimeError):
-    """The API server is against it; the message says what and why."""
+    """The API server rejected the request; the message says which and why."""
 
 
 @dataclass(frozen=True)

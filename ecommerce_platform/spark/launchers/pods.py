@@ -72,7 +72,7 @@ class Submission:
 
 
 def environment(kubernetes: KubernetesSettings, role: Role) -> list[dict[str, Any]]:
-    """The container's `env`: literals that are no secrets, and references to secrets (the driver's alone)."""
+    """The container's `env`: literals that are not secrets, and references to secrets (the driver's alone)."""
     literals = {"HOME": "/tmp", **kubernetes.env}  # noqa: S108 - the pod's own emptyDir
     references = []
     of_role = kubernetes.secret_env if role == "driver" else kubernetes.executor_secret_env

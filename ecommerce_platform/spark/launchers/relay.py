@@ -6,7 +6,7 @@ from (scratch.py) and whether the process that wrote them ended well (the launch
 The event that ends a step (success, failure, to be tried again) is held back until the launcher knows how the step's process
 ended: a success that is followed by a crash is none.
 
-Only events of the launched step are taken. An event of another run or step, one that would end the run, or one that speaks of an
+Only events of the launched step are taken. An event of another run or step, one that would end the run, or one about an
 asset that the step does not make was written by somebody else, and fails the step.
 """
 

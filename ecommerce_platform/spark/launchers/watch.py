@@ -1,11 +1,11 @@
-"""What has become of a step on the cluster: pure decisions from what was seen there.
+"""The state of a step on the cluster: pure decisions from what was observed.
 
 What belongs here: frozen observations and the verdict on them. What does not: looking (cluster.py), words for refused calls
 (failures.py).
 
-Always fatal: whatever cannot mend itself (a name that is no image, a driver that is gone). Fatal after a time: what a cluster
-may still mend (a node that is being added, a registry that is slow). Never fatal: lost executors, which Spark replaces; they are
-remembered, because they explain a step that failed after all.
+Always fatal: what cannot recover (a name without an image, a driver that is gone). Fatal after a time: what a cluster may
+still recover from (a node that is being added, a slow registry). Never fatal: lost executors, which Spark replaces; they are
+remembered, because they explain a step that fails later.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ def deletes() -> Case:
     history.insert("orders", 4, id=2, user_id=2, status="shipped", total_amount="20.00")
     history.insert("order_items", 4, id=2, order_id=2, product_id=2, quantity=2)
     history.insert("orders", 4, id=3, user_id=1, status="shipped", total_amount="40.00")
-    history.delete("orders", 5, id=1)  # its line stays: it is no purchase's line any more
+    history.delete("orders", 5, id=1)  # its line stays: it no longer belongs to a purchase
     history.delete("users", 5, id=2)  # the order stays, as one of a returning customer
     history.delete("products", 5, id=2)
     history.delete("orders", 5, id=3)

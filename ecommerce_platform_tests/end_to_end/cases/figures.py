@@ -99,7 +99,7 @@ def unknown_users_and_values() -> Case:
                     "customer_acquisition_rate": Decimal("0.5"),
                     "order_completion_rate": Decimal("0.2"),
                     "total_items_sold": 6,
-                    "unique_products_sold": 2,  # 77 and 1; null is no product
+                    "unique_products_sold": 2,  # 77 and 1; null is not a product
                     "average_items_per_order": Decimal("1.5"),
                 }
             ],

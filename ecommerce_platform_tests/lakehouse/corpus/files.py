@@ -187,7 +187,7 @@ ORDINARY: tuple[FileKind, ...] = (
     FileKind("a file of another kind", beside("part-1.csv"), "its footer cannot be read: the file is text"),
     FileKind("a folder without files", lambda folder: None, rows=0),
     FileKind(
-        "only rows that are no events",
+        "only rows that are not events",
         parquet(column("__source_lsn", pa.array([None], pa.int64()))),
         "1 of 1 rows (100.00%)",
         after_writing=True,

@@ -223,7 +223,10 @@ ROWS: tuple[RowKind, ...] = (
     unfit("an insert without its creation time", "missing_timestamp", "created_at", created_at=None),
     unfit("a required value that is null", "missing_value", "user_id", user_id=None),
     unfit(
-        "a delete whose amount is no amount", "value_does_not_fit", "total_amount", **DELETE | {"total_amount": "free"}
+        "a delete whose amount is not an amount",
+        "value_does_not_fit",
+        "total_amount",
+        **DELETE | {"total_amount": "free"},
     ),
     money("written with a comma", "1,5"),
     money("too large", "100000000.00"),
@@ -280,7 +283,7 @@ ROWS: tuple[RowKind, ...] = (
     unfit(
         "an unsigned log sequence number beyond 63 bits", "unreadable_lsn", "__source_lsn", "wide", __source_lsn=2**63
     ),
-    unfit("text that is no UTF-8", "value_does_not_fit", "status", "bytes", status=b"\xff\xfe"),
+    unfit("text that is not UTF-8", "value_does_not_fit", "status", "bytes", status=b"\xff\xfe"),
     unfit(
         "bytes of an amount that are too many", "value_does_not_fit", "total_amount", "bytes", total_amount=b"\x01" * 16
     ),

@@ -243,7 +243,7 @@ STORED: tuple[FileKind, ...] = (
         values={"status": "a\x00b\x00"},
     ),
     FileKind(
-        "a column of text that is no UTF-8",
+        "a column of text that is not UTF-8",
         stored(column("status", bad_text(b"\xff\xfe"))),
         "1 of 1 rows (100.00%)",
         after_writing=True,

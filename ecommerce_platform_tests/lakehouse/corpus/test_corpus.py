@@ -47,8 +47,8 @@ DAYS = {kind.name: ROWS_DAY + timedelta(days=number) for number, kind in enumera
 #: Refused days that the loader reads nevertheless: it can do without the connector's time, and leaves unreadable rows out.
 LOADED_ALL_THE_SAME = (
     "a file that lacks __ts_ms",
-    "only rows that are no events",
-    "a column of text that is no UTF-8",
+    "only rows that are not events",
+    "a column of text that is not UTF-8",
 )
 
 

@@ -44,7 +44,7 @@ WRONG = {
     "a type that there is not": ("{type: decimal, tol", "{type: money, tol", r"amount\.type: found 'money'; .*'decimal'"),
     "a missing table": ("{table: ANALYTICS.PAYMENTS}", "{where: a = 1}", r"snowflake\.table: is missing"),
     "a field that there is not": ("labels:", "label:", r"label: no such field"),
-    "a key that is no column": ("[shop, id]", "[shop, order]", r"key names 'order', .*; expected one of shop, id"),
+    "a key that is not a column": ("[shop, id]", "[shop, order]", r"key names 'order', .*; expected one of shop, id"),
     "a key named twice": ("[shop, id]", "[id, id]", r"names a column twice"),
     "no key": ("[shop, id]", "[]", r"key: found \[\]"),
     "a tolerance for text": ("shop: {type: text}", "shop: {type: text, tolerance: 1}", r"columns\.shop: a column of type text"),
@@ -52,9 +52,9 @@ WRONG = {
     "a negative tolerance": ("tolerance: 0.01", "tolerance: -1", r"columns\.amount\.tolerance: found -1; .*greater than"),
     "a mapping of nothing": ("{id: payment_id}", "{number: payment_id}", r"clickhouse\.columns renames 'number'"),
     "two statements": ("is_deleted = 0", "1 = 1; drop table x", r"clickhouse\.where: expected one SQL condition"),
-    "a table that is no name": ("default.payments", "pay-ments", r"clickhouse\.table: found 'pay-ments'"),
-    "a column that is no name": ("  amount:", '  "a b":', r"'a b' is no column name"),
-    "no YAML": ("name:", "name: [", r"is no YAML"),
+    "a table that is not a name": ("default.payments", "pay-ments", r"clickhouse\.table: found 'pay-ments'"),
+    "a column that is not a name": ("  amount:", '  "a b":', r"'a b' is not a column name"),
+    "no YAML": ("name:", "name: [", r"is not YAML"),
 }  # fmt: skip
 
 
