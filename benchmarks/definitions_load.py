@@ -2,7 +2,7 @@
 
 What belongs here: starting both, asking both the same. What does not: how they are measured (harness.py).
 
-    python -m benchmarks.definitions_load platform|empty     loads one of them and tells its memory (used by the benchmark)
+    python -m benchmarks.definitions_load platform|empty     loads one of them and prints its memory (used by the benchmark)
 """
 
 from __future__ import annotations

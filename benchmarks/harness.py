@@ -128,7 +128,7 @@ def race(
     With `warm_up` that first round is an extra one and does not count. `expected`, when known, is what all must produce.
     Raises Unequal naming the contenders.
 
-    The environment's BENCHMARK_ROUNDS, when set, is the most rounds (for those without hours); the page tells how many it was.
+    The environment's BENCHMARK_ROUNDS, when set, is the most rounds (for those without hours); the page says how many it was.
     """
     rounds = min(rounds, int(os.environ.get("BENCHMARK_ROUNDS", rounds)))
     seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}

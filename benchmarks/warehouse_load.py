@@ -3,7 +3,7 @@
 What belongs here: the published day and the two contenders. What does not: how they are measured (harness.py).
 
 Both begin with the day's Parquet files in the lakehouse and an empty RAW.ORDERS. One puts them on the stage and copies them into
-the table: nothing tells whether all of them arrived, or which day's content is there. The other is the platform's load.
+the table: nothing shows whether all of them arrived, or which day's content is there. The other is the platform's load.
 """
 
 from __future__ import annotations

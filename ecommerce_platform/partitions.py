@@ -1,7 +1,7 @@
 """The daily partitions: a partition is the UTC day of the landing folder, the day a change arrived.
 
-What belongs here: the partitions definition, the days of a run and what a step tells of each. What does not: which days are
-published or applied (the ledgers of lakehouse and warehouse tell, never Dagster's partition status).
+What belongs here: the partitions definition, the days of a run and what a step reports of each. What does not: which days are
+published or applied (the ledgers of lakehouse and warehouse say, never Dagster's partition status).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a step tells of each of its days: as Dagster's own calls would, without their cost."""
+"""What a step reports of each of its days: as Dagster's own calls would, without their cost."""
 
 from collections.abc import Callable, Iterator
 from datetime import date

@@ -20,7 +20,7 @@ BANNED = {
     r"anew": "again, or a verb with re-",
     r"in vain": "say what did not happen",
     r"dearest": "most expensive, highest",
-    r"told": "reported, notified, given, distinguished",
+    r"told|told_\w+|\w+_told": "reported, notified, given, distinguished",
     r"aloud": "leave it out",
     r"to be had": "available",
     r"as ever": "as before",

@@ -1,7 +1,7 @@
 """Finding the orders that differ, and why: beside reladiff 0.6, and beside a full download with a join.
 
 What belongs here: the cases and their goals. What does not: the data (data.py) and the contenders (ours.py, with_reladiff.py,
-download.py), each of which runs in a process of its own that tells its seconds, bytes and ids.
+download.py), each of which runs in a process of its own that prints its seconds, bytes and ids.
 """
 
 from __future__ import annotations

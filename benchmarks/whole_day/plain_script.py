@@ -4,7 +4,7 @@ What belongs here: the calls. What does not: models and analytics, which are the
 
     python -m benchmarks.whole_day.plain_script 2026-01-01     in the environment's installation; prints seconds by stage
 
-No row is quarantined, counted or compared; nothing tells which day's content is where; a second run doubles the rows.
+No row is quarantined, counted or compared; nothing shows which day's content is where; a second run doubles the rows.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class PublishedInput:
     """What the lakehouse has published: the days that all four tables have, the content of each, and the snapshot of each
     table that holds them.
 
-    `contents` maps table and day to the id of the day's content; `snapshots` maps each table to its snapshot. `span` tells
+    `contents` maps table and day to the id of the day's content; `snapshots` maps each table to its snapshot. `span` says
     which business dates have rows.
     """
 

@@ -3,7 +3,7 @@
 What belongs here: finding key changes, and following them. What does not: event order (event_order.py), the latest state
 (state.py).
 
-The source tells a key change as a DELETE of the old key and an INSERT of the new one, at one LSN and source time. A large text
+The source reports a key change as a DELETE of the old key and an INSERT of the new one, at one LSN and source time. A large text
 that did not change is left out of it (docs/definitions.md, "unchanged placeholder").
 """
 
@@ -67,7 +67,7 @@ def _moves(events: DataFrame, moving: DataFrame, key: str) -> DataFrame:
 
 
 def _known_texts(events: DataFrame, moves: DataFrame, key: str, name: str) -> DataFrame:
-    """What the old key's last telling event before each move says: a text, or the place of another move that tells it."""
+    """What the last event with a text of the old key before each move has: a text, or the place of another move that has it."""
     as_new = moves.select(F.col("new").alias(key), *_PLACE, F.lit("INSERT").alias("__op"), F.lit(True).alias("__moved"))
     left_out = F.coalesce(F.col(name) == UNCHANGED_PLACEHOLDER, F.lit(False))
     history = events.where(F.col("__op") != "DELETE").join(as_new, [key, *_PLACE, "__op"], "left")

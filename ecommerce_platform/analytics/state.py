@@ -30,7 +30,7 @@ def latest_state(events: DataFrame, contract: Contract, columns: Iterable[str]) 
     events, last_first = with_effective_lsn(events, contract.key), newest_first(contract.key)
     events = with_effective_lsn(events, contract.key)
     if not _any_left_out(events, texts):
-        # The last event tells all that there is to know, at half the price.
+        # The last event is enough, at half the cost.
         state = events.withColumn("__rank", F.row_number().over(last_first))
         return _last(state, contract.key, [F.col(name) for name in names])
     events = with_moved_texts(events, contract, texts)

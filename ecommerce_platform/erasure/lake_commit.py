@@ -3,7 +3,7 @@
 What belongs here: one table's data files written again, the one commit that puts them in place, and the removal of what it
 leaves. What does not: which rows (subject.py), and which tables (plan.py).
 
-Nothing of the old state may stay: old snapshots name old files, and a manifest that tells of a removed file holds its smallest
+Nothing of the old state may stay: old snapshots name old files, and a manifest that names a removed file holds its smallest
 and largest texts. So one commit gives each branch a new snapshot with new manifests, records the days at it, and drops all other
 snapshots. It requires that no branch has moved since. Then the files go that only the old state named; their names are written
 down first, so that a killed erasure finds them again.
@@ -231,7 +231,7 @@ def _snapshot(
     sequence: int,
     token: str,
 ) -> tuple[Snapshot, list[str]]:
-    """A snapshot with the rows of an old one; its manifests tell of no file that is gone. And the files that it consists of."""
+    """A snapshot with the rows of an old one; its manifests name no file that is gone. And the files that it consists of."""
     snapshot_id = uuid.uuid4().int >> 65
     folder, version = f"{table.location()}/metadata", table.metadata.format_version
     by_spec: dict[int, list[ManifestEntry]] = {}

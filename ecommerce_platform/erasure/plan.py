@@ -162,7 +162,7 @@ def _computed_change(rows: Rows, columns: Sequence[Column]) -> Change:
 
 
 def _holding_strays(settings: Settings, table: Table, change: Change) -> list[StoredFile]:
-    """Files that no snapshot names and that hold the person, or that tell of files that do (manifests)."""
+    """Files that no snapshot names and that hold the person, or that name files that do (manifests)."""
     files = []
     for file in lake.unnamed(settings, table):
         if file.name.endswith(".avro"):

@@ -31,7 +31,7 @@ from ecommerce_platform.landing.persons import (
 @dataclass(frozen=True)
 class Subject:
     """A person: the table and key, the keys of the person's rows in other tables, and, while they are known, the values of
-    personal columns by table, which tell rows whose keys cannot be read.
+    personal columns by table, which identify rows whose keys cannot be read.
     """
 
     contracts: Mapping[str, Contract]
@@ -47,7 +47,7 @@ class Subject:
         return {table: rows for table, rows in rows_to_change.items() if self.contracts[table].personal_columns}
 
     def change(self, table: str, *, strays: bool) -> Change:
-        """Takes the person's values out of rows of a table; with `strays` also out of rows that only their values tell."""
+        """Takes the person's values out of rows of a table; with `strays` also out of rows that only their values identify."""
         rows, columns = self.rows[table], self.contracts[table].personal_columns
         values = self.values.get(table, {}) if strays else {}
 

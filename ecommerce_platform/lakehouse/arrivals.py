@@ -89,7 +89,7 @@ class DayArrival:
 
     @property
     def listing(self) -> tuple[tuple[str, int, str], ...]:
-        """What a listing of the folder tells; another one later means that the day has changed meanwhile."""
+        """What a listing of the folder shows; a different one later means that the day has changed."""
         return tuple((file.path, file.size, file.version) for file in self.files)
 
 
@@ -117,7 +117,7 @@ def list_landing(settings: Settings, table: str, days: Sequence[date]) -> dict[d
 
 
 def listing_of(files: Sequence[LandingFile]) -> tuple[tuple[str, int, str], ...]:
-    """What tells one listing of a day from another; comparable with `DayArrival.listing`."""
+    """What distinguishes one listing of a day from another; comparable with `DayArrival.listing`."""
     return tuple((file.path, file.size, file.version) for file in files)
 
 
@@ -190,7 +190,7 @@ def _read(
         with source.open_input_file(file.uri.removeprefix("s3://")) as stream:
             footer = read_footer(stream)
             stream.seek(0)
-            # S3 tells a digest of the content; from a disk it is computed, and Spark finds the file in memory then.
+            # S3 has a digest of the content; from a disk it is computed, and Spark finds the file in memory then.
             digest = file.version if is_s3(file.uri) else _digest(stream)
             size = stream.size()
             # A file without rows brings nothing that could be of a wrong type: empty frames are often written with no types.

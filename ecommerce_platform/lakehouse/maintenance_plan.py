@@ -96,7 +96,7 @@ def contents_to_drop(
     """Contents in quarantine that no longer belong to a day, published or refused.
 
     A run writes quarantined rows before it publishes their day: what is younger than the retention may be of a run at work.
-    `written` tells when each content was written, None when its snapshot is gone.
+    `written` says when each content was written, None when its snapshot is gone.
     """
     current = {item.content_id for days in (ledger.published, ledger.refused) for item in days.values()}
     return tuple(

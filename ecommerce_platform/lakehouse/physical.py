@@ -120,7 +120,7 @@ class PhysicalColumn:
 
 @dataclass(frozen=True)
 class Footer:
-    """What a file's footer tells: its top-level columns, the number of rows, and by column why its values cannot be read: a
+    """What a file's footer shows: its top-level columns, the number of rows, and by column why its values cannot be read: a
     codec or an encoding that Spark lacks. `marks` is what Spark wrote beside the columns, by its key (`org.apache.spark.…`).
     """
 

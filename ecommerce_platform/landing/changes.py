@@ -25,7 +25,7 @@ _READABLE_VERSIONS = (1, 2)
 
 #: Landing files by their paths, with their versions before and after.
 FileVersions = Mapping[str, tuple[str, str]]
-#: Tells the files that erasures have rewritten, by table, a mapping for each erasure in order.
+#: Returns the files that erasures have rewritten, by table, a mapping for each erasure in order.
 RewrittenFiles = Callable[[], Sequence[Mapping[str, FileVersions]]]
 
 

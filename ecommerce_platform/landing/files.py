@@ -230,7 +230,7 @@ def _files_below(folder: str, name: str, above: frozenset[tuple[int, int]]) -> I
         if is_folder:
             yield from _files_below(entry.path, path, above | {number})
             continue
-        # The change time tells a file that was replaced in place, with the size and the modification time of the old one.
+        # The change time shows a file that was replaced in place, with the size and the modification time of the old one.
         yield LandingFile(path, entry.path, stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}")
 
 

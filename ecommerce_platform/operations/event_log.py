@@ -2,7 +2,7 @@
 
 What belongs here: how events are stored. What does not: what is in them, and reading them (Dagster's own storage does).
 
-A run over many days tells of each asset and day twice, that it is planned and that it is materialized. For each of these events
+A run over many days reports each asset and day twice, that it is planned and that it is materialized. For each of these events
 Dagster's storage opens the database, compiles SQL and commits, 9 ms on a laptop; 366 days of 36 assets are 26,000 events, four
 minutes in which nothing is computed. Here a batch of them is one transaction. Tables, files and rows are those of the storage
 underneath, so that it can be put into dagster.yaml and taken out at any time:

@@ -74,7 +74,7 @@ class OrderVersion:
     """What one layer says of an order.
 
     `lsn` is the effective one (docs/definitions.md): a snapshot row without an LSN has that of the event it stands after.
-    `values` are the business columns without the key; None when the layer shows no such order. `deleted` tells a known
+    `values` are the business columns without the key; None when the layer shows no such order. `deleted` marks a known
     deletion from plain absence. `rivals` are other contents that the speed layer holds at the same, newest LSN.
     """
 

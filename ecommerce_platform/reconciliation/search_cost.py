@@ -33,7 +33,7 @@ def share_of_buckets(share: float, rows: float) -> float:
 
 
 def most_buckets_differ(share: float, rows: float) -> bool:
-    """Whether hashing buckets of `rows` rows would tell next to nothing."""
+    """Whether hashing buckets of `rows` rows would narrow the search very little."""
     return share_of_buckets(share, rows) > _MOST
 
 

@@ -1,6 +1,6 @@
 """An order's whole story across both layers: every event and version, where each came from, and how they compare now.
 
-What belongs here: gathering and telling. What does not: reasons (explain.py).
+What belongs here: gathering and writing. What does not: reasons (explain.py).
 """
 
 from __future__ import annotations

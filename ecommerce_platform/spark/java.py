@@ -28,7 +28,7 @@ class JavaError(RuntimeError):
 
 @dataclass(frozen=True)
 class Java:
-    """A Java runtime: its executable, its major version, and what `java -version` tells of it."""
+    """A Java runtime: its executable, its major version, and what `java -version` prints."""
 
     executable: Path
     version: int

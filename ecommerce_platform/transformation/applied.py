@@ -97,7 +97,7 @@ def mark_applied(connection: SnowflakeConnection, definition: str, lease: Lease)
     """After all models were built: what the run froze is applied, and what it knew as superseded is done with.
 
     One transaction. A superseded load whose content is current again (a day loaded as A, B and A) is kept if its day was
-    loaded again while dbt ran: then its rows tell the next run which keys that day lost.
+    loaded again while dbt ran: then its rows show the next run which keys that day lost.
 
     Raises LeaseLost when another build took the lease of the models meanwhile, FreezeReplaced when the frozen days are not
     this build's.

@@ -46,7 +46,7 @@ _PARSED_FILE = "partial_parse.msgpack"
 
 
 class DbtProjectError(RuntimeError):
-    """The dbt project is missing or cannot be parsed; the message tells dbt's own words and the folder."""
+    """The dbt project is missing or cannot be parsed; the message has dbt's own words and the folder."""
 
 
 def target_path(settings: Settings) -> Path:

@@ -42,7 +42,7 @@ _LAST_STATEMENTS_SECONDS = 5.0
 
 
 class DbtRunError(RuntimeError):
-    """dbt ended without success; `failed` names models and tests, the message tells what each said."""
+    """dbt ended without success; `failed` names models and tests, the message has what each reported."""
 
     def __init__(self, message: str, failed: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -66,7 +66,7 @@ class DbtRequest:
 
 @dataclass
 class DbtRun:
-    """A run in progress: iterate `events` to its end; then `node_results` tells status and seconds of each node."""
+    """A run in progress: iterate `events` to its end; then `node_results` has status and seconds of each node."""
 
     target: Path
     events: Generator[dict[str, Any], None, None] = field(init=False)

@@ -148,6 +148,6 @@ class _SqlReader:
 
 
 def _is_hint(tag: tuple[str, ...]) -> bool:
-    """`{{ ref(…) }}` or `{{ source(…) }}` and nothing else: in a comment, it tells dbt of a parent."""
+    """`{{ ref(…) }}` or `{{ source(…) }}` and nothing else: in a comment, it names a parent to dbt."""
     called = tag[0] == "{{" and tag[1] in _HINTS and tag[2:3] == ("(",) and tag[-2] == ")"
     return called and not any(left == ")" for left, _ in pairwise(tag[:-1]))

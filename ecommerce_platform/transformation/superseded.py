@@ -2,8 +2,8 @@
 
 What belongs here: finding and removing them. What does not: their ordinary end, when a build has applied the load (applied.py).
 
-These rows tell the next build which keys a day lost. So with them goes the memory of the definition: the next build computes all
-rows from what is loaded, and needs no such telling.
+These rows show the next build which keys a day lost. So the recorded definition goes with them: the next build computes all
+rows from what is loaded, and does not need these rows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The blocking check of the raw tables: what is in Snowflake is what Iceberg published.
 
-What belongs here: declaring the checks and telling their verdicts. What does not: measuring and judging (verify.py).
+What belongs here: declaring the checks and reporting their verdicts. What does not: measuring and judging (verify.py).
 """
 
 from collections.abc import Iterator

@@ -186,7 +186,7 @@ def transaction(connection: SnowflakeConnection) -> Iterator[None]:
     except BaseException:
         try:
             execute(connection, "rollback")
-        except Exception:  # noqa: BLE001 (the first error is the one to tell)
+        except Exception:  # noqa: BLE001 (the first error is the one to report)
             # A session that may still hold an open transaction must never be used again: a later DDL would commit it.
             with suppress(Exception):
                 connection.close()

@@ -164,7 +164,7 @@ def scratch_folder(settings: Settings) -> Iterator[Path]:
 def collect(iceberg: Table, files: Sequence[LakeFile], folder: Path) -> list[FileGroup]:
     """Makes the files available in `folder`, grouped by their columns: linked when local, else fetched.
 
-    Files written before a column was added lack it; a group tells which columns its files have.
+    Files written before a column was added lack it; a group records which columns its files have.
     """
     import pyarrow.parquet as pq
 

@@ -167,7 +167,7 @@ def test_a_text_that_a_key_change_left_out_is_the_old_keys_through_several_chang
         event(50, "UPDATE", id=4, email=unchanged),
         # Key 1 was used again since, which is nothing to 4.
         event(25, id=1, email="another"),
-        # Two keys went where 12 came, so nothing tells which it was.
+        # Two keys went where 12 came, so nothing shows which it was.
         event(10, id=10, email="ten"),
         event(10, id=11, email="eleven"),
         event(60, "DELETE", id=10),

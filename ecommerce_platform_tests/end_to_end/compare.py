@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 
 def plain(value: Any) -> Any:
-    """The value without what only tells the engine: 1 and 1.00 are one number, a zoned time is its UTC time."""
+    """The value without what only depends on the engine: 1 and 1.00 are one number, a zoned time is its UTC time."""
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Texts that a key change leaves out, put back where the old key's events tell them.
+"""Texts that a key change leaves out, put back where the old key's events have them.
 
 What belongs here: that one rule of docs/definitions.md, on decoded events. What does not: everything else about them (oracle.py).
 From the lowest LSN up, so that when a key has changed twice, the first change is settled when the second asks.
@@ -59,7 +59,7 @@ def with_moved_texts(events: list[Event], table: str) -> list[Event]:
 
 
 def last_known_text(events: list[Event], name: str, lsn: int) -> str | None:
-    """The last text below an LSN that is not a placeholder, of events in event order; a DELETE tells nothing."""
+    """The last text below an LSN that is not a placeholder, of events in event order; a DELETE has none."""
     texts = [
         event[name]
         for event in events

@@ -45,7 +45,7 @@ class Passages:
         self._die_at(point, AFTER, self._enter(point))
 
     def around(self, name: Callable[..., str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Wraps a function; `name` tells the point from its arguments."""
+        """Wraps a function; `name` derives the point from its arguments."""
 
         def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
             @functools.wraps(function)

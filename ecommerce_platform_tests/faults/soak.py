@@ -4,7 +4,7 @@
 
 What belongs here: the choice of trials, their course, the report. What does not: what is run (rooms.py).
 
-Each kind of work is rehearsed once: that tells which points it passes and how often. Then every point is killed before and after
+Each kind of work is rehearsed once: that shows which points it passes and how often. Then every point is killed before and after
 it, at a random one of its passages, in random order and again from the start; every fourth kill is at a random time instead.
 Up to eight kills follow each other before the work is left to come to its end, and then its results are compared.
 """

@@ -130,7 +130,7 @@ def test_a_file_of_the_same_name_and_size_has_another_version_after_a_change(tmp
     os.utime(path, ns=(1, 1))
     before = list_files(str(tmp_path), "orders", date(2026, 1, 2), NO_S3)
     path.write_bytes(b"two")
-    os.utime(path, ns=(1, 1))  # as `cp -p` does: only the change time tells
+    os.utime(path, ns=(1, 1))  # as `cp -p` does: only the change time shows it
     after = list_files(str(tmp_path), "orders", date(2026, 1, 2), NO_S3)
     assert before[0].version != after[0].version
 

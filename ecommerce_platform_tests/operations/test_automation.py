@@ -42,7 +42,7 @@ def test_on_one_machine_nothing_starts_by_itself_and_elsewhere_everything_does(t
     running = {
         item.name for item in (*elsewhere.schedules, *elsewhere.sensors) if item.default_status.value == "RUNNING"
     }
-    # Without an address there is nobody to tell.
+    # Without an address there is no receiver.
     assert running == {item.name for item in (*elsewhere.schedules, *elsewhere.sensors)} - {"notifications"}
 
 

@@ -1,4 +1,4 @@
-"""A webhook receiver on this machine that does what a test tells it: well, slow, 500s, rejections, or not there at all."""
+"""A webhook receiver on this machine that behaves as a test asks: well, slow, 500s, rejections, or not there at all."""
 
 from __future__ import annotations
 

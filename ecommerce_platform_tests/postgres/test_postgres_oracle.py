@@ -94,7 +94,7 @@ class Compared:
 def through_the_platform(
     connection: Connection, played: Iterable[tuple[int, History]], work: Path, compared: Compared | None = None
 ) -> list[str]:
-    """Plays histories, runs the platform on their stream, and tells every row that differs from PostgreSQL's."""
+    """Plays histories, runs the platform on their stream, and reports every row that differs from PostgreSQL's."""
     with connection.cursor() as cursor:
         cursor.execute(f"truncate {', '.join(COLUMNS)}")
     read_stream(connection)

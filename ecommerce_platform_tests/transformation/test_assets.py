@@ -1,4 +1,4 @@
-"""The dbt step in Dagster: what it selects, marks, refuses and tells."""
+"""The dbt step in Dagster: what it selects, marks, refuses and reports."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def read_by_analysts(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def kept_protection(settings: Settings) -> list[tuple[str, str, str]]:
-    """What the stand-in keeps, in the order of the statements; an account tells no such order."""
+    """What the stand-in keeps, in the order of the statements; an account has no such order."""
     return [
         (kind, name, detail)
         for file in settings.data_dir.rglob("protection.json")

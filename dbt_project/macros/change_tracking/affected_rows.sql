@@ -21,7 +21,7 @@
 {%- endmacro %}
 
 
-{#- An order's row tells of its user and of the user's earlier orders. -#}
+{#- An order's row concerns its user and of the user's earlier orders. -#}
 {% macro affected_rows_of_stg_orders_enhanced() -%}
     id in ({{ changed_ids('orders') }})
     or user_id in ({{ changed_ids('users') }})
@@ -29,7 +29,7 @@
 {%- endmacro %}
 
 
-{#- An item's row tells of its order's time and of its product's name, category and price history. -#}
+{#- An item's row concerns its order's time and its product's name, category and price history. -#}
 {% macro affected_rows_of_stg_order_items_enhanced() -%}
     id in ({{ changed_ids('order_items') }})
     or order_id in ({{ changed_ids('orders') }})

@@ -1,5 +1,5 @@
 {#-
-    Key changes (docs/definitions.md). The source tells one as a DELETE of the old key and an INSERT of the new one, at one LSN
+    Key changes (docs/definitions.md). The source reports one as a DELETE of the old key and an INSERT of the new one, at one LSN
     and source time; a large text that did not change is left out of the INSERT, whose new key has no history to take it from.
 -#}
 {#- Condition: an INSERT that leaves out a text, which only a key change does. -#}

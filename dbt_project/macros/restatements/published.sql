@@ -39,7 +39,7 @@
 
 {#-
     The statements that bring a published mart to what was computed. The rows that differ are logged, deleted and inserted in
-    one transaction; a row that is as it was keeps its audit stamp. `condition` tells the rows that the computation covers.
+    one transaction; a row that is as it was keeps its audit stamp. `condition` selects the rows that the computation covers.
 -#}
 {% macro replace_published(relation, condition) -%}
     {%- set figures = published_figures() -%}

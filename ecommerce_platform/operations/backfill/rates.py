@@ -32,7 +32,7 @@ class Rate:
 def fit(points: Sequence[tuple[int, float]]) -> Rate:
     """Least squares over (days, seconds), neither part below zero.
 
-    With one number of days only, nothing tells the two parts apart: the whole mean counts as fixed up to that many days, and as
+    With one number of days only, nothing separates the two parts: the whole mean counts as fixed up to that many days, and as
     proportional beyond, which is the more careful guess; the rate then has no fixed part and the mean's share a day.
     """
     runs = len(points)

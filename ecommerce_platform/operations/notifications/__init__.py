@@ -1,5 +1,5 @@
 """Notifications: failed runs, failed blocking checks, confirmed discrepancies, days that are late.
 
-watch.py finds what is worth telling, message.py words it, outbox.py keeps it until every receiver has it (pure), receivers.py
+watch.py finds the news, message.py writes it, outbox.py keeps it until every receiver has it (pure), receivers.py
 posts it, sensor.py ticks.
 """

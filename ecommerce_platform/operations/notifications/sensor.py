@@ -1,4 +1,4 @@
-"""The sensor that tells people: finds the news, keeps it, and hands it to the receivers.
+"""The sensor that notifies people: it finds the news, keeps it, and hands it to the receivers.
 
 What belongs here: one tick, and where its state is kept. What does not: what is news (watch.py) and delivery (outbox.py).
 
@@ -67,7 +67,7 @@ class State:
 
 
 def build_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Tells the receivers of the settings; running wherever one is set."""
+    """Notifies the receivers of the settings; running wherever one is set."""
     set_up = bool(receivers(settings.notifications))
 
     @dg.sensor(
@@ -80,7 +80,7 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
     def notifications(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         if not set_up:
             return dg.SkipReason(
-                "nobody to tell: set ECOMMERCE_NOTIFICATIONS__SLACK_URL or ECOMMERCE_NOTIFICATIONS__WEBHOOK_URL"
+                "no receiver: set ECOMMERCE_NOTIFICATIONS__SLACK_URL or ECOMMERCE_NOTIFICATIONS__WEBHOOK_URL"
             )
         done = tick(context.instance, settings)
         for remark in done.remarks:

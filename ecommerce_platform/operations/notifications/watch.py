@@ -1,4 +1,4 @@
-"""Finds what is worth telling: in Dagster's event log (failed runs, failed blocking checks, confirmed discrepancies), and in the
+"""Finds the news: in Dagster's event log (failed runs, failed blocking checks, confirmed discrepancies), and in the
 warehouse's ledger (a day that is late).
 
 What belongs here: reading, and the words of each kind of news. What does not: delivery (outbox.py, receivers.py).

@@ -108,7 +108,7 @@ def publish(settings: Settings, store: Store, dates: Sequence[date]) -> Publishe
 
 
 def worth_a_page(reconciliation: Reconciliation, most: int) -> list[date]:
-    """Dates of which a reconciliation has something to tell: those with discrepancies, then with metrics out of tolerance, then
+    """Dates of which a reconciliation has something to report: those with discrepancies, then with metrics out of tolerance, then
     the run's own days; `most` of them, the latest first."""
     with_discrepancies = {item.finding.date for item in reconciliation.discrepancies}
     off = {v.date for v in reconciliation.verdicts if v.user_tier == ALL_TIERS and v.status is not Status.OK}

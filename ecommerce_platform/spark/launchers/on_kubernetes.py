@@ -116,7 +116,7 @@ class _Launched:
         yield from relay.forward_ending()
 
     def clean_up(self) -> None:
-        """Deletes what the step has on the cluster and in the scratch location; tells when it cannot."""
+        """Deletes what the step has on the cluster and in the scratch location; warns when it cannot."""
         if self._scratch is None:
             return  # it never came to a submission
         deadline = time.monotonic() + (_LAST_CLEAN_UP_SECONDS if asked() else _CLEAN_UP_SECONDS)

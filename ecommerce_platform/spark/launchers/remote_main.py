@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
         if (number := asked()) is not None:
             print(f"{number.name}: asked to end before the step had", file=sys.stderr)
         elif isinstance(error, Exception):
-            traceback.print_exc()  # whatever it is, it belongs on the log, and the exit code must tell
+            traceback.print_exc()  # any error belongs in the log and in the exit code
         else:
             raise
         return NOT_RUN

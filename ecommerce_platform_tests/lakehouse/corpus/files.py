@@ -21,7 +21,7 @@ AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 @dataclass(frozen=True)
 class FileKind:
     """`write` puts files into the day's folder. `refused` is part of the message; None when the day is published, with `rows`.
-    `after_writing` tells that only reading the data shows it.
+    `after_writing` means that only reading the data shows it.
     """
 
     name: str

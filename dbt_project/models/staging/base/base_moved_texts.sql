@@ -1,8 +1,8 @@
 {{ config(materialized='table') }}
 
 -- What a key change's INSERT stands for where it leaves out a text: the old key's text before its DELETE, through as
--- many key changes as there were. Null when nothing tells. Computed from all applied events each time: it depends on
--- other keys.
+-- many key changes as there were. Null when no event shows it. Computed from all applied events each time: it
+-- depends on other keys.
 {% set texts = {} %}
 {% for table in tables_with_texts() %}
 {% do texts.update({table: text_columns(table)}) %}
@@ -112,7 +112,7 @@ histories as (
     {% endfor %}
 ),
 
--- Those that tell the text: by carrying it, or by standing for another key's.
+-- Events that show the text: they carry it, or refer to another key's.
 telling as (
     select
         histories.table_name,
@@ -149,8 +149,8 @@ last_telling as (
         telling.column_name,
         telling.value,
         telling.is_moved,
-        telling.__source_lsn as told_lsn,
-        telling.__source_ts_ms as told_at
+        telling.__source_lsn as known_lsn,
+        telling.__source_ts_ms as known_at
     from moves
     inner join telling
         on
@@ -164,7 +164,7 @@ last_telling as (
 ),
 
 -- From move to move, to the event that carries the text. LSNs fall at each step, so it ends.
-followed (table_name, moved_lsn, moved_at, column_name, value, is_moved, told_lsn, told_at) as (
+followed (table_name, moved_lsn, moved_at, column_name, value, is_moved, known_lsn, known_at) as (
     select
         last_telling.table_name,
         last_telling.moved_lsn,
@@ -172,8 +172,8 @@ followed (table_name, moved_lsn, moved_at, column_name, value, is_moved, told_ls
         last_telling.column_name,
         last_telling.value,
         last_telling.is_moved,
-        last_telling.told_lsn,
-        last_telling.told_at
+        last_telling.known_lsn,
+        last_telling.known_at
     from last_telling
     union all
     select
@@ -183,15 +183,15 @@ followed (table_name, moved_lsn, moved_at, column_name, value, is_moved, told_ls
         followed.column_name,
         last_telling.value,
         last_telling.is_moved,
-        last_telling.told_lsn,
-        last_telling.told_at
+        last_telling.known_lsn,
+        last_telling.known_at
     from followed
     inner join last_telling
         on
             followed.table_name = last_telling.table_name
             and followed.column_name = last_telling.column_name
-            and followed.told_lsn = last_telling.moved_lsn
-            and followed.told_at = last_telling.moved_at
+            and followed.known_lsn = last_telling.moved_lsn
+            and followed.known_at = last_telling.moved_at
     where followed.is_moved
 ),
 
