@@ -47,6 +47,8 @@ _TEXTS = re.compile(r"\.(md|sql|ya?ml|sh|html|toml|c|go|in)$|(^|/)(Makefile|Dock
 _BANNED = {
     re.compile(rf"\b(?:{pattern})\b" if pattern[-1] != ")" else rf"\b{pattern}", re.I): pattern for pattern in BANNED
 }
+#: In Jinja and in shell.
+_ASSIGNED = re.compile(rf"(?:\bset |\blocal |^\s*)\b({'|'.join(sorted(IDENTIFIERS))})(?: = |=\S)")
 _POINTER = re.compile(r"(?<![\w/.<>{}$*\\-])((?:[\w-]+/)*[\w-]+\.(?:py|md|sql|sh))(?![\w/*]|\.\w)")
 
 
@@ -74,6 +76,8 @@ def problems(project: Path, files: Sequence[str]) -> Iterator[str]:
             continue
         for line, text in prose:
             yield from (f"{name}:{line}: {what}" for what in words(name, text))
+            if not name.endswith(".py") and (bound := _ASSIGNED.search(text)):
+                yield f"{name}:{line}: identifier {bound[1]}: say what it holds"
         for line, text in pointers:
             yield from (
                 f"{name}:{line}: points to {pointer}, which does not exist: name the file that is meant"

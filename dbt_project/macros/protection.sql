@@ -60,14 +60,14 @@
             {%- do declared.update({column.name | lower: meta['personal']}) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- set found = [] -%}
+    {%- set personal = [] -%}
     {%- for column in adapter.get_columns_in_relation(relation) -%}
         {%- set name = column.name | lower -%}
         {%- if declared.get(name, name in personal_names()) -%}
-            {%- do found.append(column) -%}
+            {%- do personal.append(column) -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ return(found) }}
+    {{ return(personal) }}
 {%- endmacro %}
 
 

@@ -71,6 +71,12 @@ def test_an_identifier_says_what_it_holds(check: ModuleType, tmp_path: Path, sou
     assert lines_of(check, tmp_path, a_dot_py=source)
 
 
+@pytest.mark.parametrize("text", ["{%- set found = [] -%}\n", "  wanted=(a b)\n", "  local there=1\n"])
+def test_identifiers_of_macros_and_scripts_say_it_too(check: ModuleType, tmp_path: Path, text: str) -> None:
+    (line,) = lines_of(check, tmp_path, a_dot_sql=text)
+    assert "say what it holds" in line
+
+
 def test_plain_words_and_names_of_other_libraries_pass(check: ModuleType, tmp_path: Path) -> None:
     source = (
         '"""There is no day; it is no longer read, and nothing was found."""\n'

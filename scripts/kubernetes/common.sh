@@ -43,11 +43,11 @@ need() { # need COMMAND PACKAGE ...: dies naming the Debian packages of all that
 }
 
 need_go() { # the node's programs are built from Go modules
-  local found
+  local installed
   command -v go >/dev/null || die "Go is missing: the test node is built from Go modules (go.dev/doc/install, 1.25 or newer)"
-  found=$(go env GOVERSION)
-  found=${found#go}
-  if [ "$(printf '1.25\n%s\n' "$found" | sort -V | head -n 1)" != 1.25 ]; then die "Go $found is too old: 1.25 or newer builds the test node"; fi
+  installed=$(go env GOVERSION)
+  installed=${installed#go}
+  if [ "$(printf '1.25\n%s\n' "$installed" | sort -V | head -n 1)" != 1.25 ]; then die "Go $installed is too old: 1.25 or newer builds the test node"; fi
 }
 
 # The tag is the revision; what is not committed yet shows in it, so that no tag names two contents.

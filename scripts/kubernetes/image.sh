@@ -49,9 +49,9 @@ build() { # build NAME TARGET FOLDER [MORE ARGUMENTS]
 # their own. Those that they are copied from are named, too, or they would be pruned and a change of the jars would install packages.
 case "$target" in
   runtime | embedded)
-    wanted=(packages jars parts)
-    if [ "$target" = embedded ]; then wanted+=(stand-ins embedded-parts); fi
-    for stage in "${wanted[@]}"; do
+    stages=(packages jars parts)
+    if [ "$target" = embedded ]; then stages+=(stand-ins embedded-parts); fi
+    for stage in "${stages[@]}"; do
       build_storage inspect --type image "$(stage_image "$stage")" >/dev/null 2>&1 || {
         say "image of the stage $stage"
         build "$(stage_image "$stage")" "$stage" "$PROJECT"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# node-lose.sh: takes the second node away as a power cut does: kubelet, container runtime and all pods at once, without a word to
-# anybody. The cluster still lists it; `kubectl delete node` says that it will not come back, and then another one can join.
+# node-lose.sh: takes the second node away as a power cut does: kubelet, container runtime and all pods at once, unannounced.
+# The cluster still lists it; `kubectl delete node` says that it will not come back, and then another one can join.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 pid=$(cat "$SECOND_DIR/init.pid" 2>/dev/null) || die "no second node has joined ($SECOND_DIR)"

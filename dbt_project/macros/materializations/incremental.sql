@@ -78,8 +78,8 @@
 
 {#- A release changed the mart's columns: its table is recreated, and the figures that both have are compared before. -#}
 {% macro redefine_published(target, columns) -%}
-    {%- set there = columns | map(attribute='name') | map('lower') | list -%}
-    {%- set both = published_figures() | select('in', there) | list -%}
+    {%- set current = columns | map(attribute='name') | map('lower') | list -%}
+    {%- set both = published_figures() | select('in', current) | list -%}
     {% call statement('restated') -%}
         {{ log_restatements(target, 'true', both, unless_logged=true) }}
     {%- endcall %}

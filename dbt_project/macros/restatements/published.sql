@@ -94,14 +94,14 @@
 
 {#- Whether the mart's table has the columns and the digits that the model has now. -#}
 {% macro has_the_models_columns(columns) -%}
-    {%- set there = {} -%}
+    {%- set current = {} -%}
     {%- for column in columns -%}
-        {%- do there.update({column.name | lower: column.data_type | lower | replace(' ', '')}) -%}
+        {%- do current.update({column.name | lower: column.data_type | lower | replace(' ', '')}) -%}
     {%- endfor -%}
-    {%- set wanted = model.columns.keys() | map('lower') | list -%}
-    {%- set ns = namespace(same=there.keys() | sort == wanted | sort) -%}
+    {%- set declared = model.columns.keys() | map('lower') | list -%}
+    {%- set ns = namespace(same=current.keys() | sort == declared | sort) -%}
     {%- for name, column in model.columns.items() if column.data_type.lower().startswith('number') -%}
-        {%- if there.get(name | lower) != column.data_type | lower | replace(' ', '') -%}
+        {%- if current.get(name | lower) != column.data_type | lower | replace(' ', '') -%}
             {%- set ns.same = false -%}
         {%- endif -%}
     {%- endfor -%}
