@@ -28,7 +28,7 @@ BANNED = {
     r"without a word": "silently, without an error message",
     r"under (?:its|their|the job's) feet": "while it was running",
     r"lest|whence|thence|thither|hitherto|whereof|thereof|unto": "the present-day word",
-    r"(?<!there )(?:is|are|was|were) no (?!longer\b|more\b|\w+er\b|such\b|one\b)": "is not a …",
+    r"(?<!there\s)(?:is|are|was|were) no (?!longer\b|more\b|\w+er\b|such\b|one\b)": "is not a …",
 }
 IDENTIFIERS = {"told", "found", "said", "wanted", "there"}
 #: Words in the names of tests.
