@@ -36,7 +36,13 @@ setup(
     packages=find_packages(include=["ecommerce_platform", "ecommerce_platform.*"]),
     package_data={
         "ecommerce_platform": [
-            *("contracts/sources/*.yaml", "operations/*.yaml", "project_template/*", "spark/*.properties", "spark/*.sh"),
+            *(
+                "contracts/sources/*.yaml",
+                "operations/*.yaml",
+                "project_template/*",
+                "spark/*.properties",
+                "spark/*.sh",
+            ),
             *("**/*.json", "**/*.sql", "**/*.html"),
         ]
     },
