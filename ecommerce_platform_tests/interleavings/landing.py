@@ -1,6 +1,6 @@
 """What lands, is published, refused, withdrawn, and asked for: a model of the lakehouse, and the platform's own sensor.
 
-What belongs here: files that come and go, the rule on absence in a few lines, Dagster's memory of run keys, and the oracle. What
+What belongs here: files that come and go, the rule on absence in a few lines, Dagster's known run keys, and the oracle. What
 does not: the warehouse and who works on it (shop.py). Spark and Iceberg have no part in it.
 """
 

@@ -61,7 +61,7 @@ def transformation_settings(
 
 @pytest.fixture
 def connection(transformation_settings: Settings) -> Iterator[SnowflakeConnection]:
-    """A connection to a warehouse without rows and without memory; models of earlier tests may be there, as leftovers."""
+    """A connection to a warehouse without rows and without a build state; models of earlier tests may be there, as leftovers."""
     with connect(transformation_settings) as opened:
         ensure_current(opened)
         read_build_state(opened)
