@@ -1,8 +1,8 @@
 """A shop whose files come and go while runs, rebuilds and reconciliations start, stop, sleep and die in any order.
 
 What belongs here: the moves that are possible, and what must be true after each and in the end. What does not: how a build goes
-(builds.py), and what lands and is published (landing.py). The warehouse's ledger and lease, the models' freeze and the build state
-are the platform's own.
+(builds.py), and what lands and is published (landing.py). The warehouse's ledger and lease, the models' freeze and the build
+state are the platform's own.
 """
 
 from __future__ import annotations
