@@ -56,3 +56,12 @@ def test_the_help_names_the_command_also_where_the_module_is_run_as_in_the_image
     command = [sys.executable, "-m", "ecommerce_platform.cli", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "Usage: ecommerce-platform [OPTIONS] COMMAND" in done.stdout
+
+
+def test_a_command_that_was_renamed_still_works_by_its_former_name_and_is_not_listed() -> None:
+    former, present = (CliRunner().invoke(app, [name, "--help"]) for name in ("upkeep", "maintenance"))
+    assert (former.exit_code, present.exit_code) == (0, 0)
+    assert "--dry-run" in former.output
+    listed = CliRunner().invoke(app, ["--help"]).output
+    assert "maintenance" in listed
+    assert "upkeep" not in listed

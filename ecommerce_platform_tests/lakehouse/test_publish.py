@@ -16,7 +16,14 @@ from pyiceberg.table import Table
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.lakehouse import publish as publishing
 from ecommerce_platform.lakehouse.errors import PublishConflictError
-from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, complete, read_ledger, read_table_ledger
+from ecommerce_platform.lakehouse.ledger import (
+    DayRecord,
+    PublicationByHand,
+    RefusedDay,
+    complete,
+    read_ledger,
+    read_table_ledger,
+)
 from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD
@@ -252,3 +259,16 @@ def test_days_are_complete_when_all_four_tables_have_published_them() -> None:
     published = {"users": every, "products": every, "orders": every, "order_items": {SECOND: RECORD, THIRD: RECORD}}
     assert complete(published) == (SECOND,)
     assert complete({"orders": every}) == ()
+
+
+def test_a_day_published_by_hand_is_stored_under_the_name_that_earlier_releases_read(
+    catalog: Catalog, orders: Table
+) -> None:
+    by_hand = PublicationByHand("agreed", "ada", "2026-01-02T00:00:00+00:00", 7, "too many rows", 0)
+    snapshot = write_branch(catalog, orders, "audit", FIRST)
+    publishing.publish(catalog, orders, snapshot, [replace(RECORD, by_hand=by_hand)])
+    published = catalog.load_table(orders.name())
+    (stored,) = (value for value in published.properties.values() if '"agreed"' in value)
+    assert '"override":{"reason":"agreed"' in stored
+    assert '"by_hand"' not in stored
+    assert read_table_ledger("orders", published).published[FIRST].by_hand == by_hand

@@ -399,6 +399,8 @@ def test_an_outbox_goes_to_text_and_back() -> None:
     outbox.add(a_message("1"), ["webhook", "slack"], 5.0, 60)
     outbox.deliver(away, lambda: 10.0, 20.0)
     assert Outbox.from_record(outbox.to_record()) == outbox
+    # The stored name of every release: another one would repeat all messages after an upgrade.
+    assert "told" in outbox.to_record()
 
 
 def _secret(url: str) -> object:
