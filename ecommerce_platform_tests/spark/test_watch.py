@@ -62,6 +62,18 @@ def executor(**changes: object) -> PodState:
         ),
         (driver(phase="Running"), "running", "runs with 0 executors"),
         (driver(phase="Running", deleting=True), "lost", "was deleted from outside"),
+        (
+            driver(phase="Running", deleting=True, disruption="Taint manager: deleting due to NoExecute taint"),
+            "lost",
+            "was deleted from outside (Taint manager: deleting due to NoExecute taint)",
+        ),
+        (
+            replace(
+                driver(phase="Running"), executors=(executor(phase="Running"), executor(phase="Running", deleting=True))
+            ),
+            "running",
+            "runs with 1 executors",
+        ),
         (replace(driver(phase="Running"), seconds_running=3601), "lost", "ran longer than 3600 s"),
         (
             replace(driver(phase="Running"), executors=(executor(unschedulable=MEMORY),), seconds_running=301),

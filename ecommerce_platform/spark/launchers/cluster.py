@@ -163,6 +163,7 @@ def pod_state(pod: client.V1Pod) -> PodState:
     status, container = pod.status, pod.spec.containers[0]
     conditions = status.conditions or []
     unscheduled = [c.message or c.reason for c in conditions if c.type == "PodScheduled" and c.status == "False"]
+    disruptions = [c.message or c.reason for c in conditions if c.type == "DisruptionTarget" and c.status == "True"]
     states = [item.state for item in (status.container_statuses or []) if item.name == container.name]
     waiting = states[0].waiting if states else None
     terminated = states[0].terminated if states else None
@@ -181,6 +182,7 @@ def pod_state(pod: client.V1Pod) -> PodState:
         started=running.started_at if running else None,
         memory_limit=limits.get("memory", ""),
         deleting=pod.metadata.deletion_timestamp is not None,
+        disruption=disruptions[0] if disruptions else "",
     )
 
 

@@ -44,6 +44,8 @@ class PodState:
     started: datetime | None = None
     memory_limit: str = ""
     deleting: bool = False
+    #: Why Kubernetes ends the pod: its node is lost or drained, another pod needs the room.
+    disruption: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,14 @@ def judge(seen: Observation, limits: Limits) -> Verdict:
     if driver.phase == "Failed":
         return _failed(driver, seen)
     if driver.deleting:
-        return _lost(f"the driver pod {driver.name} was deleted from outside")
+        return _lost(f"the driver pod {driver.name} was {_deleted(driver)}")
     if driver.phase == "Running":
         return _running(seen, limits)
     return _pending(driver, seen, limits)
+
+
+def _deleted(pod: PodState) -> str:
+    return "deleted from outside" + (f" ({pod.disruption})" if pod.disruption else "")
 
 
 def _lost(cause: str) -> Verdict:
@@ -143,7 +149,7 @@ def _running(seen: Observation, limits: Limits) -> Verdict:
     stuck = [pod for pod in seen.executors if pod.phase == "Pending" and pod_trouble(pod)]
     if stuck and not seen.executor_ran and seen.seconds_running > limits.pending:
         return _lost(f"no executor started within {limits.pending:g} s: {stuck[0].name}: {pod_trouble(stuck[0])}")
-    ready = sum(pod.phase == "Running" for pod in seen.executors)
+    ready = sum(pod.phase == "Running" and not pod.deleting for pod in seen.executors)
     trouble = f"; {stuck[0].name}: {pod_trouble(stuck[0])}" if stuck else ""
     return Verdict("running", f"the driver runs with {ready} executors{trouble}")
 
@@ -151,7 +157,7 @@ def _running(seen: Observation, limits: Limits) -> Verdict:
 def _failed(driver: PodState, seen: Observation) -> Verdict:
     trouble = pod_trouble(driver)
     if driver.deleting:
-        trouble = "it was deleted from outside"
+        trouble = f"it was {_deleted(driver)}"
     elif not trouble:
         # Spark replaces executors that were lost; when the step fails after all, that is the likely reason.
         lost = [pod for pod in seen.executors if pod.terminated == "OOMKilled" or pod.reason == "Evicted"]
