@@ -26,4 +26,4 @@ def test_the_run_had_a_pod_of_its_own_with_the_resources_of_its_job(installed: P
 
 def test_reconciliation_ran_on_the_cluster(installed: Platform) -> None:
     (answer,) = installed.rows("select count(*) as n from reconciliation.daily_business_metrics")
-    assert int(answer["N"]) > 0
+    assert int(answer["n"]) > 0
