@@ -91,6 +91,7 @@ def refused_publish(
     A day that is refused because published events are gone is published, without them, with --withdraw only.
     """
     from ecommerce_platform.lakehouse.errors import LakehouseError
+    from ecommerce_platform.lakehouse.ledger import named_as_stored
     from ecommerce_platform.lakehouse.refused import Decision, publish_refused
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -99,7 +100,7 @@ def refused_publish(
         record = publish_refused(settings_or_exit(), _contract(table), day.date(), decision)
     except LakehouseError as error:
         _fail(error)
-    typer.echo(json.dumps(asdict(record), indent=2, default=str, ensure_ascii=False))
+    typer.echo(json.dumps(named_as_stored(record), indent=2, default=str, ensure_ascii=False))
     _say_next(table, record.day)
 
 

@@ -203,12 +203,18 @@ def refused_property_name(day: date) -> str:
     return f"{_REFUSED}{day.isoformat()}"
 
 
+def named_as_stored(record: DayRecord | RefusedDay) -> dict[str, Any]:
+    """The record's fields by the names that the tables' properties have, and whatever prints a record."""
+    return {_STORED_BY_HAND if name == "by_hand" else name: value for name, value in asdict(record).items()}
+
+
 def _fields(record: DayRecord | RefusedDay) -> dict[str, Any]:
     # Absent values are left out: most days were not published by hand, and a month's property stays small.
-    stored = {
-        name: value for name, value in asdict(record).items() if name not in ("table", "day") and value is not None
+    return {
+        name: value
+        for name, value in named_as_stored(record).items()
+        if name not in ("table", "day") and value is not None
     }
-    return {_STORED_BY_HAND if name == "by_hand" else name: value for name, value in stored.items()}
 
 
 def _json(value: object) -> str:

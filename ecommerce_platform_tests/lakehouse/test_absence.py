@@ -182,6 +182,7 @@ def test_the_command_line_withdraws_with_a_reason(lake: Lake, monkeypatch: pytes
     assert (refused.exit_code, "--withdraw" in refused.output, len(keys(lake))) == (1, True, 30)
     withdrawn = CliRunner().invoke(app, [*command, "--withdraw"])
     assert (withdrawn.exit_code, '"withdrawn": 30' in withdrawn.output, keys(lake)) == (0, True, [])
+    assert '"override": {' in withdrawn.output, "scripts read it by this name"
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test.sh [PYTEST ARGUMENTS]: `make test-kubernetes`. Builds what the node is made of (cached), the images and the node, runs the
-# tests marked `kubernetes` in its network, and removes the node. Long trials only where the arguments say so (-m soak). KEEP_NODE=1 leaves it up for a look. A node that an aborted run
-# left behind is removed first.
+# tests marked `kubernetes` in its network, and removes the node. Long trials only where the arguments say so (-m soak).
+# KEEP_NODE=1 leaves it up for a look. A node that an aborted run left behind is removed first.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$PROJECT"

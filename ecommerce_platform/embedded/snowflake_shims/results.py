@@ -24,7 +24,7 @@ _MICROS = pa.scalar(1_000_000)
 #: Snowflake sends offsets as minutes from -24 h; fakesnow's sessions are in UTC.
 _UTC_OFFSET = 1440
 _CACHED_RESULTS = 64
-_fakesnow_execute = FakeSnowflakeCursor._execute
+_fakesnow_run = FakeSnowflakeCursor._execute
 
 
 def timestamps(column: pa.Array | pa.ChunkedArray) -> pa.StructArray:
@@ -93,7 +93,7 @@ def described(cursor: FakeSnowflakeCursor) -> list[tuple[Any, ...]]:
 
 
 def _execute_and_describe(cursor: FakeSnowflakeCursor, transformed: Expr, params: Any = None) -> None:
-    _fakesnow_execute(cursor, transformed, params)
+    _fakesnow_run(cursor, transformed, params)
     # RESULT_SCAN runs nothing; what fakesnow hands to DuckDB as it stands (EXPLAIN) has to pass its parser.
     if transformed.args.get("result_scan_sfqid") is None and not isinstance(transformed, exp.Command):
         columns = cursor._conn._duck_conn.description or []
