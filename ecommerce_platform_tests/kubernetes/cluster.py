@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,11 +87,18 @@ class Platform:
     namespace: str = "ecommerce"
     workloads: str = "ecommerce-workloads"
 
-    def sql(self, statement: str) -> str:
-        """The warehouse's answer as CSV, asked by the platform's own command inside the cluster."""
+    def webserver(self) -> AbstractContextManager[str]:
+        """Address on this machine of the webserver."""
+        return port_forward(self.namespace, f"service/{self.release}-webserver", 80)
+
+    def run(self, *words: str) -> str:
+        """What the platform's own command prints inside the cluster."""
         code = f"deploy/{self.release}-code"
-        shell = ("ecommerce-platform", "sql", statement, "--format", "csv")
-        return kubectl("-n", self.namespace, "exec", code, "--", *shell)
+        return kubectl("-n", self.namespace, "exec", code, "-c", "code", "--", "ecommerce-platform", *words)
+
+    def sql(self, statement: str) -> str:
+        """The warehouse's answer as CSV."""
+        return self.run("sql", statement, "--format", "csv")
 
     def rows(self, statement: str) -> list[dict[str, str]]:
         """The rows of the warehouse's answer."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ecommerce_platform.embedded.servers import down
-from ecommerce_platform_tests.kubernetes.cluster import PROJECT, Platform, port_forward
+from ecommerce_platform_tests.kubernetes.cluster import PROJECT, Platform
 from ecommerce_platform_tests.kubernetes.launcher_lab import lab_namespace
 
 #: Days that run at the installation, and days that landed: the last one is for what comes after.
@@ -62,7 +61,7 @@ def installed(
 @pytest.fixture(scope="session")
 def webserver(installed: Platform) -> Iterator[str]:
     """Address of the webserver."""
-    with port_forward(installed.namespace, f"service/{installed.release}-webserver", 80) as address:
+    with installed.webserver() as address:
         yield address
 
 
@@ -78,13 +77,7 @@ def local_run(begun_locally: tuple[Path, subprocess.Popen[bytes]]) -> Path:
 @pytest.fixture(scope="session")
 def begun_locally(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
     """That run at its work, while the installation waits for the cluster."""
-    with demo_here(tmp_path_factory.mktemp("local") / "data", LANDED, ORDERS) as begun:
-        yield begun
-
-
-@contextmanager
-def demo_here(data: Path, days: int, orders: int) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
-    """The sample shop on this machine, at its work; its data directory."""
+    data = tmp_path_factory.mktemp("local") / "data"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ECOMMERCE_")}
     environment |= {"ECOMMERCE_DATA_DIR": str(data), "DAGSTER_HOME": str(data / "dagster_home")}
     (data / "dagster_home").mkdir(parents=True)
@@ -93,9 +86,9 @@ def demo_here(data: Path, days: int, orders: int) -> Iterator[tuple[Path, subpro
         str(PROJECT / ".venv/bin/ecommerce-platform"),
         "demo",
         "--days",
-        str(days),
+        str(LANDED),
         "--orders-per-day",
-        str(orders),
+        str(ORDERS),
     ]
     with data.with_name("demo.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)

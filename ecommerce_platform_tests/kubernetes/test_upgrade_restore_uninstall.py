@@ -14,7 +14,7 @@ import launch  # scripts/kubernetes/launch.py, on the path by cluster.py
 import pytest
 
 from ecommerce_platform_tests.front.walkthrough import steps_of
-from ecommerce_platform_tests.kubernetes.cluster import CHART, PROJECT, Platform, kubectl, objects, port_forward, until
+from ecommerce_platform_tests.kubernetes.cluster import CHART, PROJECT, Platform, kubectl, objects, until
 from ecommerce_platform_tests.kubernetes.conftest import LANDED
 from ecommerce_platform_tests.kubernetes.marts import MARTS, both
 
@@ -65,7 +65,7 @@ def _follow(heading: str, folder: Path) -> str:
 
 
 def _ask(platform: Platform, query: str) -> dict:
-    with port_forward(platform.namespace, f"service/{platform.release}-webserver", 80) as address:
+    with platform.webserver() as address:
         return launch.graphql(address, query)
 
 
@@ -82,7 +82,7 @@ def _history(platform: Platform) -> tuple[dict[str, str], list[tuple[str, str, s
 
 
 def _status(platform: Platform, run_id: str) -> str:
-    with port_forward(platform.namespace, f"service/{platform.release}-webserver", 80) as address:
+    with platform.webserver() as address:
         return launch.status(address, run_id)
 
 
@@ -91,10 +91,21 @@ def _spark_images(platform: Platform, run_id: str) -> set[str]:
     return {container["image"] for pod in pods for container in pod["spec"]["containers"]}
 
 
+def _claim(platform: Platform) -> str:
+    return f"data-{platform.release}-postgresql-0"
+
+
+def _volume(platform: Platform) -> str:
+    """The volume behind the database's claim."""
+    field = "--field-selector", f"metadata.name={_claim(platform)}"
+    (claim,) = objects("persistentvolumeclaims", "-n", platform.namespace, *field)
+    return str(claim["spec"]["volumeName"])
+
+
 @pytest.fixture(scope="module")
 def upgraded_day(installed: Platform, tmp_path_factory: pytest.TempPathFactory) -> UpgradedDay:
     copies = tmp_path_factory.mktemp("copies")
-    with port_forward(installed.namespace, f"service/{installed.release}-webserver", 80) as address:
+    with installed.webserver() as address:
         run_id = launch.launch(address, LAST_DAY, LAST_DAY)
     until("the run's first Spark pod", lambda: _spark_images(installed, run_id), seconds=240)
     _follow("Copy the databases", copies)
@@ -183,18 +194,12 @@ def test_a_database_lost_with_its_volume_comes_back_by_the_commands_of_the_page(
 ) -> None:
     """The copy is older than the loss: it shows a run on its way that has ended, a catalog without what that run published."""
     figures = [installed.sql(statement) for statement in FIGURES]
-    claim = f"data-{installed.release}-postgresql-0"
-    (before,) = objects(
-        "persistentvolumeclaims", "-n", installed.namespace, "--field-selector", f"metadata.name={claim}"
-    )
+    claim, volume = _claim(installed), _volume(installed)
     kubectl("-n", installed.namespace, "delete", "persistentvolumeclaim", claim, "--wait=false")
     kubectl("-n", installed.namespace, "delete", "pod", f"{installed.release}-postgresql-0", "--wait=true")
 
     printed = _follow("Put the copies back", upgraded_day.copies)
-    (after,) = objects(
-        "persistentvolumeclaims", "-n", installed.namespace, "--field-selector", f"metadata.name={claim}"
-    )
-    assert after["spec"]["volumeName"] != before["spec"]["volumeName"], "the volume was not lost"
+    assert _volume(installed) != volume, "the volume was not lost"
     assert "put forward" in printed, f"the copy of the catalog was not older than its tables:\n{printed}"
     runs, materializations = _history(installed)
     assert runs.keys() == upgraded_day.history.keys()
@@ -225,7 +230,7 @@ def _left(platform: Platform) -> list[str]:
 def _uninstall(platform: Platform) -> None:
     """Fails unless nothing but the database's volume is left."""
     platform.helm("uninstall", platform.release, "--wait", "--timeout", "5m")
-    kept = [f"PersistentVolumeClaim {platform.namespace}/data-{platform.release}-postgresql-0"]
+    kept = [f"PersistentVolumeClaim {platform.namespace}/{_claim(platform)}"]
     until("everything else is gone", lambda: _left(platform) == kept, seconds=120)
 
 
@@ -238,18 +243,8 @@ def test_an_installation_after_an_uninstall_finds_everything(installed: Platform
     _uninstall(installed)
 
     subprocess.run([PROJECT / "scripts/kubernetes/install.sh", installed.tag, "ci"], check=True)
-    code = (
-        "-n",
-        installed.namespace,
-        "exec",
-        f"deploy/{installed.release}-code",
-        "-c",
-        "code",
-        "--",
-        "ecommerce-platform",
-    )
-    assert "MEND" not in kubectl(*code, "doctor")
-    kubectl(*code, "rebuild", "raw", "--verify")
+    assert "MEND" not in installed.run("doctor")
+    installed.run("rebuild", "raw", "--verify")
     assert _history(installed) == history
     assert [installed.sql(statement) for statement in FIGURES] == figures
 
