@@ -90,14 +90,17 @@ def test_the_second_builder_applies_what_the_first_had_frozen_when_it_was_killed
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("kinds", [("job", "job"), ("job", "rebuild"), ("rebuild", "job")])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("kinds", [("job", "job"), ("job", "rebuild"), ("rebuild", "job")], ids="-".join)
 def test_two_builders_are_killed_at_each_step(
     transformation_settings: Settings,
     connection: SnowflakeConnection,
     transform: Transform,
     tmp_path: Path,
     kinds: tuple[str, str],
+    step: str,
 ) -> None:
+    """At each point of the step, before and after it; a case for each step, so that the trial can be divided and gone on with."""
     if not transformation_settings.snowflake_is_embedded:
         pytest.skip("shown on the embedded server only: the two reach it by its address")
     shop = RandomShop(seed=29, days=3)
@@ -105,18 +108,23 @@ def test_two_builders_are_killed_at_each_step(
     for day in shop.days:
         load_day(connection, day, shop.events(day))
     transform()
-    load_day(connection, shop.days[1], shop.with_late_file(shop.days[1]))
-    points = json.loads(ended(start(environments[0], kinds[0])).splitlines()[-1])
-    steps = [point for step in STEPS for point in sorted(points) if point.startswith(step)]
-    assert len(steps) >= len(STEPS), f"a step has another name now: {sorted(points)}"
-    died = 0
-    for number, (point, side) in enumerate((point, side) for point in steps for side in (BEFORE, AFTER)):
-        # With and without its late file by turns: each trial has something to apply, and keys to take away.
-        events = shop.events(shop.days[1]) if number % 2 == 0 else shop.with_late_file(shop.days[1])
-        load_day(connection, shop.days[1], events)
-        died += killed_beside(connection, environments, kinds, Kill(point, side, 1 + number % points[point]))
-        assert_all_is_applied(connection)
-        incremental = read_all(connection)
+    # With and without its late file by turns: each trial has something to apply, and keys to take away.
+    day, *contents = shop.days[1], shop.with_late_file(shop.days[1]), shop.events(shop.days[1])
+    expected = []
+    for events in contents:
+        load_day(connection, day, events)
         transform(full_refresh=True)
-        assert read_all(connection) == incremental, f"killed {side} {point}"
-    assert died == 2 * len(steps)
+        expected.append(read_all(connection))
+    assert expected[0] != expected[1]
+
+    load_day(connection, day, contents[0])
+    points = json.loads(ended(start(environments[0], kinds[0])).splitlines()[-1])
+    assert read_all(connection) == expected[0]
+    of_step = sorted(point for point in points if point.startswith(step))
+    assert of_step, f"the step has another name now: {sorted(points)}"
+    kills = [(point, side) for point in of_step for side in (BEFORE, AFTER)]
+    for number, (point, side) in enumerate(kills, start=1):
+        load_day(connection, day, contents[number % 2])
+        assert killed_beside(connection, environments, kinds, Kill(point, side, 1 + number % points[point]))
+        assert_all_is_applied(connection)
+        assert read_all(connection) == expected[number % 2], f"killed {side} {point}"
