@@ -128,3 +128,4 @@ def test_two_builders_are_killed_at_each_step(
         assert killed_beside(connection, environments, kinds, Kill(point, side, 1 + number % points[point]))
         assert_all_is_applied(connection)
         assert read_all(connection) == expected[number % 2], f"killed {side} {point}"
+    print(f"{len(kills)} kills at {len(of_step)} points of {step}")
