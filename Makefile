@@ -9,7 +9,7 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 export DO_NOT_TRACK := 1
 PYTEST_ARGS ?=
 # Test processes beside each other; a file stays in one of them, so that what its tests share starts once. One for a debugger: LANES=0
-LANES ?= 3
+LANES ?= 2
 IN_LANES = -n $(LANES) --dist loadfile
 # What has a command of its own is in none of the others.
 EVERYDAY := not soak and not mutation and not kubernetes and not snowflake

@@ -59,7 +59,7 @@ def noted(tmp_path: Path) -> list[str]:
     return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_resumed_run_does_again_only_what_was_not_finished(
     instance: dg.DagsterInstance, tmp_path: Path, number: signal.Signals
 ) -> None:

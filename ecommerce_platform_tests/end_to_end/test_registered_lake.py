@@ -16,7 +16,7 @@ from ecommerce_platform_tests.end_to_end.platform import Platform, assert_all_is
 DAYS = tuple(day(number) for number in range(1, LAST_DAY + 1))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_days_go_on_after_a_lost_catalog_with_all_tables_right(spark_application: None, tmp_path: Path) -> None:
     landing = write_landing(tmp_path / "landing", everything(random_histories=20))
     with Platform.installed(tmp_path / "data", landing) as platform:

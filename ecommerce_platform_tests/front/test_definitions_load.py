@@ -48,6 +48,7 @@ def test_nothing_that_only_steps_need_is_imported() -> None:
     assert _output(_LOADED).split() == []
 
 
+@pytest.mark.slow
 def test_the_definitions_are_the_same_whether_dbt_core_was_imported_before_or_not() -> None:
     without, after = (_output(_DEFINITIONS.format(dbt_first=first)) for first in (False, True))
     assert without.count("\n") > 50

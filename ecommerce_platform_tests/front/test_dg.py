@@ -68,6 +68,7 @@ def test_every_asset_is_listed(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_a_range_is_one_run_in_the_image_whose_trouble_is_the_exit_code(
     tmp_path: Path, image: tuple[Path, dict[str, str]]
 ) -> None:

@@ -27,6 +27,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_new_room_is_formatted_and_its_tests_pass(project: Path) -> None:
     made = new_room(project, "returns")
     assert made.returncode == 0, made.stderr

@@ -82,7 +82,7 @@ def test_the_wheel_makes_a_project_in_an_empty_folder_whose_definitions_load(ins
     assert int(assets) > 25
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_without_a_project_the_package_works_in_the_folder_one_is_in_and_writes_nothing_into_itself(
     installed: Path, tmp_path: Path
 ) -> None:

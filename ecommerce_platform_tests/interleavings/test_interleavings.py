@@ -82,7 +82,9 @@ def test_every_loaded_day_is_applied_in_the_end_and_no_row_is_wrong(
         shop.finish()
 
 
-@pytest.mark.parametrize("asleep_before", ["base_superseded_batches", "base_changed_keys"])
+@pytest.mark.parametrize(
+    "asleep_before", [pytest.param("base_superseded_batches", marks=pytest.mark.soak), "base_changed_keys"]
+)
 def test_a_build_that_wakes_up_in_the_middle_of_the_next_makes_it_fail_and_skips_no_day(
     compiled: Compiled,
     stand_in: Any,

@@ -96,7 +96,7 @@ SAME_EVENTS: dict[str, Callable[[Lake], object]] = {
 }
 
 
-@pytest.mark.parametrize("change", spread(SAME_EVENTS, everyday=1, slow=2))
+@pytest.mark.parametrize("change", spread(SAME_EVENTS, everyday=1, slow=1))
 def test_events_that_are_corrected_or_moved_to_other_files_are_not_gone(lake: Lake, change: str) -> None:
     published(lake, FIRST)
     SAME_EVENTS[change](lake)

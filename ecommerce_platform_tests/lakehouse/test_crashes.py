@@ -22,7 +22,7 @@ def kill_at(boundary: str) -> object:
     return reached
 
 
-@pytest.mark.parametrize("step", spread(STEPS, everyday=2, slow=2))
+@pytest.mark.parametrize("step", spread(STEPS, everyday=2, slow=1))
 def test_a_killed_run_leaves_the_last_good_state_and_the_next_run_finishes_it(lake: Lake, step: str) -> None:
     lake.land(FIRST, *(order(key, key) for key in range(1, 101)), order(None, 900))
     lake.ingest(FIRST)

@@ -182,6 +182,7 @@ def test_a_column_that_files_bring_appears_in_the_table_and_history_stays_readab
     assert lake.ingest(FIRST).unchanged == {FIRST: first}
 
 
+@pytest.mark.slow
 def test_a_type_that_the_table_cannot_follow_refuses_its_day_only(lake: Lake) -> None:
     land(
         lake,

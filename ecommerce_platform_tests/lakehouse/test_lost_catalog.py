@@ -33,6 +33,7 @@ from ecommerce_platform.spark.installation import (
 from ecommerce_platform.spark.metadata_files import LostTableError
 from ecommerce_platform.spark.session import build_session
 from ecommerce_platform.spark.shared_catalogs import close_catalogs
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, order
 from ecommerce_platform_tests.s3_server import s3_bucket
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
@@ -78,8 +79,7 @@ def maintenance(settings: Settings, spark: SparkSession, now: datetime | None = 
     return {report.table: report for report in run_maintenance(job)}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["deleted", "another file", "another name"])
+@pytest.mark.parametrize("how", spread(["deleted", "another file", "another name"], everyday=0, slow=1))
 def test_a_catalog_that_knows_no_table_of_the_warehouse_writes_and_removes_nothing(
     four_days: Settings, tmp_path: Path, how: str
 ) -> None:
@@ -155,7 +155,7 @@ def test_what_a_table_made_over_a_lost_one_does_not_know_is_not_removed(
     assert files_of(four_days) == before
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_orphans_above_the_share_stay_until_a_person_decides(four_days: Settings, spark: SparkSession) -> None:
     known = files_of(four_days, "*.parquet")
     strays = [path.with_name(f"stray-{number}.parquet") for number, path in enumerate([*known] * 2)]

@@ -254,7 +254,7 @@ def test_maintenance_that_comes_between_makes_a_run_write_its_day_again_and_publ
     assert lake.branches() == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_refused_branch_keeps_its_snapshot_and_its_quarantined_rows(scattered: Lake) -> None:
     lake = scattered
     strict = lake.settings.landing.model_copy(update={"max_quarantined_share": 0})

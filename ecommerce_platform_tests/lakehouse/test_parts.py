@@ -33,6 +33,7 @@ def land_snapshot(lake: Lake) -> None:
     lake.land(SECOND, order(1, 1000, "u"))
 
 
+@pytest.mark.slow
 def test_a_large_day_by_parts_equals_the_same_day_in_one_commit(lake: Lake) -> None:
     land_snapshot(lake)
     whole = lake.settings

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ecommerce_platform.operations import jobs
+from ecommerce_platform_tests.case_sets import spread
 
 INSTANCE = Path(jobs.__file__).parent / "dagster.yaml"
 #: Children of one process that has imported everything: they reach the barrier together, and open the home together.
@@ -55,8 +56,7 @@ def failed_at_once(opener: str, homes: list[Path]) -> tuple[int, str]:
     return ended.returncode, ended.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("opener", ["dagster", "platform"])
+@pytest.mark.parametrize("opener", spread(["platform", "dagster"], everyday=0, slow=1))
 def test_six_first_runs_at_once_on_a_new_home_all_succeed(tmp_path: Path, opener: str) -> None:
     homes = [tmp_path / f"home-{number}" for number in range(4)]
     for home in homes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +46,7 @@ def check(changes: list[Change]) -> None:
     assert_same(computed.tables[mart].to_pylist(), model.daily_business_metrics(changes), ("date",), what=mart)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(histories)
 def test_small_histories_give_the_state_and_the_daily_figures_of_the_model(changes: list[Change]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+import pytest
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.analytics.assets import published_input
@@ -24,6 +25,7 @@ HISTORIES = 1_000
 PLACE = ("__source_file", "__source_row")
 
 
+@pytest.mark.slow
 def test_a_thousand_histories_keep_every_event_and_give_the_analytics_of_the_oracle(
     spark: SparkSession, local_settings: Settings
 ) -> None:

@@ -63,7 +63,7 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", spread(FAULTS, everyday=1, slow=2))
+@pytest.mark.parametrize("fault", spread(FAULTS, everyday=1, slow=1))
 def test_a_fault_fails_exactly_the_checks_that_it_should(
     two: TwoLayers, servers_settings: Settings, fault: str
 ) -> None:
@@ -77,7 +77,7 @@ def test_a_fault_fails_exactly_the_checks_that_it_should(
     assert rows == [(1, "suspected")]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_tolerances_and_the_lag_window_are_settings(two: TwoLayers, servers_settings: Settings) -> None:
     two.batch(*ORDERS)
     two.speed(ORDERS[0].but(amount=Decimal("25.00")), *ORDERS[2:])

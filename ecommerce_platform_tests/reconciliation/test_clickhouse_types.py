@@ -145,7 +145,7 @@ def fitting(variant: str) -> dict[str, object]:
     return {"amount": Decimal(11)} if variant.startswith("amounts") else {"address": "Elm Street 2"}
 
 
-@pytest.mark.parametrize("variant", spread(VARIANTS, everyday=2, slow=4))
+@pytest.mark.parametrize("variant", spread(VARIANTS, everyday=2, slow=2))
 def test_orders_agree_and_differ_by_value_whatever_the_types(two: TwoLayers, variant: str) -> None:
     events = [ORDER.but(id=number, user=number % 3, amount=Decimal(number)) for number in range(1, 40)]
     two.batch(*events, LAST)

@@ -34,7 +34,7 @@ REMEDIES = {
 }
 
 
-@pytest.mark.parametrize("situation", spread(REMEDIES, everyday=2, slow=2))
+@pytest.mark.parametrize("situation", spread(REMEDIES, everyday=2, slow=1))
 def test_the_plan_names_the_day_that_would_mend_a_finding(two: TwoLayers, situation: str) -> None:
     events, versions, action, day = REMEDIES[situation]
     two.batch(*events, LAST)

@@ -131,7 +131,7 @@ def test_a_day_is_reconciled_again_once_a_slot_through_restarts_until_it_converg
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "point",
-    spread(["TICK_CREATED", "TICK_HELD", "RUN_IDS_RESERVED", "RUN_CREATED", "RUN_LAUNCHED"], everyday=0, slow=2),
+    spread(["TICK_CREATED", "TICK_HELD", "RUN_IDS_RESERVED", "RUN_CREATED", "RUN_LAUNCHED"], everyday=0, slow=1),
 )
 def test_a_daemon_that_dies_at_any_point_launches_one_run(two: TwoLayers, home: Path, point: str) -> None:
     diverged(two, timedelta(minutes=20))

@@ -55,7 +55,7 @@ def zoned(
     servers.down(settings.data_dir)
 
 
-@pytest.mark.parametrize("declared", spread(TYPES, everyday=2, slow=2))
+@pytest.mark.parametrize("declared", spread(TYPES, everyday=2, slow=1))
 def test_dates_cut_off_and_lag_are_those_of_utc(zoned: TwoLayers, declared: str) -> None:
     zoned.reset()
     orders = [

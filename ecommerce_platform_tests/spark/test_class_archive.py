@@ -93,6 +93,7 @@ def start(jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> S
     return Start(done.stdout, tuple(log.read_text().splitlines()))
 
 
+@pytest.mark.slow
 def test_sparks_classes_come_from_the_archive(jars: tuple[Path, ...], start: Start) -> None:
     if not class_archive.archive_path(jars).exists():
         pytest.skip("no archive: make archive writes one")
@@ -103,5 +104,6 @@ def test_sparks_classes_come_from_the_archive(jars: tuple[Path, ...], start: Sta
     assert len(archived) > 0.95 * len(loaded) > 1000
 
 
+@pytest.mark.slow
 def test_spark_starts_without_a_word(start: Start) -> None:
     assert start.printed == ""

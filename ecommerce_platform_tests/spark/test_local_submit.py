@@ -124,13 +124,20 @@ def test_a_step_that_asks_for_another_try_gets_it(launched: Launched) -> None:
     assert len([event for event in result.all_events if event.is_step_up_for_retry]) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asset", "reason"),
     [
-        ("killed", "had reported neither success nor failure"),
-        ("leaves_silently", "its process ended with exit code 0, and the step had reported neither"),
-        ("crashes_after_success", "the step reported success, then its process ended with exit code 7"),
+        pytest.param("killed", "had reported neither success nor failure", marks=pytest.mark.soak),
+        pytest.param(
+            "leaves_silently",
+            "its process ended with exit code 0, and the step had reported neither",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param(
+            "crashes_after_success",
+            "the step reported success, then its process ended with exit code 7",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_process_that_ends_wrongly_is_no_success_and_says_how(launched: Launched, asset: str, reason: str) -> None:

@@ -20,6 +20,7 @@ from ecommerce_platform.transformation.project import definition_digest
 from ecommerce_platform.transformation.runner import DbtRequest, DbtRunError, run_dbt
 from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
 from ecommerce_platform.warehouse.lease import MODELS, LeaseBusy, LeaseLost, lease_state
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import load_day, order, user
 from ecommerce_platform_tests.transformation.tables import count, read
@@ -93,8 +94,7 @@ _WOKEN_UP = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("table", _WOKEN_UP)
+@pytest.mark.parametrize("table", spread(_WOKEN_UP, everyday=0, slow=1))
 def test_a_build_whose_lists_another_replaced_marks_nothing(
     transformation_settings: Settings,
     two_days: SnowflakeConnection,

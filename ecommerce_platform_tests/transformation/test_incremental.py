@@ -107,7 +107,7 @@ def test_a_day_that_lacks_a_table_is_not_applied(connection: SnowflakeConnection
     assert [row["id"] for row in read(connection, "STAGING.ORDERS_ENHANCED")] == [1]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_an_order_that_moves_to_another_date_leaves_no_trace_on_the_old_one(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -201,6 +201,7 @@ def test_a_change_reaches_every_row_that_depends_on_it(connection: SnowflakeConn
     assert_equals_full_refresh(connection, transform)
 
 
+@pytest.mark.slow
 def test_a_mistyped_quantity_and_a_thousand_orders_of_one_customer_stop_no_mart(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:

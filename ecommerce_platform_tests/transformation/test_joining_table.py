@@ -78,7 +78,9 @@ def with_a_fifth_table(folder: Path, first_day: str) -> Path:
     platform = folder / "ecommerce_platform"
     shutil.copytree(_PLATFORM, platform, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(_DBT, folder / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
-    (platform / CONTRACTS_DIR.relative_to(_PLATFORM) / "reviews.odcs.yaml").write_text(contract_text(first_day), encoding="utf-8")
+    (platform / CONTRACTS_DIR.relative_to(_PLATFORM) / "reviews.odcs.yaml").write_text(
+        contract_text(first_day), encoding="utf-8"
+    )
     return folder
 
 

@@ -85,7 +85,7 @@ def test_two_keys_that_went_where_one_came_tell_nothing(connection: SnowflakeCon
     assert descriptions(connection) == {2: None}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_deleted_and_reinserted_key_keeps_its_own_text(connection: SnowflakeConnection, transform: Transform) -> None:
     load_day(
         connection,

@@ -98,6 +98,7 @@ def test_it_takes_one_new_file_and_two_that_grow_sql_and_yaml_only() -> None:
     assert all(edit.path.startswith("dbt_project/") for edit in edits)
 
 
+@pytest.mark.slow
 def test_the_mart_is_published_and_what_changes_later_is_in_the_log(shop: Shop) -> None:
     connection = shop.connection
     load_day(

@@ -204,6 +204,7 @@ def test_a_text_goes_with_a_changed_uuid(connection: SnowflakeConnection, build:
     assert rows(connection, "payments", "payment", "note") == [(new, "long text")]
 
 
+@pytest.mark.slow
 def test_changed_keys_follow_the_contracts_relationships(
     connection: SnowflakeConnection, build: Callable[..., None]
 ) -> None:

@@ -97,7 +97,7 @@ def command(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda *arguments: CliRunner().invoke(app, ["rebuild", *arguments])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_everything_is_as_before_after_rebuild_all_and_no_figure_was_restated(
     connection: SnowflakeConnection, shop: Settings, transform: Transform, command: Any
 ) -> None:

@@ -129,6 +129,7 @@ def small_history(connection: SnowflakeConnection) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_changed_figure_is_logged_exactly_with_its_cause_and_only_after_the_month_closed_as_late(
     connection: SnowflakeConnection, transform: Transform, fresh: None
 ) -> None:
@@ -247,7 +248,7 @@ def test_all_statements_of_a_run_are_snowflakes_and_a_mart_without_changes_takes
     assert log(connection) == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_mart_with_other_columns_is_recreated_and_its_changed_figures_are_logged_once(
     connection: SnowflakeConnection, transform: Transform, fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

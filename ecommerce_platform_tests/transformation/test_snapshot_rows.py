@@ -94,7 +94,7 @@ def test_the_amount_is_that_of_the_last_event_in_whatever_order_the_days_are_app
     }
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_status_left_out_after_a_snapshot_is_the_snapshots_and_fulfilment_counts_from_it(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
@@ -113,7 +113,7 @@ def test_a_status_left_out_after_a_snapshot_is_the_snapshots_and_fulfilment_coun
     assert (row["status"], row["shipping_address"], row["days_to_fulfillment"]) == ("delivered", "1 Road", 1)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_price_and_stock_of_one_moment_are_those_of_the_last_event(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:

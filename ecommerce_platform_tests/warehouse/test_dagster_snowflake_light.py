@@ -33,6 +33,7 @@ def run(script: str) -> dict[str, object]:
     return answer
 
 
+@pytest.mark.slow
 def test_snowpark_comes_when_something_is_done_with_it() -> None:
     answer = run(_SEEN)
     assert answer["early"] == []

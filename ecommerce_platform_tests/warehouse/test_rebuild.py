@@ -86,7 +86,7 @@ def state(connection: SnowflakeConnection) -> dict[str, list[Any]]:
     return rows
 
 
-@pytest.mark.parametrize("kind", spread(DAMAGE, everyday=2, slow=2))
+@pytest.mark.parametrize("kind", spread(DAMAGE, everyday=2, slow=1))
 def test_damage_is_named_and_mended(
     kind: str, settings: Settings, opener: Opener, connection: SnowflakeConnection, loaded: None
 ) -> None:
