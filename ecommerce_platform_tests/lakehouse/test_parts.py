@@ -79,7 +79,7 @@ def test_a_run_that_dies_between_two_parts_publishes_nothing_and_the_next_one_do
     assert lake.branches() == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_publication_between_two_parts_makes_the_day_be_written_again(lake: Lake) -> None:
     """It drops the branch, which Iceberg would recreate on the new main, without the first part."""
     land_snapshot(lake)

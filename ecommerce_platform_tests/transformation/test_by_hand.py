@@ -53,7 +53,7 @@ def built_nodes(settings: Settings) -> set[str]:
     return {item["unique_id"].split(".")[-1] for item in results if item["unique_id"].startswith("model.")}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_marts_by_hand_are_what_they_were_and_no_day_is_marked(
     transformation_settings: Settings, built: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -189,7 +189,7 @@ def _plain(row: tuple[Any, ...]) -> tuple[str | None, ...]:
     return tuple(None if value is None else str(value) for value in row)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_text_goes_with_a_changed_uuid(connection: SnowflakeConnection, build: Callable[..., None]) -> None:
     old, new = str(uuid.UUID(int=1, version=4)), str(uuid.UUID(int=2, version=4))
     load_day(connection, FIRST, [event("payments", 1, FIRST, payment=old, order_id=1, note="long text")])

@@ -128,7 +128,7 @@ def test_an_order_comes_into_the_span_when_the_as_of_day_reaches_it(
     assert_equals_full_refresh(connection, transform)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_an_order_that_leaves_the_span_takes_its_rows_along(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
