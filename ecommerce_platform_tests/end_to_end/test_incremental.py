@@ -31,7 +31,7 @@ def platform(spark_application: None, tmp_path: Path) -> Iterator[Platform]:
         yield installed
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_shuffled_repeated_and_late_days_give_the_same_tables_as_all_days_at_once(
     platform: Platform, tmp_path: Path
 ) -> None:
