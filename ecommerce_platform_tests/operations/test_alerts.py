@@ -31,7 +31,6 @@ def test_the_rules_parse() -> None:
     promtool("check", "rules", str(RULES))
 
 
-@pytest.mark.slow
 @needs_promtool
 def test_each_alert_fires_stays_silent_and_resolves(tmp_path: Path) -> None:
     cases = tmp_path / "cases.yaml"
