@@ -22,7 +22,7 @@ from ecommerce_platform.settings import Profile, Settings
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance
 
-    from ecommerce_platform.embedded.sample_shop import SampleReport
+    from ecommerce_platform.sample_shop import SampleReport
     from ecommerce_platform.speed_layer.realtime import LoadedVersions
 
 Say = Callable[[str], None]
@@ -49,7 +49,7 @@ def write_sample(
     Raises SampleError in production, where invented events would become figures, and, unless `overwrite`, for landing files of
     another origin and for another sample whose days are published.
     """
-    from ecommerce_platform.embedded.sample_shop import SampleError, generate_sample
+    from ecommerce_platform.sample_shop import SampleError, generate_sample
 
     if settings.profile is Profile.PRODUCTION:
         raise SampleError(
@@ -84,7 +84,7 @@ def load_speed_layer(settings: Settings, path: str | Path, skip_unreadable: bool
     """
     from ecommerce_platform.contracts import load_contracts
     from ecommerce_platform.object_store import local_copy
-    from ecommerce_platform.reconciliation.clickhouse import connect
+    from ecommerce_platform.reconciliation.layers.clickhouse import connect
     from ecommerce_platform.speed_layer.realtime import create_orders_realtime, load_realtime
 
     client = connect(settings)
@@ -240,8 +240,8 @@ def refuse_published_shop(settings: Settings) -> None:
 
     Their published events would be absent from the new files, so that each such day would be refused after a whole run.
     """
-    from ecommerce_platform.embedded.sample_shop import SampleError
-    from ecommerce_platform.lakehouse.ledger import published_days
+    from ecommerce_platform.lakehouse.days.ledger import published_days
+    from ecommerce_platform.sample_shop import SampleError
 
     days = sorted({day for table in published_days(settings).values() for day in table})
     if days:
@@ -272,8 +272,8 @@ def _step(title: str, say: Say) -> Iterator[None]:
 
 def summary(settings: Settings, outcome: RunOutcome, report: SampleReport) -> Iterator[str]:
     """The headline numbers, what the checks found, and what to do next."""
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.query import run_sql
+    from ecommerce_platform.warehouse.sql.connection import connect
+    from ecommerce_platform.warehouse.sql.query import run_sql
 
     with connect(settings) as connection:
         totals = run_sql(

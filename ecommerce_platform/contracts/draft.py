@@ -1,6 +1,7 @@
 """A contract as a file of the standard, and what a draft of one guessed.
 
-What belongs here: the text of the file. What does not: where the columns come from (from_postgres.py, lakehouse/drafts.py).
+What belongs here: the text of the file. What does not: where the columns come from (from_postgres.py,
+lakehouse/arrived/drafts.py).
 """
 
 from __future__ import annotations

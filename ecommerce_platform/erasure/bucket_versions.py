@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ecommerce_platform.iceberg.catalog import is_s3, warehouse_root
 from ecommerce_platform.object_store import s3_client
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import is_s3, warehouse_root
 
 #: Stores that know no versions answer so.
 _UNKNOWN = frozenset({"NotImplemented", "MethodNotAllowed"})

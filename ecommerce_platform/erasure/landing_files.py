@@ -26,11 +26,11 @@ import pyarrow.fs as pafs
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
-from ecommerce_platform.lakehouse.arrivals import arrived_day, landing_filesystem, scan
+from ecommerce_platform.iceberg.catalog import is_s3
+from ecommerce_platform.lakehouse.arrived.arrivals import arrived_day, landing_filesystem, scan
 from ecommerce_platform.landing.files import LandingFile, list_table, local_path
 from ecommerce_platform.landing.forgotten import Entry
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import is_s3
 
 _DRAFT = ".forget-"
 _PIECE = 1 << 20

@@ -12,7 +12,7 @@ import snowflake.connector
 from clickhouse_connect.driver.client import Client
 from snowflake.connector import SnowflakeConnection
 
-from ecommerce_platform.embedded import servers
+from ecommerce_platform.stand_ins import servers
 
 Rows = list[tuple[Any, ...]]
 

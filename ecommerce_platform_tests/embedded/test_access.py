@@ -22,10 +22,10 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 from snowflake.connector.errors import Error as SnowflakeError
 
-from ecommerce_platform.embedded import servers
-from ecommerce_platform.embedded.access import Gate, read_or_create_token
-from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
-from ecommerce_platform.embedded.servers import Endpoint
+from ecommerce_platform.stand_ins import servers
+from ecommerce_platform.stand_ins.access import Gate, read_or_create_token
+from ecommerce_platform.stand_ins.server_state import EmbeddedServerError, ServerFiles, ServerKind
+from ecommerce_platform.stand_ins.servers import Endpoint
 from ecommerce_platform_tests.embedded.conftest import connect_clickhouse, connect_snowflake
 
 SECRET = "somebody's secret"
@@ -326,7 +326,7 @@ def test_down_ends_only_the_process_that_it_started(tmp_path: Path) -> None:
 
 
 def test_a_server_takes_its_password_from_the_environment_where_a_secret_holds_it(tmp_path: Path) -> None:
-    module = "ecommerce_platform.embedded.clickhouse_server"
+    module = "ecommerce_platform.stand_ins.clickhouse_server"
     options = ["--data-dir", str(tmp_path), "--password-from", "GIVEN", "--name", "clickhouse.svc"]
     command = [sys.executable, "-m", module, *options]
     empty = subprocess.run(

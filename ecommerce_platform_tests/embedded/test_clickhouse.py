@@ -19,7 +19,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from ecommerce_platform.embedded import servers
+from ecommerce_platform.stand_ins import servers
 from ecommerce_platform_tests.embedded.conftest import connect_clickhouse
 
 _DDL = """

@@ -16,14 +16,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ecommerce_platform.embedded import servers
-from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
+from ecommerce_platform.stand_ins import servers
+from ecommerce_platform.stand_ins.server_state import EmbeddedServerError, ServerFiles, ServerKind
 from ecommerce_platform_tests.embedded.conftest import connect_clickhouse, connect_snowflake
 
 _ENSURE = """
 import sys
 from pathlib import Path
-from ecommerce_platform.embedded import servers
+from ecommerce_platform.stand_ins import servers
 print(getattr(servers, f"ensure_{sys.argv[2]}")(Path(sys.argv[1])).port)
 """
 
@@ -164,7 +164,7 @@ def test_a_folder_that_another_program_has_open_is_named(folder: Path) -> None:
 
 
 def test_a_second_server_of_one_folder_is_refused(data_dir: Path) -> None:
-    module = "ecommerce_platform.embedded.clickhouse_server"
+    module = "ecommerce_platform.stand_ins.clickhouse_server"
     second = subprocess.run(
         [sys.executable, "-m", module, "--data-dir", str(data_dir)],
         capture_output=True,
@@ -203,7 +203,7 @@ def test_a_server_listens_at_the_address_it_was_given(folder: Path) -> None:
         [
             sys.executable,
             "-m",
-            "ecommerce_platform.embedded.clickhouse_server",
+            "ecommerce_platform.stand_ins.clickhouse_server",
             "--data-dir",
             str(folder),
             "--host",
@@ -219,7 +219,7 @@ def test_a_server_listens_at_the_address_it_was_given(folder: Path) -> None:
 
 @pytest.mark.parametrize("kind", list(ServerKind))
 def test_a_server_ends_with_its_data_directory(folder: Path, kind: ServerKind) -> None:
-    module = f"ecommerce_platform.embedded.{kind}_server"
+    module = f"ecommerce_platform.stand_ins.{kind}_server"
     process = subprocess.Popen([sys.executable, "-m", module, "--data-dir", str(folder)], stderr=subprocess.DEVNULL)
     _eventually(lambda: ServerFiles(folder, kind).running_state() is not None)
     shutil.rmtree(folder)

@@ -15,9 +15,9 @@ import pytest
 from py4j.protocol import Py4JError, Py4JNetworkError
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse import ingest as ingesting
-from ecommerce_platform.lakehouse.arrivals import file_groups, scan
-from ecommerce_platform.lakehouse.unreadable import is_of_the_machine
+from ecommerce_platform.lakehouse.arrived.arrivals import file_groups, scan
+from ecommerce_platform.lakehouse.arrived.unreadable import is_of_the_machine
+from ecommerce_platform.lakehouse.ingest import job as ingesting
 from ecommerce_platform_tests.lakehouse import unreadable_files
 from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, ORDER_SCHEMA, SECOND, Lake, counts, order
 from ecommerce_platform_tests.lakehouse.unreadable_files import damage

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecommerce_platform.contracts import Column, LogicalType
-from ecommerce_platform.reconciliation.clickhouse_types import FORMS, MILLISECONDS, ClickHouseType, comparable
+from ecommerce_platform.reconciliation.layers.clickhouse_types import FORMS, MILLISECONDS, ClickHouseType, comparable
 from ecommerce_platform.reconciliation.model import Reason, ReconciliationError, Status
 from ecommerce_platform.settings import ReconciliationSettings
 from ecommerce_platform_tests.case_sets import spread

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from ecommerce_platform.reconciliation import command, report
+from ecommerce_platform.reconciliation import command
 from ecommerce_platform.reconciliation.command import exit_code
 from ecommerce_platform.reconciliation.model import FailOn, ReconciliationError
+from ecommerce_platform.reconciliation.present import report
 from ecommerce_platform.settings import ReconciliationSettings, Settings
 from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers

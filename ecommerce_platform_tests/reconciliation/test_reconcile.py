@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from ecommerce_platform.reconciliation.clickhouse import SpeedTable
-from ecommerce_platform.reconciliation.layers import open_layers
+from ecommerce_platform.reconciliation.layers.both import open_layers
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.model import Finding, Reason, ReconciliationError, State, Status
 from ecommerce_platform.reconciliation.reconcile import Reconciliation, reconcile
-from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.settings import ReconciliationSettings
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers, together

@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from ecommerce_platform.embedded import servers
-from ecommerce_platform.reconciliation import clickhouse
-from ecommerce_platform.reconciliation.batch import _utc
+from ecommerce_platform.reconciliation.layers import clickhouse
+from ecommerce_platform.reconciliation.layers.batch import _utc
 from ecommerce_platform.reconciliation.model import Reason, Status
 from ecommerce_platform.settings import ReconciliationSettings, load_settings
+from ecommerce_platform.stand_ins import servers
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.compare import test_types
 from ecommerce_platform_tests.reconciliation.test_clickhouse_types import versions

@@ -263,9 +263,9 @@ def day_due(now: datetime, hour: int) -> date:
 def missing_tables(settings: Settings, day: date) -> tuple[str, ...]:
     """The source tables of which the marts do not hold `day`: what STAGING.APPLIED_DAYS says."""
     from ecommerce_platform.contracts import tables_of_day
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.ddl import APPLIED_DAYS
-    from ecommerce_platform.warehouse.presence import rows_or_none
+    from ecommerce_platform.warehouse.schema.ddl import APPLIED_DAYS
+    from ecommerce_platform.warehouse.sql.connection import connect
+    from ecommerce_platform.warehouse.sql.presence import rows_or_none
 
     sql = f"select table_name from {APPLIED_DAYS} where date = %s"
     with connect(settings) as connection:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.embedded.sample_shop import DirtPlan, SampleError, generate_sample
-from ecommerce_platform.embedded.sample_shop.damage import most_unreadable
 from ecommerce_platform.metrics import EMAIL_PATTERN, KNOWN_STATUSES
+from ecommerce_platform.sample_shop import DirtPlan, SampleError, generate_sample
+from ecommerce_platform.sample_shop.landing.damage import most_unreadable
 from ecommerce_platform_tests.embedded.sample_shop.reading import (
     PLACEHOLDER,
     TABLES,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.embedded.sample_shop import SampleError, generate_sample
+from ecommerce_platform.sample_shop import SampleError, generate_sample
 from ecommerce_platform_tests.s3_server import S3Bucket, s3_bucket
 
 

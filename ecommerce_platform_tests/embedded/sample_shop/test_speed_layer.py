@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ecommerce_platform.embedded.sample_shop import FaultPlan, PlantedFault, generate_sample
+from ecommerce_platform.sample_shop import FaultPlan, PlantedFault, generate_sample
 from ecommerce_platform_tests.embedded.sample_shop.reading import decode, histories, latest_states
 from ecommerce_platform_tests.embedded.sample_shop.written import Sample, write_sample
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecommerce_platform.embedded.sample_shop import DirtPlan, FaultPlan, SampleReport, generate_sample
+from ecommerce_platform.sample_shop import DirtPlan, FaultPlan, SampleReport, generate_sample
 from ecommerce_platform_tests.embedded.sample_shop.reading import Row, landing_rows, of_table
 
 

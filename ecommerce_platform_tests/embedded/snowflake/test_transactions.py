@@ -14,7 +14,7 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
-from ecommerce_platform.embedded import servers
+from ecommerce_platform.stand_ins import servers
 
 Sql = Callable[..., Any]
 
