@@ -1,6 +1,6 @@
 """Pauses between the tries of a commit that another writer forestalled.
 
-What belongs here: how long to wait, and when to give up. What does not: what is committed (lakehouse/days/publish.py, lakehouse/ingest/tables.py, lakehouse/by_hand/refused.py).
+What belongs here: how long to wait, and when to give up. What does not: what is committed (lakehouse/).
 
 Writers that met once meet again when each comes back at once. A pause is drawn at random between nothing and a limit that
 doubles ("full jitter": M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015), so that of many writers one

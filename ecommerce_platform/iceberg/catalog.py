@@ -1,7 +1,7 @@
 """The Iceberg catalog of the settings, for Spark and for PyIceberg: the same tables through either door.
 
 What belongs here: how each catalog type (sql, rest, hive, glue, hadoop) and S3 are configured. What does not: the session
-(session.py) and the tables. When to use which type: docs/catalogs.md.
+(spark/session.py) and the tables. When to use which type: docs/catalogs.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The four event tables as Dagster assets: one step for all of them, and for all days of its range.
 
-What belongs here: declaring the assets, calling the ingestion, and reporting. What does not: how a day is published (ingest/job.py).
+What belongs here: declaring the assets, calling the ingestion, and reporting. What does not: how a day is published (ingest/).
 
 The step does not fail because days were refused: the good days go on, the refused ones are in the ledger, in their partition's
 metadata, and in the check `all_days_published`, which fails the run in the end (checks.py).

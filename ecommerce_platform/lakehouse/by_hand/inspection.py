@@ -1,6 +1,6 @@
 """What people look at: rows in quarantine, and what landing files have that the contract lacks.
 
-What belongs here: reading, without Spark. What does not: changing anything (ingest/job.py, publish.py), refused days (refused.py).
+What belongs here: reading, without Spark. What does not: changing anything (ingest/, days/), refused days (refused.py).
 """
 
 from __future__ import annotations
