@@ -1,7 +1,7 @@
 """One typed tree of settings, read from the environment once.
 
 What belongs here: profiles, what follows from the environment, and the refusal to start with a missing secret. What does not:
-the sections (settings/sections.py, settings/spark.py), and clients and connections (Dagster resources build those from these
+the sections (sections.py, figures.py, spark.py), and clients and connections (Dagster resources build those from these
 values).
 
 Every setting is an environment variable `ECOMMERCE_<SECTION>__<NAME>`; four have short names: `ECOMMERCE_PROFILE`,
@@ -19,21 +19,19 @@ from typing import Literal
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ecommerce_platform.settings.figures import BusinessSettings, MartsSettings, ReconciliationSettings
 from ecommerce_platform.settings.rules import problems_of_places, problems_of_production, verified
 from ecommerce_platform.settings.sections import (
     PROJECT_DIR,
     SHIPPED_DBT_PROJECT,
-    BusinessSettings,
     ClickHouseSettings,
     DbtSettings,
     LakehouseSettings,
     LandingSettings,
-    MartsSettings,
     Name,
     NotificationSettings,
     OperationsSettings,
     PrivacySettings,
-    ReconciliationSettings,
     RunSettings,
     S3Settings,
     SnowflakeSettings,
