@@ -92,7 +92,8 @@ def quarantine_replay(table: Tables = None, day: Days = None) -> None:
     from uuid import uuid4
 
     from ecommerce_platform.lakehouse.by_hand.inspection import quarantined_rows
-    from ecommerce_platform.lakehouse.ingest.job import Ingest, ingest
+    from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+    from ecommerce_platform.lakehouse.ingest.job import Ingest
     from ecommerce_platform.spark.session import build_session
 
     settings = settings_or_exit()

@@ -14,7 +14,8 @@ import dagster as dg
 
 from ecommerce_platform.contracts import Contract, load_contracts, source_tables
 from ecommerce_platform.lakehouse.days.withheld import WHY_WITHHELD
-from ecommerce_platform.lakehouse.ingest.job import Ingest, TableResult, ingest
+from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+from ecommerce_platform.lakehouse.ingest.job import Ingest, TableResult
 from ecommerce_platform.lakehouse.ingest.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
 from ecommerce_platform.landing.files import landed_bytes
 from ecommerce_platform.landing.unread import unread

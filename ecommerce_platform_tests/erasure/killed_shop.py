@@ -87,7 +87,8 @@ class KilledShop:
 
     def _late_file(self) -> None:
         """The person's orders of day 1 once more, in a late file: the day is loaded again, with what it replaces."""
-        from ecommerce_platform.lakehouse.ingest.job import Ingest, ingest
+        from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+        from ecommerce_platform.lakehouse.ingest.job import Ingest
         from ecommerce_platform.spark.session import build_session
         from ecommerce_platform.warehouse.load.days import load_tables
 

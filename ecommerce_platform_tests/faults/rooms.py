@@ -220,7 +220,8 @@ def fill_lakes(kind: Kind) -> None:
 
 
 def ingest_shop(settings: Settings, passages: Passages, run_id: str) -> None:
-    from ecommerce_platform.lakehouse.ingest.job import Ingest, ingest
+    from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+    from ecommerce_platform.lakehouse.ingest.job import Ingest
     from ecommerce_platform.spark.session import build_session
 
     def reached(table: str, step: str) -> None:

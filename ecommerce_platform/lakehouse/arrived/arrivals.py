@@ -121,6 +121,12 @@ def listing_of(files: Sequence[LandingFile]) -> tuple[tuple[str, int, str], ...]
     return tuple((file.path, file.size, file.version) for file in files)
 
 
+def files_moved(settings: Settings, arrivals: Sequence[DayArrival]) -> bool:
+    """Whether a listing now shows other files than those that were read for these days of a table."""
+    listed = list_landing(settings, arrivals[0].table, [arrival.day for arrival in arrivals])
+    return any(listing_of(listed[arrival.day]) != arrival.listing for arrival in arrivals)
+
+
 def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arrivals:
     """Reads the footers and digests of all files of these days."""
     arrivals: dict[date, DayArrival] = {}

@@ -19,7 +19,7 @@ from pyiceberg.typedef import Record
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival
 from ecommerce_platform.lakehouse.days.absence import Gone, absence_reason
-from ecommerce_platform.lakehouse.days.ledger import AuditedCounts, DayRecord
+from ecommerce_platform.lakehouse.days.ledger import AuditedCounts, DayRecord, PublicationByHand
 from ecommerce_platform.lakehouse.ingest.write import Written
 
 _EPOCH = date(1970, 1, 1)
@@ -105,6 +105,37 @@ def audited_counts(audit: DayAudit, arrival: DayArrival) -> AuditedCounts:
         bytes=arrival.bytes,
         gone=audit.gone.events if audit.gone else 0,
     )
+
+
+def day_record(
+    arrival: DayArrival,
+    audit: DayAudit,
+    snapshot_id: int,
+    run_id: str,
+    by_hand: PublicationByHand | None,
+    withhold: bool,
+) -> DayRecord:
+    """What the ledger keeps of a published day. With `withhold`, the columns that no contract names are named in it."""
+    return DayRecord(
+        table=arrival.table,
+        day=arrival.day,
+        snapshot_id=snapshot_id,
+        content_id=arrival.content_id,
+        landed=audit.landed,
+        published=audit.published,
+        quarantined=audit.quarantined,
+        duplicates=audit.duplicates,
+        files=len(arrival.files),
+        bytes=arrival.bytes,
+        run_id=run_id,
+        by_hand=by_hand,
+        withheld=(arrival.unknown_columns or None) if withhold else None,
+    )
+
+
+def empty_audit(arrival: DayArrival) -> DayAudit:
+    """The audit of a day without rows."""
+    return DayAudit(arrival.table, arrival.day, 0, 0, 0, 0)
 
 
 def volume_warning(records: Mapping[date, DayRecord], day: date, landed: int) -> str | None:
