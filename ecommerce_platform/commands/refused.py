@@ -43,7 +43,7 @@ def refused_list(
     output: Format = ListFormat.TABLE,
 ) -> None:
     """List the days that the audit refused, with their reasons and the branches that keep them."""
-    from ecommerce_platform.lakehouse.by_hand.refused import decided_days
+    from ecommerce_platform.lakehouse.by_hand.refused_days import decided_days
 
     print_rows(decided_days(settings_or_exit(), published=everything), output, "no day is refused")
 
@@ -51,7 +51,7 @@ def refused_list(
 @refused_app.command("show", epilog="Example: `ecommerce-platform refused show orders 2026-01-05`")
 def refused_show(table: Table, day: Day, output: Format = ListFormat.TABLE) -> None:
     """Show why a day was refused: what the audit measured, what is in quarantine, and rows of its branch."""
-    from ecommerce_platform.lakehouse.by_hand.refused import show_refused
+    from ecommerce_platform.lakehouse.by_hand.refused_days import show_refused
     from ecommerce_platform.lakehouse.errors import OverruleError
 
     try:

@@ -16,13 +16,8 @@ from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival
 from ecommerce_platform.lakehouse.assets import day_metadata
-from ecommerce_platform.lakehouse.by_hand.refused import (
-    Decision,
-    decided_days,
-    drop_refused,
-    publish_refused,
-    show_refused,
-)
+from ecommerce_platform.lakehouse.by_hand.refused import Decision, drop_refused, publish_refused
+from ecommerce_platform.lakehouse.by_hand.refused_days import decided_days, show_refused
 from ecommerce_platform.lakehouse.checks import quarantine_share, row_conservation, unpublished
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.days.ledger import AuditedCounts, DayRecord, RefusedDay

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecommerce_platform.reconciliation.search import locate as locating
-from ecommerce_platform.reconciliation.search.locate import Bucket, KeyRange, Limits, cover, locate
+from ecommerce_platform.reconciliation.search.locate import Limits, locate
+from ecommerce_platform.reconciliation.search.ranges import Bucket, KeyRange, cover
 from ecommerce_platform.reconciliation.search.search_cost import rows_in_a_bucket
 from ecommerce_platform_tests.case_sets import spread
 

@@ -1,7 +1,7 @@
-"""Refused days, decided by hand: looked at, published with a reason, or dropped.
+"""Refused days, decided by hand: published with a reason, or dropped.
 
 What belongs here: what a person does with a day that the audit has refused, through PyIceberg and without Spark. What does not:
-the verdict itself (audit.py) and the commit that publishes (publish.py).
+looking at it (refused_days.py), the verdict itself (ingest/audit.py) and the commit that publishes (days/publish.py).
 
 A refused day's branch holds the day as it was audited, on a `main` that has moved since. To publish it, its data files (the
 very same, nothing is read or written again) replace the day's files on a new audit branch that starts at today's `main`, and
@@ -11,20 +11,16 @@ branches.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.expressions import EqualTo
 from pyiceberg.table import Table
 
-from ecommerce_platform.contracts import Contract, source_tables
+from ecommerce_platform.contracts import Contract
 from ecommerce_platform.iceberg.backoff import Backoff
 from ecommerce_platform.iceberg.metadata_files import refuse_newer_metadata
-from ecommerce_platform.lakehouse.by_hand.inspection import quarantined_of
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.days.day_files import replace_days
 from ecommerce_platform.lakehouse.days.ledger import (
@@ -33,7 +29,6 @@ from ecommerce_platform.lakehouse.days.ledger import (
     PublicationByHand,
     RefusedDay,
     TableLedger,
-    read_ledger,
     read_table_ledger,
 )
 from ecommerce_platform.lakehouse.errors import OverruleError, PublishConflictError
@@ -43,7 +38,6 @@ from ecommerce_platform.lakehouse.ingest.tables import ensure_quarantine_table, 
 from ecommerce_platform.settings import Settings
 
 _ATTEMPTS = 10
-SAMPLE_ROWS = 5
 
 
 @dataclass(frozen=True)
@@ -59,121 +53,6 @@ class Decision:
     run_id: str
     reached: Callable[[str], None] = lambda step: None
     withdraw: bool = False
-
-
-@dataclass(frozen=True)
-class DecidedDay:
-    """A line of `refused list`: a refused day, or one that a person has published."""
-
-    table: str
-    day: date
-    state: str
-    reason: str
-    landed: int | None
-    quarantined: int | None
-    branch: str
-    content_id: str
-    run_id: str
-    published_because: str = ""
-    published_by: str = ""
-    published_at: str = ""
-    events_gone: int | None = None
-
-
-@dataclass(frozen=True)
-class RefusedStory:
-    """All that is known of a refused day. `rows_published_before` is of the last good state, None when there is none."""
-
-    table: str
-    day: date
-    reason: str
-    content_id: str
-    branch: str
-    snapshot_id: str
-    run_id: str
-    audited: AuditedCounts | None
-    may_be_published: bool
-    rows_published_before: int | None
-    quarantined: tuple[dict[str, Any], ...]
-    sample: tuple[dict[str, Any], ...]
-
-
-def decided_days(settings: Settings, *, published: bool = False) -> list[DecidedDay]:
-    """The refused days of all tables; with `published`, those too that a person has published and that still are."""
-    lines = []
-    for table in source_tables():
-        ledger = read_ledger(settings, [table])[table]
-        lines += [_refused_line(item) for item in ledger.refused.values()]
-        if published:
-            lines += [_published_line(record) for record in ledger.published.values() if record.by_hand]
-    return sorted(lines, key=lambda line: (source_tables().index(line.table), line.day, line.state))
-
-
-def _refused_line(item: RefusedDay) -> DecidedDay:
-    audited = item.audited
-    return DecidedDay(
-        item.table,
-        item.day,
-        "refused",
-        item.reason,
-        audited.landed if audited else None,
-        audited.quarantined if audited else None,
-        item.branch,
-        item.content_id,
-        item.run_id,
-        events_gone=audited.gone if audited else None,
-    )
-
-
-def _published_line(record: DayRecord) -> DecidedDay:
-    by_hand = record.by_hand
-    assert by_hand is not None, "asked for days published by hand only"
-    return DecidedDay(
-        record.table,
-        record.day,
-        "withdrawn by hand" if by_hand.withdrawn else "published by hand",
-        by_hand.refusal,
-        record.landed,
-        record.quarantined,
-        "",
-        record.content_id,
-        record.run_id,
-        by_hand.reason,
-        by_hand.by,
-        by_hand.at,
-        by_hand.withdrawn,
-    )
-
-
-def show_refused(settings: Settings, contract: Contract, day: date) -> RefusedStory:
-    """The refusal, its measures, and what lies on the branch and in quarantine. Raises OverruleError when there is none."""
-    table = open_catalog(settings).load_table(event_identifier(settings, contract.table))
-    ledger = read_table_ledger(contract.table, table)
-    item = _standing(ledger, contract.table, day)
-    head = table.metadata.refs.get(item.branch)
-    sample = (
-        table.scan(row_filter=EqualTo(term="date", value=day), snapshot_id=head.snapshot_id, limit=SAMPLE_ROWS)
-        .to_arrow()
-        .to_pylist()
-        if head
-        else []
-    )
-    reasons = Counter((row.reason, row.column) for row in quarantined_of(settings, contract.table, item.content_id))
-    before = ledger.published.get(day)
-    return RefusedStory(
-        item.table,
-        day,
-        item.reason,
-        item.content_id,
-        item.branch,
-        str(head.snapshot_id) if head else "",
-        item.run_id,
-        item.audited,
-        bool(head and item.audited and may_be_overruled(item.audited)),
-        before.published if before else None,
-        tuple({"reason": key[0], "column": key[1], "rows": rows} for key, rows in sorted(reasons.items())),
-        tuple(sample),
-    )
 
 
 def publish_refused(settings: Settings, contract: Contract, day: date, decision: Decision) -> DayRecord:
@@ -194,7 +73,7 @@ def publish_refused(settings: Settings, contract: Contract, day: date, decision:
         done = ledger.published.get(day)
         if day not in ledger.refused and done and done.by_hand:
             return done
-        item = _standing(ledger, contract.table, day)
+        item = standing(ledger, contract.table, day)
         if seen is not None and item != seen:
             raise OverruleError(
                 f"{item.table} {day}: other content has been refused meanwhile: {item.reason}; look at it, then decide again"
@@ -221,7 +100,7 @@ def drop_refused(settings: Settings, contract: Contract, day: date) -> RefusedDa
     catalog = open_catalog(settings)
     table = refuse_newer_metadata(settings, catalog, catalog.load_table(event_identifier(settings, contract.table)))
     ledger = read_table_ledger(contract.table, table)
-    item = _standing(ledger, contract.table, day)
+    item = standing(ledger, contract.table, day)
     if not publishing.lift_refusals(catalog, table, [item]):
         raise OverruleError(
             f"{item.table} {day}: the refusal has changed meanwhile; look at it with `ecommerce-platform refused show`, then "
@@ -232,7 +111,8 @@ def drop_refused(settings: Settings, contract: Contract, day: date) -> RefusedDa
     return item
 
 
-def _standing(ledger: TableLedger, table: str, day: date) -> RefusedDay:
+def standing(ledger: TableLedger, table: str, day: date) -> RefusedDay:
+    """The refusal of the day. Raises OverruleError when there is none."""
     if day in ledger.refused:
         return ledger.refused[day]
     refused = ", ".join(str(item) for item in ledger.refused) or "none"

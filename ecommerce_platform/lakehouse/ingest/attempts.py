@@ -80,12 +80,12 @@ class Attempts:
         table = self.catalog.load_table(self.identifier)
         self.ledger = read_table_ledger(self.contract.table, table)
         self.before = self.before or self.ledger
+        replaced = self._replaced()
         todo = [
             arrival
             for day, arrival in self.arrivals.days.items()
-            if day not in self.refused and (self.job.force or not _is_published(self.ledger, arrival))
+            if day not in self.refused and (self.job.force or not replaced.is_published(arrival))
         ]
-        replaced = self._replaced()
         self.retained = {arrival.day for arrival in todo if replaced.is_retained(arrival)}
         todo = [arrival for arrival in todo if arrival.day not in self.retained]
         emptied = [arrival for arrival in todo if replaced.is_emptied(arrival)]
@@ -296,8 +296,3 @@ class Attempts:
 
     def _reached(self, step: str) -> None:
         self.job.reached(self.contract.table, step)
-
-
-def _is_published(ledger: TableLedger, arrival: DayArrival) -> bool:
-    record = ledger.published.get(arrival.day)
-    return record is not None and record.content_id == arrival.content_id

@@ -40,6 +40,11 @@ class Replaced:
         record = self.ledger.published.get(day)
         return record.published if record else 0
 
+    def is_published(self, arrival: DayArrival) -> bool:
+        """Whether the day is published with this very content."""
+        record = self.ledger.published.get(arrival.day)
+        return record is not None and record.content_id == arrival.content_id
+
     @property
     def past_retention(self) -> Callable[[date], bool]:
         """Whether landing need not keep a day any more."""

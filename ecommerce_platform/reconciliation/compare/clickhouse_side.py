@@ -29,7 +29,7 @@ from ecommerce_platform.reconciliation.compare.sides import (
 from ecommerce_platform.reconciliation.layers.clickhouse import quoted, required
 from ecommerce_platform.reconciliation.layers.clickhouse_types import Comparable, comparable
 from ecommerce_platform.reconciliation.model import ReconciliationError, Value
-from ecommerce_platform.reconciliation.search.locate import Bucket, KeyRange
+from ecommerce_platform.reconciliation.search.ranges import Bucket, KeyRange
 from ecommerce_platform.reconciliation.search.sqltext import range_condition
 from ecommerce_platform.row_hash import MODULUS, clickhouse_row_hash
 

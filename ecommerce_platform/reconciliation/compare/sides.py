@@ -19,7 +19,7 @@ from typing import Any
 from ecommerce_platform.contracts import Column, LogicalType
 from ecommerce_platform.reconciliation.compare.config import Comparison, SideConfig
 from ecommerce_platform.reconciliation.model import ReconciliationError, Value
-from ecommerce_platform.reconciliation.search.locate import KeyRange
+from ecommerce_platform.reconciliation.search.ranges import KeyRange
 from ecommerce_platform.reconciliation.search.sqltext import GREATEST_KEY, LEAST_KEY, chunks
 from ecommerce_platform.row_hash import MODULUS
 

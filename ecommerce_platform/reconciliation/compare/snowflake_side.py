@@ -27,7 +27,7 @@ from ecommerce_platform.reconciliation.compare.sides import (
     range_of,
 )
 from ecommerce_platform.reconciliation.model import Value
-from ecommerce_platform.reconciliation.search.locate import Bucket, KeyRange
+from ecommerce_platform.reconciliation.search.ranges import Bucket, KeyRange
 from ecommerce_platform.reconciliation.search.sqltext import range_condition, snowflake_multiple
 from ecommerce_platform.row_hash import MODULUS, Decimals, snowflake_row_hash
 from ecommerce_platform.warehouse.sql.conditions import key_condition

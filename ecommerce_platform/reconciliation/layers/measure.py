@@ -16,7 +16,7 @@ from ecommerce_platform.daily_metrics import DailyMetric, Measure, Orders, all_m
 from ecommerce_platform.reconciliation.layers.batch import BatchOrders
 from ecommerce_platform.reconciliation.layers.speed import SpeedOrders
 from ecommerce_platform.reconciliation.model import ALL_TIERS, Cell, Measurement, MetricValues, OrderVersion, Value
-from ecommerce_platform.reconciliation.search.locate import KeyRange
+from ecommerce_platform.reconciliation.search.ranges import KeyRange
 from ecommerce_platform.reconciliation.search.sqltext import chunks
 from ecommerce_platform.reconciliation.verdicts.explain import business_date, differing_columns, is_lag
 from ecommerce_platform.reconciliation.verdicts.verdict import NetCells, metric_values

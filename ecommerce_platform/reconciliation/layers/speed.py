@@ -25,7 +25,7 @@ from ecommerce_platform.reconciliation.layers.clickhouse import CHANGE_COLUMNS, 
 from ecommerce_platform.reconciliation.layers.clickhouse_types import Comparable
 from ecommerce_platform.reconciliation.layers.measured_sql import clickhouse_measure
 from ecommerce_platform.reconciliation.model import Cell, OrderVersion
-from ecommerce_platform.reconciliation.search.locate import Bucket, KeyRange
+from ecommerce_platform.reconciliation.search.ranges import Bucket, KeyRange
 from ecommerce_platform.reconciliation.search.sqltext import chunks, range_condition
 from ecommerce_platform.row_hash import MODULUS, clickhouse_row_hash
 from ecommerce_platform.warehouse.sql.conditions import date_condition

@@ -17,15 +17,23 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import pairwise
 from typing import Protocol, TypeVar
 
+from ecommerce_platform.reconciliation.search.ranges import (
+    FIRST_BUCKETS,
+    Bucket,
+    KeyRange,
+    Span,
+    cover,
+    even_width,
+    in_groups,
+    slices_of,
+    width_of,
+)
 from ecommerce_platform.reconciliation.search.search_cost import (
     FEWEST_SAMPLED,
     MOST_SAMPLED,
     SAMPLE_FROM,
-    SAMPLED_ROWS,
-    SAMPLED_SLICES,
     most_buckets_differ,
     rows_in_a_bucket,
     share_of_rows,
@@ -33,7 +41,6 @@ from ecommerce_platform.reconciliation.search.search_cost import (
 
 Answer = TypeVar("Answer")
 
-FIRST_BUCKETS = 1024
 #: Below this many rows in all differing buckets, or on average in one, rows are compared one by one.
 FEW_ROWS = 20_000
 FEW_ROWS_IN_A_BUCKET = 64
@@ -43,27 +50,6 @@ RANGES_IN_A_QUERY = 500
 ROWS_IN_A_QUERY = 500_000
 #: Rows that are worked on together: the most buckets in memory are an eighth of it, for each side.
 ROWS_IN_A_GROUP = 2_000_000
-
-
-@dataclass(frozen=True, order=True)
-class KeyRange:
-    """Keys from `low` to `high`, both included."""
-
-    low: int
-    high: int
-
-    @property
-    def span(self) -> int:
-        return self.high - self.low + 1
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """What one side holds in a bucket."""
-
-    count: int
-    checksum: int
-    keys: KeyRange
 
 
 class Side(Protocol):
@@ -140,16 +126,6 @@ def _ask_both(speed: Side, batch: Side, ask: Callable[[Side], Answer]) -> tuple[
         return left.result(), right
 
 
-@dataclass(frozen=True)
-class _Span:
-    """Keys that are still to be compared, with the rows of the larger side and, where a round has shown it, about what share of
-    them differs."""
-
-    keys: KeyRange
-    rows: int
-    share: float | None = None
-
-
 @dataclass
 class _Search:
     """One search: what it may cost, and what it has cost and found so far."""
@@ -176,10 +152,10 @@ class _Search:
         keys = KeyRange(
             min(side_bounds.keys.low for side_bounds in bounds), max(side_bounds.keys.high for side_bounds in bounds)
         )
-        whole = _Span(keys, max(side_bounds.count for side_bounds in bounds))
+        whole = Span(keys, max(side_bounds.count for side_bounds in bounds))
         if self.clock() > self.deadline:
             return self._located([[whole]], "seconds")
-        groups = _groups(self._first_round(whole), ROWS_IN_A_GROUP)
+        groups = in_groups(self._first_round(whole), ROWS_IN_A_GROUP)
         while groups:
             if stopped_by := self._limit():
                 return self._located(groups, stopped_by)
@@ -187,15 +163,15 @@ class _Search:
             smaller, stopped_by = self._narrow(group)
             if stopped_by:
                 return self._located([smaller, *groups], stopped_by)
-            groups = [*_groups(smaller, ROWS_IN_A_GROUP), *groups]
+            groups = [*in_groups(smaller, ROWS_IN_A_GROUP), *groups]
         return self._located([], None)
 
-    def _first_round(self, whole: _Span) -> list[_Span]:
+    def _first_round(self, whole: Span) -> list[Span]:
         share = self._sampled([whole]) if whole.rows >= SAMPLE_FROM else None
         hashed = share is None or not most_buckets_differ(share, whole.rows / FIRST_BUCKETS)
-        return self._differing([whole], _even_width([whole]), hashed)
+        return self._differing([whole], even_width([whole]), hashed)
 
-    def _narrow(self, group: list[_Span]) -> tuple[list[_Span], str | None]:
+    def _narrow(self, group: list[Span]) -> tuple[list[Span], str | None]:
         """What is left of a group: smaller spans, or nothing once its rows were compared; and the limit that stopped that."""
         rows = sum(span.rows for span in group)
         if rows > max(FEW_ROWS, FEW_ROWS_IN_A_BUCKET * len(group)):
@@ -203,7 +179,7 @@ class _Search:
             size = None if share is None else rows_in_a_bucket(share, rows)
             # Keys of which nothing is known lie unevenly; spans that cannot be fetched at once are cut by their counts alone.
             if size is not None or share is None or max(span.rows for span in group) > ROWS_IN_A_QUERY:
-                width = _even_width(group) if size is None else _width(group, size)
+                width = even_width(group) if size is None else width_of(group, size)
                 smaller = self._differing(group, width, hashed=size is not None)
                 if len(smaller) != len(group) or sum(span.keys.span for span in smaller) < sum(
                     span.keys.span for span in group
@@ -211,7 +187,7 @@ class _Search:
                     return smaller, None
         return self._compare_rows(group)
 
-    def _differing(self, group: Sequence[_Span], width: int, hashed: bool) -> list[_Span]:
+    def _differing(self, group: Sequence[Span], width: int, hashed: bool) -> list[Span]:
         """Buckets of the group that differ, or all of them when they are not hashed: the keys that they hold, and the rows."""
         self.rounds += 1
         spans = cover([span.keys for span in group], RANGES_IN_A_QUERY)
@@ -229,16 +205,16 @@ class _Search:
         share = None
         if hashed and differing:
             share = share_of_rows(len(differing) / len(numbers), sum(rows for _, rows in differing) / len(differing))
-        return [_Span(keys, rows, share) for keys, rows in differing]
+        return [Span(keys, rows, share) for keys, rows in differing]
 
-    def _share_of(self, group: Sequence[_Span]) -> float | None:
+    def _share_of(self, group: Sequence[Span]) -> float | None:
         """About what share of the group's rows differs: by the last round, else by a sample; None when neither says."""
         shares = [span.share for span in group if span.share is not None]
         return max(shares) if len(shares) == len(group) else self._sampled(group)
 
-    def _sampled(self, group: Sequence[_Span]) -> float | None:
+    def _sampled(self, group: Sequence[Span]) -> float | None:
         """Share of the rows of some slices that differs; None where they hold too few rows to say, or too many to fetch."""
-        slices = _slices(group)
+        slices = slices_of(group)
         origin, width = slices[0].low, slices[-1].high - slices[0].low + 1
         counts = _ask_both(self.speed, self.batch, lambda side: side.buckets(self.dates, slices, origin, width, False))
         rows = max(sum(bucket.count for bucket in side.values()) for side in counts)
@@ -247,9 +223,9 @@ class _Search:
         differing = self._fetch(slices)
         return len(differing) / rows
 
-    def _compare_rows(self, group: list[_Span]) -> tuple[list[_Span], str | None]:
+    def _compare_rows(self, group: list[Span]) -> tuple[list[Span], str | None]:
         """Row by row, some spans at a time, until a limit is met; what is left then."""
-        chunks = _groups(group, ROWS_IN_A_QUERY, RANGES_IN_A_QUERY)
+        chunks = in_groups(group, ROWS_IN_A_QUERY, RANGES_IN_A_QUERY)
         for number, chunk in enumerate(chunks):
             if stopped_by := self._limit(sum(span.rows for span in chunk)):
                 return [span for some in chunks[number:] for span in some], stopped_by
@@ -272,69 +248,7 @@ class _Search:
             return "rows"
         return "seconds" if self.clock() > self.deadline else None
 
-    def _located(self, left: Sequence[Sequence[_Span]], stopped_by: str | None) -> Located:
+    def _located(self, left: Sequence[Sequence[Span]], stopped_by: str | None) -> Located:
         ranges_left = sum(map(len, left))
         keys = tuple(sorted(self.keys))
         return Located(keys, self.examined + ranges_left, ranges_left, self.rows_fetched, self.rounds, stopped_by)
-
-
-def _width(group: Sequence[_Span], rows_in_a_bucket: int) -> int:
-    """The width of buckets of about so many rows, for the half of the group's rows that lies closest together and beyond.
-
-    A few keys far from all others must not widen the buckets of those.
-    """
-    widths = sorted((max(1, span.keys.span * rows_in_a_bucket // max(1, span.rows)), span.rows) for span in group)
-    half, seen = sum(rows for _, rows in widths) / 2, 0
-    for width, rows in widths:
-        seen += rows
-        if seen >= half:
-            return width
-    return widths[-1][0]
-
-
-def _even_width(group: Sequence[_Span]) -> int:
-    return max(1, -(-max(span.keys.span for span in group) // FIRST_BUCKETS))
-
-
-def _slices(group: Sequence[_Span]) -> list[KeyRange]:
-    """Slices of spans that lie evenly over the group, of some dozens of rows each where keys lie evenly."""
-    picked = group[:: -(-len(group) // SAMPLED_SLICES)]
-    in_a_span = max(1, SAMPLED_SLICES // len(picked))
-    rows = SAMPLED_ROWS // SAMPLED_SLICES
-    slices = []
-    for span in picked:
-        length = max(1, min(span.keys.span // in_a_span, span.keys.span * rows // max(1, span.rows)))
-        for place in range(min(in_a_span, span.keys.span)):
-            low = span.keys.low + place * span.keys.span // in_a_span
-            slices.append(KeyRange(low, min(span.keys.high, low + length - 1)))
-    return slices
-
-
-def cover(ranges: Sequence[KeyRange], count: int) -> list[KeyRange]:
-    """At most `count` ranges that hold all of `ranges`, in order: the smallest gaps between them are closed.
-
-    Keys in a closed gap are compared although both layers lack them, which is cheaper than thousands of statements.
-    """
-    ordered = sorted(ranges)
-    gaps = [after.low - before.high for before, after in pairwise(ordered)]
-    kept = set(sorted(range(len(gaps)), key=lambda place: gaps[place], reverse=True)[: count - 1])
-    spans = ordered[:1]
-    for place, span in enumerate(ordered[1:]):
-        if place in kept and span.low > spans[-1].high:
-            spans.append(span)
-        else:
-            spans[-1] = KeyRange(spans[-1].low, max(spans[-1].high, span.high))
-    return spans
-
-
-def _groups(spans: Sequence[_Span], most_rows: int, most_spans: int | None = None) -> list[list[_Span]]:
-    """The spans in groups of about `most_rows` rows and at most `most_spans`, so that memory and statements stay bounded."""
-    groups: list[list[_Span]] = []
-    rows = 0
-    for span in spans:
-        if not groups or rows + span.rows > most_rows or len(groups[-1]) == most_spans:
-            groups.append([])
-            rows = 0
-        groups[-1].append(span)
-        rows += span.rows
-    return groups

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from ecommerce_platform.reconciliation.search.locate import KeyRange
+from ecommerce_platform.reconciliation.search.ranges import KeyRange
 
 Item = TypeVar("Item")
 CHUNK = 5_000
