@@ -22,6 +22,7 @@ from pathlib import Path
 from benchmarks.harness import run_child
 from ecommerce_platform import demo
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.demo_run import materialize_range
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.stand_ins.servers import down
 
@@ -139,7 +140,7 @@ def installed() -> Iterator[Installation]:
 
 def _materialize(first: date, last: date) -> None:
     started = time.time()
-    outcome = demo.materialize_range(load_settings(), first, last, lambda line: None)
+    outcome = materialize_range(load_settings(), first, last, lambda line: None)
     from dagster import DagsterEventType, DagsterInstance
 
     # Steps' beginnings and ends alone: a run of a year has a thousand times as many events.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 
 from ecommerce_platform.contracts import Column, LogicalType
-from ecommerce_platform.contracts.model import TEXTS
+from ecommerce_platform.contracts.types import TEXTS
 
 #: Sums of hashes are compared modulo this, as ClickHouse's UInt64 adds up by itself.
 MODULUS = 2**64

@@ -11,7 +11,8 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import DatabaseError
 
-from ecommerce_platform.iceberg.catalog import hadoop_s3_options, jdbc_uri, spark_catalog_options, sqlalchemy_uri
+from ecommerce_platform.iceberg.catalog import jdbc_uri, spark_catalog_options, sqlalchemy_uri
+from ecommerce_platform.iceberg.s3_options import hadoop_s3_options
 from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.reconciliation.layers import clickhouse
 from ecommerce_platform.reconciliation.model import ReconciliationError

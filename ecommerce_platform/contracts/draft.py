@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from ecommerce_platform.contracts.model import Classification, Column, Contract, LogicalType
+from ecommerce_platform.contracts.model import Column, Contract
+from ecommerce_platform.contracts.types import Classification, LogicalType
 
 _LOGICAL = {
     LogicalType.BIGINT: "integer",

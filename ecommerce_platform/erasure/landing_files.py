@@ -30,6 +30,7 @@ from ecommerce_platform.iceberg.catalog import is_s3
 from ecommerce_platform.lakehouse.arrived.arrivals import arrived_day, landing_filesystem, scan
 from ecommerce_platform.landing.files import LandingFile, list_table, local_path
 from ecommerce_platform.landing.forgotten import Entry
+from ecommerce_platform.object_store import store_path
 from ecommerce_platform.settings import Settings
 
 _DRAFT = ".forget-"
@@ -56,7 +57,7 @@ def find(settings: Settings, table: str, change: Change) -> list[LandingHolding]
     for day, files in list_table(settings.landing_uri, table, settings.s3).days.items():
         for file in files:
             try:
-                with store.open_input_file(_path(file.uri)) as source:
+                with store.open_input_file(store_path(file.uri)) as source:
                     rows = count_rows(source, change)
             except (pa.ArrowException, OSError, ValueError) as error:
                 problem = f"it cannot be read: {type(error).__name__}" if file.size else ""
@@ -166,7 +167,7 @@ def _drafts(
                 handle, name = tempfile.mkstemp(prefix=_DRAFT, dir=_copies(settings))
             os.close(handle)
             made[item] = (Path(name), "")
-            with store.open_input_file(_path(item.file.uri)) as source:
+            with store.open_input_file(store_path(item.file.uri)) as source:
                 rewrite(source, name, change)
             made[item] = (Path(name), hashlib.sha256(Path(name).read_bytes()).hexdigest())
         yield made
@@ -179,7 +180,7 @@ def _put_in_place(settings: Settings, draft: Path, uri: str) -> None:
     if not settings.privacy.rewrite_landing:
         raise PermissionError("ECOMMERCE_PRIVACY__REWRITE_LANDING is false")
     if is_s3(uri):
-        with draft.open("rb") as source, landing_filesystem(settings).open_output_stream(_path(uri)) as sink:
+        with draft.open("rb") as source, landing_filesystem(settings).open_output_stream(store_path(uri)) as sink:
             shutil.copyfileobj(source, sink, _PIECE)
         return
     target = Path(uri).resolve()  # a link stays a link
@@ -208,12 +209,8 @@ def _copies(settings: Settings) -> Path:
 
 
 def _digest(store: pafs.FileSystem, file: LandingFile) -> str:
-    with store.open_input_stream(_path(file.uri), compression=None) as source:
+    with store.open_input_stream(store_path(file.uri), compression=None) as source:
         digest = hashlib.sha256()
         while piece := source.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def _path(uri: str) -> str:
-    return uri.removeprefix("s3://")

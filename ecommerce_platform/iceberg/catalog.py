@@ -1,6 +1,6 @@
 """The Iceberg catalog of the settings, for Spark and for PyIceberg: the same tables through either door.
 
-What belongs here: how each catalog type (sql, rest, hive, glue, hadoop) and S3 are configured. What does not: the session
+What belongs here: how each catalog type (sql, rest, hive, glue, hadoop) is configured. What does not: the session
 (spark/session.py) and the tables. When to use which type: docs/catalogs.md.
 """
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from ecommerce_platform.iceberg.s3_options import iceberg_s3_options, pyiceberg_s3_options
 from ecommerce_platform.iceberg.shared_catalogs import sql_catalog
-from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings
+from ecommerce_platform.settings import LakehouseSettings, Settings
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -166,7 +167,7 @@ def spark_catalog_options(settings: Settings) -> dict[str, str]:
         **_spark_type_options(lake),
     }
     if is_s3(options["warehouse"]) or lake.catalog_type == "glue":
-        options |= {"io-impl": "org.apache.iceberg.aws.s3.S3FileIO", **_iceberg_s3_options(settings.s3)}
+        options |= {"io-impl": "org.apache.iceberg.aws.s3.S3FileIO", **iceberg_s3_options(settings.s3)}
         if lake.catalog_type == "hadoop":
             # The hadoop catalog lists and renames through Hadoop's file system.
             options["warehouse"] = hadoop_uri(options["warehouse"])
@@ -196,56 +197,6 @@ def _rest_credential(lake: LakehouseSettings) -> dict[str, str]:
         return {}
     secret = lake.catalog_password.get_secret_value()
     return {"credential": f"{lake.catalog_user}:{secret}" if lake.catalog_user else secret}
-
-
-def _iceberg_s3_options(s3: S3Settings) -> dict[str, str]:
-    options = {
-        "client.region": s3.region,
-        "s3.path-style-access": str(s3.path_style).lower(),
-        "http-client.type": "apache",
-        "http-client.apache.connection-timeout-ms": str(int(s3.connect_seconds * 1000)),
-        "http-client.apache.socket-timeout-ms": str(int(s3.answer_seconds * 1000)),
-    }
-    if s3.endpoint:
-        options["s3.endpoint"] = s3.endpoint
-    if s3.access_key_id and s3.secret_access_key:
-        options["s3.access-key-id"] = s3.access_key_id.get_secret_value()
-        options["s3.secret-access-key"] = s3.secret_access_key.get_secret_value()
-    return options
-
-
-def hadoop_s3_options(s3: S3Settings) -> dict[str, str]:
-    """Hadoop's options for reading and writing `s3a://`; set in the running session for the same reason as above."""
-    options = {
-        "fs.s3a.endpoint.region": s3.region,
-        "fs.s3a.path.style.access": str(s3.path_style).lower(),
-        "fs.s3a.connection.establish.timeout": f"{int(s3.connect_seconds * 1000)}ms",
-        "fs.s3a.connection.timeout": f"{int(s3.answer_seconds * 1000)}ms",
-    }
-    if s3.endpoint:
-        options["fs.s3a.endpoint"] = s3.endpoint
-        options["fs.s3a.connection.ssl.enabled"] = str(s3.endpoint.startswith("https")).lower()
-    if s3.access_key_id and s3.secret_access_key:
-        options["fs.s3a.access.key"] = s3.access_key_id.get_secret_value()
-        options["fs.s3a.secret.key"] = s3.secret_access_key.get_secret_value()
-        options["fs.s3a.aws.credentials.provider"] = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
-    return options
-
-
-def pyiceberg_s3_options(s3: S3Settings) -> dict[str, str]:
-    """PyIceberg's options for files on S3."""
-    options = {
-        "s3.region": s3.region,
-        "s3.force-virtual-addressing": str(not s3.path_style).lower(),
-        "s3.connect-timeout": str(s3.connect_seconds),
-        "s3.request-timeout": str(s3.answer_seconds),
-    }
-    if s3.endpoint:
-        options["s3.endpoint"] = s3.endpoint
-    if s3.access_key_id and s3.secret_access_key:
-        options["s3.access-key-id"] = s3.access_key_id.get_secret_value()
-        options["s3.secret-access-key"] = s3.secret_access_key.get_secret_value()
-    return options
 
 
 def pyiceberg_catalog(settings: Settings) -> Catalog:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from ecommerce_platform.object_store import arrow_s3
+from ecommerce_platform.object_store import arrow_s3, store_path
 from ecommerce_platform.sample_shop.plan import SampleError
 from ecommerce_platform.settings import S3Settings
 
@@ -37,7 +37,7 @@ class Store:
         """The folder behind a path, `file://` or `s3://` address. Raises SampleError for any other address."""
         text = str(location)
         if text.startswith("s3://"):
-            return cls(arrow_s3(s3 or S3Settings()), text.removeprefix("s3://").rstrip("/"), text)
+            return cls(arrow_s3(s3 or S3Settings()), store_path(text).rstrip("/"), text)
         if "://" in text and not text.startswith("file://"):
             raise SampleError(
                 f"sample shop: cannot write to {text!r}; expected a folder, file://… or s3://bucket/prefix"

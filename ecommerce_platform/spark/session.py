@@ -19,7 +19,8 @@ from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.ending import must_end
-from ecommerce_platform.iceberg.catalog import hadoop_s3_options, needs_s3, prepare_catalog, spark_catalog_options
+from ecommerce_platform.iceberg.catalog import needs_s3, prepare_catalog, spark_catalog_options
+from ecommerce_platform.iceberg.s3_options import hadoop_s3_options
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.class_archive import archive_options
 from ecommerce_platform.spark.interrupts import cancel_jobs, drop_interrupted_connections, end_jvm, own_ctrl_c

@@ -30,7 +30,7 @@ from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.landing.files import LandingError, LandingFile, list_table
 from ecommerce_platform.landing.forgotten import Forgotten, load_forgotten
 from ecommerce_platform.landing.persons import Rows, distinct_keys, merged
-from ecommerce_platform.object_store import arrow_s3, storage_is_away
+from ecommerce_platform.object_store import arrow_s3, storage_is_away, store_path
 from ecommerce_platform.settings import Settings
 
 _READERS = 8
@@ -193,7 +193,7 @@ def _read(
     try:
         if not is_s3(file.uri):
             require_file(file.uri)
-        with source.open_input_file(file.uri.removeprefix("s3://")) as stream:
+        with source.open_input_file(store_path(file.uri)) as stream:
             footer = read_footer(stream)
             stream.seek(0)
             # S3 has a digest of the content; from a disk it is computed, and Spark finds the file in memory then.

@@ -16,13 +16,15 @@ import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import CDC_COLUMNS, Column, Contract, ContractError, LogicalType, Relationship
 from ecommerce_platform.contracts.draft import Draft, classified
-from ecommerce_platform.contracts.model import DATE_COLUMN, KEY_TYPES, TEXTS, WHOLE_NUMBERS
+from ecommerce_platform.contracts.model import DATE_COLUMN
 from ecommerce_platform.contracts.names import RESERVED_WORDS, is_identifier
+from ecommerce_platform.contracts.types import KEY_TYPES, TEXTS, WHOLE_NUMBERS
 from ecommerce_platform.lakehouse.arrived.arrivals import landing_filesystem
 from ecommerce_platform.lakehouse.decode.evolution import extra_column, widest
 from ecommerce_platform.lakehouse.decode.physical import PhysicalColumn, PhysicalKind, UnreadableFileError, read_footer
 from ecommerce_platform.lakehouse.decode.values import OPERATIONS
 from ecommerce_platform.landing.files import LandingFile, list_table
+from ecommerce_platform.object_store import store_path
 from ecommerce_platform.settings import Settings
 
 #: Files of which the values are read, and rows of each.
@@ -93,7 +95,7 @@ class _Observed:
         self._values: list[pa.Table] = []
 
     def add(self, settings: Settings, file: LandingFile, with_values: bool) -> None:
-        system, path = landing_filesystem(settings), file.uri.removeprefix("s3://")
+        system, path = landing_filesystem(settings), store_path(file.uri)
         with system.open_input_file(path) as stream:
             try:
                 footer = read_footer(stream)

@@ -15,6 +15,7 @@ from ecommerce_platform.lakehouse.arrived.arrivals import landing_filesystem, li
 from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_ledger
 from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import LandingFile, list_days
+from ecommerce_platform.object_store import store_path
 from ecommerce_platform.settings import Settings
 
 
@@ -53,4 +54,4 @@ def _of_table(settings: Settings, contract: Contract, ledger: TableLedger, dry_r
 def _delete(settings: Settings, files: Sequence[LandingFile]) -> None:
     store = landing_filesystem(settings)
     for file in files:
-        store.delete_file(file.uri.removeprefix("s3://"))
+        store.delete_file(store_path(file.uri))

@@ -18,7 +18,7 @@ from decimal import Decimal
 from typing import Any
 
 from ecommerce_platform.contracts import Column, LogicalType
-from ecommerce_platform.contracts.model import TEXTS
+from ecommerce_platform.contracts.types import TEXTS
 from ecommerce_platform.reconciliation.model import Value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
-from ecommerce_platform.object_store import arrow_s3
+from ecommerce_platform.object_store import arrow_s3, store_path
 from ecommerce_platform.reconciliation.model import ALL_TIERS, ReconciliationError, Status
 from ecommerce_platform.reconciliation.present.data import day_reports, overview
 from ecommerce_platform.reconciliation.present.render import OVERVIEW, day_page, overview_page, page_of
@@ -44,7 +44,7 @@ class Place:
         """The place of the settings. Raises ReconciliationError for an address that is neither a folder nor S3."""
         uri = settings.reconciliation.reports_uri.rstrip("/")
         if uri.startswith("s3://"):
-            return cls(uri, arrow_s3(settings.s3), uri.removeprefix("s3://"))
+            return cls(uri, arrow_s3(settings.s3), store_path(uri))
         if "://" in uri:
             raise ReconciliationError(
                 f"reports cannot be written to {uri!r}; expected a folder or s3://bucket/prefix. "

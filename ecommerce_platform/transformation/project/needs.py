@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ecommerce_platform.contracts import Contract, ContractError, LogicalType
-from ecommerce_platform.contracts.model import WHOLE_NUMBERS
+from ecommerce_platform.contracts.types import WHOLE_NUMBERS
 
 _NUMBER, _AMOUNT = WHOLE_NUMBERS, frozenset({LogicalType.DECIMAL})
 _TEXT, _TIME = frozenset({LogicalType.TEXT}), frozenset({LogicalType.TIMESTAMP})

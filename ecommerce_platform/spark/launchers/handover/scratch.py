@@ -26,7 +26,7 @@ from dagster._serdes import deserialize_value, serialize_value
 from dagster_shared.check import CheckError
 from dagster_shared.serdes.errors import DeserializationError
 
-from ecommerce_platform.object_store import arrow_s3
+from ecommerce_platform.object_store import arrow_s3, store_path
 from ecommerce_platform.settings import S3Settings
 
 STEP_FILE = "step.json"
@@ -47,7 +47,7 @@ class Scratch:
         self.uri = uri.rstrip("/")
         self._local = not self.uri.startswith("s3://")
         self._files: pafs.FileSystem = pafs.LocalFileSystem() if self._local else arrow_s3(s3)
-        self._root = self.uri.removeprefix("file://") if self._local else self.uri.removeprefix("s3://")
+        self._root = store_path(self.uri.removeprefix("file://"))
         self._s3 = s3
 
     def child(self, name: str) -> Scratch:
