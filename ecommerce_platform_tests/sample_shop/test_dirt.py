@@ -12,7 +12,7 @@ import pytest
 from ecommerce_platform.metrics import EMAIL_PATTERN, KNOWN_STATUSES
 from ecommerce_platform.sample_shop import DirtPlan, SampleError, generate_sample
 from ecommerce_platform.sample_shop.landing.damage import most_unreadable
-from ecommerce_platform_tests.embedded.sample_shop.reading import (
+from ecommerce_platform_tests.sample_shop.reading import (
     PLACEHOLDER,
     TABLES,
     Row,
@@ -21,7 +21,7 @@ from ecommerce_platform_tests.embedded.sample_shop.reading import (
     histories,
     latest_states,
 )
-from ecommerce_platform_tests.embedded.sample_shop.written import Sample, write_sample
+from ecommerce_platform_tests.sample_shop.written import Sample, write_sample
 
 
 def is_blank(value: str | None) -> bool:

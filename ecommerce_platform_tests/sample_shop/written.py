@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecommerce_platform.sample_shop import DirtPlan, FaultPlan, SampleReport, generate_sample
-from ecommerce_platform_tests.embedded.sample_shop.reading import Row, landing_rows, of_table
+from ecommerce_platform_tests.sample_shop.reading import Row, landing_rows, of_table
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 
 from ecommerce_platform.sample_shop import SampleError, generate_sample
 from ecommerce_platform.sample_shop.landing import landing_files as landing_files_module
-from ecommerce_platform_tests.embedded.sample_shop.reading import landing_rows
+from ecommerce_platform_tests.sample_shop.reading import landing_rows
 
 SMALL: dict[str, Any] = {"days": 4, "orders_per_day": 40, "users": 40, "products": 20}
 

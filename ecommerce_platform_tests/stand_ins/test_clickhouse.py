@@ -20,7 +20,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from ecommerce_platform.stand_ins import servers
-from ecommerce_platform_tests.embedded.conftest import connect_clickhouse
+from ecommerce_platform_tests.stand_ins.conftest import connect_clickhouse
 
 _DDL = """
 create or replace table versions (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from ecommerce_platform_tests.embedded.sample_shop.reading import Row
-from ecommerce_platform_tests.embedded.sample_shop.written import Sample
+from ecommerce_platform_tests.sample_shop.reading import Row
+from ecommerce_platform_tests.sample_shop.written import Sample
 
 
 def numbered(sample: Sample) -> list[Row]:

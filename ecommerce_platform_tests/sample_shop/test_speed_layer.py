@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecommerce_platform.sample_shop import FaultPlan, PlantedFault, generate_sample
-from ecommerce_platform_tests.embedded.sample_shop.reading import decode, histories, latest_states
-from ecommerce_platform_tests.embedded.sample_shop.written import Sample, write_sample
+from ecommerce_platform_tests.sample_shop.reading import decode, histories, latest_states
+from ecommerce_platform_tests.sample_shop.written import Sample, write_sample
 
 REVENUE = ("processing", "shipped", "delivered")
 KINDS = {

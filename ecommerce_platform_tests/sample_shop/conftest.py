@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecommerce_platform_tests.embedded.sample_shop.written import Sample, write_sample
+from ecommerce_platform_tests.sample_shop.written import Sample, write_sample
 
 
 @pytest.fixture(scope="session")

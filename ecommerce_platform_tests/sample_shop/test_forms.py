@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform_tests.embedded.sample_shop.reading import TABLES
-from ecommerce_platform_tests.embedded.sample_shop.written import Sample
+from ecommerce_platform_tests.sample_shop.reading import TABLES
+from ecommerce_platform_tests.sample_shop.written import Sample
 
 PLAIN_DAY, REORDERED_DAY, TYPED_DAY, ABSENT_DAY = (date(2026, 1, day) for day in (3, 4, 6, 9))
 METADATA = ["__op", "__ts_ms", "__source_ts_ms", "__source_lsn"]

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from datetime import date
 from decimal import Decimal
 
-from ecommerce_platform_tests.embedded.sample_shop.reading import TABLES, Row, histories, latest_states
-from ecommerce_platform_tests.embedded.sample_shop.written import Sample
+from ecommerce_platform_tests.sample_shop.reading import TABLES, Row, histories, latest_states
+from ecommerce_platform_tests.sample_shop.written import Sample
 
 MICROSECONDS_A_DAY = 86_400_000_000
 MOVES = {

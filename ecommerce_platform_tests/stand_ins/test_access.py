@@ -26,7 +26,7 @@ from ecommerce_platform.stand_ins import servers
 from ecommerce_platform.stand_ins.access import Gate, read_or_create_token
 from ecommerce_platform.stand_ins.server_state import EmbeddedServerError, ServerFiles, ServerKind
 from ecommerce_platform.stand_ins.servers import Endpoint
-from ecommerce_platform_tests.embedded.conftest import connect_clickhouse, connect_snowflake
+from ecommerce_platform_tests.stand_ins.conftest import connect_clickhouse, connect_snowflake
 
 SECRET = "somebody's secret"
 

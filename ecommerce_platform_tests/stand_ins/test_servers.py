@@ -18,7 +18,7 @@ import pytest
 
 from ecommerce_platform.stand_ins import servers
 from ecommerce_platform.stand_ins.server_state import EmbeddedServerError, ServerFiles, ServerKind
-from ecommerce_platform_tests.embedded.conftest import connect_clickhouse, connect_snowflake
+from ecommerce_platform_tests.stand_ins.conftest import connect_clickhouse, connect_snowflake
 
 _ENSURE = """
 import sys
