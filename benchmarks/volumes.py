@@ -12,7 +12,7 @@ from benchmarks.harness import Contender, Outcome, Report, Row, Size, race
 from benchmarks.installation import FIRST_DAY, Installation, installed
 from ecommerce_platform.analytics.declared import TABLES
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.spark.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
 
 ORDERS = {Size.QUICK: 10_000, Size.FULL: 200_000}
 LANDING, LAKE, ANALYTICS = "landing files", "Iceberg, and staged for RAW", "analytics"
