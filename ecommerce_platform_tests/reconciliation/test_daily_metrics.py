@@ -33,7 +33,7 @@ from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.settings import PROJECT_DIR, ReconciliationSettings, Settings
 from ecommerce_platform.transformation.metric_tests import render_metric_test
 from ecommerce_platform.warehouse.sql.connection import execute, fetch_all
-from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, run, statuses
+from ecommerce_platform_tests.reconciliation.reconciled import LAST, run, statuses
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers
 
 PAGE = (PROJECT_DIR / "docs" / "how-to" / "new-metric.md").read_text()

@@ -9,7 +9,7 @@ import pytest
 from ecommerce_platform.reconciliation.search import locate
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.compare.test_compare import compared, described, put, row
-from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
+from ecommerce_platform_tests.reconciliation.reconciled import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import TwoLayers
 
 

@@ -29,7 +29,7 @@ from ecommerce_platform.reconciliation.present.render import day_page, overview_
 from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.reconciliation.verdicts.converge import DayResult, courses
 from ecommerce_platform.settings import Settings
-from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
+from ecommerce_platform_tests.reconciliation.reconciled import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, TwoLayers
 from ecommerce_platform_tests.s3_server import s3_bucket
 

@@ -17,7 +17,7 @@ from ecommerce_platform.reconciliation.reconcile import reconcile
 from ecommerce_platform.reconciliation.record.storage import Overtaken, Store
 from ecommerce_platform.settings import ReconciliationSettings, Settings
 from ecommerce_platform.warehouse.sql.connection import connect, execute
-from ecommerce_platform_tests.reconciliation.test_reconcile import AT, LAST, ORDER
+from ecommerce_platform_tests.reconciliation.reconciled import AT, LAST, ORDER
 from ecommerce_platform_tests.reconciliation.test_settled import interrupted, layers_of
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers
 
