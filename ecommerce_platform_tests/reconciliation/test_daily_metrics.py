@@ -47,7 +47,7 @@ def declare(monkeypatch: pytest.MonkeyPatch) -> Declare:
     """Adds entries to the declarations, as text in the one file that the page names."""
 
     def add(*entries: str) -> None:
-        added = eval(f"({''.join(entries)})", vars(daily_metrics))
+        added = [eval(entry, vars(daily_metrics)) for entry in entries]
         monkeypatch.setattr(daily_metrics, "RECONCILED_METRICS", (*daily_metrics.RECONCILED_METRICS, *added))
 
     return add
@@ -146,7 +146,7 @@ def test_days_of_before_go_on_without_the_metric_and_after_it_is_declared_no_mor
 
 
 def test_a_metric_without_a_column_in_the_mart_is_compared_by_the_orders(two: TwoLayers, declare: Declare) -> None:
-    declare('DailyMetric("waiting_orders", Orders(("pending",))),')
+    declare('DailyMetric("waiting_orders", Orders(("pending",)))')
     two.batch(Event(1, 100, "pending"), Event(2, 200, "pending"), LAST)
     two.speed(Event(1, 100, "pending"), LAST)
     reconciliation = run(two)
@@ -155,14 +155,14 @@ def test_a_metric_without_a_column_in_the_mart_is_compared_by_the_orders(two: Tw
 
 
 def test_a_column_that_the_mart_does_not_have_is_named(two: TwoLayers, declare: Declare) -> None:
-    declare('DailyMetric("waiting_orders", Orders(("pending",)), "orders_waiting"),')
+    declare('DailyMetric("waiting_orders", Orders(("pending",)), "orders_waiting")')
     two.both(Event(1, 100, created=NOON), LAST)
     with pytest.raises(ReconciliationError, match="no column orders_waiting, which the metric waiting_orders names"):
         run(two)
 
 
 def test_a_total_of_a_text_is_refused(two: TwoLayers, declare: Declare) -> None:
-    declare('DailyMetric("addresses", Total("shipping_address")),')
+    declare('DailyMetric("addresses", Total("shipping_address"))')
     two.both(Event(1, 100), LAST)
     with pytest.raises(ReconciliationError, match="addresses: column shipping_address of orders is text; expected a"):
         run(two)
@@ -202,6 +202,6 @@ def test_a_declaration_that_contradicts_itself_is_refused(case: str) -> None:
 
 
 def test_two_metrics_of_one_name_are_refused(declare: Declare) -> None:
-    declare('DailyMetric("total_orders", Orders()),')
+    declare('DailyMetric("total_orders", Orders())')
     with pytest.raises(MetricError, match="metric total_orders is declared twice"):
         reconciled_metrics()

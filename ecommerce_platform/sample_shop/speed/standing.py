@@ -20,7 +20,8 @@ from ecommerce_platform.settings import BusinessSettings
 
 #: Tier of an order whose user is unknown, beside the positions in TIERS.
 NO_TIER = len(TIERS)
-_REVENUE_CODES = [words.STATUSES.index(status) for status in REVENUE_STATUSES]
+#: Of the statuses that the sample shop writes.
+_REVENUE_CODES = [words.STATUSES.index(status) for status in REVENUE_STATUSES if status in words.STATUSES]
 
 
 @dataclass(frozen=True)
