@@ -220,7 +220,5 @@ def _day_rows(states: Sequence[DayState]) -> list[dict[str, object]]:
 
 def daemon_is_alive(instance: DagsterInstance) -> bool:
     """Whether the daemon that runs backfills has given a heartbeat lately."""
-    from dagster._daemon.types import DaemonHeartbeat
-
-    beat: DaemonHeartbeat | None = instance.get_daemon_heartbeats().get("BACKFILL")
+    beat = instance.get_daemon_heartbeats().get("BACKFILL")
     return beat is not None and datetime.now(UTC).timestamp() - beat.timestamp < 120

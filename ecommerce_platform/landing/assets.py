@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
-from dagster._core.events import DagsterEventType
 
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.landing.changes import data_version
@@ -20,6 +18,8 @@ from ecommerce_platform.settings import Settings
 
 GROUP = "landing"
 OWNERS = ("team:data-platform",)
+#: Under which Dagster stores the version of an observed asset.
+DATA_VERSION_TAG = "dagster/data_version"
 EMPTIED = "its files are gone; what is published of it stays until the events are withdrawn on purpose"
 
 
@@ -76,7 +76,7 @@ def _spec(contract: Contract, settings: Settings) -> dg.AssetSpec:
 def recorded_versions(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, str]:
     """The data version last recorded for each day."""
     tags = instance.event_log_storage.get_latest_tags_by_partition(
-        key, DagsterEventType.ASSET_OBSERVATION, [DATA_VERSION_TAG]
+        key, dg.DagsterEventType.ASSET_OBSERVATION, [DATA_VERSION_TAG]
     )
     return {day: tags_of_day[DATA_VERSION_TAG] for day, tags_of_day in tags.items() if DATA_VERSION_TAG in tags_of_day}
 

@@ -3,13 +3,14 @@
 What belongs here: one tick. What does not: what changed (changes.py) and what runs (the job is handed in).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing.assets import observation
@@ -46,7 +47,7 @@ def sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
 
 def build_sensor(
     settings: Settings,
-    job: UnresolvedAssetJobDefinition,
+    job: dg.UnresolvedAssetJobDefinition,
     seconds_between_ticks: int = 60,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     published: PublishedEvents = nothing_known,
