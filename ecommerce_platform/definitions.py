@@ -54,13 +54,14 @@ DOCUMENTATION = {
 }
 
 
-def with_links(assets: list[dg.AssetsDefinition], settings: Settings) -> list[dg.AssetsDefinition]:
-    """The assets with the page that explains each, references to their code, and how fresh they have to be."""
+def with_links(assets: list[dg.AssetsDefinition], late_hour: int) -> list[dg.AssetsDefinition]:
+    """The assets with the page that explains each, references to their code, and how fresh they have to be: of the day
+    before, from `late_hour` (UTC) on."""
 
     def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
         page = DOCUMENTATION[str(spec.group_name)]
         documented = spec.merge_attributes(metadata={"documentation": dg.MetadataValue.path(page)})
-        return with_freshness(documented, settings)
+        return with_freshness(documented, late_hour)
 
     with warnings.catch_warnings():
         # Dagster's code references are in beta, and it would say so to everyone who loads the code location.
@@ -85,7 +86,7 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
                 *transformation_assets(settings),
                 *reconciliation_assets(settings),
             ],
-            settings,
+            settings.operations.day_late_hour_utc,
         ),
         asset_checks=[
             *lakehouse_checks(settings),

@@ -32,6 +32,7 @@ from ecommerce_platform.lakehouse.ledger import (
     refused_properties,
 )
 from ecommerce_platform.lakehouse.tables import event_identifier, open_catalog, quarantine_identifier
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.forgotten import (
     Entry,
     Forgotten,
@@ -162,7 +163,7 @@ def _landing(request: Request, planned: Plan, entry: Entry) -> tuple[Entry, tupl
     refused: list[landing_files.LandingHolding] = []
     for table in planned.subject.rows:
         holdings = [item for item in planned.landing if item.table == table]
-        entry = landing_files.settled(request.settings, table, entry)
+        entry = landing_files.settled(LandingZone.of(request.settings), table, entry)
         entry, left = landing_files.rewrite_files(
             request.settings,
             planned.subject.contracts[table],
@@ -263,8 +264,10 @@ def _warehouse(request: Request, subject: Subject, entry: Entry, contents: _Cont
 def _speed(request: Request, subject: Subject) -> str:
     if "orders" not in subject.rows:
         return ""
-    leftovers.rewrite_sample(request.settings, subject.change("orders", strays=False))
-    owner = speed.erase(request.settings, subject.contracts["orders"], subject.rows["orders"])
+    leftovers.rewrite_sample(request.settings.realtime_dir, subject.change("orders", strays=False))
+    with speed.speed_table(request.settings) as table:
+        contract, rows = subject.contracts["orders"], subject.rows["orders"]
+        owner = speed.erase(table, contract, rows, in_stand_in=request.settings.clickhouse_is_embedded)
     request.reached("speed layer done")
     return owner
 
@@ -272,7 +275,7 @@ def _speed(request: Request, subject: Subject) -> str:
 def _leftovers(request: Request) -> None:
     with connect(request.settings, request.run_id) as connection:
         leftovers.remove_all_staged(connection)
-    leftovers.remove_scratch(request.settings)
+    leftovers.remove_scratch(request.settings.scratch_uri)
     request.reached("leftovers done")
     if request.settings.snowflake_is_embedded:
         from ecommerce_platform.embedded.compaction import (

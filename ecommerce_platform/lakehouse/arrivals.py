@@ -26,10 +26,10 @@ from ecommerce_platform.lakehouse.evolution import extra_columns, unknown_proble
 from ecommerce_platform.lakehouse.physical import Footer, UnreadableFileError, read_footer, require_file
 from ecommerce_platform.lakehouse.plans import FileGroup, Form, event_columns, plan, relevant_columns
 from ecommerce_platform.lakehouse.schemas import schema_problem, storage_problem, unknown_columns
-from ecommerce_platform.landing.files import LandingError, LandingFile, list_table
+from ecommerce_platform.landing.files import LandingError, LandingFile, LandingZone, list_table
 from ecommerce_platform.landing.forgotten import Forgotten, load_forgotten
 from ecommerce_platform.landing.persons import Rows, distinct_keys, merged
-from ecommerce_platform.object_store import arrow_s3, storage_is_away
+from ecommerce_platform.object_store import storage_is_away
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import hadoop_uri, is_s3
 
@@ -112,7 +112,7 @@ class Arrivals:
 
 def list_landing(settings: Settings, table: str, days: Sequence[date]) -> dict[date, tuple[LandingFile, ...]]:
     """The files of each of the days, in the order of their names; by one listing."""
-    listed = list_table(settings.landing_uri, table, settings.s3, min(days), max(days), settings.landing.ignore).days
+    listed = list_table(LandingZone.of(settings), table, min(days), max(days)).days
     return {day: listed.get(day, ()) for day in days}
 
 
@@ -125,7 +125,7 @@ def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arriva
     """Reads the footers and digests of all files of these days."""
     arrivals: dict[date, DayArrival] = {}
     refused: dict[date, RefusedArrival] = {}
-    source = landing_filesystem(settings)
+    source = LandingZone.of(settings).filesystem()
     mode, people = settings.unknown_columns, load_forgotten(settings)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="footers") as pool:
         pending = {
@@ -170,12 +170,6 @@ def content_id(contract: Contract, day: date, files: Sequence[ArrivedFile], extr
     lines += [f"extra {column.name} {column.spark_type}" for column in extra]
     lines += [f"{file.path} {file.size} {file.digest}" for file in sorted(files, key=lambda file: file.path)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
-
-
-def landing_filesystem(settings: Settings) -> pafs.FileSystem:
-    if not is_s3(settings.landing_uri):
-        return pafs.LocalFileSystem()
-    return arrow_s3(settings.s3)
 
 
 def _read(

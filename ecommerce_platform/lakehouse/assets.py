@@ -16,7 +16,7 @@ from ecommerce_platform.contracts import Contract, load_contracts, source_tables
 from ecommerce_platform.lakehouse.ingest import Ingest, TableResult, ingest
 from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
 from ecommerce_platform.lakehouse.withheld import WHY_WITHHELD
-from ecommerce_platform.landing.files import landed_bytes
+from ecommerce_platform.landing.files import LandingZone, landed_bytes
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, last_partition, partition_days
 from ecommerce_platform.plain_steps import plain_words
@@ -54,7 +54,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         last = last_partition(settings)
 
         def to_read() -> int:
-            return landed_bytes(settings.landing_uri, selected, days[0], days[-1], settings.s3, settings.landing.ignore)
+            return landed_bytes(LandingZone.of(settings), selected, days[0], days[-1])
 
         job = Ingest(settings, lambda: spark.session_for(to_read), context.run.run_id)
         for table, result in ingest(job, days, selected).items():
@@ -67,7 +67,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             add_days_metadata(context, [key], by_day)
             for refused in result.refused.values():
                 context.log.error(f"{key.to_user_string()} {refused.day} is not published: {refused.reason}")
-            not_read = unread(settings, table, last)
+            not_read = unread(LandingZone.of(settings), table, settings.start_date, last)
             for line in not_read:
                 context.log.warning(f"{key.to_user_string()}: {line}")
             for day, warning in result.warnings.items():

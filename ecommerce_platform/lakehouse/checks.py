@@ -15,6 +15,7 @@ from ecommerce_platform.lakehouse.audit import count_days, volume_warning
 from ecommerce_platform.lakehouse.ledger import TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.tables import event_identifier
 from ecommerce_platform.lakehouse.withheld import withheld_columns, withheld_lines
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.plain_steps import plain_words
@@ -187,7 +188,7 @@ def volume(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetChec
 
 def landing_is_read(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
     """Misnamed folders, stray files, and days without a partition, whatever the run's days are."""
-    lines = unread(settings, table, last_partition(settings))
+    lines = unread(LandingZone.of(settings), table, settings.start_date, last_partition(settings))
     return dg.AssetCheckResult(
         passed=not lines,
         asset_key=event_key(table),

@@ -26,7 +26,7 @@ from ecommerce_platform.landing.changes import (
     ranges_of,
 )
 from ecommerce_platform.landing.emptied import PublishedEvents, emptied_warning, nothing_known, settled_days
-from ecommerce_platform.landing.files import LandingError, LandingTable, list_table
+from ecommerce_platform.landing.files import LandingError, LandingTable, LandingZone, list_table
 from ecommerce_platform.landing.forgotten import rewritten_files
 from ecommerce_platform.partitions import last_partition
 from ecommerce_platform.settings import Profile, Settings
@@ -40,9 +40,9 @@ MOST_RUNS_A_TICK = 5
 MOST_OBSERVATIONS_A_TICK = 200
 
 
-def sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
+def sensor_status(profile: Profile) -> dg.DefaultSensorStatus:
     """Whether a sensor is on by default: on one machine a person switches it on."""
-    return dg.DefaultSensorStatus.STOPPED if settings.profile is Profile.LOCAL else dg.DefaultSensorStatus.RUNNING
+    return dg.DefaultSensorStatus.STOPPED if profile is Profile.LOCAL else dg.DefaultSensorStatus.RUNNING
 
 
 def build_sensor(
@@ -61,7 +61,7 @@ def build_sensor(
         name=SENSOR_NAME,
         job=job,
         minimum_interval_seconds=seconds_between_ticks,
-        default_status=sensor_status(settings),
+        default_status=sensor_status(settings.profile),
         description="Launches a run for the days whose landing files came or changed, each change once; warns of days that have "
         "lost all of their files.",
     )
@@ -71,11 +71,9 @@ def build_sensor(
         unfinished.warn(context.log)
         if waits_for := unfinished.waits_for():
             return dg.SkipReason(waits_for)
-        ignore = settings.landing.ignore
+        zone = LandingZone.of(settings)
         try:
-            tables = [
-                list_table(settings.landing_uri, table, settings.s3, None, None, ignore) for table in source_tables()
-            ]
+            tables = [list_table(zone, table) for table in source_tables()]
         except LandingError as error:
             return dg.SkipReason(str(error))
         # Keys of runs that were launched before the cursor was lost are spent.
@@ -121,7 +119,7 @@ def evaluate(
     left = tuple(day for day in emptied if day not in settled)
     new = [day for day in left if cursor.digests[day] != EMPTIED]
     cursor = cursor.emptied(new, settled)
-    warning = emptied_warning(settings, left)
+    warning = emptied_warning(settings.landing_uri, left)
     changed = changed_days(cursor, seen, settings.start_date, last)
     if changed and (erasures := rewritten()):
         erased = only_erased(cursor, tables, changed, erasures)

@@ -17,10 +17,10 @@ from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.erasure.erase import Request, erase_files
 from ecommerce_platform.erasure.plan import plan_files, subject_of
 from ecommerce_platform.lakehouse import publish as publishing
-from ecommerce_platform.lakehouse.arrivals import landing_filesystem, scan
+from ecommerce_platform.lakehouse.arrivals import scan
 from ecommerce_platform.lakehouse.ledger import AuditedCounts, DayRecord, RefusedDay, read_ledger
 from ecommerce_platform.lakehouse.tables import ensure_event_table, ensure_quarantine_table, open_catalog
-from ecommerce_platform.landing.files import list_table
+from ecommerce_platform.landing.files import LandingZone, list_table
 from ecommerce_platform.landing.forgotten import rewritten_files
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.erasure.marked import MARKER
@@ -69,7 +69,7 @@ class Lake:
 
     def land(self, table: str, day: date, rows: list[dict[str, Any]], name: str = "part-0.parquet") -> None:
         folder = f"{self.settings.landing_uri.removeprefix('s3://')}/{table}/date={day}"
-        store = landing_filesystem(self.settings)
+        store = LandingZone.of(self.settings).filesystem()
         store.create_dir(folder, recursive=True)
         schema = pa.schema(
             [(name, pa.timestamp("us", "UTC")) for name in ("created_at", "updated_at", "__ts_ms", "__source_ts_ms")]
@@ -115,7 +115,9 @@ class Lake:
         publishing.publish(self.catalog, iceberg, snapshot, [record])
 
     def _read(self, uri: str) -> list[dict[str, Any]]:
-        return pq.read_table(uri.removeprefix("s3://"), filesystem=landing_filesystem(self.settings)).to_pylist()
+        return pq.read_table(
+            uri.removeprefix("s3://"), filesystem=LandingZone.of(self.settings).filesystem()
+        ).to_pylist()
 
     def put_in_quarantine(self, day: date, row: dict[str, Any], content: str) -> None:
         text = json.dumps({name: str(value) if value is not None else None for name, value in row.items()})
@@ -207,7 +209,7 @@ def assert_forgotten(lake: Lake, before: dict[str, Any]) -> None:
     assert plan_files(lake.settings, subject_of(lake.settings, "users", 7)).holdings == ()
     rewritten = rewritten_files(lake.settings)[0]
     for table in ("users", "orders"):
-        listed = list_table(lake.settings.landing_uri, table, lake.settings.s3).days.values()
+        listed = list_table(LandingZone.of(lake.settings), table).days.values()
         versions = {file.path: file.version for files in listed for file in files}
         assert rewritten[table]
         assert {path: after for path, (_, after) in rewritten[table].items()}.items() <= versions.items()

@@ -18,7 +18,7 @@ from ecommerce_platform.contracts import Column, LogicalType, load_contracts
 from ecommerce_platform.lakehouse import arrivals
 from ecommerce_platform.lakehouse.arrivals import Arrivals, ArrivedFile, file_groups, scan
 from ecommerce_platform.lakehouse.arrivals import _read as read_arrived
-from ecommerce_platform.landing.files import LandingError, LandingFile
+from ecommerce_platform.landing.files import LandingError, LandingFile, LandingZone
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, order
@@ -132,7 +132,7 @@ def test_a_folder_of_a_day_that_links_to_itself_is_no_day(lake: Lake) -> None:
     link_to_itself(lake.path(SECOND).parents[1] / f"date={FIRST}")
     arrivals = scanned(lake)
     assert (arrivals.days[FIRST].files, arrivals.days[SECOND].rows, arrivals.refused) == ((), 1, {})
-    (line,) = unread(lake.settings, "orders", SECOND)
+    (line,) = unread(LandingZone.of(lake.settings), "orders", lake.settings.start_date, SECOND)
     assert line.startswith(f"orders/date={FIRST}: lies in no day's folder")
 
 

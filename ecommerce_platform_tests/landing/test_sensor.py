@@ -11,7 +11,7 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing import sensor
 from ecommerce_platform.landing.assets import build_assets, landing_key
-from ecommerce_platform.landing.files import LandingTable, list_table
+from ecommerce_platform.landing.files import LandingTable, LandingZone, list_table
 from ecommerce_platform.landing.sensor import build_sensor
 from ecommerce_platform.partitions import daily_partitions, partition_days
 from ecommerce_platform.settings import Profile, Settings
@@ -315,9 +315,9 @@ def test_a_day_that_only_an_erasure_changed_is_not_requested_and_a_quiet_tick_as
     asked.clear()
     assert shop.tick() == ()
     assert asked == []
-    (before,) = list_table(local_settings.landing_uri, "orders", local_settings.s3).days[DAY]
+    (before,) = list_table(LandingZone.of(local_settings), "orders").days[DAY]
     path.write_bytes(b"without the person")
-    (after,) = list_table(local_settings.landing_uri, "orders", local_settings.s3).days[DAY]
+    (after,) = list_table(LandingZone.of(local_settings), "orders").days[DAY]
     rewritten.append({"orders": {before.path: (before.version, after.version)}})
     assert shop.tick() == ()
     assert len(asked) == 1
