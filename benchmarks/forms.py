@@ -23,6 +23,7 @@ from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.lakehouse.arrivals import file_groups, scan
 from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.spark.session import build_session, stop_session
@@ -95,7 +96,7 @@ def content(number: int, rows: int, *, varied: bool) -> pa.Table:
 def plans_of(settings: Settings, name: str) -> tuple[int, int]:
     """How many plans and how many scans read the day."""
     orders = load_contracts()["orders"]
-    groups = file_groups(orders, list(scan(settings, orders, [DAYS[name]]).days.values()))
+    groups = file_groups(orders, list(scan(settings, LandingZone.of(settings), orders, [DAYS[name]]).days.values()))
     return len(groups), sum(len(group.scans) for group in groups)
 
 

@@ -129,7 +129,7 @@ def renamed_contents(settings: Settings, contract: Contract, entry: Entry) -> di
     if not planned:
         return {}
     versions = entry.rewritten.get(contract.table, {})
-    arrivals = scan(settings, contract, sorted(planned))
+    arrivals = scan(settings, LandingZone.of(settings), contract, sorted(planned))
     contents = {}
     for day, known in planned.items():
         arrival = arrivals.days.get(day)
@@ -147,7 +147,7 @@ def _with_contents(settings: Settings, contract: Contract, holdings: list[Landin
     known: dict[str, Mapping[str, Any]] = dict(entry.contents.get(contract.table, {}))
     days = sorted({item.day for item in holdings} - {date.fromisoformat(day) for day in known})
     if days:
-        for day, arrival in scan(settings, contract, days).days.items():
+        for day, arrival in scan(settings, LandingZone.of(settings), contract, days).days.items():
             files = {file.path: file.version for file in arrival.files}
             known[day.isoformat()] = {"id": arrival.content_id, "files": files}
     return replace(entry, contents={**entry.contents, contract.table: known})

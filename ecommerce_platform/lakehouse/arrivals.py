@@ -110,9 +110,9 @@ class Arrivals:
     refused: Mapping[date, RefusedArrival]
 
 
-def list_landing(settings: Settings, table: str, days: Sequence[date]) -> dict[date, tuple[LandingFile, ...]]:
+def list_landing(zone: LandingZone, table: str, days: Sequence[date]) -> dict[date, tuple[LandingFile, ...]]:
     """The files of each of the days, in the order of their names; by one listing."""
-    listed = list_table(LandingZone.of(settings), table, min(days), max(days)).days
+    listed = list_table(zone, table, min(days), max(days)).days
     return {day: listed.get(day, ()) for day in days}
 
 
@@ -121,16 +121,16 @@ def listing_of(files: Sequence[LandingFile]) -> tuple[tuple[str, int, str], ...]
     return tuple((file.path, file.size, file.version) for file in files)
 
 
-def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arrivals:
+def scan(settings: Settings, zone: LandingZone, contract: Contract, days: Sequence[date]) -> Arrivals:
     """Reads the footers and digests of all files of these days."""
     arrivals: dict[date, DayArrival] = {}
     refused: dict[date, RefusedArrival] = {}
-    source = LandingZone.of(settings).filesystem()
+    source = zone.filesystem()
     mode, people = settings.unknown_columns, load_forgotten(settings)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="footers") as pool:
         pending = {
             day: [pool.submit(_read, source, mode, contract, file, people) for file in files]
-            for day, files in list_landing(settings, contract.table, days).items()
+            for day, files in list_landing(zone, contract.table, days).items()
         }
         for day, futures in pending.items():
             results = [future.result() for future in futures]

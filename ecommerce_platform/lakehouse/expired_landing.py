@@ -32,12 +32,13 @@ def remove_expired_landing(settings: Settings, dry_run: bool = False) -> list[st
 
 def _of_table(settings: Settings, contract: Contract, ledger: TableLedger, dry_run: bool) -> Iterator[str]:
     expired = past_retention(ledger.published, settings.landing.retention_days)
-    days = list_days(LandingZone.of(settings), contract.table)
+    zone = LandingZone.of(settings)
+    days = list_days(zone, contract.table)
     due = [day for day in days if day in ledger.published and day not in ledger.refused and expired(day)]
     if not due:
         return
-    listed = list_landing(settings, contract.table, due)
-    arrivals = scan(settings, contract, due)
+    listed = list_landing(zone, contract.table, due)
+    arrivals = scan(settings, zone, contract, due)
     for day in due:
         where, arrival = f"landing {contract.table}, {day}", arrivals.days.get(day)
         if arrival is None or arrival.content_id != ledger.published[day].content_id:

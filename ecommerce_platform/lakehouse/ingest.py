@@ -60,6 +60,7 @@ from ecommerce_platform.lakehouse.unreadable import (
     unreadable_files,
 )
 from ecommerce_platform.lakehouse.write import Written, decode_days, write_events
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import Settings
 
 #: How often a table's days are written again because `main` or the files moved meanwhile.
@@ -93,7 +94,9 @@ class TableResult:
 
 @dataclass(frozen=True)
 class Ingest:
-    """One ingestion: where, with what, and under which name. `reached` is called with each step; `session` starts Spark."""
+    """One ingestion: where, with what, and under which name. `reached` is called with each step; `session` starts Spark.
+    The landing zone is that of the settings unless `zone` is another.
+    """
 
     settings: Settings
     session: Callable[[], SparkSession]
@@ -101,6 +104,11 @@ class Ingest:
     force: bool = False
     reached: Callable[[str, str], None] = lambda table, step: None
     contracts: Mapping[str, Contract] = field(default_factory=load_contracts)
+    zone: LandingZone | None = None
+
+    @property
+    def landing_zone(self) -> LandingZone:
+        return self.zone or LandingZone.of(self.settings)
 
 
 def ingest(job: Ingest, days: Sequence[date], tables: Sequence[str] | None = None) -> dict[str, TableResult]:
@@ -160,7 +168,7 @@ class _Progress:
     def attempt(self) -> bool:
         """Tries to publish what is left to publish; False when it must be tried again."""
         self.attempts += 1
-        self.arrivals = scan(self.job.settings, self.contract, self.days)
+        self.arrivals = scan(self.job.settings, self.job.landing_zone, self.contract, self.days)
         for day, refusal in self.arrivals.refused.items():
             self.refused.setdefault(day, self._refusal(day, refusal.reason))
         table = self.catalog.load_table(self.identifier)
@@ -355,7 +363,7 @@ class _Progress:
 
     def _files_moved(self, todo: list[DayArrival]) -> bool:
         """Whether a listing now shows other files than those that were read."""
-        listed = list_landing(self.job.settings, self.contract.table, [arrival.day for arrival in todo])
+        listed = list_landing(self.job.landing_zone, self.contract.table, [arrival.day for arrival in todo])
         return any(listing_of(listed[arrival.day]) != arrival.listing for arrival in todo)
 
     def _refuse_unreadable(self, todo: list[DayArrival], error: Exception) -> bool:

@@ -124,7 +124,7 @@ def _absent_days(
 
 
 def _differences(settings: Settings, contract: Contract, days: Sequence[date]) -> list[ContractDifference]:
-    arrivals = scan(settings, contract, days)
+    arrivals = scan(settings, LandingZone.of(settings), contract, days)
     seen: dict[tuple[str, str, str], list[date]] = {}
     for day, arrival in arrivals.days.items():
         for file in arrival.files:

@@ -11,7 +11,8 @@ import dagster as dg
 
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.landing.changes import data_version
-from ecommerce_platform.landing.files import LandingFile, LandingTable, LandingZone, list_table
+from ecommerce_platform.landing.files import LandingFile, LandingTable, list_table
+from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.settings import Settings
@@ -38,17 +39,17 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         observed = dg.multi_observable_source_asset(name="observe_landing", specs=specs, can_subset=True)
 
     @observed
-    def observe_landing(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:
-        zone, last = LandingZone.of(settings), last_partition(settings)
+    def observe_landing(context: dg.AssetExecutionContext, landing_zone: StepLandingZone) -> Iterator[dg.ObserveResult]:
+        last = last_partition(settings)
         for key in sorted(context.selected_asset_keys):
             name = key.path[-1]
-            table = list_table(zone, name)
+            table = list_table(landing_zone, name)
             known = recorded_versions(context.instance, key)
             for item in observations(table, known, settings.start_date, last):
                 context.log_event(item)
                 if not table.days.get(date.fromisoformat(item.partition or "")):
                     context.log.warning(f"{key.to_user_string()} {item.partition}: {EMPTIED}")
-            for line in unread(zone, name, settings.start_date, last):
+            for line in unread(landing_zone, name, settings.start_date, last):
                 context.log.warning(f"{key.to_user_string()}: {line}")
         # Each day has been recorded above; a result of the whole step would be one without a day.
         yield from ()

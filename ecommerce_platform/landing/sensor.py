@@ -26,8 +26,9 @@ from ecommerce_platform.landing.changes import (
     ranges_of,
 )
 from ecommerce_platform.landing.emptied import PublishedEvents, emptied_warning, nothing_known, settled_days
-from ecommerce_platform.landing.files import LandingError, LandingTable, LandingZone, list_table
+from ecommerce_platform.landing.files import LandingError, LandingTable, list_table
 from ecommerce_platform.landing.forgotten import rewritten_files
+from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.partitions import last_partition
 from ecommerce_platform.settings import Profile, Settings
 from ecommerce_platform.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, unfinished_runs
@@ -65,22 +66,25 @@ def build_sensor(
         description="Launches a run for the days whose landing files came or changed, each change once; warns of days that have "
         "lost all of their files.",
     )
-    def new_landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def new_landing_files(
+        context: dg.SensorEvaluationContext, landing_zone: StepLandingZone
+    ) -> dg.SensorResult | dg.SkipReason:
         # Two runs at once would write the same tables; what changes meanwhile is still there at the next tick.
         unfinished = unfinished_runs(context.instance, clock(), job.name)
         unfinished.warn(context.log)
         if waits_for := unfinished.waits_for():
             return dg.SkipReason(waits_for)
-        zone = LandingZone.of(settings)
         try:
-            tables = [list_table(zone, table) for table in source_tables()]
+            tables = [list_table(landing_zone, table) for table in source_tables()]
         except LandingError as error:
             return dg.SkipReason(str(error))
         # Keys of runs that were launched before the cursor was lost are spent.
         launched = (
             0 if context.cursor else context.instance.get_runs_count(dg.RunsFilter(tags={SENSOR_TAG: SENSOR_NAME}))
         )
-        tick = evaluate(settings, tables, context.cursor, published, launched, partial(rewritten_files, settings))
+        tick = evaluate(
+            settings, landing_zone.uri, tables, context.cursor, published, launched, partial(rewritten_files, settings)
+        )
         if tick.warning:
             context.log.warning(tick.warning)
         return tick.result
@@ -98,6 +102,7 @@ class Tick:
 
 def evaluate(
     settings: Settings,
+    landing_uri: str,
     tables: Sequence[LandingTable],
     cursor_text: str | None,
     published: PublishedEvents = nothing_known,
@@ -119,13 +124,13 @@ def evaluate(
     left = tuple(day for day in emptied if day not in settled)
     new = [day for day in left if cursor.digests[day] != EMPTIED]
     cursor = cursor.emptied(new, settled)
-    warning = emptied_warning(settings.landing_uri, left)
+    warning = emptied_warning(landing_uri, left)
     changed = changed_days(cursor, seen, settings.start_date, last)
     if changed and (erasures := rewritten()):
         erased = only_erased(cursor, tables, changed, erasures)
         changed = tuple(day for day in changed if day not in erased)
     if not changed:
-        message = warning or f"no files changed among {len(seen)} days of {settings.landing_uri}"
+        message = warning or f"no files changed among {len(seen)} days of {landing_uri}"
         if not emptied:
             return Tick(dg.SkipReason(message))
         events = _observed(tables, new)

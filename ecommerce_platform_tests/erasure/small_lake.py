@@ -83,11 +83,11 @@ class Lake:
         pq.write_table(pa.Table.from_pylist(rows, arrow_schema), f"{folder}/{name}", filesystem=store)
 
     def content(self, table: str, day: date) -> str:
-        return scan(self.settings, CONTRACTS[table], [day]).days[day].content_id
+        return scan(self.settings, LandingZone.of(self.settings), CONTRACTS[table], [day]).days[day].content_id
 
     def ingest(self, table: str, day: date, *, refused: bool = False) -> None:
         """Publishes what lies in landing, or refuses it on a branch."""
-        arrival = scan(self.settings, CONTRACTS[table], [day]).days[day]
+        arrival = scan(self.settings, LandingZone.of(self.settings), CONTRACTS[table], [day]).days[day]
         rows = [
             {**row, "date": day, "__source_file": file.path, "__source_row": number}
             for file in arrival.files

@@ -19,6 +19,7 @@ from ecommerce_platform.erasure.errors import ErasureError
 from ecommerce_platform.erasure.plan import plan_files, subject_of
 from ecommerce_platform.lakehouse.arrivals import file_groups, scan
 from ecommerce_platform.lakehouse.ledger import read_ledger
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.forgotten import ForgottenError, find_entry, load_forgotten, write_entry
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.erasure.marked import MARKER
@@ -74,7 +75,10 @@ def test_a_person_who_is_landed_again_is_known_and_others_are_not(lake: Lake) ->
     lake.land("users", THIRD, [user(7, 50), user(12, 51)], "late.parquet")
     lake.land("orders", THIRD, [order(71, 7, 60), order(81, 8, 61)], "late.parquet")
     for table, matches in (("users", {"id": {7}}), ("orders", {"user_id": {7}})):
-        (group,) = file_groups(CONTRACTS[table], [scan(lake.settings, CONTRACTS[table], [THIRD]).days[THIRD]])
+        (group,) = file_groups(
+            CONTRACTS[table],
+            [scan(lake.settings, LandingZone.of(lake.settings), CONTRACTS[table], [THIRD]).days[THIRD]],
+        )
         assert group.forgotten is not None
         known = {group.forgotten.key: set(group.forgotten.keys)} if table == "users" else group.forgotten.references
         assert {name: set(keys) for name, keys in (known or {}).items()} == matches
@@ -131,7 +135,7 @@ def test_the_list_holds_hashes_and_no_ingestion_goes_on_without_its_key(lake: La
     assert key.stat().st_mode & 0o777 == 0o600
     key.write_text("another")
     with pytest.raises(ForgottenError, match=r"written with another key .* nothing is ingested"):
-        scan(lake.settings, CONTRACTS["users"], [FIRST])
+        scan(lake.settings, LandingZone.of(lake.settings), CONTRACTS["users"], [FIRST])
 
 
 def test_a_reason_is_needed(lake: Lake) -> None:

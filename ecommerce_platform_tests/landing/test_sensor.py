@@ -12,6 +12,7 @@ from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing import sensor
 from ecommerce_platform.landing.assets import build_assets, landing_key
 from ecommerce_platform.landing.files import LandingTable, LandingZone, list_table
+from ecommerce_platform.landing.resource import build_resources
 from ecommerce_platform.landing.sensor import build_sensor
 from ecommerce_platform.partitions import daily_partitions, partition_days
 from ecommerce_platform.settings import Profile, Settings
@@ -46,7 +47,12 @@ class Shop:
 
         job = dg.define_asset_job("daily_batch", selection=[orders], partitions_def=daily_partitions(settings))
         self.sensor = build_sensor(settings, job, published=lambda: published or {})
-        self.definitions = dg.Definitions(assets=[*build_assets(settings), orders], jobs=[job], sensors=[self.sensor])
+        self.definitions = dg.Definitions(
+            assets=[*build_assets(settings), orders],
+            jobs=[job],
+            sensors=[self.sensor],
+            resources=build_resources(settings),
+        )
 
     def tick(self) -> tuple[dg.RunRequest, ...]:
         context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=self.definitions)
