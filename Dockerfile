@@ -32,7 +32,8 @@ RUN --mount=type=secret,id=ca,target=/run/secrets/ca ./trust.sh /run/secrets/ca 
 
 FROM packages AS jars
 ENV JAVA_HOME=/opt/java PATH=/opt/venv/bin:$PATH
-COPY ecommerce_platform/__init__.py ecommerce_platform/settings.py ecommerce_platform/secret_settings.py ecommerce_platform/settings_rules.py ecommerce_platform/settings_sections.py ecommerce_platform/spark_settings.py /build/ecommerce_platform/
+COPY ecommerce_platform/__init__.py /build/ecommerce_platform/
+COPY ecommerce_platform/settings/__init__.py ecommerce_platform/settings/figures.py ecommerce_platform/settings/rules.py ecommerce_platform/settings/secret.py ecommerce_platform/settings/sections.py ecommerce_platform/settings/spark.py /build/ecommerce_platform/settings/
 COPY ecommerce_platform/spark/__init__.py ecommerce_platform/spark/jars.py ecommerce_platform/spark/java.py /build/ecommerce_platform/spark/
 # Whole seconds: a layer keeps no finer time, and the stamps that spare a start the checksums name the time.
 RUN python -m ecommerce_platform.spark.jars \
@@ -84,7 +85,7 @@ COPY pyproject.toml /opt/platform/
 COPY dbt_project /opt/platform/dbt_project
 COPY ecommerce_platform /opt/platform/ecommerce_platform
 # Parsed once, here: a run copies the manifest instead of parsing for seconds.
-RUN ECOMMERCE_DBT__TARGET_PATH=/opt/platform/dbt-target python -c "from ecommerce_platform.settings import load_settings; from ecommerce_platform.transformation.project import prepare_manifest; prepare_manifest(load_settings())" \
+RUN ECOMMERCE_DBT__TARGET_PATH=/opt/platform/dbt-target python -c "from ecommerce_platform.settings import load_settings; from ecommerce_platform.transformation.project.manifest import prepare_manifest; prepare_manifest(load_settings())" \
  && python -m compileall -q /opt/platform/ecommerce_platform \
  && rm -f /opt/platform/dbt-target/.*.lock && rm -rf /opt/platform/dbt_project/logs /tmp/* && chmod -R a+rX /opt/platform
 LABEL org.opencontainers.image.title="ecommerce-platform" \

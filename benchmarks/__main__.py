@@ -23,6 +23,7 @@ BENCHMARKS = (
     "forms",
     "whole_day",
     "memory",
+    "volumes",
     "definitions_load",
     "small_day",
     "backfill",

@@ -11,9 +11,10 @@ from pyiceberg.table import Table
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import Column
-from ecommerce_platform.warehouse import ddl, load_sql
-from ecommerce_platform.warehouse.connection import execute
-from ecommerce_platform.warehouse.lake_files import LakeFile, collect
+from ecommerce_platform.warehouse.load import load_sql
+from ecommerce_platform.warehouse.load.lake_files import LakeFile, collect
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.sql.connection import execute
 
 
 def put_and_copy(

@@ -24,8 +24,9 @@ import duckdb
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race, ratio, run_child
 from ecommerce_platform.analytics.state import latest_state
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.ingest import Ingest, ingest
-from ecommerce_platform.lakehouse.tables import open_catalog
+from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+from ecommerce_platform.lakehouse.ingest.job import Ingest
+from ecommerce_platform.lakehouse.ingest.tables import open_catalog
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.session import build_session, stop_session
 

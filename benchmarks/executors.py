@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.harness import Contender, Outcome, Report, Row, Size, race, ratio
 from benchmarks.installation import FIRST_DAY, PROJECT, Installation, installed
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.warehouse.lake_files import open_table
+from ecommerce_platform.warehouse.load.lake_files import open_table
 from ecommerce_platform_tests.kubernetes.launcher_lab import lab_namespace, launcher_environment
 
 #: Orders of the day, rounds.

@@ -21,11 +21,12 @@ import pyarrow.parquet as pq
 
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race, ratio
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.arrivals import file_groups, scan
-from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.arrived.arrivals import file_groups, scan
+from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.spark.session import build_session, stop_session
 
 EQUAL, MANY = "equal files", "a form for each file"

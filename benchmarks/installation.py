@@ -22,8 +22,9 @@ from pathlib import Path
 from benchmarks.harness import run_child
 from ecommerce_platform import demo
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.embedded.servers import down
+from ecommerce_platform.demo_run import materialize_range
 from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.stand_ins.servers import down
 
 PROJECT = Path(__file__).resolve().parent.parent
 FIRST_DAY = date(2026, 1, 1)
@@ -65,7 +66,7 @@ class Installation:
 
     def write_files(self, days: int, orders_per_day: int, **shop: object) -> int:
         """The same, and the speed layer's versions are left as files."""
-        from ecommerce_platform.embedded.sample_shop import generate_sample
+        from ecommerce_platform.sample_shop import generate_sample
 
         options = {"dirt": False, "faults": False, "overwrite": True, "orders_before": 0, **shop}
         report = generate_sample(
@@ -94,7 +95,7 @@ class Installation:
         """The manifest, in a process of its own, so that this one stays small."""
         script = (
             "from ecommerce_platform.settings import load_settings\n"
-            "from ecommerce_platform.transformation.project import prepare_manifest\n"
+            "from ecommerce_platform.transformation.project.manifest import prepare_manifest\n"
             "print('\"%s\"' % prepare_manifest(load_settings()))"
         )
         run_child([sys.executable, "-c", script], PROJECT, self.environment())
@@ -139,7 +140,7 @@ def installed() -> Iterator[Installation]:
 
 def _materialize(first: date, last: date) -> None:
     started = time.time()
-    outcome = demo.materialize_range(load_settings(), first, last, lambda line: None)
+    outcome = materialize_range(load_settings(), first, last, lambda line: None)
     from dagster import DagsterEventType, DagsterInstance
 
     # Steps' beginnings and ends alone: a run of a year has a thousand times as many events.

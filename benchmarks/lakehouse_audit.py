@@ -22,11 +22,12 @@ import pyarrow.parquet as pq
 
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, Timing, race, ratio
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse import publish as publishing
-from ecommerce_platform.lakehouse.arrivals import scan
-from ecommerce_platform.lakehouse.ingest import Ingest, ingest
-from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
-from ecommerce_platform.lakehouse.write import write_events
+from ecommerce_platform.lakehouse.arrived.arrivals import scan
+from ecommerce_platform.lakehouse.days import publish as publishing
+from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+from ecommerce_platform.lakehouse.ingest.job import Ingest
+from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
+from ecommerce_platform.lakehouse.ingest.write import write_events
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.session import build_session

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks import simulate
 from benchmarks.harness import Goal, number
 from benchmarks.results import RESULTS, read_all
 
@@ -43,9 +44,18 @@ def write_page(folder: Path = RESULTS, page: Path = PAGE, plots: Path = PLOTS) -
     page.parent.mkdir(parents=True, exist_ok=True)
     handwritten = Path(__file__).resolve().parent / "growth.md"
     if handwritten.exists():
-        parts.append(handwritten.read_text().strip() + "\n")
+        parts.append(_with_simulation(handwritten.read_text().strip(), results) + "\n")
     page.write_text("\n".join(parts))
     return page
+
+
+def _with_simulation(text: str, results: list[dict[str, Any]]) -> str:
+    """The text with the simulation's tables in their places, or with what they lack."""
+    try:
+        day, grid = simulate.standard_day(results), simulate.standard_grid(results)
+    except KeyError as missing:
+        day = grid = f"({missing.args[0]})"
+    return text.replace("{simulated day}", day).replace("{simulated grid}", grid)
 
 
 def _summary(results: list[dict[str, Any]]) -> str:

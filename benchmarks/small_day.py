@@ -12,7 +12,7 @@ import statistics
 
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race
 from benchmarks.installation import DaysRun, installed
-from ecommerce_platform.embedded.servers import down
+from ecommerce_platform.stand_ins.servers import down
 
 ORDERS = 1000
 ROUNDS = {Size.QUICK: 1, Size.FULL: 5}

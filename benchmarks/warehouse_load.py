@@ -23,16 +23,17 @@ from snowflake.connector import SnowflakeConnection
 from benchmarks.bare_load import put_and_copy
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race, ratio
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded.servers import down
-from ecommerce_platform.lakehouse.ledger import DayRecord, published_properties, read_table_ledger
-from ecommerce_platform.lakehouse.tables import ensure_event_table
+from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+from ecommerce_platform.lakehouse.days.ledger import DayRecord, published_properties, read_table_ledger
+from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import pyiceberg_catalog
-from ecommerce_platform.warehouse import ddl, load_sql
-from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
-from ecommerce_platform.warehouse.lake_files import files_of_days, open_table
-from ecommerce_platform.warehouse.load import load_table
-from ecommerce_platform.warehouse.schema import ensure_current
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.warehouse.load import load_sql
+from ecommerce_platform.warehouse.load.days import load_table
+from ecommerce_platform.warehouse.load.lake_files import files_of_days, open_table
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.schema.upgrade import ensure_current
+from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 
 DAY = date(2026, 1, 1)
 ORDERS = load_contracts()["orders"]

@@ -61,8 +61,9 @@ def _work(folder: Path, jars: tuple[Path, ...], archive: Path) -> None:
     from ecommerce_platform.analytics.assets import published_input
     from ecommerce_platform.analytics.compute import refresh
     from ecommerce_platform.analytics.declared import TABLES
-    from ecommerce_platform.embedded.sample_shop import generate_sample
-    from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+    from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+    from ecommerce_platform.lakehouse.ingest.job import Ingest
+    from ecommerce_platform.sample_shop import generate_sample
     from ecommerce_platform.spark.session import application_options, build_session
 
     settings = Settings(data_dir=folder / "data", start_date=_START)

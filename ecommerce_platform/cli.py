@@ -156,8 +156,8 @@ def sql(
 
     from snowflake.connector.errors import Error
 
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.query import format_result, run_sql
+    from ecommerce_platform.warehouse.sql.connection import connect
+    from ecommerce_platform.warehouse.sql.query import format_result, run_sql
 
     try:
         with connect(settings) as connection:
@@ -171,7 +171,7 @@ def sql(
 @local_app.command("up")
 def local_up() -> None:
     """Start the embedded servers (commands do so themselves when they need them)."""
-    from ecommerce_platform.embedded import servers
+    from ecommerce_platform.stand_ins import servers
 
     for name, endpoint in servers.ensure_all(settings_or_exit().data_dir).items():
         say(f"{name}: {endpoint.host}:{endpoint.port}")
@@ -180,7 +180,7 @@ def local_up() -> None:
 @local_app.command("down")
 def local_down() -> None:
     """Stop the embedded servers of this data directory."""
-    from ecommerce_platform.embedded import servers
+    from ecommerce_platform.stand_ins import servers
 
     stopped = servers.down(settings_or_exit().data_dir)
     say(f"stopped: {', '.join(stopped) or 'nothing was running'}")
@@ -189,7 +189,7 @@ def local_down() -> None:
 @local_app.command("status")
 def local_status() -> None:
     """Which embedded servers run, and where."""
-    from ecommerce_platform.embedded import servers
+    from ecommerce_platform.stand_ins import servers
 
     for line in servers.status(settings_or_exit().data_dir):
         typer.echo(str(line))

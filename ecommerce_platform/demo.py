@@ -5,41 +5,21 @@ What belongs here: the order of the steps and the words of the summary. What doe
 
 from __future__ import annotations
 
-import os
-import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.live_progress import Reached, live_progress
+from ecommerce_platform.demo_run import RunOutcome, Say, materialize_range
+from ecommerce_platform.live_progress import live_progress
 from ecommerce_platform.next_commands import down_command, platform_command, ui_command
 from ecommerce_platform.settings import Profile, Settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterEvent, DagsterInstance
-
-    from ecommerce_platform.embedded.sample_shop import SampleReport
+    from ecommerce_platform.sample_shop import SampleReport
     from ecommerce_platform.speed_layer.realtime import LoadedVersions
-
-Say = Callable[[str], None]
-
-#: What happens before the first step of a run begins.
-_LOADING = "loading definitions and dbt's models"
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """How a materialization ended: the failed checks and failed steps, by name."""
-
-    success: bool
-    failed_checks: tuple[str, ...]
-    failed_steps: tuple[str, ...]
-    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_sample(
@@ -50,7 +30,7 @@ def write_sample(
     Raises SampleError in production, where invented events would become figures, and, unless `overwrite`, for landing files of
     another origin and for another sample whose days are published.
     """
-    from ecommerce_platform.embedded.sample_shop import SampleError, generate_sample
+    from ecommerce_platform.sample_shop import SampleError, generate_sample
 
     if settings.profile is Profile.PRODUCTION:
         raise SampleError(
@@ -85,7 +65,7 @@ def load_speed_layer(settings: Settings, path: str | Path, skip_unreadable: bool
     """
     from ecommerce_platform.contracts import load_contracts
     from ecommerce_platform.object_store import local_copy
-    from ecommerce_platform.reconciliation.clickhouse import connect
+    from ecommerce_platform.reconciliation.layers.clickhouse import connect
     from ecommerce_platform.speed_layer.realtime import create_orders_realtime, load_realtime
 
     client = connect(settings)
@@ -103,104 +83,6 @@ def load_speed_layer(settings: Settings, path: str | Path, skip_unreadable: bool
             )
     finally:
         client.close()
-
-
-def materialize_range(settings: Settings, first: date, last: date, say: Say) -> RunOutcome:
-    """Everything of the days from `first` to `last`, as one run, in this process; the run is in DAGSTER_HOME's log.
-
-    Steps are named as they end; what Dagster would print itself is left to its log.
-    """
-    with live_progress("steps") as reached:
-        # All of it takes seconds, where nothing is in the machine's cache many.
-        reached(_LOADING, 0, None)
-        import dagster as dg
-
-        from ecommerce_platform.definitions import build_definitions
-        from ecommerce_platform.operations.first_use import open_instance
-
-        job = build_definitions(settings).resolve_job_def("daily_batch")
-        reached(_LOADING, 1, 1)
-        run_id = str(uuid.uuid4())
-        with (
-            open_instance() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral() as instance,
-            _steps_named(instance, run_id, say, reached),
-        ):
-            result = job.execute_in_process(
-                instance=instance,
-                run_id=run_id,
-                raise_on_error=False,
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                tags={
-                    "dagster/asset_partition_range_start": first.isoformat(),
-                    "dagster/asset_partition_range_end": last.isoformat(),
-                },
-            )
-    checks = {
-        f"{item.asset_key.to_user_string()}:{item.check_name}"
-        for item in result.get_asset_check_evaluations()
-        if not item.passed and item.severity is dg.AssetCheckSeverity.ERROR
-    }
-    reasons = {event.step_key or "run": _reason(event) for event in result.all_events if event.is_step_failure}
-    return RunOutcome(result.success, tuple(sorted(checks)), tuple(sorted(reasons)), reasons)
-
-
-def _reason(event: DagsterEvent) -> str:
-    """Why a step failed, in one line: the first cause's words."""
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return " ".join(error.message.split())[:1500] if error is not None else "its process is gone"
-
-
-@contextmanager
-def _steps_named(instance: DagsterInstance, run_id: str, say: Say, reached: Reached) -> Iterator[None]:
-    """Says each step of the run once, when it has ended, with its seconds; what is on its way is shown meanwhile."""
-    from dagster import DagsterEventType
-
-    begun, failed = DagsterEventType.STEP_START, DagsterEventType.STEP_FAILURE
-    ended = {DagsterEventType.STEP_SUCCESS, failed}
-    done = threading.Event()
-
-    def watch() -> None:
-        cursor: str | None = None
-        count, total = 0, None
-        while True:
-            last_look = done.wait(1.0)
-            total = total or _step_count(instance, run_id)
-            page = instance.get_records_for_run(run_id, cursor=cursor, of_type={begun, *ended}, limit=1000)
-            cursor = page.cursor
-            for record in page.records:
-                event = record.event_log_entry.dagster_event
-                if event is None:
-                    continue
-                name = (event.step_key or "").replace("__", "/", 1)
-                if event.event_type is begun:
-                    reached(name, 0, None)
-                    continue
-                count += 1
-                reached(name, 1, 1)
-                seconds = event.step_success_data.duration_ms / 1000 if event.is_step_success else None
-                took = f"{seconds:6.1f} s" if seconds is not None else " " * 8
-                say(f"  {took}  {name}{' (failed)' if event.event_type is failed else ''}")
-            reached("batch layer", count, total)
-            if last_look:
-                return
-
-    watcher = threading.Thread(target=watch, name="steps", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join(timeout=10)
-
-
-def _step_count(instance: DagsterInstance, run_id: str) -> int | None:
-    """How many steps the run has; None before it is planned."""
-    run = instance.get_run_by_id(run_id)
-    if run is None or run.execution_plan_snapshot_id is None:
-        return None
-    return len(instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).step_keys_to_execute)
 
 
 def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, say: Say) -> int:
@@ -240,8 +122,8 @@ def refuse_published_shop(settings: Settings) -> None:
 
     Their published events would be absent from the new files, so that each such day would be refused after a whole run.
     """
-    from ecommerce_platform.embedded.sample_shop import SampleError
-    from ecommerce_platform.lakehouse.ledger import published_days
+    from ecommerce_platform.lakehouse.days.ledger import published_days
+    from ecommerce_platform.sample_shop import SampleError
 
     days = sorted({day for table in published_days(settings).values() for day in table})
     if days:
@@ -272,8 +154,8 @@ def _step(title: str, say: Say) -> Iterator[None]:
 
 def summary(settings: Settings, outcome: RunOutcome, report: SampleReport) -> Iterator[str]:
     """The headline numbers, what the checks found, and what to do next."""
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.query import run_sql
+    from ecommerce_platform.warehouse.sql.connection import connect
+    from ecommerce_platform.warehouse.sql.query import run_sql
 
     with connect(settings) as connection:
         totals = run_sql(

@@ -1,7 +1,7 @@
 """Status sets, declared once and rendered for Spark, dbt and ClickHouse.
 
 What belongs here: what a revenue order is. What does not: the metrics that reconciliation compares (daily_metrics.py), queries
-(each room writes its own around these expressions) and thresholds (settings.py). The prose is docs/definitions.md.
+(each room writes its own around these expressions) and thresholds (settings/__init__.py). The prose is docs/definitions.md.
 """
 
 from __future__ import annotations

@@ -38,6 +38,11 @@ def storage_is_away(error: OSError) -> bool:
     return "AWS Error" in text and not any(name in text for name in _ABOUT_THE_OBJECT)
 
 
+def store_path(address: str) -> str:
+    """The path by which Arrow's file system knows an address: `bucket/key` of `s3://bucket/key`; others stay as they are."""
+    return address.removeprefix("s3://")
+
+
 def arrow_s3(s3: S3Settings) -> pafs.S3FileSystem:
     """A file system for S3 or a compatible store; without keys, the machine's ambient credentials are used."""
     keys = {}
@@ -84,7 +89,7 @@ def local_copy(address: str, s3: S3Settings) -> Iterator[Path]:
     if not address.startswith("s3://"):
         yield Path(address)
         return
-    source = address.removeprefix("s3://").rstrip("/")
+    source = store_path(address).rstrip("/")
     store = arrow_s3(s3)
     with tempfile.TemporaryDirectory(prefix="ecommerce-platform-") as folder:
         target = Path(folder) / source.rpartition("/")[2]

@@ -1,8 +1,8 @@
 """One number for a row, the same in every engine: equal values give equal hashes, whoever computes them.
 
 What belongs here: how a row becomes a text and the text a number, in the SQL of Snowflake, DuckDB and ClickHouse. What does not:
-queries, and how a value of a ClickHouse type becomes the one form of its logical type (reconciliation/clickhouse_types.py). Spark
-hashes no rows: what it writes is hashed by DuckDB, which reads its files.
+queries, and how a value of a ClickHouse type becomes the one form of its logical type
+(reconciliation/layers/clickhouse_types.py). Spark hashes no rows: what it writes is hashed by DuckDB, which reads its files.
 
 The contract. A row's text is its columns' texts in order, each closed by `;`. A null is `-`. A whole number is its decimal
 digits, a time microseconds and a date days since 1970-01-01 in UTC, a boolean 1 or 0. A text is its length in characters, `:`
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 
 from ecommerce_platform.contracts import Column, LogicalType
-from ecommerce_platform.contracts.model import TEXTS
+from ecommerce_platform.contracts.types import TEXTS
 
 #: Sums of hashes are compared modulo this, as ClickHouse's UInt64 adds up by itself.
 MODULUS = 2**64

@@ -1,7 +1,7 @@
 """Text from data made harmless for what shows it: a terminal, a spreadsheet, Markdown.
 
 What belongs here: which characters do something instead of being shown. What does not: layouts
-(commands/output.py, warehouse/query.py).
+(commands/output.py, warehouse/sql/query.py).
 """
 
 from __future__ import annotations

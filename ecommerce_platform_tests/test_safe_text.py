@@ -7,7 +7,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from ecommerce_platform.reconciliation.report import markdown_table
+from ecommerce_platform.reconciliation.present.report import markdown_table
 from ecommerce_platform.safe_text import markdown_cell
 
 HARMFUL = [

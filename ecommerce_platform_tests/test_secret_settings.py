@@ -8,8 +8,8 @@ import pytest
 
 from ecommerce_platform.operations.doctor import _run as probe
 from ecommerce_platform.operations.doctor import _secrets
-from ecommerce_platform.secret_settings import problems_of_secrets, secret_variables
 from ecommerce_platform.settings import Settings, SettingsError, load_settings
+from ecommerce_platform.settings.secret import problems_of_secrets, secret_variables
 from ecommerce_platform_tests.test_settings import PRODUCTION
 
 MARK = "Mb7XqPLANTED"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from ecommerce_platform.iceberg.catalog import jdbc_uri, sqlalchemy_uri
 from ecommerce_platform.settings import PROJECT_DIR, Settings, SettingsError, load_settings
-from ecommerce_platform.spark.catalog import jdbc_uri, sqlalchemy_uri
 
 PRODUCTION = {
     "ECOMMERCE_PROFILE": "production",

@@ -11,19 +11,20 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import DatabaseError
 
-from ecommerce_platform.embedded import servers
+from ecommerce_platform.iceberg.catalog import jdbc_uri, spark_catalog_options, sqlalchemy_uri
+from ecommerce_platform.iceberg.s3_options import hadoop_s3_options
 from ecommerce_platform.object_store import arrow_s3
-from ecommerce_platform.reconciliation import clickhouse
+from ecommerce_platform.reconciliation.layers import clickhouse
 from ecommerce_platform.reconciliation.model import ReconciliationError
 from ecommerce_platform.settings import S3Settings, Settings, load_settings
-from ecommerce_platform.settings_sections import ClickHouseSettings, LakehouseSettings, SnowflakeSettings
+from ecommerce_platform.settings.sections import ClickHouseSettings, LakehouseSettings, SnowflakeSettings
 from ecommerce_platform.spark import jars
-from ecommerce_platform.spark.catalog import hadoop_s3_options, jdbc_uri, spark_catalog_options, sqlalchemy_uri
 from ecommerce_platform.spark.jars import Jar, JarError
+from ecommerce_platform.stand_ins import servers
 from ecommerce_platform.time_limits import TimeLimitError, within
-from ecommerce_platform.warehouse import connection
-from ecommerce_platform.warehouse.connection import StatementUnanswered, WarehouseUnreachable, connection_arguments
 from ecommerce_platform.warehouse.resource import WarehouseResource
+from ecommerce_platform.warehouse.sql import connection
+from ecommerce_platform.warehouse.sql.connection import StatementUnanswered, WarehouseUnreachable, connection_arguments
 from ecommerce_platform_tests.dripping_server import dripping, dripping_in_front_of
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import date
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.ledger import read_ledger
-from ecommerce_platform.lakehouse.refused import Decision, publish_refused
+from ecommerce_platform.lakehouse.by_hand.refused import Decision, publish_refused
+from ecommerce_platform.lakehouse.days.ledger import read_ledger
 from ecommerce_platform.settings import Settings
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from dbt.cli.main import dbtRunner
 
-from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.settings import ClickHouseSettings, Settings, SnowflakeSettings, load_settings
-from ecommerce_platform.transformation.profile import environment, profile_environment, restatement_environment
-from ecommerce_platform.transformation.project import load_parsed, project_vars, rendered_project, target_path
-from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.warehouse.schema import initialise_account
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
+from ecommerce_platform.transformation.project.manifest import load_parsed, project_vars, rendered_project, target_path
+from ecommerce_platform.transformation.project.profile import environment, profile_environment, restatement_environment
+from ecommerce_platform.warehouse.schema.upgrade import initialise_account
 
 RUN = "documentation"
 

@@ -22,14 +22,14 @@ from typer.cli import get_docs_for_click
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import Column, load_contracts
-from ecommerce_platform.reconciliation.tables import TABLES as RECONCILIATION_TABLES
-from ecommerce_platform.secret_settings import (
+from ecommerce_platform.reconciliation.record.tables import TABLES as RECONCILIATION_TABLES
+from ecommerce_platform.settings import PROJECT_DIR, Settings
+from ecommerce_platform.settings.secret import (
     CREDENTIALS_IN_ADDRESS,
     REFERENCES,
     SECRET_KEY_IN_OBJECT,
     secret_variables,
 )
-from ecommerce_platform.settings import PROJECT_DIR, Settings
 
 PAGES = PROJECT_DIR / "docs" / "reference"
 DBT = PROJECT_DIR / "dbt_project"

@@ -16,9 +16,9 @@ from typing import Any
 
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, Timing, race, ratio, run_child
 from benchmarks.reconciliation import data
-from ecommerce_platform.embedded.servers import down, ensure_clickhouse, status
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.connection import connection_arguments
+from ecommerce_platform.stand_ins.servers import down, ensure_clickhouse, status
+from ecommerce_platform.warehouse.sql.connection import connection_arguments
 
 PROJECT = Path(__file__).resolve().parents[2]
 OTHER_PYTHON = PROJECT / ".venv-benchmarks" / "bin" / "python"

@@ -20,11 +20,11 @@ from clickhouse_connect.driver.client import Client
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded.servers import ensure_clickhouse
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.speed_layer.realtime import create_orders_realtime
-from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.connection import connection_arguments, execute
+from ecommerce_platform.stand_ins.servers import ensure_clickhouse
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.sql.connection import connection_arguments, execute
 
 FIRST_DAY = date(2026, 1, 1)
 BATCH_ID = "orders-2026-01-01-benchmark"

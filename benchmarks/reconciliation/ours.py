@@ -14,12 +14,12 @@ from pathlib import Path
 
 from benchmarks import bytes_moved
 from benchmarks.reconciliation.data import connect_both, settings_of
-from ecommerce_platform.reconciliation.clickhouse import SpeedTable
-from ecommerce_platform.reconciliation.layers import open_layers
-from ecommerce_platform.reconciliation.locate import Limits, locate
+from ecommerce_platform.reconciliation.layers.both import open_layers
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.model import Reason
 from ecommerce_platform.reconciliation.reconcile import explain_orders
-from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.reconciliation.record.storage import Store
+from ecommerce_platform.reconciliation.search.locate import Limits, locate
 
 
 def main(folder: Path) -> None:

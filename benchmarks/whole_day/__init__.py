@@ -22,7 +22,7 @@ from benchmarks.installation import FIRST_DAY, PROJECT, Installation
 from benchmarks.whole_day import duckdb_project
 from benchmarks.whole_day.marts import digest_of_warehouse
 from ecommerce_platform import demo
-from ecommerce_platform.embedded.servers import down, ensure_snowflake
+from ecommerce_platform.stand_ins.servers import down, ensure_snowflake
 
 ORDERS = {Size.QUICK: (10_000,), Size.FULL: (100_000, 1_000_000, 5_000_000)}
 #: Customers grow with the orders, as in a shop: a day of a few customers with a thousand orders each is none that anybody has.

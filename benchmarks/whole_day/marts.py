@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.connection import connect
+from ecommerce_platform.warehouse.sql.connection import connect
 from ecommerce_platform_tests.end_to_end.compare import AUDIT_STAMPS, plain
 
 #: Mart to its key.

@@ -28,16 +28,16 @@ from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.analytics.state import latest_state
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts, source_tables
+from ecommerce_platform.iceberg.catalog import ensure_namespaces, load_iceberg_table
 from ecommerce_platform.landing.files import LandingZone, landed_bytes
-from ecommerce_platform.reconciliation.clickhouse import connect as clickhouse
+from ecommerce_platform.reconciliation.layers.clickhouse import connect as clickhouse
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.spark.catalog import ensure_namespaces, load_iceberg_table
 from ecommerce_platform.spark.session import build_session
-from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
-from ecommerce_platform.warehouse.lake_files import whole_table_files
-from ecommerce_platform.warehouse.schema import ensure_current
+from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
+from ecommerce_platform.warehouse.load.lake_files import whole_table_files
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.schema.upgrade import ensure_current
+from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 
 BATCH = "plain"
 _OPERATIONS = {"c": "INSERT", "u": "UPDATE", "d": "DELETE", "r": "READ"}

@@ -1,5 +1,5 @@
 {#-
-    One build of the models at a time, wherever it runs: the row `models` of RAW.LEASES (ecommerce_platform/warehouse/lease.py).
+    One build of the models at a time, wherever it runs: the row `models` of RAW.LEASES (ecommerce_platform/warehouse/schema/lease.py).
 
     The platform takes the lease itself and hands over its token. dbt by hand takes it at the start of a run, renews it before
     each model and gives it back at the end. It cannot wait: it fails at once when another build holds the lease.

@@ -1,5 +1,5 @@
 {#-
-    Who sees what a model has made (ecommerce_platform/warehouse/protection.py): personal columns are masked, then analysts may
+    Who sees what a model has made (ecommerce_platform/warehouse/schema/protection.py): personal columns are masked, then analysts may
     read. `create or replace table` takes policies off and grants away, so that nothing is readable in between. What is to be done
     is a fact of the warehouse: `warehouse init` has written it into RAW.PROTECTION. Without its row nothing is masked or granted.
 -#}
@@ -51,7 +51,7 @@
 {%- endmacro %}
 
 
-{#- The rule of ecommerce_platform/transformation/personal.py: what the properties say, else by a contract's column of that name. -#}
+{#- The rule of ecommerce_platform/transformation/project/personal.py: what the properties say, else by a contract's column of that name. -#}
 {% macro personal_columns_of(relation) -%}
     {%- set declared = {} -%}
     {%- for column in model.columns.values() -%}

@@ -35,9 +35,9 @@ from ecommerce_platform.analytics.declared import (
 from ecommerce_platform.analytics.tables import PROPERTIES, WrittenTable, current, replace, spark_name
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.iceberg.catalog import ensure_namespaces, pyiceberg_catalog
+from ecommerce_platform.iceberg.installation import claim
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import ensure_namespaces, pyiceberg_catalog
-from ecommerce_platform.spark.installation import claim
 
 #: What the transformations need of each source table, besides its key.
 NEEDED = {

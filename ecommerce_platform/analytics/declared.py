@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ecommerce_platform.contracts.model import LOAD_COLUMNS, Classification, Column, LogicalType
+from ecommerce_platform.contracts.model import LOAD_COLUMNS, Column
+from ecommerce_platform.contracts.types import Classification, LogicalType
 
 CUSTOMER_METRICS = "customer_metrics"
 PRODUCT_ANALYTICS = "product_analytics"

@@ -14,9 +14,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.declared import BASIS, AnalyticsTable
+from ecommerce_platform.iceberg.catalog import load_iceberg_table, pyiceberg_catalog
+from ecommerce_platform.iceberg.metadata_files import sound_table
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import load_iceberg_table, pyiceberg_catalog
-from ecommerce_platform.spark.metadata_files import sound_table
 
 
 class AnalyticsError(RuntimeError):

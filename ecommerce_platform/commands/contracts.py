@@ -19,7 +19,7 @@ contract_app = typer.Typer(no_args_is_help=True, help="The data contracts of the
 @contract_app.command("diff", epilog="Example: `ecommerce-platform contract diff --table orders`")
 def contract_diff(table: Tables = None, day: Days = None, output: Format = ListFormat.TABLE) -> None:
     """Show what landing files have that the contract lacks, and the other way round; exits with 1 when a day is refused."""
-    from ecommerce_platform.lakehouse.inspection import contract_differences
+    from ecommerce_platform.lakehouse.by_hand.inspection import contract_differences
 
     settings, contracts = settings_or_exit(), load_contracts()
     unstated = [
@@ -38,7 +38,7 @@ def contract_diff(table: Tables = None, day: Days = None, output: Format = ListF
 @contract_app.command("check", epilog="Example: `ecommerce-platform contract check`")
 def contract_check() -> None:
     """Say everything that is wrong with the contracts, by file and line, with what to do; exits with 1 when something is."""
-    from ecommerce_platform.transformation.needs import unmet_needs
+    from ecommerce_platform.transformation.project.needs import unmet_needs
 
     try:
         folders = contract_folders()
@@ -109,7 +109,7 @@ def _drafts(tables: list[str], postgres: str | None, schema: str, key: list[str]
         from ecommerce_platform.contracts.from_postgres import drafts_from_postgres
 
         return drafts_from_postgres(postgres, tables, schema, known)
-    from ecommerce_platform.lakehouse.drafts import draft_from_landing
+    from ecommerce_platform.lakehouse.arrived.drafts import draft_from_landing
 
     settings = settings_or_exit()
     return {table: draft_from_landing(settings, table, known, key) for table in tables}

@@ -22,7 +22,7 @@ def dbt(
     ] = None,
 ) -> None:
     """Run a command of dbt's, such as `build -s marts`; its options follow it. Builds wait for no other: they fail at once."""
-    from ecommerce_platform.transformation.by_hand import run_by_hand
+    from ecommerce_platform.transformation.project.by_hand import run_by_hand
 
     if not context.args:
         say("error: name a command of dbt's, such as build -s marts, test, docs generate, source freshness")

@@ -20,8 +20,8 @@ def ingest(
     ] = None,
 ) -> None:
     """Bring landing days into Iceberg; a day of very many rows in several commits, audited and published as one."""
-    from ecommerce_platform.lakehouse.ingest import STEPS, Ingest
-    from ecommerce_platform.lakehouse.ingest import ingest as bring
+    from ecommerce_platform.lakehouse.ingest.ingestion import ingest as bring
+    from ecommerce_platform.lakehouse.ingest.job import STEPS, Ingest
     from ecommerce_platform.spark.session import build_session
 
     if not day:

@@ -47,7 +47,7 @@ def lakehouse_register(
     output: Format = ListFormat.TABLE,
 ) -> None:
     """Bring tables that the catalog lost back from their newest metadata files; exits with 1 where a choice is needed."""
-    from ecommerce_platform.lakehouse.register import UNDECIDED, RegisterError, register
+    from ecommerce_platform.iceberg.register import UNDECIDED, RegisterError, register
 
     chosen = {}
     for pair in metadata or ():
@@ -71,7 +71,7 @@ def lakehouse_register(
 @quarantine_app.command("list", epilog="Example: `ecommerce-platform quarantine list --table orders`")
 def quarantine_list(table: Tables = None, day: Days = None, output: Format = ListFormat.TABLE) -> None:
     """Count rows in quarantine by table, day, reason and column."""
-    from ecommerce_platform.lakehouse.inspection import count_quarantined, quarantined_rows
+    from ecommerce_platform.lakehouse.by_hand.inspection import count_quarantined, quarantined_rows
 
     rows = quarantined_rows(settings_or_exit(), chosen_tables(table), days_of(day))
     print_rows(count_quarantined(rows), output, "nothing is in quarantine")
@@ -80,7 +80,7 @@ def quarantine_list(table: Tables = None, day: Days = None, output: Format = Lis
 @quarantine_app.command("show", epilog="Example: `ecommerce-platform quarantine show --table orders --date 2026-01-05`")
 def quarantine_show(table: Tables = None, day: Days = None, output: Format = ListFormat.TABLE) -> None:
     """Show rows in quarantine: file, position, reason, and the original values."""
-    from ecommerce_platform.lakehouse.inspection import quarantined_rows
+    from ecommerce_platform.lakehouse.by_hand.inspection import quarantined_rows
 
     rows = quarantined_rows(settings_or_exit(), chosen_tables(table), days_of(day))
     print_rows(rows, output, "nothing is in quarantine")
@@ -91,8 +91,9 @@ def quarantine_replay(table: Tables = None, day: Days = None) -> None:
     """Decode the days with quarantined rows again, after a fix of the contract: rows that now fit enter their day, once."""
     from uuid import uuid4
 
-    from ecommerce_platform.lakehouse.ingest import Ingest, ingest
-    from ecommerce_platform.lakehouse.inspection import quarantined_rows
+    from ecommerce_platform.lakehouse.by_hand.inspection import quarantined_rows
+    from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+    from ecommerce_platform.lakehouse.ingest.job import Ingest
     from ecommerce_platform.spark.session import build_session
 
     settings = settings_or_exit()

@@ -20,14 +20,14 @@ def maintenance(
     output: Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")] = ListFormat.TABLE,
 ) -> None:
     """Compact days of small files, expire snapshots, remove orphans, what killed loads left, and what is past its retention."""
-    from ecommerce_platform.lakehouse.maintenance import Maintenance, run_maintenance
-    from ecommerce_platform.lakehouse.maintenance_plan import refusals
+    from ecommerce_platform.lakehouse.maintenance.plan import refusals
+    from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
     from ecommerce_platform.operations.first_use import open_instance
     from ecommerce_platform.operations.retention import apply_retention
     from ecommerce_platform.spark.session import build_session
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.maintenance import clean_up
-    from ecommerce_platform.warehouse.schema import ensure_current
+    from ecommerce_platform.warehouse.load.maintenance import clean_up
+    from ecommerce_platform.warehouse.schema.upgrade import ensure_current
+    from ecommerce_platform.warehouse.sql.connection import connect
 
     settings = settings_or_exit()
     run_id = f"maintenance-{uuid4()}"

@@ -47,7 +47,7 @@ def metrics(
     from ecommerce_platform.operations.exporter.server import Exporter
     from ecommerce_platform.operations.exporter.tables import models_of, read_platform
     from ecommerce_platform.operations.first_use import open_instance
-    from ecommerce_platform.transformation.project import load_manifest
+    from ecommerce_platform.transformation.project.manifest import load_manifest
 
     # The stand-in costs nothing to ask; a real warehouse is kept awake by every question.
     between = interval if settings.snowflake_is_embedded else settings.operations.tables_interval_seconds

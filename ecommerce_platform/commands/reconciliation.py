@@ -43,7 +43,7 @@ def reconcile(
     if context.invoked_subcommand:
         return
     from ecommerce_platform.reconciliation.command import exit_code, reconcile_days
-    from ecommerce_platform.reconciliation.report import as_json
+    from ecommerce_platform.reconciliation.present.report import as_json
 
     try:
         with live_progress("parts") as reached:

@@ -43,7 +43,7 @@ def refused_list(
     output: Format = ListFormat.TABLE,
 ) -> None:
     """List the days that the audit refused, with their reasons and the branches that keep them."""
-    from ecommerce_platform.lakehouse.refused import decided_days
+    from ecommerce_platform.lakehouse.by_hand.refused_days import decided_days
 
     print_rows(decided_days(settings_or_exit(), published=everything), output, "no day is refused")
 
@@ -51,8 +51,8 @@ def refused_list(
 @refused_app.command("show", epilog="Example: `ecommerce-platform refused show orders 2026-01-05`")
 def refused_show(table: Table, day: Day, output: Format = ListFormat.TABLE) -> None:
     """Show why a day was refused: what the audit measured, what is in quarantine, and rows of its branch."""
+    from ecommerce_platform.lakehouse.by_hand.refused_days import show_refused
     from ecommerce_platform.lakehouse.errors import OverruleError
-    from ecommerce_platform.lakehouse.refused import show_refused
 
     try:
         story = show_refused(settings_or_exit(), _contract(table), day.date())
@@ -90,9 +90,9 @@ def refused_publish(
 
     A day that is refused because published events are gone is published, without them, with --withdraw only.
     """
+    from ecommerce_platform.lakehouse.by_hand.refused import Decision, publish_refused
+    from ecommerce_platform.lakehouse.days.ledger import named_as_stored
     from ecommerce_platform.lakehouse.errors import LakehouseError
-    from ecommerce_platform.lakehouse.ledger import named_as_stored
-    from ecommerce_platform.lakehouse.refused import Decision, publish_refused
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     decision = Decision(reason, getpass.getuser(), now, f"hand-{uuid4()}", withdraw=withdraw)
@@ -107,8 +107,8 @@ def refused_publish(
 @refused_app.command("drop", epilog="Example: `ecommerce-platform refused drop orders 2026-01-05`")
 def refused_drop(table: Table, day: Day) -> None:
     """Forget a refusal with its branch and its quarantined rows; what is published of the day stays."""
+    from ecommerce_platform.lakehouse.by_hand.refused import drop_refused
     from ecommerce_platform.lakehouse.errors import LakehouseError
-    from ecommerce_platform.lakehouse.refused import drop_refused
 
     try:
         item = drop_refused(settings_or_exit(), _contract(table), day.date())

@@ -20,9 +20,9 @@ def spark_sweep() -> None:
     settings = settings_or_exit()
 
     from ecommerce_platform.operations.first_use import open_instance
-    from ecommerce_platform.spark.launchers.cluster import ClusterAwayError, ClusterRefusedError
-    from ecommerce_platform.spark.launchers.scratch import ScratchError
-    from ecommerce_platform.spark.launchers.sweep import sweep
+    from ecommerce_platform.spark.launchers.handover.scratch import ScratchError
+    from ecommerce_platform.spark.launchers.kubernetes.cluster import ClusterAwayError, ClusterRefusedError
+    from ecommerce_platform.spark.launchers.kubernetes.sweep import sweep
 
     try:
         with open_instance() as instance:

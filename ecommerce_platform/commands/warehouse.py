@@ -17,7 +17,7 @@ from ecommerce_platform.live_progress import live_progress
 from ecommerce_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from ecommerce_platform.warehouse.rebuild import Range
+    from ecommerce_platform.warehouse.load.rebuild import Range
 
 FirstDay = Annotated[
     datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First landing day; else the first there is.")
@@ -37,10 +37,10 @@ class What(StrEnum):
 
 def initialise(settings: Settings, take_over: bool = False) -> None:
     """`warehouse init`: says what was done, a line each."""
-    from ecommerce_platform.transformation.protect import protect_models
-    from ecommerce_platform.warehouse.connection import WarehouseError, connect
-    from ecommerce_platform.warehouse.owner import take_over as give_to_this_lake
-    from ecommerce_platform.warehouse.schema import initialise_account
+    from ecommerce_platform.transformation.project.protect import protect_models
+    from ecommerce_platform.warehouse.schema.owner import take_over as give_to_this_lake
+    from ecommerce_platform.warehouse.schema.upgrade import initialise_account
+    from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect
 
     try:
         for line in initialise_account(settings):
@@ -58,9 +58,9 @@ def initialise(settings: Settings, take_over: bool = False) -> None:
 def print_initial_statements(settings: Settings) -> None:
     """`warehouse init --print`: what it would send to a new account, as a script."""
     from ecommerce_platform.contracts import load_contracts
-    from ecommerce_platform.transformation.project import load_manifest
-    from ecommerce_platform.transformation.protect import masks_of_new_models
-    from ecommerce_platform.warehouse.schema import initial_statements
+    from ecommerce_platform.transformation.project.manifest import load_manifest
+    from ecommerce_platform.transformation.project.protect import masks_of_new_models
+    from ecommerce_platform.warehouse.schema.upgrade import initial_statements
 
     for statement in initial_statements(settings):
         typer.echo(f"{statement};")
@@ -82,9 +82,9 @@ def restatements(
     output: Format = ListFormat.TABLE,
 ) -> None:
     """List which published figures changed, when, from what to what, and by which loads."""
-    from ecommerce_platform.transformation.restatements import restatements as read
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.schema import ensure_current
+    from ecommerce_platform.transformation.results.restatements import restatements as read
+    from ecommerce_platform.warehouse.schema.upgrade import ensure_current
+    from ecommerce_platform.warehouse.sql.connection import connect
 
     with connect(settings_or_exit()) as connection:
         ensure_current(connection)
@@ -107,9 +107,9 @@ def rebuild(
     ] = False,
 ) -> None:
     """Make RAW, staging or marts again from what Iceberg has published, and compare; readers keep the last good state."""
-    from ecommerce_platform.transformation.runner import DbtRunError
-    from ecommerce_platform.warehouse.connection import WarehouseError
-    from ecommerce_platform.warehouse.rebuild import Range
+    from ecommerce_platform.transformation.builds.runner import DbtRunError
+    from ecommerce_platform.warehouse.load.rebuild import Range
+    from ecommerce_platform.warehouse.sql.connection import WarehouseError
 
     settings = settings_or_exit()
     days = Range(first.date() if first else None, last.date() if last else None)
@@ -128,8 +128,8 @@ def rebuild(
 
 
 def _verify(settings: Settings, days: Range) -> bool:
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.rebuild import verify_raw
+    from ecommerce_platform.warehouse.load.rebuild import verify_raw
+    from ecommerce_platform.warehouse.sql.connection import connect
 
     with connect(settings) as connection, live_progress("days") as reached:
         verdicts = verify_raw(settings, connection, source_tables(), days, reached)
@@ -143,9 +143,9 @@ def _verify(settings: Settings, days: Range) -> bool:
 
 
 def _rebuild(settings: Settings, what: What, days: Range) -> bool:
-    from ecommerce_platform.transformation.rebuild import Models, rebuild_models
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.rebuild import rebuild_raw, rebuild_spark_copies
+    from ecommerce_platform.transformation.builds.rebuild import Models, rebuild_models
+    from ecommerce_platform.warehouse.load.rebuild import rebuild_raw, rebuild_spark_copies
+    from ecommerce_platform.warehouse.sql.connection import connect
 
     run_id = f"rebuild-{uuid4()}"
     opener = partial(connect, settings, run_id)

@@ -6,19 +6,16 @@ lakehouse), business definitions (metrics.py).
 
 from ecommerce_platform.contracts.model import (
     CDC_COLUMNS,
-    HIDDEN,
     PROVENANCE_COLUMNS,
-    Classification,
     Column,
     Contract,
     ContractError,
-    EpochUnit,
-    LogicalType,
     QualityRule,
     Relationship,
     personal_names,
 )
 from ecommerce_platform.contracts.reader import load_contract, load_contracts, source_tables, tables_of_day
+from ecommerce_platform.contracts.types import HIDDEN, Classification, EpochUnit, LogicalType
 
 __all__ = [
     "CDC_COLUMNS",

@@ -1,6 +1,7 @@
 """A contract as a file of the standard, and what a draft of one guessed.
 
-What belongs here: the text of the file. What does not: where the columns come from (from_postgres.py, lakehouse/drafts.py).
+What belongs here: the text of the file. What does not: where the columns come from (from_postgres.py,
+lakehouse/arrived/drafts.py).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from ecommerce_platform.contracts.model import Classification, Column, Contract, LogicalType
+from ecommerce_platform.contracts.model import Column, Contract
+from ecommerce_platform.contracts.types import Classification, LogicalType
 
 _LOGICAL = {
     LogicalType.BIGINT: "integer",

@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.contracts.draft import Draft, classified
-from ecommerce_platform.contracts.model import Column, Contract, ContractError, LogicalType, Relationship
+from ecommerce_platform.contracts.model import Column, Contract, ContractError, Relationship
 from ecommerce_platform.contracts.names import RESERVED_WORDS, is_identifier
+from ecommerce_platform.contracts.types import LogicalType
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.reflection import Inspector

@@ -8,62 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 
 from ecommerce_platform.contracts.names import is_identifier
+from ecommerce_platform.contracts.types import (
+    WHOLE_NUMBERS,
+    Classification,
+    EpochUnit,
+    LogicalType,
+)
 
 
 class ContractError(ValueError):
     """A contract cannot be used as it is written; the message names the file, the column and what to change."""
-
-
-class LogicalType(StrEnum):
-    """The types that a column of a source table can have."""
-
-    BIGINT = "bigint"
-    INT = "int"
-    DECIMAL = "decimal"
-    TEXT = "text"
-    TIMESTAMP = "timestamp"
-    DATE = "date"
-    BOOLEAN = "boolean"
-    UUID = "uuid"
-
-
-#: The types that a key can have. Times, decimals and booleans have several spellings of one value, or too few values.
-KEY_TYPES = frozenset({LogicalType.BIGINT, LogicalType.INT, LogicalType.TEXT, LogicalType.UUID, LogicalType.DATE})
-#: What every engine keeps as a text.
-TEXTS = frozenset({LogicalType.TEXT, LogicalType.UUID})
-WHOLE_NUMBERS = frozenset({LogicalType.BIGINT, LogicalType.INT})
-
-
-#: What is shown in place of a personal value.
-HIDDEN = "(personal)"
-
-
-class Classification(StrEnum):
-    """What a contract can say of a column's values besides their type.
-
-    A personal one says something of the person whom the row is about: it is hidden in messages, and erased on request.
-    Keys and amounts are not classified: they stay, so that totals of the past stay as published.
-    """
-
-    PERSONAL = "personal"
-
-
-class EpochUnit(StrEnum):
-    """What a whole number counts in a column of times, or of dates: from 1970-01-01T00:00:00Z. From coarse to fine."""
-
-    DAYS = "days"
-    SECONDS = "seconds"
-    MILLISECONDS = "milliseconds"
-    MICROSECONDS = "microseconds"
-    NANOSECONDS = "nanoseconds"
-
-    @property
-    def in_nanoseconds(self) -> int:
-        """How many nanoseconds one of it has."""
-        return {"days": 86_400 * 10**9, "seconds": 10**9, "milliseconds": 10**6, "microseconds": 10**3}.get(self, 1)
 
 
 @dataclass(frozen=True)

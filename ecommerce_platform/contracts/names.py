@@ -1,7 +1,7 @@
 """Names that a source table or column cannot have.
 
 What belongs here: what the platform and Snowflake keep for themselves. What does not: names in landing files beyond the contract
-(lakehouse/evolution.py).
+(lakehouse/decode/evolution.py).
 """
 
 from __future__ import annotations

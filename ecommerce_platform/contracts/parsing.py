@@ -18,19 +18,16 @@ from ecommerce_platform.contracts.document import Document, Place
 from ecommerce_platform.contracts.model import (
     CDC_COLUMNS,
     DATE_COLUMN,
-    KEY_TYPES,
     LOAD_COLUMNS,
     PROVENANCE_COLUMNS,
-    Classification,
     Column,
     Contract,
     ContractError,
-    EpochUnit,
-    LogicalType,
     Relationship,
 )
 from ecommerce_platform.contracts.names import RESERVED_TABLES, RESERVED_WORDS, is_identifier
 from ecommerce_platform.contracts.rules import check_rules, quality_rules
+from ecommerce_platform.contracts.types import KEY_TYPES, Classification, EpochUnit, LogicalType
 
 _DECIMAL = re.compile(r"(?:decimal|numeric)\((\d+),\s*(\d+)\)")
 _WIDEST_DECIMAL = 38

@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 
 from ecommerce_platform.contracts.document import Document, Problem
-from ecommerce_platform.contracts.model import WHOLE_NUMBERS, Contract, ContractError, Relationship
+from ecommerce_platform.contracts.model import Contract, ContractError, Relationship
 from ecommerce_platform.contracts.parsing import parse
+from ecommerce_platform.contracts.types import WHOLE_NUMBERS
 
 CONTRACTS_DIR = Path(__file__).parent / "sources"
 SUFFIX = ".odcs.yaml"

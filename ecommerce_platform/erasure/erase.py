@@ -22,7 +22,7 @@ from ecommerce_platform.erasure import lake, lake_commit, landing_files, leftove
 from ecommerce_platform.erasure.errors import ErasureError
 from ecommerce_platform.erasure.plan import Holding, Plan, lake_changes, make_plan, subject_of
 from ecommerce_platform.erasure.subject import Subject
-from ecommerce_platform.lakehouse.ledger import (
+from ecommerce_platform.lakehouse.days.ledger import (
     DayRecord,
     RefusedDay,
     TableLedger,
@@ -31,7 +31,7 @@ from ecommerce_platform.lakehouse.ledger import (
     read_table_ledger,
     refused_properties,
 )
-from ecommerce_platform.lakehouse.tables import event_identifier, open_catalog, quarantine_identifier
+from ecommerce_platform.lakehouse.ingest.tables import event_identifier, open_catalog, quarantine_identifier
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.forgotten import (
     Entry,
@@ -43,7 +43,7 @@ from ecommerce_platform.landing.forgotten import (
     write_entry,
 )
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.connection import connect
+from ecommerce_platform.warehouse.sql.connection import connect
 
 _Contents = Mapping[str, Mapping[date, tuple[str, str]]]
 
@@ -278,9 +278,7 @@ def _leftovers(request: Request) -> None:
     leftovers.remove_scratch(request.settings.scratch_uri)
     request.reached("leftovers done")
     if request.settings.snowflake_is_embedded:
-        from ecommerce_platform.embedded.compaction import (
-            compact_snowflake,
-        )  # the stand-in is optional: not in production
+        from ecommerce_platform.stand_ins.compaction import compact_snowflake
 
         compact_snowflake(request.settings.data_dir)
     request.reached("stand-in compacted")

@@ -21,8 +21,8 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
 from ecommerce_platform.erasure.parquet import Change, count_rows
+from ecommerce_platform.iceberg.warehouse_files import StoredFile, files_below
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.warehouse_files import StoredFile, files_below
 
 
 @dataclass(frozen=True)

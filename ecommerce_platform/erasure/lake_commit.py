@@ -56,7 +56,7 @@ from ecommerce_platform.erasure.lake import (
     tells_of_removed_files,
 )
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
-from ecommerce_platform.lakehouse.backoff import Backoff
+from ecommerce_platform.iceberg.backoff import Backoff
 
 #: Counts of what one commit changed; a snapshot that replaces files keeps the others, such as what a table was computed from.
 _OF_A_COMMIT = ("added-", "deleted-", "removed-", "changed-", "operation", "manifests-", "entries-")

@@ -26,11 +26,12 @@ import pyarrow.fs as pafs
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
-from ecommerce_platform.lakehouse.arrivals import arrived_day, scan
+from ecommerce_platform.iceberg.catalog import is_s3
+from ecommerce_platform.lakehouse.arrived.arrivals import arrived_day, scan
 from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table, local_path
 from ecommerce_platform.landing.forgotten import Entry
+from ecommerce_platform.object_store import store_path
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import is_s3
 
 _DRAFT = ".forget-"
 _PIECE = 1 << 20
@@ -56,7 +57,7 @@ def find(zone: LandingZone, table: str, change: Change) -> list[LandingHolding]:
     for day, files in list_table(zone.with_all_names(), table).days.items():
         for file in files:
             try:
-                with store.open_input_file(_path(file.uri)) as source:
+                with store.open_input_file(store_path(file.uri)) as source:
                     rows = count_rows(source, change)
             except (pa.ArrowException, OSError, ValueError) as error:
                 problem = f"it cannot be read: {type(error).__name__}" if file.size else ""
@@ -169,7 +170,7 @@ def _drafts(
                 handle, name = tempfile.mkstemp(prefix=_DRAFT, dir=copies)
             os.close(handle)
             made[item] = (Path(name), "")
-            with store.open_input_file(_path(item.file.uri)) as source:
+            with store.open_input_file(store_path(item.file.uri)) as source:
                 rewrite(source, name, change)
             made[item] = (Path(name), hashlib.sha256(Path(name).read_bytes()).hexdigest())
         yield made
@@ -180,7 +181,7 @@ def _drafts(
 
 def _put_in_place(zone: LandingZone, draft: Path, uri: str) -> None:
     if is_s3(uri):
-        with draft.open("rb") as source, zone.filesystem().open_output_stream(_path(uri)) as sink:
+        with draft.open("rb") as source, zone.filesystem().open_output_stream(store_path(uri)) as sink:
             shutil.copyfileobj(source, sink, _PIECE)
         return
     target = Path(uri).resolve()  # a link stays a link
@@ -209,12 +210,8 @@ def _copies(data_dir: Path) -> Path:
 
 
 def _digest(store: pafs.FileSystem, file: LandingFile) -> str:
-    with store.open_input_stream(_path(file.uri), compression=None) as source:
+    with store.open_input_stream(store_path(file.uri), compression=None) as source:
         digest = hashlib.sha256()
         while piece := source.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def _path(uri: str) -> str:
-    return uri.removeprefix("s3://")

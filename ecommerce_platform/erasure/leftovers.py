@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
-from ecommerce_platform.warehouse.connection import execute
-from ecommerce_platform.warehouse.load_sql import remove_staged
-from ecommerce_platform.warehouse.maintenance import staged_files
+from ecommerce_platform.warehouse.load.load_sql import remove_staged
+from ecommerce_platform.warehouse.load.maintenance import staged_files
+from ecommerce_platform.warehouse.sql.connection import execute
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -18,14 +18,14 @@ from ecommerce_platform.erasure import lake, landing_files, leftovers, speed, wa
 from ecommerce_platform.erasure.bucket_versions import kept_versions
 from ecommerce_platform.erasure.parquet import Change, count_rows
 from ecommerce_platform.erasure.subject import Subject
-from ecommerce_platform.lakehouse.tables import event_identifier, open_catalog, quarantine_identifier
+from ecommerce_platform.iceberg.catalog import warehouse_root
+from ecommerce_platform.iceberg.metadata_files import tables_of as tables_in
+from ecommerce_platform.iceberg.warehouse_files import StoredFile
+from ecommerce_platform.lakehouse.ingest.tables import event_identifier, open_catalog, quarantine_identifier
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.persons import Rows, distinct_keys, erased, rows_of, still_personal, tables_of
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import warehouse_root
-from ecommerce_platform.spark.metadata_files import tables_of as tables_in
-from ecommerce_platform.spark.warehouse_files import StoredFile
-from ecommerce_platform.transformation.project import load_manifest
+from ecommerce_platform.transformation.project.manifest import load_manifest
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

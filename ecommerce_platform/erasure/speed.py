@@ -13,7 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.landing.persons import Rows
-from ecommerce_platform.reconciliation.clickhouse import SpeedTable, connect, quoted
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable, connect, quoted
 from ecommerce_platform.settings import Settings
 
 

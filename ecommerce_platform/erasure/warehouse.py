@@ -19,16 +19,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract
 from ecommerce_platform.erasure.subject import Subject
-from ecommerce_platform.lakehouse.ledger import DayRecord
+from ecommerce_platform.lakehouse.days.ledger import DayRecord
 from ecommerce_platform.landing.persons import Rows, erased_value
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_build_state
-from ecommerce_platform.transformation.build import exclusive_build
-from ecommerce_platform.transformation.project import definition_digest
-from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.warehouse import ddl, load_sql
-from ecommerce_platform.warehouse.conditions import key_condition
-from ecommerce_platform.warehouse.connection import (
+from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
+from ecommerce_platform.transformation.builds.build import exclusive_build
+from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
+from ecommerce_platform.transformation.project.manifest import definition_digest
+from ecommerce_platform.warehouse.load import load_sql
+from ecommerce_platform.warehouse.load.lake_files import contract_of_lake
+from ecommerce_platform.warehouse.load.load_ledger import batch_id
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.schema.upgrade import ensure_current, ensure_raw_columns
+from ecommerce_platform.warehouse.sql.conditions import key_condition
+from ecommerce_platform.warehouse.sql.connection import (
     Opener,
     execute,
     fetch_all,
@@ -37,9 +41,6 @@ from ecommerce_platform.warehouse.connection import (
     transaction,
     with_retries,
 )
-from ecommerce_platform.warehouse.lake_files import contract_of_lake
-from ecommerce_platform.warehouse.load_ledger import batch_id
-from ecommerce_platform.warehouse.schema import ensure_current, ensure_raw_columns
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -1,6 +1,6 @@
 """The four event tables as Dagster assets: one step for all of them, and for all days of its range.
 
-What belongs here: declaring the assets, calling the ingestion, and reporting. What does not: how a day is published (ingest.py).
+What belongs here: declaring the assets, calling the ingestion, and reporting. What does not: how a day is published (ingest/).
 
 The step does not fail because days were refused: the good days go on, the refused ones are in the ledger, in their partition's
 metadata, and in the check `all_days_published`, which fails the run in the end (checks.py).
@@ -13,9 +13,10 @@ from typing import Any
 import dagster as dg
 
 from ecommerce_platform.contracts import Contract, load_contracts, source_tables
-from ecommerce_platform.lakehouse.ingest import Ingest, TableResult, ingest
-from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
-from ecommerce_platform.lakehouse.withheld import WHY_WITHHELD
+from ecommerce_platform.lakehouse.days.withheld import WHY_WITHHELD
+from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+from ecommerce_platform.lakehouse.ingest.job import Ingest, TableResult
+from ecommerce_platform.lakehouse.ingest.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
 from ecommerce_platform.landing.files import landed_bytes
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread

@@ -1,7 +1,7 @@
 """Days whose landing files have all gone: which of them still matter, and the warning about them. Pure.
 
 What belongs here: the rule of retention, and what the sensor says. What does not: noticing them (changes.py), and a day that a
-run refuses because published events are gone (lakehouse/absence.py).
+run refuses because published events are gone (lakehouse/days/absence.py).
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from ecommerce_platform.contracts import Contract
+from ecommerce_platform.iceberg.catalog import warehouse_root
+from ecommerce_platform.iceberg.warehouse_files import files_below, read_file, replace_file
 from ecommerce_platform.landing.persons import Rows, tables_of
 from ecommerce_platform.settings import Profile, Settings
-from ecommerce_platform.spark.catalog import warehouse_root
-from ecommerce_platform.spark.warehouse_files import files_below, read_file, replace_file
 
 _VERSION = 1
 _KEY_FILE = "forgotten.key"

@@ -1,7 +1,7 @@
 """Which names in the landing zone are a day's folder, and which files nobody is to read.
 
 What belongs here: pure rules about names. What does not: listing (files.py), and what a file is, which its first bytes say
-(lakehouse/magic.py).
+(lakehouse/decode/magic.py).
 """
 
 from __future__ import annotations

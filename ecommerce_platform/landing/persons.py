@@ -1,7 +1,8 @@
 """Which rows are about a person, and those rows without what the contracts classify as personal. Pure.
 
 What belongs here: the way from a person's key to rows of any table by the contracts' relationships, in Arrow tables. What does
-not: who is forgotten (forgotten.py), and the same conditions in Spark (lakehouse/decode.py) and SQL (erasure/warehouse.py).
+not: who is forgotten (forgotten.py), and the same conditions in Spark (lakehouse/decode/change_events.py) and SQL
+(erasure/warehouse.py).
 """
 
 from __future__ import annotations

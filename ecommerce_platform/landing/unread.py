@@ -1,7 +1,7 @@
 """What lies in a table's landing folder and no run will ever read: misnamed folders, stray files, days without a partition.
 
 What belongs here: naming it, for the run, `doctor`, `contract diff` and the observation. What does not: files of a day that
-cannot be read, which refuse their day (lakehouse/arrivals.py).
+cannot be read, which refuse their day (lakehouse/arrived/arrivals.py).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from ecommerce_platform.lakehouse.ledger import published_events
+from ecommerce_platform.lakehouse.days.ledger import published_events
 from ecommerce_platform.landing.sensor import build_sensor as landing_sensor
 from ecommerce_platform.operations.jobs import daily_batch_job, observe_landing_job
 from ecommerce_platform.operations.maintenance import maintenance_job, maintenance_schedule

@@ -44,8 +44,8 @@ def _run(settings: Settings, probes: list[tuple[str, Callable[[Settings], str]]]
 
 
 def _secrets(settings: Settings) -> str:
-    from ecommerce_platform.secret_settings import problems_of_secrets
     from ecommerce_platform.settings import SettingsError
+    from ecommerce_platform.settings.secret import problems_of_secrets
 
     if problems := list(problems_of_secrets(settings)):
         raise SettingsError("; ".join(problems))
@@ -59,7 +59,7 @@ def _java(settings: Settings) -> str:
 
 
 def _jars(settings: Settings) -> str:
-    from ecommerce_platform.spark.catalog import needs_s3
+    from ecommerce_platform.iceberg.catalog import needs_s3
     from ecommerce_platform.spark.jars import CORE, S3, default_jars_dir, ensure_jars
 
     groups = frozenset({CORE, S3} if needs_s3(settings) else {CORE})
@@ -86,10 +86,10 @@ def _landing(settings: Settings) -> str:
 
 
 def _catalog(settings: Settings) -> str:
-    from ecommerce_platform.lakehouse.ledger import read_ledger
-    from ecommerce_platform.lakehouse.soundness import refuse_unsound_catalog
-    from ecommerce_platform.lakehouse.withheld import withheld_columns, withheld_lines
-    from ecommerce_platform.spark.catalog import pyiceberg_catalog
+    from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+    from ecommerce_platform.lakehouse.days.ledger import read_ledger
+    from ecommerce_platform.lakehouse.days.withheld import withheld_columns, withheld_lines
+    from ecommerce_platform.lakehouse.maintenance.soundness import refuse_unsound_catalog
 
     refuse_unsound_catalog(settings)
     namespaces = [".".join(namespace) for namespace in pyiceberg_catalog(settings).list_namespaces()]
@@ -100,10 +100,10 @@ def _catalog(settings: Settings) -> str:
 
 
 def _snowflake(settings: Settings) -> str:
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.owner import refuse_foreign_lake
-    from ecommerce_platform.warehouse.protection import state_in_words
-    from ecommerce_platform.warehouse.query import run_sql
+    from ecommerce_platform.warehouse.schema.owner import refuse_foreign_lake
+    from ecommerce_platform.warehouse.schema.protection import state_in_words
+    from ecommerce_platform.warehouse.sql.connection import connect
+    from ecommerce_platform.warehouse.sql.query import run_sql
 
     with connect(settings) as connection:
         version = run_sql(connection, "select current_version()").rows[0][0]
@@ -114,7 +114,7 @@ def _snowflake(settings: Settings) -> str:
 
 
 def _clickhouse(settings: Settings) -> str:
-    from ecommerce_platform.reconciliation.clickhouse import connect
+    from ecommerce_platform.reconciliation.layers.clickhouse import connect
 
     client = connect(settings)
     where = "embedded stand-in" if settings.clickhouse_is_embedded else settings.clickhouse.host
@@ -123,9 +123,9 @@ def _clickhouse(settings: Settings) -> str:
 
 def _dbt(settings: Settings) -> str:
     from ecommerce_platform.contracts import load_contracts
-    from ecommerce_platform.transformation.lineage import kept_lineage
-    from ecommerce_platform.transformation.personal import undeclared
-    from ecommerce_platform.transformation.project import definition_digest, load_manifest, target_path
+    from ecommerce_platform.transformation.project.lineage import kept_lineage
+    from ecommerce_platform.transformation.project.manifest import definition_digest, load_manifest, target_path
+    from ecommerce_platform.transformation.project.personal import undeclared
 
     manifest = load_manifest(settings)
     lineage = kept_lineage(target_path(settings), definition_digest(settings)) or {}

@@ -1,7 +1,7 @@
 """Maintenance of the Iceberg tables as a job with a weekly schedule, and what the command line calls.
 
 What belongs here: declaring the job, reporting. What does not: what is due and
-how it is done (lakehouse/maintenance_plan.py, lakehouse/maintenance.py).
+how it is done (lakehouse/maintenance/plan.py, lakehouse/maintenance/work.py).
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ecommerce_platform.lakehouse.assets import event_key
-from ecommerce_platform.lakehouse.maintenance import Maintenance, run_maintenance
-from ecommerce_platform.lakehouse.maintenance_plan import MaintenanceReport, refusals
+from ecommerce_platform.lakehouse.maintenance.plan import MaintenanceReport, refusals
+from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
 from ecommerce_platform.operations.retention import apply_retention
 from ecommerce_platform.operations.schedules import one_at_a_time
 from ecommerce_platform.plain_steps import plain_words
@@ -20,9 +20,9 @@ from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Profile, Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
-from ecommerce_platform.warehouse.maintenance import clean_up
+from ecommerce_platform.warehouse.load.maintenance import clean_up
 from ecommerce_platform.warehouse.resource import WarehouseResource
-from ecommerce_platform.warehouse.schema import ensure_current
+from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 
 if TYPE_CHECKING:
     pass

@@ -1,7 +1,7 @@
 """Reconciles the days that have not converged again, until they do: the job, and the sensor that launches it.
 
 What belongs here: one tick, its cursor, and the run that it requests. What does not: when a day is due
-(reconciliation/recheck.py), and what a reconciliation covers (always all open days, whichever partition launches it).
+(reconciliation/verdicts/recheck.py), and what a reconciliation covers (always all open days, whichever partition launches it).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import dagster as dg
 from ecommerce_platform.landing.sensor import sensor_status
 from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY
-from ecommerce_platform.reconciliation.converge import courses
-from ecommerce_platform.reconciliation.recheck import Agenda, Gaps, Slot, agenda
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
+from ecommerce_platform.reconciliation.verdicts.converge import courses
+from ecommerce_platform.reconciliation.verdicts.recheck import Agenda, Gaps, Slot, agenda
 from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.unfinished_runs import unfinished_runs

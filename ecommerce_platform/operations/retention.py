@@ -1,7 +1,7 @@
 """How long what is not a table is kept: old runs of Dagster, reports, landing files, rows of replaced loads.
 
 What belongs here: removing old runs, and the order of all of it. What does not: how each of the others is removed (their rooms),
-and the retention of Iceberg's snapshots and quarantined rows (lakehouse/maintenance.py).
+and the retention of Iceberg's snapshots and quarantined rows (lakehouse/maintenance/work.py).
 
 Each has a setting with a default; docs/data-protection.md lists them.
 """
@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from ecommerce_platform.lakehouse.expired_landing import remove_expired_landing
-from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.lakehouse.arrived.expired_landing import remove_expired_landing
+from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.superseded import remove_superseded
-from ecommerce_platform.warehouse.connection import Opener
+from ecommerce_platform.transformation.builds.superseded import remove_superseded
+from ecommerce_platform.warehouse.sql.connection import Opener
 
 #: The statuses that a run keeps.
 _FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -33,7 +33,7 @@ def apply_retention(
     dry_run: bool = False,
 ) -> list[str]:
     """Removes what is older than its setting says; one line for each thing. Without an instance, runs are left alone."""
-    from ecommerce_platform.reconciliation.reports.publish import remove_expired  # matplotlib: a second of imports
+    from ecommerce_platform.reconciliation.present.publish import remove_expired  # matplotlib: a second of imports
 
     with open_connection() as connection:
         store = Store(connection)

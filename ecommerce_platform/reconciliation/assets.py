@@ -14,19 +14,19 @@ import dagster as dg
 from ecommerce_platform.landing.forgotten import load_forgotten
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.plain_steps import plain_words
-from ecommerce_platform.reconciliation import report
-from ecommerce_platform.reconciliation.explain import plain
-from ecommerce_platform.reconciliation.layers import open_layers
+from ecommerce_platform.reconciliation.layers.both import open_layers
 from ecommerce_platform.reconciliation.model import ALL_TIERS, State, Status
+from ecommerce_platform.reconciliation.present import report
 from ecommerce_platform.reconciliation.reconcile import Reconciliation, reconcile
+from ecommerce_platform.reconciliation.record.storage import Store
+from ecommerce_platform.reconciliation.record.tables import CONVERGENCE, DISCREPANCIES, METRICS, TABLES
+from ecommerce_platform.reconciliation.record.turn import turn
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
-from ecommerce_platform.reconciliation.storage import Store
-from ecommerce_platform.reconciliation.tables import CONVERGENCE, DISCREPANCIES, METRICS, TABLES
-from ecommerce_platform.reconciliation.turn import turn
+from ecommerce_platform.reconciliation.verdicts.explain import plain
 from ecommerce_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from ecommerce_platform.reconciliation.reports.publish import Published
+    from ecommerce_platform.reconciliation.present.publish import Published
 
 METRICS_KEY = dg.AssetKey(["reconciliation", "daily_business_metrics"])
 DISCREPANCIES_KEY = dg.AssetKey(["reconciliation", "order_discrepancies"])
@@ -107,10 +107,7 @@ def _publish(
     context: dg.AssetExecutionContext, settings: Settings, store: Store, outcome: Reconciliation
 ) -> "Published | None":
     """Writes the reports. Where they cannot be written the run goes on: the reconciliation stands in its tables."""
-    from ecommerce_platform.reconciliation.reports.publish import (
-        publish,
-        worth_a_page,
-    )  # matplotlib: a second of imports
+    from ecommerce_platform.reconciliation.present.publish import publish, worth_a_page
 
     try:
         return publish(settings, store, worth_a_page(outcome, settings.reconciliation.report_pages))
@@ -218,6 +215,6 @@ def _metadata(outcome: Reconciliation, published: "Published | None") -> dict[dg
 
 
 def _curve(published: "Published") -> str:
-    from ecommerce_platform.reconciliation.reports.plots import convergence_png
+    from ecommerce_platform.reconciliation.present.plots import convergence_png
 
     return f"![Orders that differ, over all business dates]({convergence_png(published.history)})"

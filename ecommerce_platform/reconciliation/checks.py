@@ -12,12 +12,12 @@ import dagster as dg
 
 from ecommerce_platform.daily_metrics import metric_names
 from ecommerce_platform.plain_steps import plain_words
-from ecommerce_platform.reconciliation import outcome
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY, DISCREPANCIES_KEY, METRICS_KEY
 from ecommerce_platform.reconciliation.model import Status
-from ecommerce_platform.reconciliation.outcome import Outcome
+from ecommerce_platform.reconciliation.record import outcome
+from ecommerce_platform.reconciliation.record.outcome import Outcome
+from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
-from ecommerce_platform.reconciliation.storage import Store
 from ecommerce_platform.settings import ReconciliationSettings, Settings
 
 ID_ALIGNMENT, CONFIRMED, CONVERGED = "id_alignment", "confirmed_discrepancies", "converged"

@@ -12,22 +12,22 @@ from pathlib import Path
 
 from ecommerce_platform.landing.forgotten import load_forgotten
 from ecommerce_platform.live_progress import Reached, unseen
-from ecommerce_platform.reconciliation import clickhouse
-from ecommerce_platform.reconciliation.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.compare.clickhouse_side import ClickHouseTable
 from ecommerce_platform.reconciliation.compare.config import load_comparison
 from ecommerce_platform.reconciliation.compare.results import write_results
 from ecommerce_platform.reconciliation.compare.run import Compared, compare
 from ecommerce_platform.reconciliation.compare.snowflake_side import SnowflakeTable
-from ecommerce_platform.reconciliation.layers import Layers, open_layers
+from ecommerce_platform.reconciliation.layers import clickhouse
+from ecommerce_platform.reconciliation.layers.both import Layers, open_layers
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.model import ALL_TIERS, FailOn, ReconciliationError, State, Status
-from ecommerce_platform.reconciliation.plan import Step, repair_plan
+from ecommerce_platform.reconciliation.present.story import order_story, tell
 from ecommerce_platform.reconciliation.reconcile import Reconciliation, reconcile
-from ecommerce_platform.reconciliation.storage import Store
-from ecommerce_platform.reconciliation.story import order_story, tell
-from ecommerce_platform.reconciliation.turn import turn
+from ecommerce_platform.reconciliation.record.storage import Store
+from ecommerce_platform.reconciliation.record.turn import turn
+from ecommerce_platform.reconciliation.verdicts.plan import Step, repair_plan
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.connection import connect
+from ecommerce_platform.warehouse.sql.connection import connect
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def plan(settings: Settings) -> tuple[Step, ...]:
 
 def write_reports(settings: Settings, days: Sequence[date]) -> dict[str, str]:
     """Write the pages of `days` (none: of all dates that have not converged) and the overview; where each lies, by name."""
-    from ecommerce_platform.reconciliation.reports.publish import publish  # matplotlib: a second of imports
+    from ecommerce_platform.reconciliation.present.publish import publish  # matplotlib: a second of imports
 
     connection = connect(settings, "report")
     try:

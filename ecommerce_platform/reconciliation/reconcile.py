@@ -14,18 +14,9 @@ from decimal import Decimal
 from ecommerce_platform.contracts import load_contracts, personal_names
 from ecommerce_platform.daily_metrics import DailyMetric, reconciled_metrics
 from ecommerce_platform.live_progress import Reached, unseen
-from ecommerce_platform.reconciliation.converge import (
-    DayCourse,
-    DayResult,
-    advance,
-    unconverged,
-    verified_through,
-)
-from ecommerce_platform.reconciliation.explain import explain
-from ecommerce_platform.reconciliation.forgotten import as_erased
-from ecommerce_platform.reconciliation.layers import Layers
-from ecommerce_platform.reconciliation.locate import Limits, Located, locate
-from ecommerce_platform.reconciliation.measure import Scope, measure, scope
+from ecommerce_platform.reconciliation.layers.both import Layers
+from ecommerce_platform.reconciliation.layers.measure import Scope, measure, scope
+from ecommerce_platform.reconciliation.layers.settled import batch_state, settled_state
 from ecommerce_platform.reconciliation.model import (
     Discrepancy,
     Finding,
@@ -35,13 +26,22 @@ from ecommerce_platform.reconciliation.model import (
     ReconciliationError,
     State,
 )
-from ecommerce_platform.reconciliation.rows import RunRecord
-from ecommerce_platform.reconciliation.settled import batch_state, settled_state
-from ecommerce_platform.reconciliation.sqltext import chunks
-from ecommerce_platform.reconciliation.storage import Overtaken, Store, Version, course_of_days
-from ecommerce_platform.reconciliation.verdict import Tolerances, judge
+from ecommerce_platform.reconciliation.record.rows import RunRecord
+from ecommerce_platform.reconciliation.record.storage import Overtaken, Store, Version, course_of_days
+from ecommerce_platform.reconciliation.search.locate import Limits, Located, locate
+from ecommerce_platform.reconciliation.search.sqltext import chunks
+from ecommerce_platform.reconciliation.verdicts.converge import (
+    DayCourse,
+    DayResult,
+    advance,
+    unconverged,
+    verified_through,
+)
+from ecommerce_platform.reconciliation.verdicts.explain import explain
+from ecommerce_platform.reconciliation.verdicts.forgotten import as_erased
+from ecommerce_platform.reconciliation.verdicts.verdict import Tolerances, judge
 from ecommerce_platform.settings import ReconciliationSettings
-from ecommerce_platform.warehouse.connection import is_conflict, with_retries
+from ecommerce_platform.warehouse.sql.connection import is_conflict, with_retries
 
 _ATTEMPTS = 3
 #: Dates to compare, their metrics, the orders that differ, why, and writing it all down.

@@ -1,6 +1,6 @@
 """The two layers as a Dagster resource.
 
-What belongs here: handing out connections. What does not: how they are made (clickhouse.py, warehouse/connection.py) and what
+What belongs here: handing out connections. What does not: how they are made (clickhouse.py, warehouse/sql/connection.py) and what
 is asked over them.
 """
 
@@ -12,11 +12,11 @@ from typing import ClassVar
 
 import dagster as dg
 
-from ecommerce_platform.reconciliation import clickhouse
-from ecommerce_platform.reconciliation.clickhouse import SpeedTable
-from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.reconciliation.layers import clickhouse
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.warehouse.connection import connect
+from ecommerce_platform.warehouse.sql.connection import connect
 
 RESOURCE = "reconciliation"
 

@@ -1,5 +1,5 @@
-"""How a Spark step runs: Java, jars, the session, and the Iceberg catalog that Spark and PyIceberg share.
+"""How a Spark step runs: Java, jars, the session, and where a step's process lives (launchers).
 
-What belongs here: everything that is the same for whoever uses Spark or Iceberg. What does not: tables and transformations
-(lakehouse/, analytics/). Nothing is imported here, so that a step without Spark does not load PySpark.
+What belongs here: everything that is the same for whoever uses Spark. What does not: Iceberg's catalog (iceberg/), tables and
+transformations (lakehouse/, analytics/). Nothing is imported here, so that a step without Spark does not load PySpark.
 """

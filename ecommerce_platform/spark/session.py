@@ -1,6 +1,6 @@
 """The Spark session of this process.
 
-What belongs here: how Spark starts and how it is configured. What does not: catalogs (catalog.py) and tables.
+What belongs here: how Spark starts and how it is configured. What does not: catalogs (iceberg/catalog.py) and tables.
 
 Starting a JVM with Spark is the most expensive thing that a step does, so there is one Spark application a process. A second
 `build_session` with other catalog settings (a test with a folder of its own) gets a session of its own in that application.
@@ -19,8 +19,9 @@ from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.ending import must_end
+from ecommerce_platform.iceberg.catalog import needs_s3, prepare_catalog, spark_catalog_options
+from ecommerce_platform.iceberg.s3_options import hadoop_s3_options
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import hadoop_s3_options, needs_s3, prepare_catalog, spark_catalog_options
 from ecommerce_platform.spark.class_archive import archive_options
 from ecommerce_platform.spark.interrupts import cancel_jobs, drop_interrupted_connections, end_jvm, own_ctrl_c
 from ecommerce_platform.spark.jars import CORE, S3, default_jars_dir, ensure_jars

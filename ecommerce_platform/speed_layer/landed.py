@@ -1,6 +1,6 @@
 """Rows of a landing file as DuckDB's dialect of the decoding rules takes them.
 
-What belongs here: Parquet to Arrow. What does not: what a value means (lakehouse/values.py).
+What belongs here: Parquet to Arrow. What does not: what a value means (lakehouse/decode/values.py).
 
 Texts and bytes arrive as bytes, so that one row's bad UTF-8 is that row's; timestamps as microseconds, or in the unit of the
 file where it is another, dates as days, so that no value is beyond the engine's own bounds.
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ecommerce_platform.lakehouse.physical import TIMESTAMPS, PhysicalColumn, PhysicalKind
+from ecommerce_platform.lakehouse.decode.physical import TIMESTAMPS, PhysicalColumn, PhysicalKind
 
 _BATCH_ROWS = 65_536
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}

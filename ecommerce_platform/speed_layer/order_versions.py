@@ -15,10 +15,10 @@ import duckdb
 import pyarrow as pa
 
 from ecommerce_platform.contracts import CDC_COLUMNS, Column, Contract, LogicalType
-from ecommerce_platform.lakehouse.calendars import require_plain_times
-from ecommerce_platform.lakehouse.dialects import DUCKDB, literal
-from ecommerce_platform.lakehouse.epochs import with_epoch_units
-from ecommerce_platform.lakehouse.physical import (
+from ecommerce_platform.lakehouse.decode.calendars import require_plain_times
+from ecommerce_platform.lakehouse.decode.dialects import DUCKDB, literal
+from ecommerce_platform.lakehouse.decode.epochs import with_epoch_units
+from ecommerce_platform.lakehouse.decode.physical import (
     Footer,
     PhysicalColumn,
     PhysicalKind,
@@ -26,8 +26,8 @@ from ecommerce_platform.lakehouse.physical import (
     read_footer,
     require_file,
 )
-from ecommerce_platform.lakehouse.schemas import schema_problem, storage_problem
-from ecommerce_platform.lakehouse.values import decoded
+from ecommerce_platform.lakehouse.decode.schemas import schema_problem, storage_problem
+from ecommerce_platform.lakehouse.decode.values import decoded
 from ecommerce_platform.metrics import UNCHANGED_PLACEHOLDER
 from ecommerce_platform.speed_layer.landed import landed_rows
 

@@ -13,22 +13,27 @@ from ecommerce_platform.contracts import load_contracts, source_tables, tables_o
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.applied import BuildState, full_refresh_reason, mark_applied, read_build_state
-from ecommerce_platform.transformation.build import exclusive_build
+from ecommerce_platform.transformation.builds.applied import (
+    BuildState,
+    full_refresh_reason,
+    mark_applied,
+    read_build_state,
+)
+from ecommerce_platform.transformation.builds.build import exclusive_build
+from ecommerce_platform.transformation.builds.failing_rows import FailedTest
+from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRun, DbtRunError
 from ecommerce_platform.transformation.dagster_dbt_light import DbtCoreCliEventMessage, dbt_assets
-from ecommerce_platform.transformation.failing_rows import FailedTest
-from ecommerce_platform.transformation.lineage import LineageReader, keep_lineage, kept_lineage
-from ecommerce_platform.transformation.personal import undeclared
-from ecommerce_platform.transformation.project import definition_digest, load_manifest, target_path
+from ecommerce_platform.transformation.project.lineage import LineageReader, keep_lineage, kept_lineage
+from ecommerce_platform.transformation.project.manifest import definition_digest, load_manifest, target_path
+from ecommerce_platform.transformation.project.personal import undeclared
 from ecommerce_platform.transformation.resource import DbtResource
-from ecommerce_platform.transformation.restatements import Restated, restated_by
-from ecommerce_platform.transformation.runner import DbtRequest, DbtRun, DbtRunError
-from ecommerce_platform.transformation.snapshots import MODEL, snapshot_rows_that_disagree
+from ecommerce_platform.transformation.results.restatements import Restated, restated_by
+from ecommerce_platform.transformation.results.snapshots import MODEL, snapshot_rows_that_disagree
 from ecommerce_platform.transformation.translator import PlatformTranslator, model_key
-from ecommerce_platform.warehouse.connection import fetch_all
-from ecommerce_platform.warehouse.lease import Lease
 from ecommerce_platform.warehouse.resource import WarehouseResource
-from ecommerce_platform.warehouse.schema import ensure_current
+from ecommerce_platform.warehouse.schema.lease import Lease
+from ecommerce_platform.warehouse.schema.upgrade import ensure_current
+from ecommerce_platform.warehouse.sql.connection import fetch_all
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -9,8 +9,8 @@ import dagster as dg
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.agreement import COMPARISONS, Comparison, compare
-from ecommerce_platform.transformation.restatements import restatements, summary
+from ecommerce_platform.transformation.results.agreement import COMPARISONS, Comparison, compare
+from ecommerce_platform.transformation.results.restatements import restatements, summary
 from ecommerce_platform.warehouse.resource import WarehouseResource
 
 

@@ -11,8 +11,8 @@ from typing import ClassVar
 import dagster as dg
 
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.transformation.runner import DbtRequest, DbtRun, dbt_run
-from ecommerce_platform.warehouse.lease import Lease
+from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRun, dbt_run
+from ecommerce_platform.warehouse.schema.lease import Lease
 
 
 class DbtResource(dg.ConfigurableResource[None]):

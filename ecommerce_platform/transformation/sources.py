@@ -1,7 +1,7 @@
 """What dbt knows of the contracts, rendered: sources, the macro `source_contracts`, and a model `base_<table>` for each table.
 
 What belongs here: text of those files. What does not: what people write (models' properties, statements), and where a project
-with the rendered files lies (project.py).
+with the rendered files lies (project/manifest.py).
 
 `python -m ecommerce_platform.transformation.sources` writes them into the checkout, for dbt by hand. Git ignores them.
 """

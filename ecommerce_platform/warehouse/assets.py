@@ -1,6 +1,6 @@
 """The warehouse as Dagster sees it: the four raw tables in one step, Spark's three tables in another.
 
-What belongs here: declaration, the days of the run, metadata. What does not: the loads (load.py, spark_tables.py).
+What belongs here: declaration, the days of the run, metadata. What does not: the loads (load/days.py, spark_tables.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +11,13 @@ import dagster as dg
 
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract, load_contracts
-from ecommerce_platform.lakehouse.ledger import refused_days
+from ecommerce_platform.lakehouse.days.ledger import refused_days
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.load import LoadedDay, TableLoad, load_tables
+from ecommerce_platform.warehouse.load.days import LoadedDay, TableLoad, load_tables
+from ecommerce_platform.warehouse.load.spark_tables import SparkTableLoad, load_spark_tables
 from ecommerce_platform.warehouse.resource import WarehouseResource
-from ecommerce_platform.warehouse.spark_tables import SparkTableLoad, load_spark_tables
 
 GROUP = "warehouse"
 OWNERS = ("team:data-platform",)

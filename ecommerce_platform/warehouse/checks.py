@@ -9,14 +9,14 @@ from datetime import date
 import dagster as dg
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.ledger import published_days
+from ecommerce_platform.lakehouse.days.ledger import published_days
 from ecommerce_platform.partitions import partition_days
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.assets import raw_key
-from ecommerce_platform.warehouse.lake_files import contract_of_lake
+from ecommerce_platform.warehouse.load.lake_files import contract_of_lake
+from ecommerce_platform.warehouse.load.verify import measure, problems
 from ecommerce_platform.warehouse.resource import WarehouseResource
-from ecommerce_platform.warehouse.verify import measure, problems
 
 CHECK_NAME = "rows_and_checksum"
 _NAMED_PROBLEMS = 10

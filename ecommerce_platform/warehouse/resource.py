@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import dagster as dg
 
-from ecommerce_platform.embedded.server_state import EmbeddedServerError
-from ecommerce_platform.embedded.servers import ensure_snowflake
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.warehouse.connection import Opener, connection_arguments, execute, log_in, reaching
+from ecommerce_platform.stand_ins.server_state import EmbeddedServerError
+from ecommerce_platform.stand_ins.servers import ensure_snowflake
+from ecommerce_platform.warehouse.sql.connection import Opener, connection_arguments, execute, log_in, reaching
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -52,8 +52,8 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     @contextmanager
     def connection(self, run_id: str | None = None) -> Iterator[SnowflakeConnection]:
         """An open connection in UTC with autocommit, closed at the end; `run_id` becomes its query tag."""
-        from ecommerce_platform.warehouse.answers import limit_answers
         from ecommerce_platform.warehouse.dagster_snowflake_light import SnowflakeResource
+        from ecommerce_platform.warehouse.sql.answers import limit_answers
 
         arguments = connection_arguments(self.settings, run_id)
         named = ("account", "user", "password", "authenticator", "role", "warehouse", "database", "autocommit")

@@ -15,11 +15,11 @@ from ecommerce_platform.analytics.assets import analytics_key, build_assets, pub
 from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import AS_OF, TABLES
 from ecommerce_platform.contracts import load_contracts, source_tables
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.landing.resource import build_resources as landing_resources
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.spark.resource import build_resources
 
 DAY = date(2026, 1, 1)

@@ -6,8 +6,8 @@ from pyspark.sql import SparkSession
 
 from ecommerce_platform.analytics.declared import DAILY_BUSINESS_METRICS, TABLES
 from ecommerce_platform.analytics.tables import ensure_table, spark_name
+from ecommerce_platform.iceberg.catalog import ensure_namespaces
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import ensure_namespaces
 
 
 def test_a_column_that_an_earlier_release_made_narrower_is_widened(

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from ecommerce_platform.embedded.sample_shop import generate_sample
+from ecommerce_platform.sample_shop import generate_sample
 from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform_tests.browser import chromium
 from ecommerce_platform_tests.dagster_home import instance_of

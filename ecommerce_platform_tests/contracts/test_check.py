@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import ContractError, load_contracts, source_tables
 from ecommerce_platform.contracts.reader import CONTRACTS_DIR, in_order, read_contracts
-from ecommerce_platform.transformation.needs import require_needed
+from ecommerce_platform.transformation.project.needs import require_needed
 
 
 @pytest.fixture

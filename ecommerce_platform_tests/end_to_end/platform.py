@@ -17,11 +17,11 @@ from typing import Any
 
 import dagster as dg
 
-from ecommerce_platform.embedded.servers import down
-from ecommerce_platform.lakehouse.ledger import read_ledger
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.days.ledger import read_ledger
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
-from ecommerce_platform.warehouse.connection import connect
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.warehouse.sql.connection import connect
 from ecommerce_platform_tests.end_to_end.compare import AUDIT_STAMPS, differences
 from ecommerce_platform_tests.end_to_end.landing_decode import COLUMNS, METADATA, Counts
 from ecommerce_platform_tests.end_to_end.oracle import KEYS, Truth

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from ecommerce_platform.embedded.sample_shop import SampleReport, generate_sample
+from ecommerce_platform.sample_shop import SampleReport, generate_sample
 from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.end_to_end.oracle import Truth, truth
 from ecommerce_platform_tests.end_to_end.platform import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.lakehouse.register import register
+from ecommerce_platform.iceberg.register import register
 from ecommerce_platform.settings import SparkSettings
 from ecommerce_platform_tests.end_to_end.everything import LAST_DAY, everything
 from ecommerce_platform_tests.end_to_end.history import day, write_landing

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecommerce_platform.demo import load_speed_layer, write_sample
-from ecommerce_platform.embedded.servers import down
-from ecommerce_platform.lakehouse.ledger import read_ledger
-from ecommerce_platform.reconciliation.clickhouse import connect as clickhouse
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.days.ledger import read_ledger
+from ecommerce_platform.reconciliation.layers.clickhouse import connect as clickhouse
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
-from ecommerce_platform.warehouse import load_sql
-from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.warehouse.load import load_sql
+from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 from ecommerce_platform_tests.end_to_end.oracle import Thresholds, truth
 from ecommerce_platform_tests.end_to_end.platform import Platform, assert_spark_agrees, disagreements
 from ecommerce_platform_tests.erasure.marked import MARKER, busiest, mark
@@ -87,9 +87,10 @@ class KilledShop:
 
     def _late_file(self) -> None:
         """The person's orders of day 1 once more, in a late file: the day is loaded again, with what it replaces."""
-        from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+        from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+        from ecommerce_platform.lakehouse.ingest.job import Ingest
         from ecommerce_platform.spark.session import build_session
-        from ecommerce_platform.warehouse.load import load_tables
+        from ecommerce_platform.warehouse.load.days import load_tables
 
         source = next((self.data / "landing/orders/date=2026-01-01").glob("*.parquet"))
         rows = pq.read_table(source)

@@ -64,8 +64,8 @@ def install_points(passages: Passages) -> None:
     """The kill points of the platform, and those of an erasure's own steps."""
     from clickhouse_connect.driver.httpclient import HttpClient
 
-    from ecommerce_platform.embedded import compaction
     from ecommerce_platform.erasure import erase, lake, landing_files, leftovers
+    from ecommerce_platform.stand_ins import compaction
 
     install(passages)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from ecommerce_platform.reconciliation.clickhouse import connect as clickhouse
+from ecommerce_platform.reconciliation.layers.clickhouse import connect as clickhouse
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.connection import connect, fetch_all
+from ecommerce_platform.warehouse.sql.connection import connect, fetch_all
 
 
 def files_with(root: Path, marker: str) -> list[str]:

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.erasure.erase import Request, erase_files
 from ecommerce_platform.erasure.plan import plan_files, subject_of
-from ecommerce_platform.lakehouse import publish as publishing
-from ecommerce_platform.lakehouse.arrivals import scan
-from ecommerce_platform.lakehouse.ledger import AuditedCounts, DayRecord, RefusedDay, read_ledger
-from ecommerce_platform.lakehouse.tables import ensure_event_table, ensure_quarantine_table, open_catalog
+from ecommerce_platform.lakehouse.arrived.arrivals import scan
+from ecommerce_platform.lakehouse.days import publish as publishing
+from ecommerce_platform.lakehouse.days.ledger import AuditedCounts, DayRecord, RefusedDay, read_ledger
+from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, ensure_quarantine_table, open_catalog
 from ecommerce_platform.landing.files import LandingZone, list_table
 from ecommerce_platform.landing.forgotten import rewritten_files
 from ecommerce_platform.settings import Settings

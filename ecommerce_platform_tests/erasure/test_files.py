@@ -17,8 +17,8 @@ import pytest
 from ecommerce_platform.erasure.erase import Request, erase_files
 from ecommerce_platform.erasure.errors import ErasureError
 from ecommerce_platform.erasure.plan import plan_files, subject_of
-from ecommerce_platform.lakehouse.arrivals import file_groups, scan
-from ecommerce_platform.lakehouse.ledger import read_ledger
+from ecommerce_platform.lakehouse.arrived.arrivals import file_groups, scan
+from ecommerce_platform.lakehouse.days.ledger import read_ledger
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.forgotten import ForgottenError, find_entry, load_forgotten, write_entry
 from ecommerce_platform.settings import Settings

@@ -11,7 +11,7 @@ import pytest
 
 from ecommerce_platform.erasure.erase import Request, erase_files
 from ecommerce_platform.erasure.plan import plan_files, subject_of
-from ecommerce_platform.lakehouse.ledger import read_ledger
+from ecommerce_platform.lakehouse.days.ledger import read_ledger
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform_tests.erasure.marked import MARKER
 from ecommerce_platform_tests.erasure.search import files_with

@@ -81,7 +81,8 @@ def install(passages: Passages) -> None:
     from snowflake.connector.cursor import SnowflakeCursor
 
     from ecommerce_platform.analytics import compute
-    from ecommerce_platform.lakehouse import audit, ingest, quarantine
+    from ecommerce_platform.lakehouse.ingest import audit, quarantine
+    from ecommerce_platform.lakehouse.ingest import job as ingest
 
     def fixed(point: str) -> Callable[..., str]:
         return lambda *_, **__: point

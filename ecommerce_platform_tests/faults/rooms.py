@@ -21,10 +21,10 @@ from typing import Any, ClassVar
 import dagster as dg
 
 from ecommerce_platform.contracts import load_contracts, source_tables
-from ecommerce_platform.lakehouse.ledger import read_ledger
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.days.ledger import read_ledger
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
-from ecommerce_platform.warehouse.connection import connect
+from ecommerce_platform.warehouse.sql.connection import connect
 from ecommerce_platform_tests.end_to_end.compare import differences
 from ecommerce_platform_tests.end_to_end.everything import LAST_DAY, everything
 from ecommerce_platform_tests.end_to_end.history import day, write_landing
@@ -220,7 +220,8 @@ def fill_lakes(kind: Kind) -> None:
 
 
 def ingest_shop(settings: Settings, passages: Passages, run_id: str) -> None:
-    from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+    from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+    from ecommerce_platform.lakehouse.ingest.job import Ingest
     from ecommerce_platform.spark.session import build_session
 
     def reached(table: str, step: str) -> None:
@@ -236,8 +237,8 @@ def withdraw_what_the_other_shop_had(settings: Settings, passages: Passages, run
 
 
 def load_shop(settings: Settings, run_id: str) -> None:
-    from ecommerce_platform.warehouse.load import load_tables
-    from ecommerce_platform.warehouse.schema import ensure_current
+    from ecommerce_platform.warehouse.load.days import load_tables
+    from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 
     with connect(settings) as connection:
         ensure_current(connection)
@@ -247,10 +248,10 @@ def load_shop(settings: Settings, run_id: str) -> None:
 
 
 def transform(settings: Settings, run_id: str) -> None:
-    from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_build_state
-    from ecommerce_platform.transformation.build import exclusive_build
-    from ecommerce_platform.transformation.project import definition_digest
-    from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
+    from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
+    from ecommerce_platform.transformation.builds.build import exclusive_build
+    from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
+    from ecommerce_platform.transformation.project.manifest import definition_digest
 
     definition = definition_digest(settings)
     opener = partial(connect, settings, run_id)

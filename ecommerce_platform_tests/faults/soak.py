@@ -25,9 +25,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.transformation.project import prepare_manifest
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.transformation.project.manifest import prepare_manifest
 from ecommerce_platform_tests.faults.kill_points import AFTER, BEFORE, Kill, Passages, install
 from ecommerce_platform_tests.faults.processes import Child, run
 from ecommerce_platform_tests.faults.rooms import KINDS, Kind, copied_dbt_project, write_shops

@@ -23,7 +23,7 @@ LEASE_SECONDS = 4
 
 def environment_of(server: Settings, data_dir: Path) -> dict[str, str]:
     """A shell with a data folder of its own, which reaches the warehouse of `server` by its address."""
-    from ecommerce_platform.embedded.servers import ensure_snowflake
+    from ecommerce_platform.stand_ins.servers import ensure_snowflake
 
     endpoint = ensure_snowflake(server.data_dir)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ECOMMERCE_")}
@@ -63,9 +63,9 @@ def by_job(settings: Settings) -> None:
 
 def by_rebuild(settings: Settings) -> None:
     """`ecommerce-platform rebuild staging`."""
-    from ecommerce_platform.transformation.rebuild import Models, rebuild_models
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.rebuild import Range
+    from ecommerce_platform.transformation.builds.rebuild import Models, rebuild_models
+    from ecommerce_platform.warehouse.load.rebuild import Range
+    from ecommerce_platform.warehouse.sql.connection import connect
 
     run_id = f"rebuild-{os.getpid()}"
     rebuild_models(settings, partial(connect, settings, run_id), Models.STAGING, Range(), run_id, lambda line: None)

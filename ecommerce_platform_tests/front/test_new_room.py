@@ -17,10 +17,9 @@ def new_room(project: Path, name: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name in ("settings.py", "partitions.py", "__init__.py"):
-        target = tmp_path / "ecommerce_platform" / name
-        target.parent.mkdir(exist_ok=True)
-        shutil.copy2(PROJECT / "ecommerce_platform" / name, target)
+    shutil.copytree(PROJECT / "ecommerce_platform" / "settings", tmp_path / "ecommerce_platform" / "settings")
+    for name in ("partitions.py", "__init__.py"):
+        shutil.copy2(PROJECT / "ecommerce_platform" / name, tmp_path / "ecommerce_platform" / name)
     shutil.copytree(PROJECT / "scripts", tmp_path / "scripts")
     shutil.copy2(PROJECT / "pyproject.toml", tmp_path)
     (tmp_path / "ecommerce_platform_tests").mkdir()

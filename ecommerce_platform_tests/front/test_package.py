@@ -21,7 +21,7 @@ _LOADS = """
 import ecommerce_platform
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.transformation.project import prepare_manifest
+from ecommerce_platform.transformation.project.manifest import prepare_manifest
 import ecommerce_platform.definitions as d
 settings = load_settings()
 print(ecommerce_platform.__file__)

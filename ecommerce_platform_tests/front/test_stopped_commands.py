@@ -97,9 +97,9 @@ def test_an_ingestion_that_is_stopped_in_a_spark_job_refuses_no_day_and_goes_on(
 
 @pytest.mark.soak
 def test_a_rebuild_that_is_stopped_gives_its_lease_back_and_goes_on(tmp_path: Path) -> None:
-    from ecommerce_platform.embedded.servers import down
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.lease import MODELS, lease_state
+    from ecommerce_platform.stand_ins.servers import down
+    from ecommerce_platform.warehouse.schema.lease import MODELS, lease_state
+    from ecommerce_platform.warehouse.sql.connection import connect
 
     settings = load_settings(data_dir=tmp_path / "data")
     try:

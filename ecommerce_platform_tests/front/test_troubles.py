@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.troubles import paragraph
-from ecommerce_platform.warehouse.connection import WarehouseError
+from ecommerce_platform.warehouse.sql.connection import WarehouseError
 
 MOST_LINES = 3
 

@@ -12,11 +12,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_build_state
-from ecommerce_platform.transformation.rebuild import _forget_applied
-from ecommerce_platform.warehouse.connection import WarehouseError, execute, fetch_all, transaction
-from ecommerce_platform.warehouse.lease import MODELS, Lease, lease_state, leased
-from ecommerce_platform.warehouse.rebuild import Range
+from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
+from ecommerce_platform.transformation.builds.rebuild import _forget_applied
+from ecommerce_platform.warehouse.load.rebuild import Range
+from ecommerce_platform.warehouse.schema.lease import MODELS, Lease, lease_state, leased
+from ecommerce_platform.warehouse.sql.connection import WarehouseError, execute, fetch_all, transaction
 from ecommerce_platform_tests.interleavings.mortal import Mortal
 
 #: In the order in which dbt builds them; all but the last are tables that every run replaces.

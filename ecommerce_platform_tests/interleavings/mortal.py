@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import duckdb
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded import snowflake_shims
-from ecommerce_platform.embedded.snowflake_server import DATABASE, SCHEMAS
-from ecommerce_platform.warehouse.schema import bring_up_to_date
+from ecommerce_platform.stand_ins import snowflake_shims
+from ecommerce_platform.stand_ins.snowflake_server import DATABASE, SCHEMAS
+from ecommerce_platform.warehouse.schema.upgrade import bring_up_to_date
 
 
 class Killed(BaseException):
@@ -26,8 +26,8 @@ def open_stand_in() -> Any:
     snowflake_shims.install()
     from fakesnow.instance import FakeSnow
 
-    from ecommerce_platform.embedded.snowflake_shims import numbers
-    from ecommerce_platform.embedded.snowflake_shims.results import RecentResults
+    from ecommerce_platform.stand_ins.snowflake_shims import numbers
+    from ecommerce_platform.stand_ins.snowflake_shims.results import RecentResults
 
     instance: Any = FakeSnow()
     instance.results_cache = RecentResults()

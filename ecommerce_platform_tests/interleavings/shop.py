@@ -14,11 +14,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.reconciliation.settled import batch_state
-from ecommerce_platform.transformation.applied import read_build_state
-from ecommerce_platform.transformation.rebuild import Range
-from ecommerce_platform.warehouse.connection import WarehouseError, execute, fetch_all
-from ecommerce_platform.warehouse.lease import MODELS, lease_state
+from ecommerce_platform.reconciliation.layers.settled import batch_state
+from ecommerce_platform.transformation.builds.applied import read_build_state
+from ecommerce_platform.transformation.builds.rebuild import Range
+from ecommerce_platform.warehouse.schema.lease import MODELS, lease_state
+from ecommerce_platform.warehouse.sql.connection import WarehouseError, execute, fetch_all
 from ecommerce_platform_tests.interleavings.builds import Build, Compiled, build, rows_of
 from ecommerce_platform_tests.interleavings.landing import DAYS, Landing, Rows, truth
 from ecommerce_platform_tests.interleavings.mortal import Killed, Mortal, Session

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.settings import Settings, SnowflakeSettings, load_settings
-from ecommerce_platform.transformation.runner import DbtRequest, dbt_run, run_dbt
-from ecommerce_platform.warehouse import lease
-from ecommerce_platform.warehouse.schema import initialise_account
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.transformation.builds.runner import DbtRequest, dbt_run, run_dbt
+from ecommerce_platform.warehouse.schema import lease
+from ecommerce_platform.warehouse.schema.upgrade import initialise_account
 from ecommerce_platform_tests.interleavings.builds import COMPILED, Compiled
 from ecommerce_platform_tests.interleavings.landing import DAYS
 from ecommerce_platform_tests.interleavings.mortal import open_stand_in

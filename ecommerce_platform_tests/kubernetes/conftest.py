@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.embedded.servers import down
+from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform_tests.kubernetes.cluster import PROJECT, Platform
 from ecommerce_platform_tests.kubernetes.launcher_lab import lab_namespace
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.spark.launchers.application import build_application
-from ecommerce_platform.spark.launchers.identity import StepIdentity
-from ecommerce_platform.spark.launchers.pods import Submission, pod_template
+from ecommerce_platform.spark.launchers.handover.identity import StepIdentity
+from ecommerce_platform.spark.launchers.kubernetes.application import build_application
+from ecommerce_platform.spark.launchers.kubernetes.pods import Submission, pod_template
 from ecommerce_platform_tests.kubernetes.cluster import kubectl, objects, until
 from ecommerce_platform_tests.kubernetes.launcher_lab import (
     NAMESPACE,

@@ -22,7 +22,7 @@ import pytest
 
 from ecommerce_platform.demo import write_sample
 from ecommerce_platform.lakehouse.assets import event_key
-from ecommerce_platform.lakehouse.ledger import published_days
+from ecommerce_platform.lakehouse.days.ledger import published_days
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform_tests.kubernetes.cluster import SCRIPTS, command, kubectl, until
 from ecommerce_platform_tests.kubernetes.launcher_lab import lab_in, pods

@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import Contract, load_contracts
-from ecommerce_platform.lakehouse.ingest import Ingest, TableResult, ingest
-from ecommerce_platform.lakehouse.ledger import DayRecord, TableLedger, read_ledger
-from ecommerce_platform.lakehouse.refused import Decision, publish_refused
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.by_hand.refused import Decision, publish_refused
+from ecommerce_platform.lakehouse.days.ledger import DayRecord, TableLedger, read_ledger
+from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+from ecommerce_platform.lakehouse.ingest.job import Ingest, TableResult
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
 
 #: A day in January 2026, in the units that the sample's files have.
 NOON = 1767268800000

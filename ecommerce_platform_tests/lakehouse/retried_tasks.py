@@ -20,7 +20,7 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from ecommerce_platform.lakehouse import quarantine, write
+from ecommerce_platform.lakehouse.ingest import quarantine, write
 from ecommerce_platform.settings import LandingSettings, SparkSettings, load_settings
 from ecommerce_platform.spark.session import build_session, stop_session
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, counts, order

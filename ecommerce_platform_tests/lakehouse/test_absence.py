@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.absence import Gone, absence_reason
 from ecommerce_platform.lakehouse.assets import day_metadata
+from ecommerce_platform.lakehouse.by_hand.refused import Decision, publish_refused
+from ecommerce_platform.lakehouse.by_hand.refused_days import decided_days
 from ecommerce_platform.lakehouse.checks import row_conservation, unpublished
+from ecommerce_platform.lakehouse.days.absence import Gone, absence_reason
 from ecommerce_platform.lakehouse.errors import OverruleError
-from ecommerce_platform.lakehouse.refused import Decision, decided_days, publish_refused
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, SECOND, THIRD, Lake, counts, order
 

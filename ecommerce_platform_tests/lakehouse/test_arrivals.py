@@ -15,9 +15,9 @@ import pyarrow.fs as pafs
 import pytest
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
-from ecommerce_platform.lakehouse import arrivals
-from ecommerce_platform.lakehouse.arrivals import Arrivals, ArrivedFile, file_groups, scan
-from ecommerce_platform.lakehouse.arrivals import _read as read_arrived
+from ecommerce_platform.lakehouse.arrived import arrivals
+from ecommerce_platform.lakehouse.arrived.arrivals import Arrivals, ArrivedFile, file_groups, scan
+from ecommerce_platform.lakehouse.arrived.arrivals import _read as read_arrived
 from ecommerce_platform.landing.files import LandingError, LandingFile, LandingZone
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.settings import Settings, load_settings

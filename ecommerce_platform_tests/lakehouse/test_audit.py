@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from ecommerce_platform.lakehouse.audit import DayAudit, verdict, volume_warning
-from ecommerce_platform.lakehouse.ledger import DayRecord
+from ecommerce_platform.lakehouse.days.ledger import DayRecord
+from ecommerce_platform.lakehouse.ingest.audit import DayAudit, verdict, volume_warning
 
 DAY = date(2026, 3, 2)
 GOOD = DayAudit("orders", DAY, landed=1000, published=985, quarantined=10, duplicates=5)

@@ -9,11 +9,11 @@ import pytest
 from pyiceberg.exceptions import CommitFailedException
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse import publish as publishing
-from ecommerce_platform.lakehouse.backoff import COMMIT_SECONDS, Backoff
-from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
+from ecommerce_platform.iceberg.backoff import COMMIT_SECONDS, Backoff
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.days import publish as publishing
+from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
 
 
 class Clock:

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecommerce_platform.contracts import EpochUnit, load_contracts
-from ecommerce_platform.lakehouse.epochs import ambiguous_columns, with_epoch_units
-from ecommerce_platform.lakehouse.physical import UnreadableFileError, read_footer
+from ecommerce_platform.lakehouse.decode.epochs import ambiguous_columns, with_epoch_units
+from ecommerce_platform.lakehouse.decode.physical import UnreadableFileError, read_footer
 
 ORDERS = load_contracts()["orders"]
 SECOND = 1767268800

@@ -15,15 +15,15 @@ from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import Classification, Column, LogicalType, load_contracts
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
 from ecommerce_platform.lakehouse.assets import day_metadata
+from ecommerce_platform.lakehouse.by_hand.inspection import contract_differences
 from ecommerce_platform.lakehouse.checks import columns_are_classified
+from ecommerce_platform.lakehouse.decode.evolution import extra_column, extra_columns, merged, unknown_problem, widest
+from ecommerce_platform.lakehouse.decode.physical import Footer, PhysicalColumn, PhysicalKind
 from ecommerce_platform.lakehouse.errors import DayRefusedError, TableEvolutionError
-from ecommerce_platform.lakehouse.evolution import extra_column, extra_columns, merged, unknown_problem, widest
-from ecommerce_platform.lakehouse.inspection import contract_differences
-from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, PhysicalKind
 from ecommerce_platform.operations.doctor import _catalog
 from ecommerce_platform.settings import Profile
-from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform_tests.lakehouse.lake import FIRST, ORDER_SCHEMA, SECOND, THIRD, Lake, counts, order
 
 ORDERS = load_contracts()["orders"]

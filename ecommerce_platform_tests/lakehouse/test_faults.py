@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from ecommerce_platform.lakehouse import publish as publishing
-from ecommerce_platform.lakehouse.tables import open_catalog
-from ecommerce_platform.lakehouse.unreadable import SPARK_ERRORS
+from ecommerce_platform.lakehouse.arrived.unreadable import SPARK_ERRORS
+from ecommerce_platform.lakehouse.days import publish as publishing
+from ecommerce_platform.lakehouse.ingest.tables import open_catalog
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, counts, order
 
 _HERE = "ecommerce_platform_tests.lakehouse."
@@ -116,7 +116,7 @@ def test_a_catalog_that_stays_locked_ends_the_run_and_changes_nothing(
     lake.land(FIRST, order(1, 1))
     lake.ingest(FIRST)
     lake.land(FIRST, order(1, 1), order(2, 2))
-    monkeypatch.setattr("ecommerce_platform.spark.catalog.LOCK_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr("ecommerce_platform.iceberg.catalog.LOCK_TIMEOUT_SECONDS", 1)
     with closing(sqlite3.connect(catalog_file(lake), isolation_level=None, check_same_thread=False)) as other:
 
         def lock(table: str, step: str) -> None:

@@ -15,7 +15,7 @@ def test_a_person_who_is_landed_again_stays_forgotten(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, handed_over: bool
 ) -> None:
     if not handed_over:
-        monkeypatch.setattr("ecommerce_platform.lakehouse.quarantine.HANDED_OVER_ROWS", 0)
+        monkeypatch.setattr("ecommerce_platform.lakehouse.ingest.quarantine.HANDED_OVER_ROWS", 0)
     key = installation_key(lake.settings, make=True)
     opened = Forgotten(key)
     owned = {"orders": (opened.owned("orders", 4),)}

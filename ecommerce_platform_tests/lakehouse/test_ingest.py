@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
-from ecommerce_platform.lakehouse import quarantine
+from ecommerce_platform.lakehouse.ingest import quarantine
 from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, ORDER_SCHEMA, SECOND, THIRD, Lake, counts, order
 
 STATE = ("id", "__op", "__source_lsn", "status")
@@ -25,7 +25,7 @@ def test_every_landed_row_is_published_quarantined_or_a_duplicate(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, handed_over: bool
 ) -> None:
     if not handed_over:
-        monkeypatch.setattr("ecommerce_platform.lakehouse.quarantine.HANDED_OVER_ROWS", 0)
+        monkeypatch.setattr("ecommerce_platform.lakehouse.ingest.quarantine.HANDED_OVER_ROWS", 0)
     lake.land(FIRST, *good_rows(200), order(7, 7), order(None, 900), order(901, 901, total_amount="much"))
     lake.land(SECOND, order(1, 1001, "U", status="shipped"), order(2, 1002, "d", total_amount=None, created_at=None))
 
@@ -322,7 +322,7 @@ def test_a_day_without_its_usual_rows_is_published_with_a_warning(lake: Lake) ->
 def test_a_large_day_is_spread_over_several_files_and_stays_free_of_duplicates(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecommerce_platform.lakehouse.duplicates.ROWS_PER_BUCKET", 100)
+    monkeypatch.setattr("ecommerce_platform.lakehouse.ingest.duplicates.ROWS_PER_BUCKET", 100)
     lake.land(FIRST, *good_rows(300), *good_rows(300))
     assert counts(lake.ingest(FIRST), FIRST) == (600, 300, 0, 300)
 

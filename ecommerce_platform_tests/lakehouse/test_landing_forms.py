@@ -14,8 +14,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.arrivals import scan
-from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+from ecommerce_platform.lakehouse.arrived.arrivals import scan
+from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import LakehouseSettings, Settings, load_settings
 from ecommerce_platform_tests.lakehouse.lake import FIRST, ORDER_SCHEMA, SECOND, Lake, order

@@ -14,25 +14,25 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.ledger import read_ledger
-from ecommerce_platform.lakehouse.maintenance import Maintenance, run_maintenance
-from ecommerce_platform.lakehouse.maintenance_plan import MaintenanceReport
-from ecommerce_platform.lakehouse.orphans import OrphanError, refuse_foreign_history, refuse_large_share
-from ecommerce_platform.lakehouse.soundness import refuse_unsound_catalog
-from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
-from ecommerce_platform.operations.doctor import examine
-from ecommerce_platform.settings import LakehouseSettings, Settings, SparkSettings, load_settings
-from ecommerce_platform.spark.catalog import load_iceberg_table, pyiceberg_catalog
-from ecommerce_platform.spark.installation import (
+from ecommerce_platform.iceberg.catalog import load_iceberg_table, pyiceberg_catalog
+from ecommerce_platform.iceberg.installation import (
     ForeignWarehouseError,
     claim,
     marker_address,
     read_marker,
     recorded_id,
 )
-from ecommerce_platform.spark.metadata_files import LostTableError
+from ecommerce_platform.iceberg.metadata_files import LostTableError
+from ecommerce_platform.iceberg.shared_catalogs import close_catalogs
+from ecommerce_platform.lakehouse.days.ledger import read_ledger
+from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
+from ecommerce_platform.lakehouse.maintenance.orphans import OrphanError, refuse_foreign_history, refuse_large_share
+from ecommerce_platform.lakehouse.maintenance.plan import MaintenanceReport
+from ecommerce_platform.lakehouse.maintenance.soundness import refuse_unsound_catalog
+from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
+from ecommerce_platform.operations.doctor import examine
+from ecommerce_platform.settings import LakehouseSettings, Settings, SparkSettings, load_settings
 from ecommerce_platform.spark.session import build_session
-from ecommerce_platform.spark.shared_catalogs import close_catalogs
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, order
 from ecommerce_platform_tests.s3_server import s3_bucket

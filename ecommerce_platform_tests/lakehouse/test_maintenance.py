@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.lakehouse.expired_landing import remove_expired_landing
-from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, TableLedger
-from ecommerce_platform.lakehouse.maintenance import Maintenance, run_maintenance
-from ecommerce_platform.lakehouse.maintenance_plan import (
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.arrived.expired_landing import remove_expired_landing
+from ecommerce_platform.lakehouse.days.ledger import DayRecord, RefusedDay, TableLedger
+from ecommerce_platform.lakehouse.days.publish import start_branch
+from ecommerce_platform.lakehouse.ingest.tables import open_catalog
+from ecommerce_platform.lakehouse.maintenance.plan import (
     FileSizes,
     MaintenanceReport,
     SnapshotAge,
@@ -21,10 +23,8 @@ from ecommerce_platform.lakehouse.maintenance_plan import (
     days_to_compact,
     expirable,
 )
-from ecommerce_platform.lakehouse.publish import start_branch
-from ecommerce_platform.lakehouse.tables import open_catalog
+from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
 from ecommerce_platform.landing.files import LandingZone, list_table
-from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, Lake, order
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
@@ -142,7 +142,7 @@ def of_orders(reports: list[MaintenanceReport]) -> MaintenanceReport:
 @pytest.fixture
 def scattered(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """Two days of many small files each; the first was published twice, so that no ledger names one of its snapshots."""
-    monkeypatch.setattr("ecommerce_platform.lakehouse.duplicates.ROWS_PER_BUCKET", 2)
+    monkeypatch.setattr("ecommerce_platform.lakehouse.ingest.duplicates.ROWS_PER_BUCKET", 2)
     # Or Spark would put so few rows into one file.
     lake.session().conf.set("spark.sql.adaptive.coalescePartitions.enabled", "false")
     lake.land(FIRST, *(order(key, key) for key in range(1, 31)), order(None, 900), order(901, None))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ecommerce_platform.lakehouse.arrivals import ArrivedFile, DayArrival
-from ecommerce_platform.lakehouse.physical import Footer
-from ecommerce_platform.lakehouse.write import plan_parts
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.arrived.arrivals import ArrivedFile, DayArrival
+from ecommerce_platform.lakehouse.decode.physical import Footer
+from ecommerce_platform.lakehouse.ingest.write import plan_parts
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, Lake, counts, order
 
 COLUMNS = ("id", "__op", "__source_lsn", "status", "total_amount", "__source_file", "__source_row", "date")

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.physical import Footer, UnreadableFileError, read_footer
-from ecommerce_platform.lakehouse.schemas import schema_problem, unknown_columns
+from ecommerce_platform.lakehouse.decode.physical import Footer, UnreadableFileError, read_footer
+from ecommerce_platform.lakehouse.decode.schemas import schema_problem, unknown_columns
 from ecommerce_platform_tests.lakehouse.lake import ORDER_SCHEMA
 
 ORDERS = load_contracts()["orders"]

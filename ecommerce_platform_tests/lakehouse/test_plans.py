@@ -8,8 +8,8 @@ from itertools import combinations
 import pytest
 
 from ecommerce_platform.contracts import Contract, EpochUnit, load_contracts
-from ecommerce_platform.lakehouse.physical import Footer, PhysicalColumn, PhysicalKind
-from ecommerce_platform.lakehouse.plans import MOST_PLANS, FileGroup, plan, relevant_columns
+from ecommerce_platform.lakehouse.decode.physical import Footer, PhysicalColumn, PhysicalKind
+from ecommerce_platform.lakehouse.decode.plans import MOST_PLANS, FileGroup, plan, relevant_columns
 
 ORDERS = load_contracts()["orders"]
 FORM = (

@@ -14,9 +14,8 @@ from pyiceberg.exceptions import CommitStateUnknownException
 from pyiceberg.table import Table
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse import publish as publishing
-from ecommerce_platform.lakehouse.errors import PublishConflictError
-from ecommerce_platform.lakehouse.ledger import (
+from ecommerce_platform.lakehouse.days import publish as publishing
+from ecommerce_platform.lakehouse.days.ledger import (
     DayRecord,
     PublicationByHand,
     RefusedDay,
@@ -24,7 +23,8 @@ from ecommerce_platform.lakehouse.ledger import (
     read_ledger,
     read_table_ledger,
 )
-from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
+from ecommerce_platform.lakehouse.errors import PublishConflictError
+from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD
 

@@ -14,16 +14,17 @@ from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse import publish as publishing
-from ecommerce_platform.lakehouse import quarantine
-from ecommerce_platform.lakehouse.arrivals import DayArrival
+from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival
 from ecommerce_platform.lakehouse.assets import day_metadata
+from ecommerce_platform.lakehouse.by_hand.refused import Decision, drop_refused, publish_refused
+from ecommerce_platform.lakehouse.by_hand.refused_days import decided_days, show_refused
 from ecommerce_platform.lakehouse.checks import quarantine_share, row_conservation, unpublished
+from ecommerce_platform.lakehouse.days import publish as publishing
+from ecommerce_platform.lakehouse.days.ledger import AuditedCounts, DayRecord, RefusedDay
+from ecommerce_platform.lakehouse.days.publish import audit_branch, start_branch
 from ecommerce_platform.lakehouse.errors import OverruleError
-from ecommerce_platform.lakehouse.ledger import AuditedCounts, DayRecord, RefusedDay
-from ecommerce_platform.lakehouse.publish import audit_branch, start_branch
-from ecommerce_platform.lakehouse.refused import Decision, decided_days, drop_refused, publish_refused, show_refused
-from ecommerce_platform.lakehouse.tables import ensure_event_table, ensure_quarantine_table, open_catalog
+from ecommerce_platform.lakehouse.ingest import quarantine
+from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, ensure_quarantine_table, open_catalog
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, Lake, order
 
@@ -226,7 +227,7 @@ def test_nothing_is_published_by_hand_where_nothing_was_audited(refused: Lake) -
 
 
 def test_lost_rows_are_no_matter_of_judgement(refused: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecommerce_platform.lakehouse.refused.may_be_overruled", lambda audited: False)
+    monkeypatch.setattr("ecommerce_platform.lakehouse.by_hand.refused.may_be_overruled", lambda audited: False)
     with pytest.raises(OverruleError, match="leaves no choice"):
         publish(refused)
     with pytest.raises(OverruleError, match="needs a reason"):

@@ -13,20 +13,20 @@ from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.ledger import read_ledger
-from ecommerce_platform.lakehouse.publish import audit_branch, start_branch
-from ecommerce_platform.lakehouse.register import RegisterError, Registration, register
-from ecommerce_platform.lakehouse.soundness import refuse_unsound_catalog
-from ecommerce_platform.lakehouse.tables import (
+from ecommerce_platform.iceberg.catalog import load_iceberg_table, pyiceberg_catalog
+from ecommerce_platform.iceberg.installation import ForeignWarehouseError, read_marker, recorded_id
+from ecommerce_platform.iceberg.register import RegisterError, Registration, register
+from ecommerce_platform.iceberg.shared_catalogs import close_catalogs
+from ecommerce_platform.lakehouse.days.ledger import read_ledger
+from ecommerce_platform.lakehouse.days.publish import audit_branch, start_branch
+from ecommerce_platform.lakehouse.ingest.tables import (
     ensure_event_table,
     ensure_quarantine_table,
     event_identifier,
     open_catalog,
 )
+from ecommerce_platform.lakehouse.maintenance.soundness import refuse_unsound_catalog
 from ecommerce_platform.settings import LakehouseSettings, Settings, load_settings
-from ecommerce_platform.spark.catalog import load_iceberg_table, pyiceberg_catalog
-from ecommerce_platform.spark.installation import ForeignWarehouseError, read_marker, recorded_id
-from ecommerce_platform.spark.shared_catalogs import close_catalogs
 from ecommerce_platform_tests.s3_server import s3_bucket
 from ecommerce_platform_tests.spark import rest_server
 from ecommerce_platform_tests.warehouse.lake import day, events, publish

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.settings import LakehouseSettings, Settings, load_settings
 from ecommerce_platform.spark.session import build_session
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, counts, order

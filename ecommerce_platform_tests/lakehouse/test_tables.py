@@ -9,7 +9,7 @@ from pyiceberg.catalog import Catalog
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
 from ecommerce_platform.lakehouse.errors import TableEvolutionError
-from ecommerce_platform.lakehouse.tables import TABLE_PROPERTIES, ensure_event_table, open_catalog
+from ecommerce_platform.lakehouse.ingest.tables import TABLE_PROPERTIES, ensure_event_table, open_catalog
 from ecommerce_platform.settings import Settings
 
 ITEMS = load_contracts()["order_items"]

@@ -15,9 +15,9 @@ import pytest
 from py4j.protocol import Py4JError, Py4JNetworkError
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse import ingest as ingesting
-from ecommerce_platform.lakehouse.arrivals import file_groups, scan
-from ecommerce_platform.lakehouse.unreadable import is_of_the_machine
+from ecommerce_platform.lakehouse.arrived.arrivals import file_groups, scan
+from ecommerce_platform.lakehouse.arrived.unreadable import is_of_the_machine
+from ecommerce_platform.lakehouse.ingest import branch_writer
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform_tests.lakehouse import unreadable_files
 from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, ORDER_SCHEMA, SECOND, Lake, counts, order
@@ -38,13 +38,13 @@ def table(*rows: dict[str, Any], **columns: pa.Array) -> pa.Table:
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many days each attempt to write had."""
     attempts: list[int] = []
-    write_events = ingesting.write_events
+    write_events = branch_writer.write_events
 
     def counted(*arguments: Any) -> Any:
         attempts.append(len(arguments[3]))
         return write_events(*arguments)
 
-    monkeypatch.setattr(ingesting, "write_events", counted)
+    monkeypatch.setattr(branch_writer, "write_events", counted)
     return attempts
 
 
@@ -120,14 +120,14 @@ def test_what_a_later_step_cannot_take_is_refused_by_name_before_spark(lake: Lak
 def test_a_trouble_that_nobody_foresaw_refuses_its_day_alone(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     for day in DAYS[:3]:
         lake.land(day, order(1, 1))
-    write_events = ingesting.write_events
+    write_events = branch_writer.write_events
 
     def fails_on_the_first(*arguments: Any) -> Any:
         if any(arrival.day == FIRST for arrival in arguments[3]):
             raise ValueError("nobody foresaw this")
         return write_events(*arguments)
 
-    monkeypatch.setattr(ingesting, "write_events", fails_on_the_first)
+    monkeypatch.setattr(branch_writer, "write_events", fails_on_the_first)
     result = lake.ingest(*DAYS[:3])
     assert sorted(result.published) == DAYS[1:3]
     assert "nobody foresaw this" in result.refused[FIRST].reason

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.arrivals import scan
-from ecommerce_platform.lakehouse.write import decode_days
+from ecommerce_platform.lakehouse.arrived.arrivals import scan
+from ecommerce_platform.lakehouse.ingest.write import decode_days
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.spark.session import build_session

@@ -11,7 +11,7 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.lakehouse.ledger import DayRecord, RefusedDay, TableLedger
+from ecommerce_platform.lakehouse.days.ledger import DayRecord, RefusedDay, TableLedger
 from ecommerce_platform.landing.files import LandingFile
 from ecommerce_platform.operations.backfill import launch
 from ecommerce_platform.operations.backfill.days import DayState, Stage, StageRecords, days_between, states

@@ -18,15 +18,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ecommerce_platform.embedded import servers
-from ecommerce_platform.embedded.access import TOKEN_FILE
 from ecommerce_platform.operations.notifications import sensor
-from ecommerce_platform.secret_settings import secret_variables
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
-from ecommerce_platform.spark.launchers.application import build_application
-from ecommerce_platform.spark.launchers.identity import StepIdentity
-from ecommerce_platform.spark.launchers.pods import Submission, pod_template
-from ecommerce_platform.spark.launchers.submit import submit_options
+from ecommerce_platform.settings.secret import secret_variables
+from ecommerce_platform.spark.launchers.handover.identity import StepIdentity
+from ecommerce_platform.spark.launchers.kubernetes.application import build_application
+from ecommerce_platform.spark.launchers.kubernetes.pods import Submission, pod_template
+from ecommerce_platform.spark.launchers.kubernetes.submit import submit_options
+from ecommerce_platform.stand_ins import servers
+from ecommerce_platform.stand_ins.access import TOKEN_FILE
 from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.operations.prometheus import free_port, wait_until
 from ecommerce_platform_tests.s3_server import s3_bucket

@@ -10,21 +10,21 @@ import pytest
 from snowflake.connector.errors import ProgrammingError
 
 from ecommerce_platform.contracts import load_contracts, source_tables
-from ecommerce_platform.embedded.servers import down
-from ecommerce_platform.lakehouse.ledger import RefusedDay, refused_property
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.days.ledger import RefusedDay, refused_property
 from ecommerce_platform.operations.backfill.days import Stage, days_between, read_stage_records, states
 from ecommerce_platform.operations.exporter.state import PlatformState
 from ecommerce_platform.operations.exporter.tables import models_of, read_platform
 from ecommerce_platform.operations.notifications.watch import missing_tables
-from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
-from ecommerce_platform.transformation.project import load_manifest
-from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.connection import WarehouseError, connect, execute
-from ecommerce_platform.warehouse.load import load_table
-from ecommerce_platform.warehouse.presence import rows_or_none
-from ecommerce_platform.warehouse.schema import initialise_account
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.transformation.project.manifest import load_manifest
+from ecommerce_platform.warehouse.load.days import load_table
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.schema.upgrade import initialise_account
+from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect, execute
+from ecommerce_platform.warehouse.sql.presence import rows_or_none
 from ecommerce_platform_tests.warehouse.faults import WatchedConnection
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
 
@@ -161,7 +161,9 @@ def answering(settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int, 
         if not after and word in sql.lower():
             raise ProgrammingError(f"error {number} of the test", errno=number, sqlstate="02000")
 
-    monkeypatch.setattr("ecommerce_platform.warehouse.connection.connect", lambda _: WatchedConnection(settings, fail))
+    monkeypatch.setattr(
+        "ecommerce_platform.warehouse.sql.connection.connect", lambda _: WatchedConnection(settings, fail)
+    )
 
 
 @pytest.mark.parametrize("number", [NO_WAREHOUSE, CANCELLED, NO_GRANT, NO_COLUMN])

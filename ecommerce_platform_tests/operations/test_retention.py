@@ -11,13 +11,13 @@ import dagster as dg
 import pytest
 from snowflake.connector import SnowflakeConnection
 
-from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.operations.retention import apply_retention, remove_old_runs
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.transformation.applied import DEFINITION_TABLE, full_refresh_reason, read_build_state
-from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
-from ecommerce_platform.warehouse.lease import MODELS, leased
-from ecommerce_platform.warehouse.schema import initialise_account
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.transformation.builds.applied import DEFINITION_TABLE, full_refresh_reason, read_build_state
+from ecommerce_platform.warehouse.schema.lease import MODELS, leased
+from ecommerce_platform.warehouse.schema.upgrade import initialise_account
+from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 from ecommerce_platform_tests.transformation.raw_events import load_day, user
 
 NOW = datetime.now(UTC)

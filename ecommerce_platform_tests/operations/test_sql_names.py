@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.landing.files import LandingZone, list_table
 from ecommerce_platform.operations.notifications.message import Kind, Notification, as_json
-from ecommerce_platform.reconciliation.clickhouse import SpeedTable
-from ecommerce_platform.reconciliation.clickhouse import connect as connect_clickhouse
-from ecommerce_platform.reconciliation.clickhouse import quoted as clickhouse_name
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.layers.clickhouse import connect as connect_clickhouse
+from ecommerce_platform.reconciliation.layers.clickhouse import quoted as clickhouse_name
 from ecommerce_platform.reconciliation.model import ReconciliationError
 from ecommerce_platform.settings import Settings, SettingsError, load_settings
 from ecommerce_platform.speed_layer.realtime import RealtimeLoadError, create_orders_realtime
-from ecommerce_platform.warehouse.connection import WarehouseError, connect, execute, fetch_all
-from ecommerce_platform.warehouse.connection import quoted as snowflake_name
-from ecommerce_platform.warehouse.ddl import raw_table
-from ecommerce_platform.warehouse.load import load_table
-from ecommerce_platform.warehouse.schema import initialise_account
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.warehouse.load.days import load_table
+from ecommerce_platform.warehouse.schema.ddl import raw_table
+from ecommerce_platform.warehouse.schema.upgrade import initialise_account
+from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect, execute, fetch_all
+from ecommerce_platform.warehouse.sql.connection import quoted as snowflake_name
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
 
 HOSTILE = (

@@ -22,11 +22,11 @@ import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.demo import load_speed_layer, write_sample
-from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.operations import jobs
-from ecommerce_platform.reconciliation.clickhouse import connect as connect_clickhouse
+from ecommerce_platform.reconciliation.layers.clickhouse import connect as connect_clickhouse
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
-from ecommerce_platform.warehouse.connection import connect, execute
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.warehouse.sql.connection import connect, execute
 from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.operations.prometheus import Prometheus, answers, free_port, prometheus, wait_until
 

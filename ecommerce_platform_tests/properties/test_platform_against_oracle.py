@@ -11,9 +11,10 @@ from pyspark.sql import SparkSession
 from ecommerce_platform.analytics.assets import published_input
 from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import TABLES
-from ecommerce_platform.lakehouse.ingest import Ingest, ingest
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.ingest.ingestion import ingest
+from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform_tests.end_to_end.compare import assert_same
 from ecommerce_platform_tests.end_to_end.history import day, write_landing
 from ecommerce_platform_tests.end_to_end.landing_decode import COLUMNS, as_arrow, decode_landing

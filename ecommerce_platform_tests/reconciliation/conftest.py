@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from ecommerce_platform.embedded import servers
-from ecommerce_platform.reconciliation import clickhouse
-from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.reconciliation.layers import clickhouse
+from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.warehouse.connection import connect
+from ecommerce_platform.stand_ins import servers
+from ecommerce_platform.warehouse.sql.connection import connect
 from ecommerce_platform_tests.reconciliation.two_layers import TwoLayers
 
 

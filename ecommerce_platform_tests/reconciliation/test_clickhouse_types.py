@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from ecommerce_platform.contracts import Column, LogicalType
-from ecommerce_platform.reconciliation.clickhouse_types import FORMS, MILLISECONDS, ClickHouseType, comparable
+from ecommerce_platform.reconciliation.layers.clickhouse_types import FORMS, MILLISECONDS, ClickHouseType, comparable
 from ecommerce_platform.reconciliation.model import Reason, ReconciliationError, Status
 from ecommerce_platform.settings import ReconciliationSettings
 from ecommerce_platform_tests.case_sets import spread
-from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, reasons, run
+from ecommerce_platform_tests.reconciliation.reconciled import LAST, ORDER, reasons, run
 from ecommerce_platform_tests.reconciliation.two_layers import NOON, Event, TwoLayers
 
 INTEGERS = ", ".join(f"`{sign}Int{bits}`" for sign in ("", "U") for bits in (8, 16, 32, 64, 128, 256))

@@ -6,11 +6,12 @@ import json
 
 import pytest
 
-from ecommerce_platform.reconciliation import command, report
+from ecommerce_platform.reconciliation import command
 from ecommerce_platform.reconciliation.command import exit_code
 from ecommerce_platform.reconciliation.model import FailOn, ReconciliationError
+from ecommerce_platform.reconciliation.present import report
 from ecommerce_platform.settings import ReconciliationSettings, Settings
-from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
+from ecommerce_platform_tests.reconciliation.reconciled import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers
 
 MANY = [Event(order_id, order_id) for order_id in range(10, 110)]

@@ -6,8 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from ecommerce_platform.reconciliation.converge import DayResult, advance, courses, unconverged, verified_through
 from ecommerce_platform.reconciliation.model import Finding, Reason, State
+from ecommerce_platform.reconciliation.verdicts.converge import (
+    DayResult,
+    advance,
+    courses,
+    unconverged,
+    verified_through,
+)
 
 DAY = date(2026, 1, 5)
 START = datetime(2026, 1, 6, tzinfo=UTC)

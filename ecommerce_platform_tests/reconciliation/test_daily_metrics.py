@@ -24,16 +24,16 @@ from ecommerce_platform.daily_metrics import (
 from ecommerce_platform.operations.exporter.tables import WORST
 from ecommerce_platform.reconciliation.checks import build_checks
 from ecommerce_platform.reconciliation.model import ReconciliationError, Status
-from ecommerce_platform.reconciliation.outcome import metric_outcome, metric_rows
+from ecommerce_platform.reconciliation.present.data import day_reports
+from ecommerce_platform.reconciliation.present.render import day_page
+from ecommerce_platform.reconciliation.present.report import metrics_markdown
 from ecommerce_platform.reconciliation.reconcile import tolerances
-from ecommerce_platform.reconciliation.report import metrics_markdown
-from ecommerce_platform.reconciliation.reports.data import day_reports
-from ecommerce_platform.reconciliation.reports.render import day_page
-from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.reconciliation.record.outcome import metric_outcome, metric_rows
+from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.settings import PROJECT_DIR, ReconciliationSettings, Settings
 from ecommerce_platform.transformation.metric_tests import render_metric_test
-from ecommerce_platform.warehouse.connection import execute, fetch_all
-from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, run, statuses
+from ecommerce_platform.warehouse.sql.connection import execute, fetch_all
+from ecommerce_platform_tests.reconciliation.reconciled import LAST, run, statuses
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers
 
 PAGE = (PROJECT_DIR / "docs" / "how-to" / "new-metric.md").read_text()

@@ -15,16 +15,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ecommerce_platform.reconciliation import clickhouse
-from ecommerce_platform.reconciliation.batch import BatchOrders
-from ecommerce_platform.reconciliation.clickhouse import SpeedTable
-from ecommerce_platform.reconciliation.layers import Layers, open_layers
-from ecommerce_platform.reconciliation.locate import locate
-from ecommerce_platform.reconciliation.measure import measure
+from ecommerce_platform.reconciliation.layers import clickhouse
+from ecommerce_platform.reconciliation.layers.batch import BatchOrders
+from ecommerce_platform.reconciliation.layers.both import Layers, open_layers
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.layers.measure import measure
 from ecommerce_platform.reconciliation.model import BatchEvent, Finding, Reason, Status
 from ecommerce_platform.reconciliation.reconcile import explain_orders
-from ecommerce_platform.reconciliation.storage import Store
-from ecommerce_platform.reconciliation.verdict import Tolerances, judge
+from ecommerce_platform.reconciliation.record.storage import Store
+from ecommerce_platform.reconciliation.search.locate import locate
+from ecommerce_platform.reconciliation.verdicts.verdict import Tolerances, judge
 from ecommerce_platform.settings import ReconciliationSettings, Settings
 from ecommerce_platform_tests.reconciliation.two_layers import NOON, Event, TwoLayers
 

@@ -9,9 +9,9 @@ import pytest
 
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.landing.forgotten import Entry, Forgotten, key_check
-from ecommerce_platform.reconciliation.explain import explain
-from ecommerce_platform.reconciliation.forgotten import as_erased
 from ecommerce_platform.reconciliation.model import OrderVersion
+from ecommerce_platform.reconciliation.verdicts.explain import explain
+from ecommerce_platform.reconciliation.verdicts.forgotten import as_erased
 
 KEY = b"key"
 OPENED = Forgotten(KEY)

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecommerce_platform.reconciliation import locate as locating
-from ecommerce_platform.reconciliation.locate import Bucket, KeyRange, Limits, cover, locate
-from ecommerce_platform.reconciliation.search_cost import rows_in_a_bucket
+from ecommerce_platform.reconciliation.search import locate as locating
+from ecommerce_platform.reconciliation.search.locate import Limits, locate
+from ecommerce_platform.reconciliation.search.ranges import Bucket, KeyRange, cover
+from ecommerce_platform.reconciliation.search.search_cost import rows_in_a_bucket
 from ecommerce_platform_tests.case_sets import spread
 
 
@@ -112,7 +113,7 @@ def test_no_dates_ask_nothing() -> None:
 def test_a_limit_gives_a_partial_verdict_that_is_true(
     limits: Limits, stopped_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecommerce_platform.reconciliation.locate.ROWS_IN_A_QUERY", 100)
+    monkeypatch.setattr("ecommerce_platform.reconciliation.search.locate.ROWS_IN_A_QUERY", 100)
     content = dict.fromkeys(range(20000), "same")
     result = locate(Rows(content), Rows(content | dict.fromkeys(range(0, 20000, 1000), "other")), None, limits)
     assert result.stopped_by == stopped_by

@@ -6,21 +6,21 @@ from decimal import Decimal
 
 import pytest
 
-from ecommerce_platform.reconciliation import locate
+from ecommerce_platform.reconciliation.search import locate, ranges
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.compare.test_compare import compared, described, put, row
-from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
+from ecommerce_platform_tests.reconciliation.reconciled import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import TwoLayers
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits at which some hundred rows are searched as millions are."""
-    for name, value in {"SAMPLE_FROM": 1, "FEW_ROWS": 1, "FEW_ROWS_IN_A_BUCKET": 1, "FEWEST_SAMPLED": 1}.items():
+    searched = {"SAMPLE_FROM": 1, "FEW_ROWS": 1, "FEW_ROWS_IN_A_BUCKET": 1, "FEWEST_SAMPLED": 1, "FIRST_BUCKETS": 8}
+    for name, value in {**searched, "ROWS_IN_A_GROUP": 100, "ROWS_IN_A_QUERY": 50}.items():
         monkeypatch.setattr(locate, name, value)
-    for name, value in {"FIRST_BUCKETS": 8, "ROWS_IN_A_GROUP": 100, "ROWS_IN_A_QUERY": 50, "SAMPLED_SLICES": 4}.items():
-        monkeypatch.setattr(locate, name, value)
-    monkeypatch.setattr(locate, "SAMPLED_ROWS", 40)
+    for name, value in {"FIRST_BUCKETS": 8, "SAMPLED_SLICES": 4, "SAMPLED_ROWS": 40}.items():
+        monkeypatch.setattr(ranges, name, value)
 
 
 @pytest.mark.parametrize("every", spread([1, 2, 40, 400], everyday=1, slow=1))

@@ -6,7 +6,7 @@ from types import FunctionType
 
 import pytest
 
-from ecommerce_platform.reconciliation import verdict
+from ecommerce_platform.reconciliation.verdicts import verdict
 from ecommerce_platform_tests.mutants.scored import scored
 from ecommerce_platform_tests.reconciliation import test_verdict
 

@@ -7,14 +7,14 @@ from decimal import Decimal
 
 import pytest
 
-from ecommerce_platform.reconciliation.clickhouse import SpeedTable
-from ecommerce_platform.reconciliation.layers import open_layers
-from ecommerce_platform.reconciliation.plan import Action, repair_plan
-from ecommerce_platform.reconciliation.storage import Store
-from ecommerce_platform.reconciliation.story import order_story, tell
+from ecommerce_platform.reconciliation.layers.both import open_layers
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.present.story import order_story, tell
+from ecommerce_platform.reconciliation.record.storage import Store
+from ecommerce_platform.reconciliation.verdicts.plan import Action, repair_plan
 from ecommerce_platform.settings import ReconciliationSettings
 from ecommerce_platform_tests.case_sets import spread
-from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, MOVED, ORDER, run
+from ecommerce_platform_tests.reconciliation.reconciled import LAST, MOVED, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers
 
 NEXT_DAY = DAY + timedelta(days=1)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecommerce_platform.reconciliation.converge import DayCourse, DayResult, courses
-from ecommerce_platform.reconciliation.recheck import Gaps, agenda, slots
+from ecommerce_platform.reconciliation.verdicts.converge import DayCourse, DayResult, courses
+from ecommerce_platform.reconciliation.verdicts.recheck import Gaps, agenda, slots
 from ecommerce_platform_tests.reconciliation.two_layers import DAY
 
 START = datetime(2026, 1, 20, tzinfo=UTC)

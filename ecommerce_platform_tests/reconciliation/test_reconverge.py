@@ -32,11 +32,11 @@ from ecommerce_platform.operations.reconverge import (
     recheck_job,
     run_request,
 )
-from ecommerce_platform.reconciliation.recheck import Slot
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
+from ecommerce_platform.reconciliation.verdicts.recheck import Slot
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.case_sets import spread
-from ecommerce_platform_tests.reconciliation.test_reconcile import ALL_DAYS, LAST, ORDER, run
+from ecommerce_platform_tests.reconciliation.reconciled import ALL_DAYS, LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, TwoLayers
 
 _LOCATION = "ecommerce_platform_tests.reconciliation.code_location"

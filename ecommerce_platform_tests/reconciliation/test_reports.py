@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 import pytest
 
 from ecommerce_platform.reconciliation.command import write_reports
-from ecommerce_platform.reconciliation.converge import DayResult, courses
 from ecommerce_platform.reconciliation.model import (
     BatchEvent,
     Discrepancy,
@@ -23,13 +22,14 @@ from ecommerce_platform.reconciliation.model import (
     State,
     Status,
 )
-from ecommerce_platform.reconciliation.reports import wording
-from ecommerce_platform.reconciliation.reports.data import DateState, DayReport, Overview, day_reports, overview
-from ecommerce_platform.reconciliation.reports.publish import Place, publish
-from ecommerce_platform.reconciliation.reports.render import day_page, overview_page, page_of
-from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.reconciliation.present import wording
+from ecommerce_platform.reconciliation.present.data import DateState, DayReport, Overview, day_reports, overview
+from ecommerce_platform.reconciliation.present.publish import Place, publish
+from ecommerce_platform.reconciliation.present.render import day_page, overview_page, page_of
+from ecommerce_platform.reconciliation.record.storage import Store
+from ecommerce_platform.reconciliation.verdicts.converge import DayResult, courses
 from ecommerce_platform.settings import Settings
-from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
+from ecommerce_platform_tests.reconciliation.reconciled import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, TwoLayers
 from ecommerce_platform_tests.s3_server import s3_bucket
 

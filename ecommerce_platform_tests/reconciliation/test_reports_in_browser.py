@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ecommerce_platform.reconciliation.reports.render import day_page, overview_page
+from ecommerce_platform.reconciliation.present.render import day_page, overview_page
 from ecommerce_platform_tests.reconciliation.test_reports import NASTY, a_report, an_overview
 from ecommerce_platform_tests.reconciliation.two_layers import DAY
 

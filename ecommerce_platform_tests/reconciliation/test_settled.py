@@ -10,16 +10,16 @@ from decimal import Decimal
 
 import pytest
 
-from ecommerce_platform.reconciliation.clickhouse import SpeedTable
-from ecommerce_platform.reconciliation.layers import Layers, open_layers
+from ecommerce_platform.reconciliation.layers.both import Layers, open_layers
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.layers.settled import batch_state, settled_state
+from ecommerce_platform.reconciliation.layers.speed import SpeedOrders
 from ecommerce_platform.reconciliation.model import ReconciliationError, Status
 from ecommerce_platform.reconciliation.reconcile import reconcile
-from ecommerce_platform.reconciliation.settled import batch_state, settled_state
-from ecommerce_platform.reconciliation.speed import SpeedOrders
-from ecommerce_platform.reconciliation.storage import Store
+from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.settings import ReconciliationSettings, Settings
-from ecommerce_platform.warehouse.connection import connect
-from ecommerce_platform_tests.reconciliation.test_reconcile import AT, LAST, ORDER
+from ecommerce_platform.warehouse.sql.connection import connect
+from ecommerce_platform_tests.reconciliation.reconciled import AT, LAST, ORDER
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers
 
 NO_WAIT = ReconciliationSettings(wait_for_models_seconds=0)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from snowflake.connector import SnowflakeConnection
 
-from ecommerce_platform.reconciliation import outcome, tables
-from ecommerce_platform.reconciliation.reports.data import day_reports, overview
-from ecommerce_platform.reconciliation.storage import Store
-from ecommerce_platform_tests.reconciliation.test_reconcile import LAST, ORDER, run
+from ecommerce_platform.reconciliation.present.data import day_reports, overview
+from ecommerce_platform.reconciliation.record import outcome, tables
+from ecommerce_platform.reconciliation.record.storage import Store
+from ecommerce_platform_tests.reconciliation.reconciled import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import TwoLayers
 from ecommerce_platform_tests.snowflake_dialect import assert_snowflake
 

@@ -8,15 +8,15 @@ from decimal import Decimal
 
 import pytest
 
-from ecommerce_platform.embedded import servers
-from ecommerce_platform.reconciliation import clickhouse
-from ecommerce_platform.reconciliation.batch import _utc
+from ecommerce_platform.reconciliation.layers import clickhouse
+from ecommerce_platform.reconciliation.layers.batch import _utc
 from ecommerce_platform.reconciliation.model import Reason, Status
 from ecommerce_platform.settings import ReconciliationSettings, load_settings
+from ecommerce_platform.stand_ins import servers
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.compare import test_types
+from ecommerce_platform_tests.reconciliation.reconciled import reasons, run
 from ecommerce_platform_tests.reconciliation.test_clickhouse_types import versions
-from ecommerce_platform_tests.reconciliation.test_reconcile import reasons, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers
 
 #: Around midnight in UTC and around the changes to and from summer time in both zones; some of these hours have no name or two.

@@ -10,14 +10,14 @@ from datetime import timedelta
 import pytest
 
 from ecommerce_platform.reconciliation import command
-from ecommerce_platform.reconciliation.clickhouse import SpeedTable
-from ecommerce_platform.reconciliation.layers import open_layers
+from ecommerce_platform.reconciliation.layers.both import open_layers
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.model import Reason, ReconciliationError
 from ecommerce_platform.reconciliation.reconcile import reconcile
-from ecommerce_platform.reconciliation.storage import Overtaken, Store
+from ecommerce_platform.reconciliation.record.storage import Overtaken, Store
 from ecommerce_platform.settings import ReconciliationSettings, Settings
-from ecommerce_platform.warehouse.connection import connect, execute
-from ecommerce_platform_tests.reconciliation.test_reconcile import AT, LAST, ORDER
+from ecommerce_platform.warehouse.sql.connection import connect, execute
+from ecommerce_platform_tests.reconciliation.reconciled import AT, LAST, ORDER
 from ecommerce_platform_tests.reconciliation.test_settled import interrupted, layers_of
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers
 

@@ -9,7 +9,7 @@ import pytest
 
 from ecommerce_platform.daily_metrics import RECONCILED_METRICS, Customers, DailyMetric, Orders, Total, all_measures
 from ecommerce_platform.reconciliation.model import ALL_TIERS, Cell, Measurement, MetricValues, Status
-from ecommerce_platform.reconciliation.verdict import (
+from ecommerce_platform.reconciliation.verdicts.verdict import (
     Tolerances,
     judge,
     metric_values,

@@ -19,8 +19,8 @@ from clickhouse_connect.driver.client import Client
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.connection import execute
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.sql.connection import execute
 
 DAY = date(2026, 1, 5)
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import dagster as dg
 
 from ecommerce_platform.analytics.assets import build_assets as analytics_assets
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.landing.resource import build_resources as landing_resources
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.spark.resource import build_resources
 
 #: When and by which run a row was written, not what it says.

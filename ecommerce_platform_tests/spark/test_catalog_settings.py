@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, load_settings
-from ecommerce_platform.spark.catalog import (
+from ecommerce_platform.iceberg.catalog import (
     CatalogError,
     absolute_uri,
     hadoop_uri,
@@ -15,6 +14,7 @@ from ecommerce_platform.spark.catalog import (
     spark_catalog_options,
     sqlalchemy_uri,
 )
+from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, load_settings
 from ecommerce_platform.spark.session import SMALL_INPUT, application_options
 
 

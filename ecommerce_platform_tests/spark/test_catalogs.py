@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pyiceberg.catalog import load_catalog
 
+from ecommerce_platform.iceberg.catalog import ensure_namespaces, load_iceberg_table, pyiceberg_catalog, warehouse_uri
 from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, SparkSettings, load_settings
-from ecommerce_platform.spark.catalog import ensure_namespaces, load_iceberg_table, pyiceberg_catalog, warehouse_uri
 from ecommerce_platform.spark.session import build_session
 from ecommerce_platform_tests.s3_server import s3_bucket
 from ecommerce_platform_tests.spark import hive_server, rest_server

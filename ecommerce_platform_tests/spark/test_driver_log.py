@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ecommerce_platform.spark.launchers.driver_log import DriverLog
+from ecommerce_platform.spark.launchers.kubernetes.driver_log import DriverLog
 
 
 class Streams:

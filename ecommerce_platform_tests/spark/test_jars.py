@@ -155,31 +155,6 @@ def test_the_image_is_built_with_all_that_fetching_the_jars_imports(tmp_path: Pa
     assert done.stdout.startswith(str(tmp_path))
 
 
-def test_the_images_stage_of_jars_has_all_that_it_imports(tmp_path: Path) -> None:
-    stage = (PROJECT_DIR / "Dockerfile").read_text().split(" AS jars\n")[1].split("\nFROM ")[0]
-    copied = [
-        name
-        for line in stage.splitlines()
-        if line.startswith("COPY ecommerce_platform/")
-        for name in line.split()[1:-1]
-    ]
-    for name in copied:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PROJECT_DIR / name, tmp_path / name)
-    command = [sys.executable, "-c", "import ecommerce_platform.spark.jars as jars; print(jars.__file__)"]
-    done = subprocess.run(
-        command,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "ecommerce_platform/spark/jars.py")), (
-        done.stderr
-    )
-
-
 def test_a_certificate_that_java_does_not_trust_is_named_with_its_remedy() -> None:
     printed = (
         "  module not found: org.apache.iceberg#iceberg-spark-runtime-4.1_2.13;1.11.0\n"

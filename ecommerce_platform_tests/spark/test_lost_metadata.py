@@ -9,10 +9,10 @@ from pyiceberg.exceptions import NoSuchTableError
 
 from ecommerce_platform.analytics.tables import current
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
+from ecommerce_platform.iceberg.catalog import load_iceberg_table, warehouse_uri
+from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.spark.catalog import load_iceberg_table, warehouse_uri
-from ecommerce_platform.warehouse.lake_files import open_table
+from ecommerce_platform.warehouse.load.lake_files import open_table
 
 
 def test_a_table_without_its_metadata_file_is_an_error_and_not_an_empty_lake(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from ecommerce_platform.settings import S3Settings
-from ecommerce_platform.spark.launchers.scratch import EventReader, EventWriter, Scratch, ScratchError
+from ecommerce_platform.spark.launchers.handover.scratch import EventReader, EventWriter, Scratch, ScratchError
 from ecommerce_platform_tests.s3_server import s3_bucket
 
 

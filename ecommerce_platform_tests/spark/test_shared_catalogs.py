@@ -16,13 +16,13 @@ import pytest
 from pyiceberg.exceptions import NoSuchTableError
 
 from ecommerce_platform.contracts import load_contracts, source_tables
-from ecommerce_platform.lakehouse.ledger import published_days, refused_days
-from ecommerce_platform.lakehouse.register import register
-from ecommerce_platform.lakehouse.tables import ensure_event_table, open_catalog
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.installation import ForeignWarehouseError, marker_address, read_marker, recorded_id
+from ecommerce_platform.iceberg.register import register
+from ecommerce_platform.iceberg.shared_catalogs import close_catalogs
+from ecommerce_platform.lakehouse.days.ledger import published_days, refused_days
+from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
-from ecommerce_platform.spark.installation import ForeignWarehouseError, marker_address, read_marker, recorded_id
-from ecommerce_platform.spark.shared_catalogs import close_catalogs
 from ecommerce_platform_tests.postgres.cluster import postgres_cluster, server_programs
 
 _POOL = 5
@@ -148,7 +148,7 @@ def test_ids_and_lost_tables_are_the_same_on_postgresql(cluster: Any, on_postgre
 
 _PROCESS = """
 import os, sys
-from ecommerce_platform.lakehouse.ledger import published_days
+from ecommerce_platform.lakehouse.days.ledger import published_days
 from ecommerce_platform.settings import load_settings
 for _ in range(5):
     published_days(load_settings())

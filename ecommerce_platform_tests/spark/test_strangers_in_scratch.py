@@ -16,11 +16,17 @@ from dagster._core.execution.plan.objects import StepSuccessData
 from dagster._serdes import serialize_value
 
 from ecommerce_platform.settings import PROJECT_DIR, S3Settings
-from ecommerce_platform.spark.launchers import remote_main
-from ecommerce_platform.spark.launchers.identity import StepIdentity
-from ecommerce_platform.spark.launchers.relay import Relay
-from ecommerce_platform.spark.launchers.scratch import STEP_FILE, EventReader, EventWriter, ForeignEventError, Scratch
-from ecommerce_platform.spark.launchers.step_ref import ForeignStepError, decode_step, digest
+from ecommerce_platform.spark.launchers.handover import remote_main
+from ecommerce_platform.spark.launchers.handover.identity import StepIdentity
+from ecommerce_platform.spark.launchers.handover.relay import Relay
+from ecommerce_platform.spark.launchers.handover.scratch import (
+    STEP_FILE,
+    EventReader,
+    EventWriter,
+    ForeignEventError,
+    Scratch,
+)
+from ecommerce_platform.spark.launchers.handover.step_ref import ForeignStepError, decode_step, digest
 
 RUN, OTHER_RUN = "50dad2d5-4ccc-45ef-974a-0fdb405d7604", "b7e7c5ae-7d92-404a-88f5-7acc28a33f8a"
 STEP = StepIdentity(RUN, "change_events", 1, "2026-01-01", ("iceberg/orders",))

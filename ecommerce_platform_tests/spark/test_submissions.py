@@ -10,13 +10,13 @@ from kubernetes.client import ApiException
 from pydantic import ValidationError
 
 from ecommerce_platform.settings import S3Settings, Settings, load_settings
-from ecommerce_platform.spark.launchers.application import build_application
-from ecommerce_platform.spark.launchers.failures import explain_api_error
-from ecommerce_platform.spark.launchers.identity import StepIdentity
-from ecommerce_platform.spark.launchers.pods import Submission, SubmissionError, pod_template
-from ecommerce_platform.spark.launchers.step_resources import resources_of
-from ecommerce_platform.spark.launchers.submit import explain_submission, submit_options, write_templates
-from ecommerce_platform.spark_settings import KubernetesSettings, SparkResources, SparkSettings
+from ecommerce_platform.settings.spark import KubernetesSettings, SparkResources, SparkSettings
+from ecommerce_platform.spark.launchers.handover.identity import StepIdentity
+from ecommerce_platform.spark.launchers.kubernetes.application import build_application
+from ecommerce_platform.spark.launchers.kubernetes.failures import explain_api_error
+from ecommerce_platform.spark.launchers.kubernetes.pods import Submission, SubmissionError, pod_template
+from ecommerce_platform.spark.launchers.kubernetes.step_resources import resources_of
+from ecommerce_platform.spark.launchers.kubernetes.submit import explain_submission, submit_options, write_templates
 
 STEP = StepIdentity(
     "0a1b2c3d-1111-2222-3333-444455556666",

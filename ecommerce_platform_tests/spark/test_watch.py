@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ecommerce_platform.spark.launchers.ending import ProcessEnd, describe_exit, failure_reason
-from ecommerce_platform.spark.launchers.watch import Limits, Observation, PodState, Verdict, judge
+from ecommerce_platform.spark.launchers.handover.ending import ProcessEnd, describe_exit, failure_reason
+from ecommerce_platform.spark.launchers.kubernetes.watch import Limits, Observation, PodState, Verdict, judge
 
 LIMITS = Limits(pending=300, running=3600)
 DRIVER = PodState("a-driver", "Pending")

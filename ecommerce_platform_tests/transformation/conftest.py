@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.settings import Settings, SnowflakeSettings, load_settings
-from ecommerce_platform.transformation.applied import (
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.transformation.builds.applied import (
     DEFINITION_TABLE,
     full_refresh_reason,
     mark_applied,
     read_build_state,
 )
-from ecommerce_platform.transformation.build import exclusive_build
-from ecommerce_platform.transformation.project import definition_digest
-from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.warehouse.connection import connect, execute, quoted
-from ecommerce_platform.warehouse.schema import ensure_current, initialise_account
+from ecommerce_platform.transformation.builds.build import exclusive_build
+from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
+from ecommerce_platform.transformation.project.manifest import definition_digest
+from ecommerce_platform.warehouse.schema.upgrade import ensure_current, initialise_account
+from ecommerce_platform.warehouse.sql.connection import connect, execute, quoted
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.warehouse.connection import connect, execute
+from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
+from ecommerce_platform.warehouse.sql.connection import connect, execute
 from ecommerce_platform_tests.transformation.raw_events import Event, load_day
 
 if TYPE_CHECKING:

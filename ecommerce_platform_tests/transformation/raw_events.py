@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.contracts import load_contracts, source_tables
-from ecommerce_platform.warehouse.connection import execute, fetch_all, transaction
+from ecommerce_platform.warehouse.sql.connection import execute, fetch_all, transaction
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

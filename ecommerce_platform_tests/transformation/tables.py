@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecommerce_platform.warehouse.connection import fetch_all
+from ecommerce_platform.warehouse.sql.connection import fetch_all
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -9,9 +9,9 @@ from ecommerce_platform.analytics.compute import PublishedInput
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.transformation.agreement import COMPARISONS, compare
-from ecommerce_platform.warehouse.connection import execute, fetch_all
-from ecommerce_platform.warehouse.ddl import names_of, spark_table
+from ecommerce_platform.transformation.results.agreement import COMPARISONS, compare
+from ecommerce_platform.warehouse.schema.ddl import names_of, spark_table
+from ecommerce_platform.warehouse.sql.connection import execute, fetch_all
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
 

@@ -8,13 +8,13 @@ import dagster as dg
 import pytest
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.agreement import COMPARISONS, compare
-from ecommerce_platform.transformation.applied import read_build_state
 from ecommerce_platform.transformation.assets import build_assets
+from ecommerce_platform.transformation.builds.applied import read_build_state
 from ecommerce_platform.transformation.checks import build_checks
 from ecommerce_platform.transformation.resource import build_resources
-from ecommerce_platform.warehouse.connection import execute
+from ecommerce_platform.transformation.results.agreement import COMPARISONS, compare
 from ecommerce_platform.warehouse.resource import build_resources as warehouse_resources
+from ecommerce_platform.warehouse.sql.connection import execute
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
 from ecommerce_platform_tests.transformation.tables import read
 from ecommerce_platform_tests.transformation.test_agreement import SPAN, spark_computed_the_applied_days

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.applied import FreezeReplaced, mark_applied, read_build_state
-from ecommerce_platform.transformation.build import exclusive_build
-from ecommerce_platform.transformation.profile import profile_environment
-from ecommerce_platform.transformation.project import definition_digest
-from ecommerce_platform.transformation.runner import DbtRequest, DbtRunError, run_dbt
-from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
-from ecommerce_platform.warehouse.lease import MODELS, LeaseBusy, LeaseLost, lease_state
+from ecommerce_platform.transformation.builds.applied import FreezeReplaced, mark_applied, read_build_state
+from ecommerce_platform.transformation.builds.build import exclusive_build
+from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRunError, run_dbt
+from ecommerce_platform.transformation.project.manifest import definition_digest
+from ecommerce_platform.transformation.project.profile import profile_environment
+from ecommerce_platform.warehouse.schema.lease import MODELS, LeaseBusy, LeaseLost, lease_state
+from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import load_day, order, user
@@ -28,8 +28,8 @@ from ecommerce_platform_tests.transformation.tables import count, read
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
-    from ecommerce_platform.warehouse.connection import Opener
-    from ecommerce_platform.warehouse.lease import Lease
+    from ecommerce_platform.warehouse.schema.lease import Lease
+    from ecommerce_platform.warehouse.sql.connection import Opener
 
 FREEZE = ("base_landing_days", "base_superseded_batches")
 

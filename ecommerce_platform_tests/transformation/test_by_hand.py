@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.build import exclusive_build
-from ecommerce_platform.transformation.by_hand import FOLDER, run_by_hand
-from ecommerce_platform.transformation.profile import profile_environment
-from ecommerce_platform.transformation.project import target_path
-from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
-from ecommerce_platform.warehouse.lease import MODELS, lease_state
-from ecommerce_platform.warehouse.schema import initialise_account
+from ecommerce_platform.transformation.builds.build import exclusive_build
+from ecommerce_platform.transformation.project.by_hand import FOLDER, run_by_hand
+from ecommerce_platform.transformation.project.manifest import target_path
+from ecommerce_platform.transformation.project.profile import profile_environment
+from ecommerce_platform.warehouse.schema.lease import MODELS, lease_state
+from ecommerce_platform.warehouse.schema.upgrade import initialise_account
+from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import load_day, order, user
 from ecommerce_platform_tests.transformation.tables import count, read

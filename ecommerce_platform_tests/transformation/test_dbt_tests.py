@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.runner import DbtRequest, DbtRunError, run_dbt
-from ecommerce_platform.warehouse.connection import execute
+from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRunError, run_dbt
+from ecommerce_platform.warehouse.sql.connection import execute
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
 

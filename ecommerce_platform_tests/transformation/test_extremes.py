@@ -15,7 +15,7 @@ from ecommerce_platform.analytics.declared import TABLES
 from ecommerce_platform.analytics.products import calculate_product_analytics
 from ecommerce_platform.analytics.purchases import purchased_items, purchases_of
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.agreement import COMPARISONS
+from ecommerce_platform.transformation.results.agreement import COMPARISONS
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.transformation.extremes import (
     DAY,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.failing_rows import FailedTest, FailingRows
-from ecommerce_platform.transformation.project import load_parsed
-from ecommerce_platform.transformation.runner import DbtRequest, DbtRunError, dbt_run, run_dbt
-from ecommerce_platform.warehouse.connection import execute
+from ecommerce_platform.transformation.builds.failing_rows import FailedTest, FailingRows
+from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRunError, dbt_run, run_dbt
+from ecommerce_platform.transformation.project.manifest import load_parsed
+from ecommerce_platform.warehouse.sql.connection import execute
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
 from ecommerce_platform_tests.transformation.test_assets import DAYS, materialize

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecommerce_platform.warehouse.connection import fetch_all
+from ecommerce_platform.warehouse.sql.connection import fetch_all
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.random_shop import RandomShop
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, load_table_day, order, product, user

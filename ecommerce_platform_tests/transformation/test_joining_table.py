@@ -14,9 +14,9 @@ import pytest
 
 from ecommerce_platform.contracts import ContractError, load_contract, load_contracts, source_tables, tables_of_day
 from ecommerce_platform.contracts.reader import CONTRACTS_DIR
-from ecommerce_platform.lakehouse.ledger import DayRecord, complete
+from ecommerce_platform.lakehouse.days.ledger import DayRecord, complete
 from ecommerce_platform.settings import PROJECT_DIR, Settings
-from ecommerce_platform.warehouse.connection import fetch_all
+from ecommerce_platform.warehouse.sql.connection import fetch_all
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.random_shop import RandomShop
 from ecommerce_platform_tests.transformation.raw_events import load_day
@@ -33,12 +33,12 @@ import json, sys
 from functools import partial
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_build_state
-from ecommerce_platform.transformation.build import exclusive_build
-from ecommerce_platform.transformation.project import definition_digest
-from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.warehouse.connection import connect
-from ecommerce_platform.warehouse.schema import ensure_current
+from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
+from ecommerce_platform.transformation.builds.build import exclusive_build
+from ecommerce_platform.transformation.project.manifest import definition_digest
+from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
+from ecommerce_platform.warehouse.sql.connection import connect
+from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 from ecommerce_platform_tests.transformation.raw_events import load_table_day, order
 
 settings = load_settings()

@@ -15,9 +15,9 @@ import pytest
 from snowflake.connector.errors import Error as SnowflakeError
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.project import load_manifest
-from ecommerce_platform.transformation.runner import DbtRequest, dbt_run
-from ecommerce_platform.warehouse.connection import execute
+from ecommerce_platform.transformation.builds.runner import DbtRequest, dbt_run
+from ecommerce_platform.transformation.project.manifest import load_manifest
+from ecommerce_platform.warehouse.sql.connection import execute
 from ecommerce_platform_tests.mutants.judges import noticed
 from ecommerce_platform_tests.mutants.report import Score, written
 from ecommerce_platform_tests.mutants.sql import Mutant, mutants

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.settings import PROJECT_DIR, Settings
-from ecommerce_platform.transformation.applied import full_refresh_reason, mark_applied, read_build_state
-from ecommerce_platform.transformation.build import exclusive_build
-from ecommerce_platform.transformation.project import definition_digest, load_manifest
-from ecommerce_platform.transformation.restatements import restatements
-from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
+from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
+from ecommerce_platform.transformation.builds.build import exclusive_build
+from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
+from ecommerce_platform.transformation.project.manifest import definition_digest, load_manifest
+from ecommerce_platform.transformation.results.restatements import restatements
+from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
 from ecommerce_platform_tests.transformation.tables import Row, read
 

@@ -15,8 +15,8 @@ import pytest
 from ecommerce_platform.contracts import Column, Contract, LogicalType, Relationship
 from ecommerce_platform.contracts.draft import render
 from ecommerce_platform.settings import PROJECT_DIR, Settings
-from ecommerce_platform.transformation.project import rendered_project
-from ecommerce_platform.warehouse.connection import fetch_all
+from ecommerce_platform.transformation.project.manifest import rendered_project
+from ecommerce_platform.warehouse.sql.connection import fetch_all
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import Event, load_day, next_day, order
 

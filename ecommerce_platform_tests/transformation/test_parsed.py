@@ -12,7 +12,7 @@ import pytest
 
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.files import write_whole
-from ecommerce_platform.transformation.project import load_manifest, prepare_manifest
+from ecommerce_platform.transformation.project.manifest import load_manifest, prepare_manifest
 
 
 def installation(folder: Path, database: str) -> Settings:

@@ -14,10 +14,10 @@ import yaml
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.daily_metrics import reconciled_metrics
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
-from ecommerce_platform.transformation.lineage import LineageReader
+from ecommerce_platform.transformation.builds.runner import DbtRequest, build_arguments, dbt_run
 from ecommerce_platform.transformation.metric_tests import METRIC_TEST_FILE, render_metric_test
-from ecommerce_platform.transformation.personal import model_tables, undeclared
-from ecommerce_platform.transformation.project import (
+from ecommerce_platform.transformation.project.lineage import LineageReader
+from ecommerce_platform.transformation.project.manifest import (
     DbtProjectError,
     definition_digest,
     load_manifest,
@@ -26,7 +26,7 @@ from ecommerce_platform.transformation.project import (
     project_vars,
     target_path,
 )
-from ecommerce_platform.transformation.runner import DbtRequest, build_arguments, dbt_run
+from ecommerce_platform.transformation.project.personal import model_tables, undeclared
 from ecommerce_platform.transformation.sources import (
     BASE_FOLDER,
     CONTRACTS_FILE,

@@ -14,13 +14,13 @@ from snowflake.connector.errors import ProgrammingError
 
 from ecommerce_platform.contracts import HIDDEN, load_contracts
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
-from ecommerce_platform.transformation.personal import model_tables, undeclared
-from ecommerce_platform.transformation.project import load_manifest
-from ecommerce_platform.transformation.protect import described, masks_of_new_models, protect_models
-from ecommerce_platform.transformation.runner import DbtRequest, DbtRunError, run_dbt
-from ecommerce_platform.warehouse.connection import connect, execute, fetch_all, is_missing_object, quoted
-from ecommerce_platform.warehouse.ddl import APPLIED_DAYS, LEASES, LOAD_LOCK, PLATFORM_VERSION, table_definitions
-from ecommerce_platform.warehouse.schema import initialise
+from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRunError, run_dbt
+from ecommerce_platform.transformation.project.manifest import load_manifest
+from ecommerce_platform.transformation.project.personal import model_tables, undeclared
+from ecommerce_platform.transformation.project.protect import described, masks_of_new_models, protect_models
+from ecommerce_platform.warehouse.schema.ddl import APPLIED_DAYS, LEASES, LOAD_LOCK, PLATFORM_VERSION, table_definitions
+from ecommerce_platform.warehouse.schema.upgrade import initialise
+from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all, is_missing_object, quoted
 from ecommerce_platform_tests.transformation.raw_events import load_day, order, user
 
 #: Values of one person, and nowhere else.

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import LogicalType, load_contracts, source_tables
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.connection import connect, execute, fetch_all
-from ecommerce_platform.warehouse.ddl import names_of, raw_table
-from ecommerce_platform.warehouse.load import load_tables
+from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.schema.ddl import names_of, raw_table
+from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.random_shop import RandomShop
 from ecommerce_platform_tests.transformation.raw_events import at

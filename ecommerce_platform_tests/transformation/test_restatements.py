@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.runner import DbtRunError
-from ecommerce_platform.warehouse.connection import execute, fetch_all
+from ecommerce_platform.transformation.builds.runner import DbtRunError
+from ecommerce_platform.warehouse.sql.connection import execute, fetch_all
 from ecommerce_platform_tests.snowflake_dialect import assert_snowflake
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.random_shop import RandomShop

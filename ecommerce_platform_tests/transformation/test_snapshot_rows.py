@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
-from ecommerce_platform.transformation.snapshots import snapshot_rows_that_disagree
-from ecommerce_platform.warehouse.connection import fetch_all
+from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
+from ecommerce_platform.transformation.results.snapshots import snapshot_rows_that_disagree
+from ecommerce_platform.warehouse.sql.connection import fetch_all
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import Event, item, load_day, order, product

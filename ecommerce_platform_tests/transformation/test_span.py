@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.runner import DbtRequest, run_dbt
+from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import Event, item, load_day, order, product, user

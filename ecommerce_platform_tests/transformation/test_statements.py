@@ -9,8 +9,8 @@ import pytest
 
 from ecommerce_platform.contracts.reader import CONTRACTS_DIR
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
-from ecommerce_platform.transformation.project import definition_digest
-from ecommerce_platform.transformation.statements import statement_tokens
+from ecommerce_platform.transformation.project.manifest import definition_digest
+from ecommerce_platform.transformation.project.statements import statement_tokens
 
 PROJECT = PROJECT_DIR / "dbt_project"
 FILES = sorted(path for folder in ("models", "macros") for path in (PROJECT / folder).rglob("*.sql"))

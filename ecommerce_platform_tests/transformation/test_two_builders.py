@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.applied import read_build_state
-from ecommerce_platform.warehouse.connection import fetch_all
-from ecommerce_platform.warehouse.lease import MODELS, lease_state
+from ecommerce_platform.transformation.builds.applied import read_build_state
+from ecommerce_platform.warehouse.schema.lease import MODELS, lease_state
+from ecommerce_platform.warehouse.sql.connection import fetch_all
 from ecommerce_platform_tests.faults.kill_points import AFTER, BEFORE, Kill
 from ecommerce_platform_tests.faults.two_builders import environment_of, start
 from ecommerce_platform_tests.transformation.conftest import Transform

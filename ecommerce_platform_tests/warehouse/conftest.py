@@ -18,11 +18,11 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded.servers import down
 from ecommerce_platform.settings import Settings, SnowflakeSettings, load_settings
-from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.connection import Opener, connect, execute
-from ecommerce_platform.warehouse.schema import initialise_account
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.schema.upgrade import initialise_account
+from ecommerce_platform.warehouse.sql.connection import Opener, connect, execute
 
 RUN = "test-run"
 
@@ -93,6 +93,6 @@ def connection(settings: Settings) -> Iterator[SnowflakeConnection]:
 @pytest.fixture
 def load(settings: Settings, opener: Opener) -> Any:
     """Loads days of `orders`; returns the TableLoad."""
-    from ecommerce_platform.warehouse.load import load_table
+    from ecommerce_platform.warehouse.load.days import load_table
 
     return partial(load_table, settings, opener, load_contracts()["orders"], run_id=RUN)

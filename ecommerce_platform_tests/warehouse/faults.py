@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.connection import connect
+from ecommerce_platform.warehouse.sql.connection import connect
 
 #: Called before (after=False) and after (after=True) each statement with its number from 0 and its text.
 Hook = Callable[[int, str, bool], None]

@@ -11,10 +11,10 @@ import pyarrow as pa
 from pyiceberg.expressions import In
 
 from ecommerce_platform.contracts import Contract, load_contracts
-from ecommerce_platform.lakehouse.ledger import DayRecord, published_properties, read_table_ledger
-from ecommerce_platform.lakehouse.tables import ensure_event_table
+from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+from ecommerce_platform.lakehouse.days.ledger import DayRecord, published_properties, read_table_ledger
+from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import pyiceberg_catalog
 
 Row = dict[str, Any]
 FIRST_DAY = date(2026, 1, 1)

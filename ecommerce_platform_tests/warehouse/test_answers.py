@@ -10,17 +10,17 @@ from pydantic import SecretStr
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded.servers import ensure_snowflake
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.connection import (
+from ecommerce_platform.stand_ins.servers import ensure_snowflake
+from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.resource import WarehouseResource
+from ecommerce_platform.warehouse.sql.connection import (
     WarehouseError,
     WarehouseUnreachable,
     connect,
     connection_arguments,
     fetch_all,
 )
-from ecommerce_platform.warehouse.load import load_tables
-from ecommerce_platform.warehouse.resource import WarehouseResource
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.faults import WatchedConnection
 from ecommerce_platform_tests.warehouse.lake import day, events, publish

@@ -12,8 +12,8 @@ from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.assets import build_assets, raw_key, spark_key
 from ecommerce_platform.warehouse.checks import CHECK_NAME, build_checks
-from ecommerce_platform.warehouse.connection import execute, fetch_all
 from ecommerce_platform.warehouse.resource import WarehouseResource, build_resources
+from ecommerce_platform.warehouse.sql.connection import execute, fetch_all
 from ecommerce_platform_tests.warehouse.lake import day, event, events, publish
 
 ORDERS = load_contracts()["orders"]

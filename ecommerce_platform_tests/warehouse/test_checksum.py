@@ -15,9 +15,9 @@ from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import Column, LogicalType
 from ecommerce_platform.row_hash import snowflake_rows_hash
-from ecommerce_platform.warehouse.checksum import Content
-from ecommerce_platform.warehouse.connection import execute, fetch_all, quoted
-from ecommerce_platform.warehouse.lake_files import FileGroup, content
+from ecommerce_platform.warehouse.load.checksum import Content
+from ecommerce_platform.warehouse.load.lake_files import FileGroup, content
+from ecommerce_platform.warehouse.sql.connection import execute, fetch_all, quoted
 
 COLUMNS = (
     Column("id", LogicalType.BIGINT, primary_key=True),

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 import pytest
 from snowflake.connector import SnowflakeConnection
 
-from ecommerce_platform.warehouse.conditions import as_parameter, date_condition, key_condition, rows_of
-from ecommerce_platform.warehouse.connection import fetch_all
+from ecommerce_platform.warehouse.sql.conditions import as_parameter, date_condition, key_condition, rows_of
+from ecommerce_platform.warehouse.sql.connection import fetch_all
 from ecommerce_platform_tests.snowflake_dialect import assert_snowflake
 
 

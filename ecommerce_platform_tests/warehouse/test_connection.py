@@ -10,7 +10,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import OperationalError, ProgrammingError
 
 from ecommerce_platform.settings import Settings, SnowflakeSettings, load_settings
-from ecommerce_platform.warehouse.connection import (
+from ecommerce_platform.warehouse.sql.connection import (
     WarehouseError,
     connection_arguments,
     execute,

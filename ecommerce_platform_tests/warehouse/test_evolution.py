@@ -8,13 +8,13 @@ from decimal import Decimal
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
-from ecommerce_platform.lakehouse.tables import add_extra_columns, ensure_event_table
+from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+from ecommerce_platform.lakehouse.ingest.tables import add_extra_columns, ensure_event_table
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import pyiceberg_catalog
-from ecommerce_platform.warehouse.connection import Opener, fetch_all
-from ecommerce_platform.warehouse.lake_files import contract_of_lake
-from ecommerce_platform.warehouse.load import TableLoad, load_tables
-from ecommerce_platform.warehouse.verify import measure, problems
+from ecommerce_platform.warehouse.load.days import TableLoad, load_tables
+from ecommerce_platform.warehouse.load.lake_files import contract_of_lake
+from ecommerce_platform.warehouse.load.verify import measure, problems
+from ecommerce_platform.warehouse.sql.connection import Opener, fetch_all
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.lake import day, event, events, publish
 

@@ -13,8 +13,7 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all, transaction
-from ecommerce_platform.warehouse.lease import (
+from ecommerce_platform.warehouse.schema.lease import (
     MODELS,
     Lease,
     LeaseBusy,
@@ -25,6 +24,7 @@ from ecommerce_platform.warehouse.lease import (
     require_held,
     this_process,
 )
+from ecommerce_platform.warehouse.sql.connection import Opener, execute, fetch_all, transaction
 
 ELSEWHERE = "another-boot pid:[1] 4711 99"
 
@@ -131,8 +131,8 @@ def test_a_holder_renews_while_it_works(free: SnowflakeConnection, opener: Opene
 _HOLDER = """
 import sys
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.warehouse.connection import connect
-from ecommerce_platform.warehouse.lease import MODELS, leased
+from ecommerce_platform.warehouse.sql.connection import connect
+from ecommerce_platform.warehouse.schema.lease import MODELS, leased
 server = {"host": sys.argv[1], "port": int(sys.argv[2]), "protocol": "http", "password": sys.argv[3]}
 settings = load_settings(snowflake=server)
 opener = lambda: connect(settings)
@@ -145,7 +145,7 @@ with opener() as connection, leased(connection, opener, MODELS, "killed", wait_s
 def test_the_lease_of_a_killed_process_of_this_machine_passes_on_at_once(
     settings: Settings, embedded_only: None, free: SnowflakeConnection, opener: Opener
 ) -> None:
-    from ecommerce_platform.embedded.servers import ensure_snowflake
+    from ecommerce_platform.stand_ins.servers import ensure_snowflake
 
     server = ensure_snowflake(settings.data_dir)
     holder = subprocess.Popen(

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded.servers import ensure_snowflake
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse import load_sql
-from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all
-from ecommerce_platform.warehouse.lease import BATCH_SIZE, lease_state
-from ecommerce_platform.warehouse.load import load_tables
-from ecommerce_platform.warehouse.maintenance import clean_up, left_on_stage
+from ecommerce_platform.stand_ins.servers import ensure_snowflake
+from ecommerce_platform.warehouse.load import load_sql
+from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.maintenance import clean_up, left_on_stage
+from ecommerce_platform.warehouse.schema.lease import BATCH_SIZE, lease_state
+from ecommerce_platform.warehouse.sql.connection import Opener, execute, fetch_all
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.faults import WatchedConnection
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
@@ -33,8 +33,8 @@ _LOADER = """
 import os, signal, sys
 from snowflake.connector.cursor import SnowflakeCursor
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.warehouse.connection import connect
-from ecommerce_platform.warehouse.load import load_tables
+from ecommerce_platform.warehouse.sql.connection import connect
+from ecommerce_platform.warehouse.load.days import load_tables
 from ecommerce_platform_tests.warehouse.lake import day
 
 port, password, deadly = sys.argv[1:4]

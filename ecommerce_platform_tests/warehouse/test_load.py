@@ -12,12 +12,12 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
-from ecommerce_platform.lakehouse.ledger import DayRecord
+from ecommerce_platform.lakehouse.days.ledger import DayRecord
 from ecommerce_platform.settings import S3Settings, Settings
-from ecommerce_platform.warehouse.connection import Opener, WarehouseError, execute, fetch_all
-from ecommerce_platform.warehouse.lake_files import in_parts
-from ecommerce_platform.warehouse.load import load_table, load_tables
-from ecommerce_platform.warehouse.verify import measure, problems
+from ecommerce_platform.warehouse.load.days import load_table, load_tables
+from ecommerce_platform.warehouse.load.lake_files import in_parts
+from ecommerce_platform.warehouse.load.verify import measure, problems
+from ecommerce_platform.warehouse.sql.connection import Opener, WarehouseError, execute, fetch_all
 from ecommerce_platform_tests.s3_server import s3_bucket
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.lake import day, event, events, publish

@@ -11,17 +11,17 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.embedded.servers import down
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.days.ledger import LEDGER_VERSION, VERSION_PROPERTY, read_ledger
 from ecommerce_platform.lakehouse.errors import LakehouseError
-from ecommerce_platform.lakehouse.ledger import LEDGER_VERSION, VERSION_PROPERTY, read_ledger
-from ecommerce_platform.reconciliation.storage import Store
-from ecommerce_platform.reconciliation.tables import VERSION
+from ecommerce_platform.reconciliation.record.storage import Store
+from ecommerce_platform.reconciliation.record.tables import VERSION
 from ecommerce_platform.settings import Settings, SnowflakeSettings, load_settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
-from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.connection import WarehouseError, connect, execute, fetch_all
-from ecommerce_platform.warehouse.migrations import Migration, SchemaVersion, ensure_version
-from ecommerce_platform.warehouse.schema import PLATFORM, ensure_current, fingerprint
+from ecommerce_platform.stand_ins.servers import down
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.schema.migrations import Migration, SchemaVersion, ensure_version
+from ecommerce_platform.warehouse.schema.upgrade import PLATFORM, ensure_current, fingerprint
+from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect, execute, fetch_all
 from ecommerce_platform_tests.warehouse.faults import Crash, WatchedConnection
 from ecommerce_platform_tests.warehouse.lake import day, publish
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.tables import open_catalog
+from ecommerce_platform.iceberg import installation
+from ecommerce_platform.lakehouse.ingest.tables import open_catalog
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark import installation
-from ecommerce_platform.warehouse import owner
-from ecommerce_platform.warehouse.connection import WarehouseError, connect, fetch_all
-from ecommerce_platform.warehouse.load import load_tables
-from ecommerce_platform.warehouse.owner import ForeignLakeError, refuse_foreign_lake
-from ecommerce_platform.warehouse.rebuild import Range, rebuild_raw
-from ecommerce_platform.warehouse.spark_tables import load_spark_tables
+from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.rebuild import Range, rebuild_raw
+from ecommerce_platform.warehouse.load.spark_tables import load_spark_tables
+from ecommerce_platform.warehouse.schema import owner
+from ecommerce_platform.warehouse.schema.owner import ForeignLakeError, refuse_foreign_lake
+from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect, fetch_all
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
 

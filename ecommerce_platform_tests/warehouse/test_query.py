@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from snowflake.connector import SnowflakeConnection
 
-from ecommerce_platform.warehouse.query import QueryResult, format_result, run_sql
+from ecommerce_platform.warehouse.sql.query import QueryResult, format_result, run_sql
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 5, tzinfo=UTC).replace(tzinfo=None)  # as the connector gives TIMESTAMP_NTZ
 RESULT = QueryResult(

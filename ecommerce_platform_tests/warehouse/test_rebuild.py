@@ -9,10 +9,10 @@ from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.connection import Opener, execute, fetch_all
-from ecommerce_platform.warehouse.load import load_tables
-from ecommerce_platform.warehouse.rebuild import Range, rebuild_raw, rebuild_spark_copies, verify_raw
+from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.rebuild import Range, rebuild_raw, rebuild_spark_copies, verify_raw
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.sql.connection import Opener, execute, fetch_all
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.faults import Crash, WatchedConnection

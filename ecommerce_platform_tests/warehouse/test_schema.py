@@ -9,9 +9,8 @@ from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
 from ecommerce_platform.settings import Settings, SnowflakeSettings
-from ecommerce_platform.warehouse import ddl
-from ecommerce_platform.warehouse.connection import WarehouseError, execute, fetch_all
-from ecommerce_platform.warehouse.schema import (
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.schema.upgrade import (
     PLATFORM,
     ExistingColumn,
     column_changes,
@@ -19,6 +18,7 @@ from ecommerce_platform.warehouse.schema import (
     fingerprint,
     initialise,
 )
+from ecommerce_platform.warehouse.sql.connection import WarehouseError, execute, fetch_all
 from ecommerce_platform_tests.warehouse.faults import WatchedConnection
 
 CONTRACTS = load_contracts()

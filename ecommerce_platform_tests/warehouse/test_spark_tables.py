@@ -14,11 +14,11 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import OperationalError
 
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
-from ecommerce_platform.lakehouse.tables import iceberg_type
+from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+from ecommerce_platform.lakehouse.ingest.tables import iceberg_type
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import pyiceberg_catalog
-from ecommerce_platform.warehouse.connection import Opener, WarehouseError, fetch_all
-from ecommerce_platform.warehouse.spark_tables import load_spark_tables
+from ecommerce_platform.warehouse.load.spark_tables import load_spark_tables
+from ecommerce_platform.warehouse.sql.connection import Opener, WarehouseError, fetch_all
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.faults import WatchedConnection
 

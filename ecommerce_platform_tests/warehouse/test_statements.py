@@ -8,10 +8,11 @@ import pytest
 
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse import ddl, load_sql
-from ecommerce_platform.warehouse.load import load_tables
-from ecommerce_platform.warehouse.schema import initialise
-from ecommerce_platform.warehouse.spark_tables import load_spark_tables
+from ecommerce_platform.warehouse.load import load_sql
+from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.spark_tables import load_spark_tables
+from ecommerce_platform.warehouse.schema import ddl
+from ecommerce_platform.warehouse.schema.upgrade import initialise
 from ecommerce_platform_tests.snowflake_dialect import NotSnowflake, assert_snowflake
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.faults import WatchedConnection

@@ -5,7 +5,7 @@
     inserted. Unlike delete+insert, rows whose key vanished go too: the model's own condition says what to delete
     (macro `affected_rows_of_<model>`), not by the keys of new rows. And it takes five statements where the built-in way
     takes fifteen: no temporary table, no comparison of column lists. The columns cannot have changed, because the platform
-    asks for a full refresh whenever a model changes (ecommerce_platform/transformation/applied.py).
+    asks for a full refresh whenever a model changes (ecommerce_platform/transformation/builds/applied.py).
 
     Published figures (macros/restatements) go another way, also when everything is computed again: first into a table of the
     session, then what differs is logged and replaced in one transaction.

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from ecommerce_platform.contracts import source_tables, tables_of_day
-from ecommerce_platform.lakehouse.ledger import TableLedger, read_ledger
+from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_ledger
 from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table
 from ecommerce_platform.settings import Settings
@@ -70,9 +70,9 @@ def read_stage_records(settings: Settings, first: date, last: date) -> StageReco
 
 
 def _batches(settings: Settings) -> tuple[dict[tuple[str, date], str], dict[tuple[str, date], str]]:
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.ddl import APPLIED_DAYS, LOAD_LEDGER
-    from ecommerce_platform.warehouse.presence import rows_or_none
+    from ecommerce_platform.warehouse.schema.ddl import APPLIED_DAYS, LOAD_LEDGER
+    from ecommerce_platform.warehouse.sql.connection import connect
+    from ecommerce_platform.warehouse.sql.presence import rows_or_none
 
     batches = []
     with connect(settings) as connection:

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS
 from ecommerce_platform.analytics.tables import identifier
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.lakehouse.ledger import EMPTY, TableLedger, read_table_ledger
-from ecommerce_platform.lakehouse.tables import event_identifier
+from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.lakehouse.days.ledger import EMPTY, TableLedger, read_table_ledger
+from ecommerce_platform.lakehouse.ingest.tables import event_identifier
 from ecommerce_platform.landing.files import LandingZone, list_days
 from ecommerce_platform.operations.exporter.state import Discrepancy, IcebergTable, Model, PlatformState, TableDays
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.spark.catalog import load_iceberg_table
 from ecommerce_platform.transformation.translator import model_key
-from ecommerce_platform.warehouse.connection import connect
-from ecommerce_platform.warehouse.query import run_sql
+from ecommerce_platform.warehouse.sql.connection import connect
+from ecommerce_platform.warehouse.sql.query import run_sql
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

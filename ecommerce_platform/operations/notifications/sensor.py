@@ -19,7 +19,8 @@ import dagster as dg
 
 from ecommerce_platform.operations.notifications.outbox import Delivery, Outbox, Send
 from ecommerce_platform.operations.notifications.receivers import receivers, sender
-from ecommerce_platform.operations.notifications.watch import Position, day_due, day_late, missing_tables, read_news
+from ecommerce_platform.operations.notifications.watch import Position, day_due, missing_tables, read_news
+from ecommerce_platform.operations.notifications.wording import day_late
 from ecommerce_platform.settings import Settings
 
 SENSOR_NAME = "notifications"

@@ -1,13 +1,12 @@
 """Finds the news: in Dagster's event log (failed runs, failed blocking checks, confirmed discrepancies), and in the
 warehouse's ledger (a day that is late).
 
-What belongs here: reading, and the words of each kind of news. What does not: delivery (outbox.py, receivers.py).
+What belongs here: reading. What does not: the words of each kind of news (wording.py), delivery (outbox.py, receivers.py).
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,7 +14,15 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType, RunStatusChangeRecordsFilter
 
-from ecommerce_platform.operations.notifications.message import SECTION, Kind, Notification
+from ecommerce_platform.operations.notifications.message import Notification
+from ecommerce_platform.operations.notifications.wording import (
+    FailedCheck,
+    checks_failed,
+    discrepancies_confirmed,
+    first_line,
+    run_failed,
+    scope_of,
+)
 from ecommerce_platform.safe_text import visible
 from ecommerce_platform.settings import NotificationSettings, Settings
 
@@ -24,7 +31,6 @@ ENDED = (DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE)
 #: Ids of events may become visible out of order (two writers, one slower to commit): so many are looked at again.
 OVERLAP = 200
 PAGE = 500
-MOST_CHECKS_IN_A_TEXT = 20
 
 
 @dataclass
@@ -42,16 +48,6 @@ class News:
     scope: str
     over: bool
     notifications: tuple[Notification, ...]
-
-
-@dataclass(frozen=True)
-class FailedCheck:
-    """A blocking check that did not pass."""
-
-    asset: str
-    name: str
-    text: str
-    orders: str = ""
 
 
 def read_news(
@@ -162,7 +158,7 @@ def _failed_check(evaluation: dg.AssetCheckEvaluation) -> list[FailedCheck]:
     orders = evaluation.metadata.get("orders")
     # A check of dbt names rows of the warehouse in its description; those stay with the check.
     has_rows = "failing_rows" in evaluation.metadata
-    text = "its rows are with the check" if has_rows else visible(_first_line(evaluation.description or ""))
+    text = "its rows are with the check" if has_rows else visible(first_line(evaluation.description or ""))
     return [
         FailedCheck(
             evaluation.asset_key.to_user_string(),
@@ -173,88 +169,6 @@ def _failed_check(evaluation: dg.AssetCheckEvaluation) -> list[FailedCheck]:
     ]
 
 
-def days_of(run: dg.DagsterRun) -> str:
-    """The run's partition, or its range, in words."""
-    first = run.tags.get("dagster/asset_partition_range_start")
-    last = run.tags.get("dagster/asset_partition_range_end")
-    if first and last:
-        return first if first == last else f"{first} to {last}"
-    return run.tags.get("dagster/partition", "no partition")
-
-
-def scope_of(run: dg.DagsterRun) -> str:
-    return f"{run.job_name}|{days_of(run)}"
-
-
-def run_failed(
-    run: dg.DagsterRun, steps: Mapping[str, str], message: str, at: float, settings: NotificationSettings
-) -> Notification:
-    """A run that failed. The same steps of the same days again, by a retry, are not news."""
-    named = "\n".join(f"• {step.replace('__', '/')}: {text}" for step, text in steps.items())
-    return _notification(
-        Kind.RUN_FAILED,
-        (scope_of(run), *sorted(steps)),
-        scope_of(run),
-        f"{run.job_name} failed for {days_of(run)}",
-        named or _first_line(message) or "the run ended without an error message; its process died",
-        run,
-        at,
-        settings,
-    )
-
-
-def checks_failed(
-    run: dg.DagsterRun, checks: tuple[FailedCheck, ...], at: float, settings: NotificationSettings
-) -> Notification:
-    """Blocking checks that failed in one run: one message, however many they are."""
-    names = sorted(f"{check.asset}:{check.name}" for check in checks)
-    lines = [f"• {check.asset} {check.name}: {check.text}" for check in checks[:MOST_CHECKS_IN_A_TEXT]]
-    if len(checks) > MOST_CHECKS_IN_A_TEXT:
-        lines.append(f"• and {len(checks) - MOST_CHECKS_IN_A_TEXT} more")
-    what = "1 blocking check" if len(checks) == 1 else f"{len(checks)} blocking checks"
-    return _notification(
-        Kind.CHECK_FAILED,
-        (scope_of(run), *names),
-        scope_of(run),
-        f"{what} failed for {days_of(run)}",
-        "\n".join(lines),
-        run,
-        at,
-        settings,
-    )
-
-
-def discrepancies_confirmed(
-    run: dg.DagsterRun, check: FailedCheck, at: float, settings: NotificationSettings
-) -> Notification:
-    """Orders that differ beyond the lag window. The same orders at the next reconciliation are not news; others are."""
-    text = f"{check.text}: {check.orders}"[:1500] if check.orders else check.text
-    return _notification(
-        Kind.DISCREPANCY_CONFIRMED,
-        (check.text, check.orders),
-        "reconciliation",
-        "Speed and batch layer differ: confirmed discrepancies",
-        text,
-        run,
-        at,
-        settings,
-    )
-
-
-def day_late(day: date, missing: Iterable[str], at: float, hour: int, settings: NotificationSettings) -> Notification:
-    """Yesterday is not in the marts although it should be."""
-    return Notification(
-        key=_key(Kind.DAY_LATE, (day.isoformat(),)),
-        kind=Kind.DAY_LATE,
-        scope=f"day|{day}",
-        title=f"{day} is late",
-        text=f"At {hour:02d}:00 UTC the marts should hold {day}; not applied yet: {', '.join(sorted(missing))}.",
-        links=(("Automation", f"{_base(settings.ui_url)}/automation"), _runbook(Kind.DAY_LATE, settings)),
-        happened_at=at,
-        facts={"day": day.isoformat()},
-    )
-
-
 def day_due(now: datetime, hour: int) -> date:
     """The last day that the marts should hold at `now`: yesterday from `hour` on, the day before until then."""
     return (now.astimezone(UTC) - timedelta(days=1, hours=hour)).date()
@@ -263,9 +177,9 @@ def day_due(now: datetime, hour: int) -> date:
 def missing_tables(settings: Settings, day: date) -> tuple[str, ...]:
     """The source tables of which the marts do not hold `day`: what STAGING.APPLIED_DAYS says."""
     from ecommerce_platform.contracts import tables_of_day
-    from ecommerce_platform.warehouse.connection import connect
-    from ecommerce_platform.warehouse.ddl import APPLIED_DAYS
-    from ecommerce_platform.warehouse.presence import rows_or_none
+    from ecommerce_platform.warehouse.schema.ddl import APPLIED_DAYS
+    from ecommerce_platform.warehouse.sql.connection import connect
+    from ecommerce_platform.warehouse.sql.presence import rows_or_none
 
     sql = f"select table_name from {APPLIED_DAYS} where date = %s"
     with connect(settings) as connection:
@@ -273,35 +187,3 @@ def missing_tables(settings: Settings, day: date) -> tuple[str, ...]:
         rows = rows_or_none(connection, settings, APPLIED_DAYS, sql, (day,)) or []
     applied = {str(row[0]) for row in rows}
     return tuple(table for table in tables_of_day(day) if table not in applied)
-
-
-def _notification(
-    kind: Kind,
-    identity: tuple[str, ...],
-    scope: str,
-    title: str,
-    text: str,
-    run: dg.DagsterRun,
-    at: float,
-    settings: NotificationSettings,
-) -> Notification:
-    links = (("Run in Dagster", f"{_base(settings.ui_url)}/runs/{run.run_id}"), _runbook(kind, settings))
-    facts = {"run_id": run.run_id, "job": run.job_name, "days": days_of(run)}
-    return Notification(_key(kind, identity), kind, scope, title, text, links, at, facts)
-
-
-def _runbook(kind: Kind, settings: NotificationSettings) -> tuple[str, str]:
-    return "Runbook", f"{settings.runbook_url}#{SECTION[kind]}"
-
-
-def _base(url: str) -> str:
-    return url.rstrip("/")
-
-
-def _key(kind: Kind, identity: tuple[str, ...]) -> str:
-    return hashlib.sha256("\n".join((kind.value, *identity)).encode()).hexdigest()[:24]
-
-
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0][:300] if lines else ""

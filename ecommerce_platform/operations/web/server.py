@@ -11,7 +11,7 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 
 from ecommerce_platform.operations.web.door import Door
-from ecommerce_platform.settings_sections import OperationsSettings
+from ecommerce_platform.settings.sections import OperationsSettings
 
 
 class GuardedWebserver(DagsterWebserver):

@@ -16,8 +16,6 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ecommerce_platform.contracts import Column
-from ecommerce_platform.reconciliation.clickhouse import quoted, required
-from ecommerce_platform.reconciliation.clickhouse_types import Comparable, comparable
 from ecommerce_platform.reconciliation.compare.config import ClickHouseSide
 from ecommerce_platform.reconciliation.compare.sides import (
     WHOLE,
@@ -28,9 +26,11 @@ from ecommerce_platform.reconciliation.compare.sides import (
     numbers,
     range_of,
 )
-from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
+from ecommerce_platform.reconciliation.layers.clickhouse import quoted, required
+from ecommerce_platform.reconciliation.layers.clickhouse_types import Comparable, comparable
 from ecommerce_platform.reconciliation.model import ReconciliationError, Value
-from ecommerce_platform.reconciliation.sqltext import range_condition
+from ecommerce_platform.reconciliation.search.ranges import Bucket, KeyRange
+from ecommerce_platform.reconciliation.search.sqltext import range_condition
 from ecommerce_platform.row_hash import MODULUS, clickhouse_row_hash
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.reconciliation.compare.run import Compared
 from ecommerce_platform.reconciliation.compare.verdicts import RowFinding
-from ecommerce_platform.reconciliation.explain import plain
-from ecommerce_platform.reconciliation.verdict import percentage_difference, status_of
-from ecommerce_platform.warehouse.connection import execute, quoted, transaction
+from ecommerce_platform.reconciliation.verdicts.explain import plain
+from ecommerce_platform.reconciliation.verdicts.verdict import percentage_difference, status_of
+from ecommerce_platform.warehouse.sql.connection import execute, quoted, transaction
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

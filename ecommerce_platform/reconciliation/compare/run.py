@@ -18,9 +18,9 @@ from ecommerce_platform.reconciliation.compare.config import Comparison
 from ecommerce_platform.reconciliation.compare.sides import ROWS_AT_ONCE, Totals
 from ecommerce_platform.reconciliation.compare.snowflake_side import SnowflakeTable
 from ecommerce_platform.reconciliation.compare.verdicts import RowFinding, judge_rows
-from ecommerce_platform.reconciliation.locate import Limits, Located, locate
 from ecommerce_platform.reconciliation.model import ReconciliationError
-from ecommerce_platform.reconciliation.sqltext import chunks
+from ecommerce_platform.reconciliation.search.locate import Limits, Located, locate
+from ecommerce_platform.reconciliation.search.sqltext import chunks
 
 
 @dataclass(frozen=True)

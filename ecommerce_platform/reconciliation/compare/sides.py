@@ -18,9 +18,9 @@ from typing import Any
 
 from ecommerce_platform.contracts import Column, LogicalType
 from ecommerce_platform.reconciliation.compare.config import Comparison, SideConfig
-from ecommerce_platform.reconciliation.locate import KeyRange
 from ecommerce_platform.reconciliation.model import ReconciliationError, Value
-from ecommerce_platform.reconciliation.sqltext import GREATEST_KEY, LEAST_KEY, chunks
+from ecommerce_platform.reconciliation.search.ranges import KeyRange
+from ecommerce_platform.reconciliation.search.sqltext import GREATEST_KEY, LEAST_KEY, chunks
 from ecommerce_platform.row_hash import MODULUS
 
 #: Positions in one statement that fetches rows by them.

@@ -26,12 +26,12 @@ from ecommerce_platform.reconciliation.compare.sides import (
     numbers,
     range_of,
 )
-from ecommerce_platform.reconciliation.locate import Bucket, KeyRange
 from ecommerce_platform.reconciliation.model import Value
-from ecommerce_platform.reconciliation.sqltext import range_condition, snowflake_multiple
+from ecommerce_platform.reconciliation.search.ranges import Bucket, KeyRange
+from ecommerce_platform.reconciliation.search.sqltext import range_condition, snowflake_multiple
 from ecommerce_platform.row_hash import MODULUS, Decimals, snowflake_row_hash
-from ecommerce_platform.warehouse.conditions import key_condition
-from ecommerce_platform.warehouse.connection import fetch_all, quoted
+from ecommerce_platform.warehouse.sql.conditions import key_condition
+from ecommerce_platform.warehouse.sql.connection import fetch_all, quoted
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -26,7 +26,7 @@ def build_step_launcher(settings: Settings) -> object:
 
         return LocalSubmitLauncher(settings)
     if settings.spark.launcher == "kubernetes":
-        from ecommerce_platform.spark.launchers.on_kubernetes import KubernetesLauncher
+        from ecommerce_platform.spark.launchers.kubernetes.on_kubernetes import KubernetesLauncher
 
         return KubernetesLauncher(settings)
     return InProcess()

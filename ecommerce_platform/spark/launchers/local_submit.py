@@ -27,12 +27,12 @@ from dagster import DagsterEvent, StepExecutionContext, StepLauncher, raise_exec
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.jars import default_jars_dir, ensure_jars
 from ecommerce_platform.spark.java import require_java
-from ecommerce_platform.spark.launchers import remote_main
-from ecommerce_platform.spark.launchers.ending import ProcessEnd, failure_reason
-from ecommerce_platform.spark.launchers.identity import identify
-from ecommerce_platform.spark.launchers.relay import Relay, StepLaunchError
-from ecommerce_platform.spark.launchers.scratch import STEP_FILE, EventReader, Scratch
-from ecommerce_platform.spark.launchers.step_ref import digest, encode_step
+from ecommerce_platform.spark.launchers.handover import remote_main
+from ecommerce_platform.spark.launchers.handover.ending import ProcessEnd, failure_reason
+from ecommerce_platform.spark.launchers.handover.identity import identify
+from ecommerce_platform.spark.launchers.handover.relay import Relay, StepLaunchError
+from ecommerce_platform.spark.launchers.handover.scratch import STEP_FILE, EventReader, Scratch
+from ecommerce_platform.spark.launchers.handover.step_ref import digest, encode_step
 from ecommerce_platform.spark.session import SPARK_SUBMIT, application_options, jar_groups
 
 #: For a Java process that ends within seconds: the optimising compiler would cost it more than it gives.

@@ -16,8 +16,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from ecommerce_platform.lakehouse.decode import QuarantineReason
-from ecommerce_platform.lakehouse.ledger import DayRecord
+from ecommerce_platform.lakehouse.days.ledger import DayRecord
+from ecommerce_platform.lakehouse.decode.change_events import QuarantineReason
 from ecommerce_platform.landing.files import list_folder
 from ecommerce_platform.settings import LandingSettings, Settings, load_settings
 from ecommerce_platform.spark.session import build_session

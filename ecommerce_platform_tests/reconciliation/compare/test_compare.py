@@ -21,7 +21,7 @@ from ecommerce_platform.reconciliation.compare.snowflake_side import SnowflakeTa
 from ecommerce_platform.reconciliation.compare.verdicts import RowReason
 from ecommerce_platform.reconciliation.model import ReconciliationError
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.connection import execute, fetch_all
+from ecommerce_platform.warehouse.sql.connection import execute, fetch_all
 from ecommerce_platform_tests.reconciliation.two_layers import TwoLayers
 from ecommerce_platform_tests.snowflake_dialect import assert_snowflake
 

@@ -12,7 +12,7 @@ from ecommerce_platform.reconciliation.compare.run import Compared, compare
 from ecommerce_platform.reconciliation.compare.snowflake_side import SnowflakeTable
 from ecommerce_platform.reconciliation.compare.verdicts import RowReason
 from ecommerce_platform.reconciliation.model import ReconciliationError
-from ecommerce_platform.warehouse.connection import execute
+from ecommerce_platform.warehouse.sql.connection import execute
 from ecommerce_platform_tests.reconciliation.two_layers import TwoLayers
 
 _UUID = "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"
