@@ -24,7 +24,7 @@ from ecommerce_platform.iceberg.warehouse_files import StoredFile
 from ecommerce_platform.lakehouse.ingest.tables import event_identifier, open_catalog, quarantine_identifier
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.persons import Rows, distinct_keys, erased, rows_of, still_personal, tables_of
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import S3Settings, Settings
 from ecommerce_platform.transformation.project.manifest import load_manifest
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def plan_files(settings: Settings, subject: Subject) -> Plan:
         held = lake.held(iceberg, change)
         if held.rows:
             holdings.append(Holding("lake", identifier, held.rows, held.files))
-        lost = _holding_strays(settings, iceberg, change)
+        lost = _holding_strays(settings.s3, iceberg, change)
         if lost:
             strays[identifier] = tuple(lost)
             holdings.append(Holding("lake", f"{identifier}, files that no snapshot names", 0, len(lost)))
@@ -167,10 +167,10 @@ def _computed_change(rows: Rows, columns: Sequence[Column]) -> Change:
     return Change(count, lambda some: erased(some, rows.mask(some), nullable), names)
 
 
-def _holding_strays(settings: Settings, table: Table, change: Change) -> list[StoredFile]:
+def _holding_strays(s3: S3Settings, table: Table, change: Change) -> list[StoredFile]:
     """Files that no snapshot names and that hold the person, or that name files that do (manifests)."""
     files = []
-    for file in lake.unnamed(settings, table):
+    for file in lake.unnamed(s3, table):
         if file.name.endswith(".avro"):
             files.append(file)
             continue

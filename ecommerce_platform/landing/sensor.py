@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
 
 import dagster as dg
 
@@ -27,7 +26,7 @@ from ecommerce_platform.landing.changes import (
 )
 from ecommerce_platform.landing.emptied import PublishedEvents, emptied_warning, nothing_known, settled_days
 from ecommerce_platform.landing.files import LandingError, LandingTable, list_table
-from ecommerce_platform.landing.forgotten import rewritten_files
+from ecommerce_platform.landing.forgotten import ForgottenFiles, rewritten_files
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.partitions import last_partition
 from ecommerce_platform.settings import Profile, Settings
@@ -83,7 +82,13 @@ def build_sensor(
             0 if context.cursor else context.instance.get_runs_count(dg.RunsFilter(tags={SENSOR_TAG: SENSOR_NAME}))
         )
         tick = evaluate(
-            settings, landing_zone.uri, tables, context.cursor, published, launched, partial(rewritten_files, settings)
+            settings,
+            landing_zone.uri,
+            tables,
+            context.cursor,
+            published,
+            launched,
+            lambda: rewritten_files(ForgottenFiles.of(settings)),
         )
         if tick.warning:
             context.log.warning(tick.warning)

@@ -21,7 +21,7 @@ from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.days.ledger import AuditedCounts, DayRecord, RefusedDay, read_ledger
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, ensure_quarantine_table, open_catalog
 from ecommerce_platform.landing.files import LandingZone, list_table
-from ecommerce_platform.landing.forgotten import rewritten_files
+from ecommerce_platform.landing.forgotten import ForgottenFiles, rewritten_files
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.erasure.marked import MARKER
 from ecommerce_platform_tests.erasure.search import files_with
@@ -207,7 +207,7 @@ def assert_forgotten(lake: Lake, before: dict[str, Any]) -> None:
     contents = set(lake.catalog.load_table("quarantine.users").scan().to_arrow().column("content_id").to_pylist())
     assert contents == {lake.content("users", SECOND)}
     assert plan_files(lake.settings, subject_of(lake.settings, "users", 7)).holdings == ()
-    rewritten = rewritten_files(lake.settings)[0]
+    rewritten = rewritten_files(ForgottenFiles.of(lake.settings))[0]
     for table in ("users", "orders"):
         listed = list_table(LandingZone.of(lake.settings), table).days.values()
         versions = {file.path: file.version for files in listed for file in files}

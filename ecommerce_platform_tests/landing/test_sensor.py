@@ -55,7 +55,8 @@ class Shop:
         )
 
     def tick(self) -> tuple[dg.RunRequest, ...]:
-        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=self.definitions)
+        resources = build_resources(self.settings)
+        context = dg.build_sensor_context(self.instance, self.cursor, definitions=self.definitions, resources=resources)
         data = self.sensor.evaluate_tick(context)
         self.cursor = data.cursor
         self.skip_message = data.skip_message
@@ -270,7 +271,9 @@ def test_the_sensor_is_off_on_one_machine_and_on_elsewhere(local_settings: Setti
 def observed(shop: Shop) -> list[tuple[str, str | None, str]]:
     """One observation of all landing assets: table, day and data version of what it recorded."""
     job = dg.define_asset_job("observe", selection=dg.AssetSelection.assets(*map(landing_key, source_tables())))
-    definitions = dg.Definitions(assets=build_assets(shop.settings), jobs=[job])
+    definitions = dg.Definitions(
+        assets=build_assets(shop.settings), jobs=[job], resources=build_resources(shop.settings)
+    )
     result = definitions.resolve_job_def("observe").execute_in_process(instance=shop.instance)
     days = [
         event.asset_observation_data.asset_observation
