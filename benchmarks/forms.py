@@ -25,6 +25,7 @@ from ecommerce_platform.iceberg.catalog import load_iceberg_table
 from ecommerce_platform.lakehouse.arrived.arrivals import file_groups, scan
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.session import build_session, stop_session
 
@@ -96,7 +97,7 @@ def content(number: int, rows: int, *, varied: bool) -> pa.Table:
 def plans_of(settings: Settings, name: str) -> tuple[int, int]:
     """How many plans and how many scans read the day."""
     orders = load_contracts()["orders"]
-    groups = file_groups(orders, list(scan(settings, orders, [DAYS[name]]).days.values()))
+    groups = file_groups(orders, list(scan(settings, LandingZone.of(settings), orders, [DAYS[name]]).days.values()))
     return len(groups), sum(len(group.scans) for group in groups)
 
 

@@ -28,6 +28,7 @@ from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
 from ecommerce_platform.lakehouse.ingest.write import write_events
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.session import build_session
 
@@ -85,7 +86,7 @@ def _measure(rows: int, dirty: bool, rounds: int) -> dict[str, Timing]:
         spark = build_session(settings)
         catalog = open_catalog(settings)
         table = ensure_event_table(catalog, settings, ORDERS)
-        arrivals = list(scan(settings, ORDERS, [DAY]).days.values())
+        arrivals = list(scan(settings, LandingZone.of(settings), ORDERS, [DAY]).days.values())
         runs = iter(range(1_000))
 
         def alone() -> int:

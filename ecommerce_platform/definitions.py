@@ -15,6 +15,7 @@ from ecommerce_platform.analytics.assets import build_assets as analytics_assets
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.checks import build_checks as lakehouse_checks
 from ecommerce_platform.landing.assets import build_assets as landing_assets
+from ecommerce_platform.landing.resource import build_resources as landing_resources
 from ecommerce_platform.operations.automation import build_automation
 from ecommerce_platform.operations.freshness import with_freshness
 from ecommerce_platform.reconciliation.assets import build_assets as reconciliation_assets
@@ -34,6 +35,7 @@ from ecommerce_platform.warehouse.resource import build_resources as warehouse_r
 def build_resources(settings: Settings) -> dict[str, object]:
     """Everything of the outside world that steps reach, by resource name."""
     return {
+        **landing_resources(settings),
         **spark_resources(settings),
         **warehouse_resources(settings),
         **transformation_resources(settings),
@@ -54,13 +56,14 @@ DOCUMENTATION = {
 }
 
 
-def with_links(assets: list[dg.AssetsDefinition], settings: Settings) -> list[dg.AssetsDefinition]:
-    """The assets with the page that explains each, references to their code, and how fresh they have to be."""
+def with_links(assets: list[dg.AssetsDefinition], late_hour: int) -> list[dg.AssetsDefinition]:
+    """The assets with the page that explains each, references to their code, and how fresh they have to be: of the day
+    before, from `late_hour` (UTC) on."""
 
     def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
         page = DOCUMENTATION[str(spec.group_name)]
         documented = spec.merge_attributes(metadata={"documentation": dg.MetadataValue.path(page)})
-        return with_freshness(documented, settings)
+        return with_freshness(documented, late_hour)
 
     with warnings.catch_warnings():
         # Dagster's code references are in beta, and it would say so to everyone who loads the code location.
@@ -71,9 +74,9 @@ def with_links(assets: list[dg.AssetsDefinition], settings: Settings) -> list[dg
 
 def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions:
     """The code location for `settings`; `overrides` replace resources by name."""
-    unknown = sorted(overrides.keys() - build_resources(settings).keys())
-    if unknown:
-        raise ValueError(f"no such resource: {', '.join(unknown)}; there are {', '.join(build_resources(settings))}")
+    resources = build_resources(settings)
+    if unknown := sorted(overrides.keys() - resources.keys()):
+        raise ValueError(f"no such resource: {', '.join(unknown)}; there are {', '.join(resources)}")
     automation = build_automation(settings)
     return dg.Definitions(
         assets=with_links(
@@ -85,7 +88,7 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
                 *transformation_assets(settings),
                 *reconciliation_assets(settings),
             ],
-            settings,
+            settings.operations.day_late_hour_utc,
         ),
         asset_checks=[
             *lakehouse_checks(settings),
@@ -96,7 +99,7 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
         jobs=automation.jobs,
         schedules=automation.schedules,
         sensors=automation.sensors,
-        resources={**build_resources(settings), **overrides},
+        resources={**resources, **overrides},
         executor=resuming_executor,
     )
 

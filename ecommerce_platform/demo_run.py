@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,14 +47,13 @@ def materialize_range(settings: Settings, first: date, last: date, say: Say) -> 
         # All of it takes seconds, where nothing is in the machine's cache many.
         reached(_LOADING, 0, None)
         import dagster as dg
-        from dagster._core.utils import make_new_run_id
 
         from ecommerce_platform.definitions import build_definitions
         from ecommerce_platform.operations.first_use import open_instance
 
         job = build_definitions(settings).resolve_job_def("daily_batch")
         reached(_LOADING, 1, 1)
-        run_id = make_new_run_id()
+        run_id = str(uuid.uuid4())
         with (
             open_instance() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral() as instance,
             _steps_named(instance, run_id, say, reached),

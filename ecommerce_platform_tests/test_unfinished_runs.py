@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
+from ecommerce_platform.landing.resource import build_resources
 from ecommerce_platform.landing.sensor import build_sensor
 from ecommerce_platform.operations.backfill.launch import Backfills
 from ecommerce_platform.operations.retries import build_sensor as build_retry_sensor
@@ -97,7 +98,7 @@ def test_no_sensor_waits_for_a_run_that_cannot_come_back(
         build_sensor(local_settings, job, clock=later),
         build_retry_sensor(local_settings, job, later),
     ):
-        skipped = sensor(dg.build_sensor_context(instance))
+        skipped = sensor(dg.build_sensor_context(instance, resources=build_resources(local_settings)))
         assert isinstance(skipped, dg.SkipReason)
         assert "not finished" not in (skipped.skip_message or ""), sensor.name
 

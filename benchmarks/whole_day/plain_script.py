@@ -29,7 +29,7 @@ from ecommerce_platform.analytics.state import latest_state
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts, source_tables
 from ecommerce_platform.iceberg.catalog import ensure_namespaces, load_iceberg_table
-from ecommerce_platform.landing.files import landed_bytes
+from ecommerce_platform.landing.files import LandingZone, landed_bytes
 from ecommerce_platform.reconciliation.layers.clickhouse import connect as clickhouse
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.session import build_session
@@ -49,7 +49,7 @@ def run(settings: Settings, day: date) -> Mapping[str, float]:
     with stages.timed("session"):
         # The JVM and Spark as the platform starts them for as much to read.
         spark = build_session(
-            settings, input_bytes=lambda: landed_bytes(settings.landing_uri, source_tables(), day, day, settings.s3)
+            settings, input_bytes=lambda: landed_bytes(LandingZone.of(settings), source_tables(), day, day)
         )
         ensure_namespaces(spark, settings)
     with stages.timed("change events"):

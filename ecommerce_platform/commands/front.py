@@ -10,8 +10,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from typer._click import Context
-from typer._click.exceptions import ClickException
 from typer.core import TyperGroup
 
 from ecommerce_platform.commands.output import say
@@ -24,11 +22,11 @@ FAILED = 1
 class Front(TyperGroup):
     """The root of the command line."""
 
-    def invoke(self, ctx: Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             with ending_in_time():
                 return super().invoke(ctx)
-        except (ClickException, typer.Abort, typer.Exit, BrokenPipeError):
+        except (typer.TyperException, typer.Abort, typer.Exit, BrokenPipeError):
             raise
         except BaseException as error:
             if (number := asked()) is not None:

@@ -45,13 +45,14 @@ def metrics(
     from ecommerce_platform.definitions import build_definitions
     from ecommerce_platform.operations.exporter.known import known
     from ecommerce_platform.operations.exporter.server import Exporter
-    from ecommerce_platform.operations.exporter.tables import read_platform
+    from ecommerce_platform.operations.exporter.tables import models_of, read_platform
     from ecommerce_platform.operations.first_use import open_instance
+    from ecommerce_platform.transformation.project.manifest import load_manifest
 
     # The stand-in costs nothing to ask; a real warehouse is kept awake by every question.
     between = interval if settings.snowflake_is_embedded else settings.operations.tables_interval_seconds
     with open_instance() as instance:
-        declared = known(settings, build_definitions(settings))
+        declared = known(models_of(load_manifest(settings)), build_definitions(settings))
         exporter = Exporter(instance, lambda: read_platform(settings), declared, interval, between, say)
         server, thread = exporter.serve(host, port)
         say(f"serving http://{host}:{server.server_port}/metrics, reading every {interval:g} s; ctrl-c stops")
@@ -220,7 +221,5 @@ def _day_rows(states: Sequence[DayState]) -> list[dict[str, object]]:
 
 def daemon_is_alive(instance: DagsterInstance) -> bool:
     """Whether the daemon that runs backfills has given a heartbeat lately."""
-    from dagster._daemon.types import DaemonHeartbeat
-
-    beat: DaemonHeartbeat | None = instance.get_daemon_heartbeats().get("BACKFILL")
+    beat = instance.get_daemon_heartbeats().get("BACKFILL")
     return beat is not None and datetime.now(UTC).timestamp() - beat.timestamp < 120

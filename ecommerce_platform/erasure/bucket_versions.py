@@ -5,12 +5,13 @@ What belongs here: asking the buckets. What does not: removing, which is their o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ecommerce_platform.iceberg.catalog import is_s3, warehouse_root
+from ecommerce_platform.iceberg.catalog import is_s3
 from ecommerce_platform.object_store import s3_client
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import S3Settings
 
 #: Stores that know no versions answer so.
 _UNKNOWN = frozenset({"NotImplemented", "MethodNotAllowed"})
@@ -25,19 +26,18 @@ class KeptVersions:
     problem: str
 
 
-def kept_versions(settings: Settings) -> list[KeptVersions]:
-    """What is kept below the landing zone and the warehouse; nothing where no bucket keeps versions."""
-    addresses = sorted({settings.landing_uri, warehouse_root(settings) or ""})
-    versions = [_kept(settings, address) for address in addresses if is_s3(address)]
+def kept_versions(addresses: Iterable[str], s3: S3Settings) -> list[KeptVersions]:
+    """What is kept below these addresses; nothing where no bucket keeps versions."""
+    versions = [_kept(address, s3) for address in sorted(set(addresses)) if is_s3(address)]
     return [item for item in versions if item is not None]
 
 
-def _kept(settings: Settings, address: str) -> KeptVersions | None:
+def _kept(address: str, s3: S3Settings) -> KeptVersions | None:
     from botocore.exceptions import ClientError
 
     bucket, _, prefix = address.partition("://")[2].strip("/").partition("/")
     try:
-        count = _count(s3_client(settings.s3), bucket, f"{prefix}/" if prefix else "")
+        count = _count(s3_client(s3), bucket, f"{prefix}/" if prefix else "")
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code"))
         if code in _UNKNOWN:

@@ -32,9 +32,11 @@ from ecommerce_platform.lakehouse.days.ledger import (
     refused_properties,
 )
 from ecommerce_platform.lakehouse.ingest.tables import event_identifier, open_catalog, quarantine_identifier
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.forgotten import (
     Entry,
     Forgotten,
+    ForgottenFiles,
     find_entry,
     installation_key,
     key_check,
@@ -91,7 +93,7 @@ def erase(request: Request, planned: Plan) -> Outcome:
     _leftovers(request)
     outcome = _proof(request, owner, refused)
     if outcome.complete or not [item for item in outcome.left if not item.owner]:
-        write_entry(settings, replace(entry, done_at=_now(), doomed={}, tries={}))
+        write_entry(ForgottenFiles.of(settings), replace(entry, done_at=_now(), doomed={}, tries={}))
         request.reached("done")
     return outcome
 
@@ -114,7 +116,7 @@ def erase_files(request: Request, planned: Plan) -> tuple[Entry, tuple[landing_f
 class _Journal:
     """The person's entry as the lake's notebook (lake_commit.Journal)."""
 
-    settings: Settings
+    files: ForgottenFiles
     entry: Entry
 
     def begins(self, identifier: str, token: str) -> None:
@@ -125,7 +127,7 @@ class _Journal:
 
     def _write(self, entry: Entry) -> None:
         self.entry = entry
-        write_entry(self.settings, entry)
+        write_entry(self.files, entry)
 
 
 def _with(known: Mapping[str, tuple[str, ...]], name: str, items: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -134,6 +136,7 @@ def _with(known: Mapping[str, tuple[str, ...]], name: str, items: tuple[str, ...
 
 def _begin(request: Request, subject: Subject) -> Entry:
     settings = request.settings
+    files = ForgottenFiles.of(settings)
     load_forgotten(settings)  # a list that cannot be opened is not added to
     key = installation_key(settings, make=True)
     opened = Forgotten(key)
@@ -143,7 +146,7 @@ def _begin(request: Request, subject: Subject) -> Entry:
         for table, keys in subject.keys.items()
         if table != request.table
     }
-    known = find_entry(settings, person)
+    known = find_entry(files, person)
     if known is None:
         if not request.reason.strip():
             raise ErasureError("a reason is needed: --reason says who asked, and when; do not name the person in it")
@@ -154,26 +157,27 @@ def _begin(request: Request, subject: Subject) -> Entry:
         table: tuple(sorted({*known.owned.get(table, ()), *owned.get(table, ())})) for table in {*known.owned, *owned}
     }
     entry = replace(known, owned=merged, done_at="")
-    write_entry(settings, entry)
+    write_entry(files, entry)
     return entry
 
 
 def _landing(request: Request, planned: Plan, entry: Entry) -> tuple[Entry, tuple[landing_files.LandingHolding, ...]]:
     refused: list[landing_files.LandingHolding] = []
+    files = ForgottenFiles.of(request.settings)
     for table in planned.subject.rows:
         holdings = [item for item in planned.landing if item.table == table]
-        entry = landing_files.settled(request.settings, table, entry)
+        entry = landing_files.settled(LandingZone.of(request.settings), table, entry)
         entry, left = landing_files.rewrite_files(
             request.settings,
             planned.subject.contracts[table],
             planned.subject.change(table, strays=True),
             holdings,
             entry,
-            partial(write_entry, request.settings),
+            partial(write_entry, files),
             request.reached,
         )
         refused += left
-        write_entry(request.settings, entry)
+        write_entry(files, entry)
         request.say(f"landing: {table}: {sum(bool(item.rows) for item in holdings)} files rewritten")
     request.reached("landing done")
     return entry, tuple(refused)
@@ -183,19 +187,19 @@ def _lake(
     request: Request, catalog: Catalog, subject: Subject, entry: Entry, contents: _Contents, planned: Plan
 ) -> Entry:
     settings = request.settings
-    journal = _Journal(settings, entry)
+    journal = _Journal(ForgottenFiles.of(settings), entry)
     for identifier, part in _parts(settings, catalog, subject, contents).items():
         if lake.load_if_present(catalog, identifier) is None:
             continue
         files = lake_commit.erase(catalog, part, journal, request.reached)
         doomed, tries = (names.get(identifier, ()) for names in (journal.entry.doomed, journal.entry.tries))
-        lake.remove_doomed(settings, catalog, identifier, doomed, tries)
+        lake.remove_doomed(settings.s3, catalog, identifier, doomed, tries)
         request.reached(f"{identifier} removed")
         if files:
             request.say(f"lake: {identifier}: {files} data files written again, old snapshots dropped")
     for identifier, strays in planned.strays.items() if request.alone else ():
         table = catalog.load_table(identifier)
-        present = {file.address for file in lake.unnamed(settings, table)}
+        present = {file.address for file in lake.unnamed(settings.s3, table)}
         for file in (file for file in strays if file.address in present):
             lake.remove_file(table, file.address)
     request.reached("lake done")
@@ -263,8 +267,10 @@ def _warehouse(request: Request, subject: Subject, entry: Entry, contents: _Cont
 def _speed(request: Request, subject: Subject) -> str:
     if "orders" not in subject.rows:
         return ""
-    leftovers.rewrite_sample(request.settings, subject.change("orders", strays=False))
-    owner = speed.erase(request.settings, subject.contracts["orders"], subject.rows["orders"])
+    leftovers.rewrite_sample(request.settings.realtime_dir, subject.change("orders", strays=False))
+    with speed.speed_table(request.settings) as table:
+        contract, rows = subject.contracts["orders"], subject.rows["orders"]
+        owner = speed.erase(table, contract, rows, in_stand_in=request.settings.clickhouse_is_embedded)
     request.reached("speed layer done")
     return owner
 
@@ -272,7 +278,7 @@ def _speed(request: Request, subject: Subject) -> str:
 def _leftovers(request: Request) -> None:
     with connect(request.settings, request.run_id) as connection:
         leftovers.remove_all_staged(connection)
-    leftovers.remove_scratch(request.settings)
+    leftovers.remove_scratch(request.settings.scratch_uri)
     request.reached("leftovers done")
     if request.settings.snowflake_is_embedded:
         from ecommerce_platform.stand_ins.compaction import compact_snowflake

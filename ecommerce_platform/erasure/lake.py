@@ -22,7 +22,7 @@ from pyiceberg.table.snapshots import Snapshot
 
 from ecommerce_platform.erasure.parquet import Change, count_rows
 from ecommerce_platform.iceberg.warehouse_files import StoredFile, files_below
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import S3Settings
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ def read_columns(table: Table, columns: Iterable[str]) -> Iterable[pa.Table]:
         yield parquet.read(columns=[name for name in parquet.schema_arrow.names if name in chosen])
 
 
-def unnamed(settings: Settings, table: Table) -> list[StoredFile]:
+def unnamed(s3: S3Settings, table: Table) -> list[StoredFile]:
     """Files of the table's folder that its metadata does not name: what killed or lost writes left."""
     named = {plain(address) for address in reachable(table)}
-    lying = files_below(settings, f"{table.location()}/data") + files_below(settings, f"{table.location()}/metadata")
+    lying = files_below(s3, f"{table.location()}/data") + files_below(s3, f"{table.location()}/metadata")
     return [file for file in lying if plain(file.address) not in named and file.name.endswith((".parquet", ".avro"))]
 
 
@@ -134,7 +134,7 @@ def remove_file(table: Table, address: str) -> None:
 
 
 def remove_doomed(
-    settings: Settings, catalog: Catalog, identifier: str, files: Iterable[str], tokens: Iterable[str]
+    s3: S3Settings, catalog: Catalog, identifier: str, files: Iterable[str], tokens: Iterable[str]
 ) -> int:
     """Removes files that were named before the commit, and those of tries (their names hold a token) that were killed before
     theirs, if nothing names them now; how many there were.
@@ -145,7 +145,7 @@ def remove_doomed(
     tries = tuple(tokens)
     gone = [
         file.address
-        for file in files_below(settings, table.location())
+        for file in files_below(s3, table.location())
         if (address := plain(file.address)) not in named
         and (address in doomed or any(token in file.name for token in tries))
     ]

@@ -27,8 +27,8 @@ import pyarrow.fs as pafs
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
 from ecommerce_platform.iceberg.catalog import is_s3
-from ecommerce_platform.lakehouse.arrived.arrivals import arrived_day, landing_filesystem, scan
-from ecommerce_platform.landing.files import LandingFile, list_table, local_path
+from ecommerce_platform.lakehouse.arrived.arrivals import arrived_day, scan
+from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table, local_path
 from ecommerce_platform.landing.forgotten import Entry
 from ecommerce_platform.object_store import store_path
 from ecommerce_platform.settings import Settings
@@ -50,11 +50,11 @@ class LandingHolding:
     problem: str = ""
 
 
-def find(settings: Settings, table: str, change: Change) -> list[LandingHolding]:
+def find(zone: LandingZone, table: str, change: Change) -> list[LandingHolding]:
     """The table's landing files that hold the person, and those that cannot be looked into; no landing zone has none."""
-    store = landing_filesystem(settings)
+    store = zone.filesystem()
     holdings = []
-    for day, files in list_table(settings.landing_uri, table, settings.s3).days.items():
+    for day, files in list_table(zone.with_all_names(), table).days.items():
         for file in files:
             try:
                 with store.open_input_file(store_path(file.uri)) as source:
@@ -80,14 +80,15 @@ def rewrite_files(
 ) -> tuple[Entry, list[LandingHolding]]:
     """Rewrites the files; the entry with what became of them, and the files that only their owner can write."""
     table = contract.table
-    _remove_drafts(settings, table)
+    zone, copies = LandingZone.of(settings), _copies(settings.data_dir)
+    _remove_drafts(zone, copies, table)
     entry = _with_contents(settings, contract, [item for item in holdings if item.rows], entry)
     save(entry)
     refused: list[LandingHolding] = []
     readable = [item for item in holdings if item.rows]
     for start in range(0, len(readable), _FILES_A_STEP):
         some = readable[start : start + _FILES_A_STEP]
-        with _drafts(settings, some, change) as drafts:
+        with _drafts(zone, copies, some, change) as drafts:
             versions = {**entry.rewritten.get(table, {})}
             versions |= {item.file.path: (item.file.version, digest, "") for item, (_, digest) in drafts.items()}
             entry = replace(entry, rewritten={**entry.rewritten, table: versions})
@@ -95,21 +96,23 @@ def rewrite_files(
             for item, (draft, _) in drafts.items():
                 reached(f"landing {table} before")
                 try:
-                    _put_in_place(settings, draft, item.file.uri)
+                    if not settings.privacy.rewrite_landing:
+                        raise PermissionError("ECOMMERCE_PRIVACY__REWRITE_LANDING is false")
+                    _put_in_place(zone, draft, item.file.uri)
                 except (PermissionError, OSError) as error:
                     refused.append(replace(item, problem=f"the platform may not write it: {type(error).__name__}"))
                 reached(f"landing {table} after")
-    return settled(settings, table, entry), [*refused, *(item for item in holdings if item.problem)]
+    return settled(zone, table, entry), [*refused, *(item for item in holdings if item.problem)]
 
 
-def settled(settings: Settings, table: str, entry: Entry) -> Entry:
+def settled(zone: LandingZone, table: str, entry: Entry) -> Entry:
     """The entry with the versions after, of those files that are what the erasure wrote."""
     versions = dict(entry.rewritten.get(table, {}))
     open_ones = {path for path, (_, _, after) in versions.items() if not after}
     if not open_ones:
         return entry
-    store = landing_filesystem(settings)
-    for files in list_table(settings.landing_uri, table, settings.s3).days.values():
+    store = zone.filesystem()
+    for files in list_table(zone.with_all_names(), table).days.values():
         for file in files:
             if file.path in open_ones and _digest(store, file) == versions[file.path][1]:
                 before, digest, _ = versions[file.path]
@@ -127,7 +130,7 @@ def renamed_contents(settings: Settings, contract: Contract, entry: Entry) -> di
     if not planned:
         return {}
     versions = entry.rewritten.get(contract.table, {})
-    arrivals = scan(settings, contract, sorted(planned))
+    arrivals = scan(settings, LandingZone.of(settings), contract, sorted(planned))
     contents = {}
     for day, known in planned.items():
         arrival = arrivals.days.get(day)
@@ -145,7 +148,7 @@ def _with_contents(settings: Settings, contract: Contract, holdings: list[Landin
     known: dict[str, Mapping[str, Any]] = dict(entry.contents.get(contract.table, {}))
     days = sorted({item.day for item in holdings} - {date.fromisoformat(day) for day in known})
     if days:
-        for day, arrival in scan(settings, contract, days).days.items():
+        for day, arrival in scan(settings, LandingZone.of(settings), contract, days).days.items():
             files = {file.path: file.version for file in arrival.files}
             known[day.isoformat()] = {"id": arrival.content_id, "files": files}
     return replace(entry, contents={**entry.contents, contract.table: known})
@@ -153,18 +156,18 @@ def _with_contents(settings: Settings, contract: Contract, holdings: list[Landin
 
 @contextmanager
 def _drafts(
-    settings: Settings, holdings: list[LandingHolding], change: Change
+    zone: LandingZone, copies: Path, holdings: list[LandingHolding], change: Change
 ) -> Iterator[dict[LandingHolding, tuple[Path, str]]]:
     """The new files beside the old ones (of S3, on this machine), with their digests."""
-    store = landing_filesystem(settings)
+    store = zone.filesystem()
     made: dict[LandingHolding, tuple[Path, str]] = {}
     try:
         for item in holdings:
             try:
-                folder = _copies(settings) if is_s3(item.file.uri) else Path(item.file.uri).parent
+                folder = copies if is_s3(item.file.uri) else Path(item.file.uri).parent
                 handle, name = tempfile.mkstemp(prefix=_DRAFT, dir=folder)
             except OSError:  # nothing may be written there: the replacement will be refused as well
-                handle, name = tempfile.mkstemp(prefix=_DRAFT, dir=_copies(settings))
+                handle, name = tempfile.mkstemp(prefix=_DRAFT, dir=copies)
             os.close(handle)
             made[item] = (Path(name), "")
             with store.open_input_file(store_path(item.file.uri)) as source:
@@ -176,11 +179,9 @@ def _drafts(
             path.unlink(missing_ok=True)
 
 
-def _put_in_place(settings: Settings, draft: Path, uri: str) -> None:
-    if not settings.privacy.rewrite_landing:
-        raise PermissionError("ECOMMERCE_PRIVACY__REWRITE_LANDING is false")
+def _put_in_place(zone: LandingZone, draft: Path, uri: str) -> None:
     if is_s3(uri):
-        with draft.open("rb") as source, landing_filesystem(settings).open_output_stream(store_path(uri)) as sink:
+        with draft.open("rb") as source, zone.filesystem().open_output_stream(store_path(uri)) as sink:
             shutil.copyfileobj(source, sink, _PIECE)
         return
     target = Path(uri).resolve()  # a link stays a link
@@ -192,18 +193,18 @@ def _put_in_place(settings: Settings, draft: Path, uri: str) -> None:
     draft.replace(target)
 
 
-def _remove_drafts(settings: Settings, table: str) -> None:
+def _remove_drafts(zone: LandingZone, copies: Path, table: str) -> None:
     """What a killed erasure left beside the files, and of those that cannot have it there."""
-    folders = [_copies(settings)]
-    if not is_s3(settings.landing_uri):
-        folders.append(local_path(settings.landing_uri) / table)
+    folders = [copies]
+    if not zone.is_on_s3:
+        folders.append(local_path(zone.uri) / table)
     for draft in (draft for folder in folders for draft in folder.rglob(f"{_DRAFT}*")):
         draft.unlink(missing_ok=True)
 
 
-def _copies(settings: Settings) -> Path:
+def _copies(data_dir: Path) -> Path:
     """A folder of this installation alone: a temporary one of the machine's would keep what a killed erasure leaves."""
-    folder = settings.data_dir / "erasure"
+    folder = data_dir / "erasure"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 

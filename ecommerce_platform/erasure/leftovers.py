@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
-from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.load_sql import remove_staged
 from ecommerce_platform.warehouse.load.maintenance import staged_files
 from ecommerce_platform.warehouse.sql.connection import execute
@@ -32,28 +31,28 @@ def remove_all_staged(connection: SnowflakeConnection) -> int:
     return sum(loads.values())
 
 
-def sample_files(settings: Settings, change: Change) -> list[tuple[Path, int]]:
-    """Files of the sample shop's speed layer that hold the person, with their rows."""
-    files = [(path, count_rows(path, change)) for path in sorted(settings.realtime_dir.rglob("*.parquet"))]
+def sample_files(folder: Path, change: Change) -> list[tuple[Path, int]]:
+    """Files of the sample shop's speed layer, below its folder, that hold the person, with their rows."""
+    files = [(path, count_rows(path, change)) for path in sorted(folder.rglob("*.parquet"))]
     return [(path, rows) for path, rows in files if rows]
 
 
-def rewrite_sample(settings: Settings, change: Change) -> None:
-    for path, _ in sample_files(settings, change):
+def rewrite_sample(folder: Path, change: Change) -> None:
+    for path, _ in sample_files(folder, change):
         draft = path.with_name(f".{path.name}.forget")
         rewrite(path, draft, change)
         draft.replace(path)
 
 
-def scratch_folders(settings: Settings) -> list[Path]:
+def scratch_folders(scratch_uri: str) -> list[Path]:
     """Folders with copies of the lake's files that killed loads left on this machine."""
-    if "://" in settings.scratch_uri:
+    if "://" in scratch_uri:
         return []
-    return sorted(path for path in (Path(settings.scratch_uri) / "warehouse").glob("load-*") if path.is_dir())
+    return sorted(path for path in (Path(scratch_uri) / "warehouse").glob("load-*") if path.is_dir())
 
 
-def remove_scratch(settings: Settings) -> int:
-    folders = scratch_folders(settings)
+def remove_scratch(scratch_uri: str) -> int:
+    folders = scratch_folders(scratch_uri)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     return len(folders)

@@ -18,11 +18,14 @@ from ecommerce_platform.erasure import lake, landing_files, leftovers, speed, wa
 from ecommerce_platform.erasure.bucket_versions import kept_versions
 from ecommerce_platform.erasure.parquet import Change, count_rows
 from ecommerce_platform.erasure.subject import Subject
+from ecommerce_platform.iceberg.catalog import warehouse_root
 from ecommerce_platform.iceberg.metadata_files import tables_of as tables_in
 from ecommerce_platform.iceberg.warehouse_files import StoredFile
 from ecommerce_platform.lakehouse.ingest.tables import event_identifier, open_catalog, quarantine_identifier
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.persons import Rows, distinct_keys, erased, rows_of, still_personal, tables_of
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import S3Settings, Settings
+from ecommerce_platform.transformation.project.manifest import load_manifest
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -90,8 +93,9 @@ def plan_files(settings: Settings, subject: Subject) -> Plan:
     holdings: list[Holding] = []
     landed: list[landing_files.LandingHolding] = []
     strays: dict[str, tuple[StoredFile, ...]] = {}
+    zone = LandingZone.of(settings)
     for table in subject.rows:
-        holdings_of_table = landing_files.find(settings, table, subject.change(table, strays=True))
+        holdings_of_table = landing_files.find(zone, table, subject.change(table, strays=True))
         landed += holdings_of_table
         if rows := sum(item.rows for item in holdings_of_table):
             holdings.append(Holding("landing", table, rows, sum(item.rows > 0 for item in holdings_of_table)))
@@ -107,30 +111,32 @@ def plan_files(settings: Settings, subject: Subject) -> Plan:
         held = lake.held(iceberg, change)
         if held.rows:
             holdings.append(Holding("lake", identifier, held.rows, held.files))
-        lost = _holding_strays(settings, iceberg, change)
+        lost = _holding_strays(settings.s3, iceberg, change)
         if lost:
             strays[identifier] = tuple(lost)
             holdings.append(Holding("lake", f"{identifier}, files that no snapshot names", 0, len(lost)))
     holdings += [
         Holding("bucket", f"older versions of objects below {item.address}", 0, item.count, item.problem)
-        for item in kept_versions(settings)
+        for item in kept_versions((settings.landing_uri, warehouse_root(settings) or ""), settings.s3)
     ]
     return Plan(subject, tuple(holdings), tuple(landed), strays)
 
 
 def _served(settings: Settings, connection: SnowflakeConnection, subject: Subject) -> list[Holding]:
     """What the warehouse, the speed layer and scratch hold."""
-    holdings = [Holding("warehouse", item.table, item.rows) for item in warehouse.find(settings, connection, subject)]
+    in_warehouse = warehouse.find(connection, load_manifest(settings), subject)
+    holdings = [Holding("warehouse", item.table, item.rows) for item in in_warehouse]
     if staged := sum(leftovers.staged(connection).values()):
         holdings.append(Holding("warehouse", "files on the load stage", 0, staged))
-    if folders := leftovers.scratch_folders(settings):
+    if folders := leftovers.scratch_folders(settings.scratch_uri):
         holdings.append(Holding("scratch", "copies of the lake's files", 0, len(folders)))
     if "orders" in subject.rows:
-        sample = leftovers.sample_files(settings, subject.change("orders", strays=False))
+        sample = leftovers.sample_files(settings.realtime_dir, subject.change("orders", strays=False))
         if sample:
             holdings.append(Holding("sample shop", "realtime", sum(rows for _, rows in sample), len(sample)))
-    if "orders" in subject.rows and (rows := speed.find(settings, subject.contracts["orders"], subject.rows["orders"])):
-        holdings.append(Holding("speed layer", settings.clickhouse.orders_table, rows))
+        with speed.speed_table(settings) as table:
+            if rows := speed.find(table, subject.contracts["orders"], subject.rows["orders"]):
+                holdings.append(Holding("speed layer", table.table, rows))
     return holdings
 
 
@@ -161,10 +167,10 @@ def _computed_change(rows: Rows, columns: Sequence[Column]) -> Change:
     return Change(count, lambda some: erased(some, rows.mask(some), nullable), names)
 
 
-def _holding_strays(settings: Settings, table: Table, change: Change) -> list[StoredFile]:
+def _holding_strays(s3: S3Settings, table: Table, change: Change) -> list[StoredFile]:
     """Files that no snapshot names and that hold the person, or that name files that do (manifests)."""
     files = []
-    for file in lake.unnamed(settings, table):
+    for file in lake.unnamed(s3, table):
         if file.name.endswith(".avro"):
             files.append(file)
             continue

@@ -5,6 +5,9 @@ What belongs here: ClickHouse's statements. What does not: the batch layer, and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -14,47 +17,43 @@ from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable, conn
 from ecommerce_platform.settings import Settings
 
 
-def find(settings: Settings, contract: Contract, rows: Rows) -> int:
+@contextmanager
+def speed_table(settings: Settings) -> Iterator[SpeedTable]:
+    """The speed layer's orders, by a connection of their own."""
+    client = connect(settings)
+    try:
+        yield SpeedTable.of(client, settings)
+    finally:
+        client.close()
+
+
+def find(table: SpeedTable, contract: Contract, rows: Rows) -> int:
     """Versions of orders that hold the person; 0 where the table does not exist."""
-    client = connect(settings)
-    try:
-        if not _exists(client, settings):
-            return 0
-        table = SpeedTable.of(client, settings)
-        if not _columns(table, contract):
-            return 0
-        sql = f"SELECT count() FROM {table.name} WHERE {_condition(table, contract, rows)}"
-        return int(client.query(sql).result_rows[0][0])
-    finally:
-        client.close()
+    if not table.exists() or not _columns(table, contract):
+        return 0
+    sql = f"SELECT count() FROM {table.name} WHERE {_condition(table, contract, rows)}"
+    return int(table.client.query(sql).result_rows[0][0])
 
 
-def erase(settings: Settings, contract: Contract, rows: Rows) -> str:
+def erase(table: SpeedTable, contract: Contract, rows: Rows, *, in_stand_in: bool) -> str:
     """Takes the person out of all versions of orders. Returns the statements for the owner where the platform may not."""
-    client = connect(settings)
-    try:
-        if not _exists(client, settings):
-            return ""
-        table = SpeedTable.of(client, settings)
-        columns = _columns(table, contract)
-        if not columns:
-            return ""
-        condition = _condition(table, contract, rows)
-        statements = [
-            f"ALTER TABLE {table.name} UPDATE {', '.join(f'{name} = {value(name)}' for name in columns)} WHERE {condition}"
-            for value in (_default, _null)
-        ]
-        try:
-            for statement in statements:
-                client.command(statement, settings={"mutations_sync": 2})
-        except ClickHouseError as error:
-            first = str(error).splitlines()[0][:200]
-            return f"{'; '.join(statements)} -- the platform may not: {first}"
-        if settings.clickhouse_is_embedded:
-            _written_again(client, settings.clickhouse.orders_table)
+    columns = _columns(table, contract) if table.exists() else []
+    if not columns:
         return ""
-    finally:
-        client.close()
+    condition = _condition(table, contract, rows)
+    statements = [
+        f"ALTER TABLE {table.name} UPDATE {', '.join(f'{name} = {value(name)}' for name in columns)} WHERE {condition}"
+        for value in (_default, _null)
+    ]
+    try:
+        for statement in statements:
+            table.client.command(statement, settings={"mutations_sync": 2})
+    except ClickHouseError as error:
+        first = str(error).splitlines()[0][:200]
+        return f"{'; '.join(statements)} -- the platform may not: {first}"
+    if in_stand_in:
+        _written_again(table.client, table.table)
+    return ""
 
 
 def _default(column: str) -> str:
@@ -74,10 +73,6 @@ def _written_again(client: Client, table: str) -> None:
     client.command(f"INSERT INTO {copy} SELECT * FROM {quoted(table)}")
     client.command(f"EXCHANGE TABLES {copy} AND {quoted(table)}")
     client.command(f"DROP TABLE {copy} SYNC")
-
-
-def _exists(client: Client, settings: Settings) -> bool:
-    return bool(int(client.command(f"EXISTS TABLE {quoted(settings.clickhouse.orders_table)}")))  # type: ignore[arg-type]
 
 
 def _columns(table: SpeedTable, contract: Contract) -> list[str]:

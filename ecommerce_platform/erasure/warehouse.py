@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract
@@ -25,7 +25,7 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.builds.build import exclusive_build
 from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
-from ecommerce_platform.transformation.project.manifest import definition_digest, load_manifest
+from ecommerce_platform.transformation.project.manifest import definition_digest
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.lake_files import contract_of_lake
 from ecommerce_platform.warehouse.load.load_ledger import batch_id
@@ -57,9 +57,10 @@ class TableHolding:
     rows: int
 
 
-def find(settings: Settings, connection: SnowflakeConnection, subject: Subject) -> list[TableHolding]:
-    """Every table of the warehouse that holds the person, with its rows: RAW, what loads replaced, Spark's tables, models."""
-    columns, keys = _columns(connection), _keys_of_models(settings)
+def find(connection: SnowflakeConnection, manifest: Mapping[str, Any], subject: Subject) -> list[TableHolding]:
+    """Every table of the warehouse that holds the person, with its rows: RAW, what loads replaced, Spark's tables, models
+    (those of dbt's manifest)."""
+    columns, keys = _columns(connection), _keys_of_models(manifest)
     holdings = []
     for name, present in sorted(columns.items()):
         for table, rows in subject.rows.items():
@@ -225,10 +226,10 @@ def _columns(connection: SnowflakeConnection) -> dict[str, set[str]]:
     return columns
 
 
-def _keys_of_models(settings: Settings) -> dict[str, str]:
+def _keys_of_models(manifest: Mapping[str, Any]) -> dict[str, str]:
     """The one column that is a model's unique key, by the model's table."""
     keys = {}
-    for node in load_manifest(settings)["nodes"].values():
+    for node in manifest["nodes"].values():
         key = node["config"].get("unique_key") if node["resource_type"] == "model" else None
         if isinstance(key, str):
             keys[f"{node['schema']}.{node['alias']}".upper()] = key.lower()

@@ -55,7 +55,7 @@ def marker_address(settings: Settings) -> str | None:
 def read_marker(settings: Settings) -> Marker | None:
     """The warehouse's id; None where it has none yet. Raises ForeignWarehouseError for a file that is none of the platform's."""
     address = marker_address(settings)
-    content = read_file(settings, address) if address else None
+    content = read_file(settings.s3, address) if address else None
     if content is None:
         return None
     try:
@@ -114,7 +114,7 @@ def claim(settings: Settings, catalog: Catalog) -> None:
         return
     if marker is None:
         made = Marker(recorded or str(uuid4()), catalog_address(settings.lakehouse))
-        write_new_file(settings, address, _content(made))
+        write_new_file(settings.s3, address, _content(made))
         # Another process, of this or of another installation, may have made it meanwhile.
         marker, recorded = refuse_foreign(settings, catalog)
     if marker is None:
@@ -145,7 +145,7 @@ def take_over(settings: Settings, catalog: Catalog) -> Marker:
     address = marker_address(settings)
     marker = Marker(str(uuid4()), catalog_address(settings.lakehouse), _ids_before(settings))
     if address is not None:
-        replace_file(settings, address, _content(marker))
+        replace_file(settings.s3, address, _content(marker))
     _record(settings, catalog, marker.id)
     return marker
 

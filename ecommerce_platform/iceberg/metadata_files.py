@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from ecommerce_platform.iceberg.catalog import warehouse_root
 from ecommerce_platform.iceberg.warehouse_files import files_below, folders_in, read_file
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import S3Settings, Settings
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -67,20 +67,20 @@ def version_of(address: str) -> int | None:
     return int(matched[1]) if matched else None
 
 
-def metadata_addresses(settings: Settings, folder: str) -> list[str]:
+def metadata_addresses(s3: S3Settings, folder: str) -> list[str]:
     """The metadata files of a table's metadata folder, oldest version first."""
-    addresses = [file.address for file in files_below(settings, folder, recursive=False)]
+    addresses = [file.address for file in files_below(s3, folder, recursive=False)]
     return sorted(
         (address for address in addresses if version_of(address) is not None), key=lambda a: (version_of(a), a)
     )
 
 
-def read_metadata(settings: Settings, address: str) -> MetadataFile | None:
+def read_metadata(s3: S3Settings, address: str) -> MetadataFile | None:
     """The file's content; None for one that is gone or was cut off while it was written."""
     from pyiceberg.exceptions import ValidationError
     from pyiceberg.table.metadata import TableMetadataUtil
 
-    content = read_file(settings, address)
+    content = read_file(s3, address)
     if content is None:
         return None
     try:
@@ -113,12 +113,12 @@ def candidate_folders(settings: Settings, catalog: Catalog | None, identifier: s
 
 def history_in(settings: Settings, folder: str) -> str | None:
     """The newest metadata file of a table with a history in this folder; None where no such table lies there."""
-    addresses = metadata_addresses(settings, f"{folder}/metadata")
+    addresses = metadata_addresses(settings.s3, f"{folder}/metadata")
     if not addresses:
         return None
     if (version_of(addresses[-1]) or 0) > 0:
         return addresses[-1]
-    read = [read_metadata(settings, address) for address in addresses]
+    read = [read_metadata(settings.s3, address) for address in addresses]
     return next((file.address for file in read if file is not None and file.has_history), None)
 
 
@@ -128,7 +128,7 @@ def tables_lying(settings: Settings) -> dict[str, str]:
     tables = {}
     for namespace in (lake.namespace, lake.quarantine_namespace, lake.analytics_namespace) if root else ():
         for parent in (f"{root}/{namespace}", f"{root}/{namespace}.db"):
-            for folder in folders_in(settings, parent):
+            for folder in folders_in(settings.s3, parent):
                 if history_in(settings, folder):
                     tables[f"{namespace}.{_name(folder)}"] = folder
     return tables
@@ -194,7 +194,7 @@ def sound_table(settings: Settings, catalog: Catalog, identifier: str) -> Table 
 def _newest(settings: Settings, table: Table) -> str | None:
     if warehouse_root(settings) is None:
         return None
-    addresses = metadata_addresses(settings, table.metadata_location.rpartition("/")[0])
+    addresses = metadata_addresses(settings.s3, table.metadata_location.rpartition("/")[0])
     return addresses[-1] if addresses else None
 
 
@@ -220,8 +220,8 @@ def foreign_files(settings: Settings, table: Table) -> list[MetadataFile]:
     """
     folder = table.metadata_location.rpartition("/")[0]
     own = {_name(entry.metadata_file) for entry in table.metadata.metadata_log} | {_name(table.metadata_location)}
-    foreign = [address for address in metadata_addresses(settings, folder) if _name(address) not in own]
-    read = [file for file in (read_metadata(settings, address) for address in foreign) if file is not None]
+    foreign = [address for address in metadata_addresses(settings.s3, folder) if _name(address) not in own]
+    read = [file for file in (read_metadata(settings.s3, address) for address in foreign) if file is not None]
     built_upon = {file.predecessor for file in read}
     chained = {file.name for file in read if file.name in built_upon}
     return [

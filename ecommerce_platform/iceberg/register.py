@@ -99,7 +99,7 @@ def register(
         for plan in changed:
             _apply(catalog, plan)
         for address in (address for plan in plans for address in plan.set_aside):
-            set_aside(settings, address)
+            set_aside(settings.s3, address)
         if changed or not _belong_together(settings, catalog):
             take_over(settings, catalog)
     return [_report(plan) for plan in plans]
@@ -130,8 +130,8 @@ def _refuse_without_agreement(settings: Settings, catalog: Catalog, take: bool) 
 
 def _plan(settings: Settings, catalog: Catalog, table: str, folder: str, chosen: str | None) -> _Plan:
     """What to do with one table. One that needs a person is left as it is, and does not stop the others."""
-    addresses = metadata_addresses(settings, f"{folder}/metadata")
-    files = [file for file in (read_metadata(settings, address) for address in addresses) if file is not None]
+    addresses = metadata_addresses(settings.s3, f"{folder}/metadata")
+    files = [file for file in (read_metadata(settings.s3, address) for address in addresses) if file is not None]
     with_history = [file for file in files if file.has_history]
     if not with_history:
         return _Plan(table, UNDECIDED, None, f"none of the {len(addresses)} metadata files in {folder} can be read")
@@ -194,7 +194,7 @@ def _unusable(settings: Settings, folder: str, file: MetadataFile) -> str:
             "where it was written: copy it back to that address, or set ECOMMERCE_LAKEHOUSE__WAREHOUSE to it"
         )
     snapshot = file.metadata.snapshot_by_id(file.metadata.current_snapshot_id or -1)
-    if snapshot is not None and read_file(settings, snapshot.manifest_list) is None:
+    if snapshot is not None and read_file(settings.s3, snapshot.manifest_list) is None:
         return f"{file.address} names {snapshot.manifest_list}, which is lost: restore that file, or choose earlier metadata"
     return ""
 

@@ -18,6 +18,7 @@ from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest, TableResult
 from ecommerce_platform.lakehouse.ingest.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
 from ecommerce_platform.landing.files import landed_bytes
+from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, last_partition, partition_days
 from ecommerce_platform.plain_steps import plain_words
@@ -48,19 +49,22 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     )
     @plain_words
     def change_events(
-        context: dg.AssetExecutionContext, spark: SparkResource, spark_steps: SparkSteps
+        context: dg.AssetExecutionContext,
+        landing_zone: StepLandingZone,
+        spark: SparkResource,
+        spark_steps: SparkSteps,
     ) -> Iterator[dg.MaterializeResult]:
         selected = [table for table in source_tables() if event_key(table) in context.selected_asset_keys]
         days = partition_days(context)
         last = last_partition(settings)
 
         def to_read() -> int:
-            return landed_bytes(settings.landing_uri, selected, days[0], days[-1], settings.s3, settings.landing.ignore)
+            return landed_bytes(landing_zone, selected, days[0], days[-1])
 
-        job = Ingest(settings, lambda: spark.session_for(to_read), context.run.run_id)
+        job = Ingest(settings, lambda: spark.session_for(to_read), context.run.run_id, zone=landing_zone)
         for table, result in ingest(job, days, selected).items():
             key = event_key(table)
-            landing = f"{settings.landing_uri}/{table}"
+            landing = f"{landing_zone.uri}/{table}"
             by_day = {
                 day: {**day_metadata(result, day), "landing_folder": dg.MetadataValue.path(f"{landing}/date={day}")}
                 for day in days
@@ -68,7 +72,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             add_days_metadata(context, [key], by_day)
             for refused in result.refused.values():
                 context.log.error(f"{key.to_user_string()} {refused.day} is not published: {refused.reason}")
-            not_read = unread(settings, table, last)
+            not_read = unread(landing_zone, table, settings.start_date, last)
             for line in not_read:
                 context.log.warning(f"{key.to_user_string()}: {line}")
             for day, warning in result.warnings.items():

@@ -6,6 +6,7 @@ published (audit.py): a day that fails it is not there to be checked.
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from functools import partial
 
 import dagster as dg
 
@@ -16,6 +17,8 @@ from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_table_led
 from ecommerce_platform.lakehouse.days.withheld import withheld_columns, withheld_lines
 from ecommerce_platform.lakehouse.ingest.audit import count_days, volume_warning
 from ecommerce_platform.lakehouse.ingest.tables import event_identifier
+from ecommerce_platform.landing.files import LandingZone
+from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.plain_steps import plain_words
@@ -55,13 +58,15 @@ def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(name="change_events_audit", specs=specs, can_subset=True)
     @plain_words
-    def change_events_audit(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    def change_events_audit(
+        context: dg.AssetCheckExecutionContext, landing_zone: StepLandingZone
+    ) -> Iterator[dg.AssetCheckResult]:
         days = checked_days(context, settings)
         checks: dict[str, Callable[[Settings, str, Sequence[date]], dg.AssetCheckResult]] = {
             "row_conservation": row_conservation,
             "quarantine_share": quarantine_share,
             "volume": volume,
-            "landing_is_read": landing_is_read,
+            "landing_is_read": partial(landing_is_read, landing_zone),
             "columns_are_classified": columns_are_classified,
         }
         for key in sorted(context.selected_asset_check_keys):
@@ -185,9 +190,9 @@ def volume(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetChec
     )
 
 
-def landing_is_read(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
+def landing_is_read(zone: LandingZone, settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
     """Misnamed folders, stray files, and days without a partition, whatever the run's days are."""
-    lines = unread(settings, table, last_partition(settings))
+    lines = unread(zone, table, settings.start_date, last_partition(settings))
     return dg.AssetCheckResult(
         passed=not lines,
         asset_key=event_key(table),

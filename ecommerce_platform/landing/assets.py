@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
-from dagster._core.events import DagsterEventType
 
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.landing.changes import data_version
 from ecommerce_platform.landing.files import LandingFile, LandingTable, list_table
+from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.settings import Settings
 
 GROUP = "landing"
 OWNERS = ("team:data-platform",)
+#: Under which Dagster stores the version of an observed asset.
+DATA_VERSION_TAG = "dagster/data_version"
 EMPTIED = "its files are gone; what is published of it stays until the events are withdrawn on purpose"
 
 
@@ -38,17 +39,17 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         observed = dg.multi_observable_source_asset(name="observe_landing", specs=specs, can_subset=True)
 
     @observed
-    def observe_landing(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:
+    def observe_landing(context: dg.AssetExecutionContext, landing_zone: StepLandingZone) -> Iterator[dg.ObserveResult]:
         last = last_partition(settings)
         for key in sorted(context.selected_asset_keys):
             name = key.path[-1]
-            table = list_table(settings.landing_uri, name, settings.s3, ignore=settings.landing.ignore)
+            table = list_table(landing_zone, name)
             known = recorded_versions(context.instance, key)
             for item in observations(table, known, settings.start_date, last):
                 context.log_event(item)
                 if not table.days.get(date.fromisoformat(item.partition or "")):
                     context.log.warning(f"{key.to_user_string()} {item.partition}: {EMPTIED}")
-            for line in unread(settings, name, last):
+            for line in unread(landing_zone, name, settings.start_date, last):
                 context.log.warning(f"{key.to_user_string()}: {line}")
         # Each day has been recorded above; a result of the whole step would be one without a day.
         yield from ()
@@ -76,7 +77,7 @@ def _spec(contract: Contract, settings: Settings) -> dg.AssetSpec:
 def recorded_versions(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, str]:
     """The data version last recorded for each day."""
     tags = instance.event_log_storage.get_latest_tags_by_partition(
-        key, DagsterEventType.ASSET_OBSERVATION, [DATA_VERSION_TAG]
+        key, dg.DagsterEventType.ASSET_OBSERVATION, [DATA_VERSION_TAG]
     )
     return {day: tags_of_day[DATA_VERSION_TAG] for day, tags_of_day in tags.items() if DATA_VERSION_TAG in tags_of_day}
 

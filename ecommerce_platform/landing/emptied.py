@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
 from ecommerce_platform.contracts import tables_of_day
-from ecommerce_platform.settings import Settings
 
 #: Published events by table and day: each table's days that are published, with how many events.
 PublishedEvents = Callable[[], Mapping[str, Mapping[date, int]]]
@@ -45,14 +44,14 @@ def settled_days(
     return frozenset(day for day in days if all(settled(table, day) for table in tables_of_day(day)))
 
 
-def emptied_warning(settings: Settings, days: Sequence[date]) -> str:
+def emptied_warning(landing_uri: str, days: Sequence[date]) -> str:
     """What to do about days that have lost all of their files; empty for none."""
     if not days:
         return ""
     more = f" and {len(days) - _SHOWN} more" if len(days) > _SHOWN else ""
     named = ", ".join(map(str, days[:_SHOWN])) + more
     return (
-        f"all files of {named} are gone from {settings.landing_uri}; what is published of them stays, and no run is launched: "
+        f"all files of {named} are gone from {landing_uri}; what is published of them stays, and no run is launched: "
         "put the files back; or, to give the events up, materialize the day and withdraw them with `ecommerce-platform refused "
         "publish TABLE DAY --withdraw --reason …`; ECOMMERCE_LANDING__RETENTION_DAYS says from which age on landing may be empty"
     )

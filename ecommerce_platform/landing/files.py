@@ -8,20 +8,47 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pyarrow.fs as pafs
+
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing.names import is_skipped, is_skipped_folder, parse_day_folder
-from ecommerce_platform.object_store import s3_client
-from ecommerce_platform.settings import S3Settings
+from ecommerce_platform.object_store import arrow_s3, s3_client
+from ecommerce_platform.settings import S3Settings, Settings
 
 
 class LandingError(RuntimeError):
     """The landing zone cannot be listed; the message names the address and what to do."""
+
+
+@dataclass(frozen=True)
+class LandingZone:
+    """Where files land: a folder or an address on S3, how that store is reached, and patterns of names that are left out."""
+
+    uri: str
+    s3: S3Settings = field(default_factory=S3Settings)
+    ignore: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> LandingZone:
+        return cls(settings.landing_uri, settings.s3, settings.landing.ignore)
+
+    def with_all_names(self) -> LandingZone:
+        """The same zone, of which no name is ignored."""
+        return replace(self, ignore=())
+
+    @property
+    def is_on_s3(self) -> bool:
+        return self.uri.startswith(("s3://", "s3a://"))
+
+    def filesystem(self) -> pafs.FileSystem:
+        """Opens the zone's files, by the paths of their `uri` without `s3://`."""
+        return arrow_s3(self.s3) if self.is_on_s3 else pafs.LocalFileSystem()
 
 
 @dataclass(frozen=True, order=True)
@@ -61,28 +88,20 @@ class TopLevel:
     exists: bool
 
 
-def list_table(
-    landing_uri: str,
-    table: str,
-    s3: S3Settings,
-    first: date | None = None,
-    last: date | None = None,
-    ignore: Sequence[str] = (),
-) -> LandingTable:
+def list_table(zone: LandingZone, table: str, first: date | None = None, last: date | None = None) -> LandingTable:
     """The files of `table` on the days from `first` to `last`, by one listing. A table without a folder has no days.
 
-    `ignore` are patterns of names that are left out (the setting `landing.ignore`). Raises LandingError when the landing zone
-    itself does not exist, does not answer, or has a folder of no table.
+    Raises LandingError when the landing zone itself does not exist, does not answer, or has a folder of no table.
     """
     files_by_day: dict[date, list[LandingFile]] = {}
-    for entry in _entries(landing_uri, table, s3, first, last):
+    for entry in _entries(zone, table, first, last):
         folder, _, below = entry.path.partition("/")
         day = parse_day_folder(folder) if below else None
         inside = day is not None and (first is None or day >= first) and (last is None or day <= last)
-        if day is not None and inside and not is_skipped(entry.path, ignore):
+        if day is not None and inside and not is_skipped(entry.path, zone.ignore):
             files_by_day.setdefault(day, []).append(entry)
     if not files_by_day:
-        _require_a_table(landing_uri, s3)
+        _require_a_table(zone)
     return LandingTable(table, {day: tuple(sorted(files_by_day[day])) for day in sorted(files_by_day)})
 
 
@@ -96,75 +115,65 @@ def list_folder(folder: Path, ignore: Sequence[str] = ()) -> tuple[LandingFile, 
     return tuple(sorted(file for file in files if not is_skipped(f"{day}{file.path}", ignore)))
 
 
-def list_days(landing_uri: str, table: str, s3: S3Settings, ignore: Sequence[str] = ()) -> tuple[date, ...]:
+def list_days(zone: LandingZone, table: str) -> tuple[date, ...]:
     """The days on which the table has files, in order."""
-    return tuple(list_table(landing_uri, table, s3, ignore=ignore).days)
+    return tuple(list_table(zone, table).days)
 
 
-def list_files(
-    landing_uri: str, table: str, day: date, s3: S3Settings, ignore: Sequence[str] = ()
-) -> tuple[LandingFile, ...]:
+def list_files(zone: LandingZone, table: str, day: date) -> tuple[LandingFile, ...]:
     """The files of one day, in the order of their names; none for a day without a folder."""
-    return list_table(landing_uri, table, s3, day, day, ignore).days.get(day, ())
+    return list_table(zone, table, day, day).days.get(day, ())
 
 
-def landed_bytes(
-    landing_uri: str, tables: Iterable[str], first: date, last: date, s3: S3Settings, ignore: Sequence[str] = ()
-) -> int:
+def landed_bytes(zone: LandingZone, tables: Iterable[str], first: date, last: date) -> int:
     """Size in bytes of the files of these tables on the days from `first` to `last`; one listing a table."""
-    days = (list_table(landing_uri, table, s3, first, last, ignore).days.values() for table in tables)
+    days = (list_table(zone, table, first, last).days.values() for table in tables)
     return sum(file.size for files_by_day in days for files in files_by_day for file in files)
 
 
-def list_top_level(landing_uri: str, table: str, s3: S3Settings, ignore: Sequence[str] = ()) -> TopLevel:
+def list_top_level(zone: LandingZone, table: str) -> TopLevel:
     """What lies directly in the table's folder, without looking into its sub-folders. Raises LandingError as `list_table`."""
-    folders, files = _top_level(landing_uri, f"{table}/", s3)
+    folders, files = _top_level(zone, f"{table}/")
     seen = bool(folders or files)
     if not seen:
-        _require_a_table(landing_uri, s3)
-        seen = table in _top_level(landing_uri, "", s3)[0]
+        _require_a_table(zone)
+        seen = table in _top_level(zone, "")[0]
     return TopLevel(
-        tuple(sorted(name for name in folders if not is_skipped_folder(name, ignore))),
-        tuple(sorted(name for name in files if not is_skipped(name, ignore))),
+        tuple(sorted(name for name in folders if not is_skipped_folder(name, zone.ignore))),
+        tuple(sorted(name for name in files if not is_skipped(name, zone.ignore))),
         seen,
     )
 
 
-def _require_a_table(landing_uri: str, s3: S3Settings) -> None:
+def _require_a_table(zone: LandingZone) -> None:
     """That the landing zone has the folder of some table: one that has none is not a landing zone where nothing arrived."""
-    folders, files = _top_level(landing_uri, "", s3)
+    folders, files = _top_level(zone, "")
     if not set(folders) & set(source_tables()):
         held = sorted((*(f"{name}/" for name in folders), *files))
         more = f" and {len(held) - 10} more" if len(held) > 10 else ""
         raise LandingError(
-            f"the landing zone {landing_uri} has no folder of any table; it holds {', '.join(held[:10]) or 'nothing'}{more}; "
+            f"the landing zone {zone.uri} has no folder of any table; it holds {', '.join(held[:10]) or 'nothing'}{more}; "
             f"expected {', '.join(f'{table}/' for table in source_tables())} with date=YYYY-MM-DD/ below them: point "
             "ECOMMERCE_LANDING_URI at the folder that holds them"
         )
 
 
-def _entries(
-    landing_uri: str, table: str, s3: S3Settings, first: date | None, last: date | None
-) -> Iterator[LandingFile]:
-    if _is_s3(landing_uri):
-        return _entries_on_s3(landing_uri, table, s3, first, last)
-    return _entries_on_disk(landing_uri, table, first, last)
+def _entries(zone: LandingZone, table: str, first: date | None, last: date | None) -> Iterator[LandingFile]:
+    if zone.is_on_s3:
+        return _entries_on_s3(zone, table, first, last)
+    return _entries_on_disk(zone.uri, table, first, last)
 
 
-def _top_level(landing_uri: str, below: str, s3: S3Settings) -> tuple[list[str], list[str]]:
+def _top_level(zone: LandingZone, below: str) -> tuple[list[str], list[str]]:
     """Names of the folders and of the files directly in the folder `below` the landing zone ("" is the zone itself)."""
-    if _is_s3(landing_uri):
-        return _top_level_on_s3(landing_uri, below, s3)
-    base = _root(landing_uri) / below
+    if zone.is_on_s3:
+        return _top_level_on_s3(zone, below)
+    base = _root(zone.uri) / below
     if not base.is_dir():
         return [], []
     with os.scandir(base) as entries:
         names = [(entry.name, _is_folder(entry)) for entry in entries]
     return [name for name, is_dir in names if is_dir], [name for name, is_dir in names if not is_dir]
-
-
-def _is_s3(landing_uri: str) -> bool:
-    return landing_uri.startswith(("s3://", "s3a://"))
 
 
 def local_path(landing_uri: str) -> Path:
@@ -234,15 +243,13 @@ def _files_below(folder: str, name: str, above: frozenset[tuple[int, int]]) -> I
         yield LandingFile(path, entry.path, stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}")
 
 
-def _entries_on_s3(
-    landing_uri: str, table: str, s3: S3Settings, first: date | None, last: date | None
-) -> Iterator[LandingFile]:
-    bucket, prefix = _split_s3(landing_uri)
+def _entries_on_s3(zone: LandingZone, table: str, first: date | None, last: date | None) -> Iterator[LandingFile]:
+    bucket, prefix = _split_s3(zone.uri)
     base = f"{prefix}{table}/"
     # Keys come in the order of their bytes, so days are read in order: start before the first, stop after the last.
     start = {"StartAfter": f"{base}date={first.isoformat()}"} if first else {}
     whole_days = f"{base}date={first.isoformat()}/" if first and first == last else base
-    for item in _objects(_pages(s3_client(s3), landing_uri, Bucket=bucket, Prefix=whole_days, **start)):
+    for item in _objects(_pages(zone, Bucket=bucket, Prefix=whole_days, **start)):
         name = item["Key"].removeprefix(base)
         day = parse_day_folder(name.partition("/")[0])
         if day and last and day > last:
@@ -252,10 +259,10 @@ def _entries_on_s3(
             yield LandingFile(name, uri, int(item["Size"]), str(item["ETag"]).strip('"'))
 
 
-def _top_level_on_s3(landing_uri: str, below: str, s3: S3Settings) -> tuple[list[str], list[str]]:
-    bucket, prefix = _split_s3(landing_uri)
+def _top_level_on_s3(zone: LandingZone, below: str) -> tuple[list[str], list[str]]:
+    bucket, prefix = _split_s3(zone.uri)
     base = f"{prefix}{below}"
-    pages = list(_pages(s3_client(s3), landing_uri, Bucket=bucket, Prefix=base, Delimiter="/"))
+    pages = list(_pages(zone, Bucket=bucket, Prefix=base, Delimiter="/"))
     folders = [item["Prefix"].removeprefix(base)[:-1] for page in pages for item in page.get("CommonPrefixes", [])]
     keys = [item["Key"].removeprefix(base) for page in pages for item in page.get("Contents", [])]
     return [name for name in folders if name], [name for name in keys if name]
@@ -266,14 +273,14 @@ def _objects(pages: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         yield from page.get("Contents", [])
 
 
-def _pages(client: Any, landing_uri: str, **listing: str) -> Iterator[Mapping[str, Any]]:
+def _pages(zone: LandingZone, **listing: str) -> Iterator[Mapping[str, Any]]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        yield from client.get_paginator("list_objects_v2").paginate(**listing)
+        yield from s3_client(zone.s3).get_paginator("list_objects_v2").paginate(**listing)
     except (BotoCoreError, ClientError) as error:
         raise LandingError(
-            f"the landing zone {landing_uri} cannot be listed: {error}. Check ECOMMERCE_LANDING_URI, "
+            f"the landing zone {zone.uri} cannot be listed: {error}. Check ECOMMERCE_LANDING_URI, "
             "ECOMMERCE_S3__ENDPOINT and the S3 credentials."
         ) from error
 

@@ -24,7 +24,7 @@ from ecommerce_platform.contracts import Contract
 from ecommerce_platform.iceberg.catalog import warehouse_root
 from ecommerce_platform.iceberg.warehouse_files import files_below, read_file, replace_file
 from ecommerce_platform.landing.persons import Rows, tables_of
-from ecommerce_platform.settings import Profile, Settings
+from ecommerce_platform.settings import Profile, S3Settings, Settings
 
 _VERSION = 1
 _KEY_FILE = "forgotten.key"
@@ -112,36 +112,53 @@ def key_check(key: bytes) -> str:
     return hmac.new(key, b"check", hashlib.sha256).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class ForgottenFiles:
+    """Where the list lies: a folder at the root of the warehouse, in it a file for each person."""
+
+    folder: str
+    s3: S3Settings
+
+    @classmethod
+    def of(cls, settings: Settings) -> ForgottenFiles:
+        root = warehouse_root(settings) or str(settings.data_dir)
+        return cls(f"{root}/forgotten.{settings.lakehouse.namespace}", settings.s3)
+
+    def address(self, person: str) -> str:
+        return f"{self.folder}/{person}.json"
+
+
 def load_forgotten(settings: Settings) -> Forgotten:
     """The list. Raises ForgottenError when it cannot be read, or its key is missing or another one."""
-    entries = _entries(settings)
+    files = ForgottenFiles.of(settings)
+    entries = _entries(files)
     if not entries:
         return Forgotten()
     key = installation_key(settings, make=False)
     if wrong := [entry for entry in entries if entry.check != key_check(key)]:
         raise ForgottenError(
-            f"the list of forgotten people in {_folder(settings)} was written with another key than {_VARIABLE} or "
+            f"the list of forgotten people in {files.folder} was written with another key than {_VARIABLE} or "
             f"{settings.data_dir / _KEY_FILE} has ({len(wrong)} of {len(entries)} entries): nothing is ingested, because people "
             "who are forgotten would come back; restore the key"
         )
     return Forgotten(key, entries)
 
 
-def _entries(settings: Settings) -> tuple[Entry, ...]:
-    files = files_below(settings, _folder(settings), recursive=False)
+def _entries(files: ForgottenFiles) -> tuple[Entry, ...]:
+    stored = files_below(files.s3, files.folder, recursive=False)
     return tuple(
-        _entry(file.address, read_file(settings, file.address)) for file in files if file.name.endswith(".json")
+        _entry(file.address, read_file(files.s3, file.address)) for file in stored if file.name.endswith(".json")
     )
 
 
-def rewritten_files(settings: Settings) -> list[dict[str, dict[str, tuple[str, str]]]]:
+def rewritten_files(files: ForgottenFiles) -> list[dict[str, dict[str, tuple[str, str]]]]:
     """What each erasure has rewritten in landing, in order: by table and path, the file's versions before and after."""
     return [
         {
-            table: {path: (before, after) for path, (before, _, after) in files.items() if after}
-            for table, files in entry.rewritten.items()
+            table: {path: (before, after) for path, (before, _, after) in versions.items() if after}
+            for table, versions in entry.rewritten.items()
         }
-        for entry in sorted(_entries(settings), key=lambda item: item.asked_at)
+        for entry in sorted(_entries(files), key=lambda item: item.asked_at)
     ]
 
 
@@ -174,22 +191,17 @@ def _made_key(path: Path) -> bytes:
     return path.read_bytes().strip()
 
 
-def write_entry(settings: Settings, entry: Entry) -> None:
+def write_entry(files: ForgottenFiles, entry: Entry) -> None:
     """Writes the person's file as a whole."""
     content = json.dumps({"version": _VERSION, **asdict(entry)}, indent=1) + "\n"
-    replace_file(settings, f"{_folder(settings)}/{entry.person}.json", content.encode())
+    replace_file(files.s3, files.address(entry.person), content.encode())
 
 
-def find_entry(settings: Settings, person: str) -> Entry | None:
+def find_entry(files: ForgottenFiles, person: str) -> Entry | None:
     """The entry of a person, by hash."""
-    address = f"{_folder(settings)}/{person}.json"
-    content = read_file(settings, address)
+    address = files.address(person)
+    content = read_file(files.s3, address)
     return _entry(address, content) if content is not None else None
-
-
-def _folder(settings: Settings) -> str:
-    root = warehouse_root(settings) or str(settings.data_dir)
-    return f"{root}/forgotten.{settings.lakehouse.namespace}"
 
 
 def _entry(address: str, content: bytes | None) -> Entry:

@@ -3,13 +3,13 @@
 What belongs here: one tick. What does not: what changed (changes.py) and what runs (the job is handed in).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing.assets import observation
@@ -26,7 +26,8 @@ from ecommerce_platform.landing.changes import (
 )
 from ecommerce_platform.landing.emptied import PublishedEvents, emptied_warning, nothing_known, settled_days
 from ecommerce_platform.landing.files import LandingError, LandingTable, list_table
-from ecommerce_platform.landing.forgotten import rewritten_files
+from ecommerce_platform.landing.forgotten import ForgottenFiles, rewritten_files
+from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.partitions import last_partition
 from ecommerce_platform.settings import Profile, Settings
 from ecommerce_platform.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, unfinished_runs
@@ -39,14 +40,14 @@ MOST_RUNS_A_TICK = 5
 MOST_OBSERVATIONS_A_TICK = 200
 
 
-def sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
+def sensor_status(profile: Profile) -> dg.DefaultSensorStatus:
     """Whether a sensor is on by default: on one machine a person switches it on."""
-    return dg.DefaultSensorStatus.STOPPED if settings.profile is Profile.LOCAL else dg.DefaultSensorStatus.RUNNING
+    return dg.DefaultSensorStatus.STOPPED if profile is Profile.LOCAL else dg.DefaultSensorStatus.RUNNING
 
 
 def build_sensor(
     settings: Settings,
-    job: UnresolvedAssetJobDefinition,
+    job: dg.UnresolvedAssetJobDefinition,
     seconds_between_ticks: int = 60,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     published: PublishedEvents = nothing_known,
@@ -60,28 +61,35 @@ def build_sensor(
         name=SENSOR_NAME,
         job=job,
         minimum_interval_seconds=seconds_between_ticks,
-        default_status=sensor_status(settings),
+        default_status=sensor_status(settings.profile),
         description="Launches a run for the days whose landing files came or changed, each change once; warns of days that have "
         "lost all of their files.",
     )
-    def new_landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def new_landing_files(
+        context: dg.SensorEvaluationContext, landing_zone: StepLandingZone
+    ) -> dg.SensorResult | dg.SkipReason:
         # Two runs at once would write the same tables; what changes meanwhile is still there at the next tick.
         unfinished = unfinished_runs(context.instance, clock(), job.name)
         unfinished.warn(context.log)
         if waits_for := unfinished.waits_for():
             return dg.SkipReason(waits_for)
-        ignore = settings.landing.ignore
         try:
-            tables = [
-                list_table(settings.landing_uri, table, settings.s3, None, None, ignore) for table in source_tables()
-            ]
+            tables = [list_table(landing_zone, table) for table in source_tables()]
         except LandingError as error:
             return dg.SkipReason(str(error))
         # Keys of runs that were launched before the cursor was lost are spent.
         launched = (
             0 if context.cursor else context.instance.get_runs_count(dg.RunsFilter(tags={SENSOR_TAG: SENSOR_NAME}))
         )
-        tick = evaluate(settings, tables, context.cursor, published, launched, partial(rewritten_files, settings))
+        tick = evaluate(
+            settings,
+            landing_zone.uri,
+            tables,
+            context.cursor,
+            published,
+            launched,
+            lambda: rewritten_files(ForgottenFiles.of(settings)),
+        )
         if tick.warning:
             context.log.warning(tick.warning)
         return tick.result
@@ -99,6 +107,7 @@ class Tick:
 
 def evaluate(
     settings: Settings,
+    landing_uri: str,
     tables: Sequence[LandingTable],
     cursor_text: str | None,
     published: PublishedEvents = nothing_known,
@@ -120,13 +129,13 @@ def evaluate(
     left = tuple(day for day in emptied if day not in settled)
     new = [day for day in left if cursor.digests[day] != EMPTIED]
     cursor = cursor.emptied(new, settled)
-    warning = emptied_warning(settings, left)
+    warning = emptied_warning(landing_uri, left)
     changed = changed_days(cursor, seen, settings.start_date, last)
     if changed and (erasures := rewritten()):
         erased = only_erased(cursor, tables, changed, erasures)
         changed = tuple(day for day in changed if day not in erased)
     if not changed:
-        message = warning or f"no files changed among {len(seen)} days of {settings.landing_uri}"
+        message = warning or f"no files changed among {len(seen)} days of {landing_uri}"
         if not emptied:
             return Tick(dg.SkipReason(message))
         events = _observed(tables, new)

@@ -10,19 +10,16 @@ from collections.abc import Sequence
 from datetime import date
 
 from ecommerce_platform.contracts import tables_of_day
-from ecommerce_platform.landing.files import TopLevel, list_top_level
+from ecommerce_platform.landing.files import LandingZone, TopLevel, list_top_level
 from ecommerce_platform.landing.names import parse_day_folder
-from ecommerce_platform.settings import Settings
 
 #: As many names as a line shows.
 _SHOWN = 5
 
 
-def unread(settings: Settings, table: str, last: date) -> tuple[str, ...]:
-    """One line for each kind of thing in the table's folder that no partition up to `last` reads. Raises LandingError."""
-    landing = settings.landing
-    top = list_top_level(settings.landing_uri, table, settings.s3, landing.ignore)
-    return unread_lines(table, top, settings.start_date, last)
+def unread(zone: LandingZone, table: str, first: date, last: date) -> tuple[str, ...]:
+    """One line for each kind of thing in the table's folder that no partition (`first` to `last`) reads. Raises LandingError."""
+    return unread_lines(table, list_top_level(zone, table), first, last)
 
 
 def unread_lines(table: str, top: TopLevel, first: date, last: date) -> tuple[str, ...]:

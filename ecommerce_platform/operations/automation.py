@@ -35,8 +35,8 @@ def build_automation(settings: Settings) -> Automation:
         jobs=(daily, observe, again, maintenance),
         schedules=(
             daily_batch_schedule(settings, daily),
-            observe_landing_schedule(settings, observe),
-            maintenance_schedule(settings, maintenance),
+            observe_landing_schedule(settings.profile, observe),
+            maintenance_schedule(settings.profile, maintenance),
         ),
         sensors=(
             landing_sensor(settings, daily, published=lambda: published_events(settings)),

@@ -68,12 +68,12 @@ def _jars(settings: Settings) -> str:
 
 
 def _landing(settings: Settings) -> str:
-    from ecommerce_platform.landing.files import list_days
+    from ecommerce_platform.landing.files import LandingZone, list_days
     from ecommerce_platform.landing.unread import unread
     from ecommerce_platform.partitions import last_partition
 
-    ignore = settings.landing.ignore
-    days = {table: list_days(settings.landing_uri, table, settings.s3, ignore) for table in source_tables()}
+    zone, first, last = LandingZone.of(settings), settings.start_date, last_partition(settings)
+    days = {table: list_days(zone, table) for table in source_tables()}
     missing = [table for table in tables_of_day(datetime.now(UTC).date()) if not days[table]]
     if missing:
         raise FileNotFoundError(
@@ -81,7 +81,7 @@ def _landing(settings: Settings) -> str:
             "set ECOMMERCE_LANDING_URI, or write a sample with `ecommerce-platform sample`"
         )
     everything = sorted(day for days_of_table in days.values() for day in days_of_table)
-    not_read = [line for table in source_tables() for line in unread(settings, table, last_partition(settings))]
+    not_read = [line for table in source_tables() for line in unread(zone, table, first, last)]
     return "; ".join([f"{settings.landing_uri}: {everything[0]} to {everything[-1]}", *not_read])
 
 

@@ -19,22 +19,18 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from dagster import DagsterEventType, EventLogEntry, Field, StringSource
+from dagster import DagsterEventType, EventLogEntry, Field, StringSource, serialize_value
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData, serialize_value
 from sqlalchemy import Connection, create_engine, insert
 from sqlalchemy.pool import NullPool
 
 from ecommerce_platform.operations.first_use import one_at_a_time, storage_folder
-
-if TYPE_CHECKING:
-    from dagster._config import UserConfigSchema
 
 #: Dagster collects events that belong together (of one output, of one run's plan) up to this many before it hands them over.
 BATCH_SIZE = 1000
@@ -98,7 +94,7 @@ class Batching(SqlEventLogStorage):
 class BatchingSqliteEventLogStorage(Batching, SqliteEventLogStorage):
     """Dagster's storage of one machine. Without `base_dir` it is where Dagster itself has it: history/runs in DAGSTER_HOME."""
 
-    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         # SQLAlchemy keeps compiled SQL with its engine; a server that lives for months meets more runs than engines are worth
         # keeping. No connection is kept: another process may remove a run's file.
         self._engine = lru_cache(maxsize=16)(_engine)
@@ -110,12 +106,12 @@ class BatchingSqliteEventLogStorage(Batching, SqliteEventLogStorage):
         self._db_lock = threading.RLock()  # type: ignore[assignment]
 
     @classmethod
-    def config_type(cls) -> UserConfigSchema:
+    def config_type(cls) -> dict[str, Field]:
         return {"base_dir": Field(StringSource, is_required=False)}
 
     @classmethod
     def from_config_value(  # type: ignore[override]  # base_dir may be left out
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
+        cls, inst_data: Any, config_value: Mapping[str, str]
     ) -> Self:
         folder = storage_folder("event_log_storage", config_value, "history", "runs")
         collect_batches()

@@ -22,16 +22,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from dagster import Field, StringSource
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
-from dagster._serdes import ConfigurableClassData
-
-if TYPE_CHECKING:
-    from dagster._config import UserConfigSchema
 
 _LOCK = ".first-use.lock"
 _BASE_DIR = {"base_dir": Field(StringSource, is_required=False)}
@@ -62,12 +58,12 @@ class RunStorage(SqliteRunStorage):
     """Dagster's runs. Without `base_dir` they are where Dagster itself has them: history in DAGSTER_HOME."""
 
     @classmethod
-    def config_type(cls) -> UserConfigSchema:
+    def config_type(cls) -> dict[str, Field]:
         return _BASE_DIR
 
     @classmethod
     def from_config_value(  # type: ignore[override]  # base_dir may be left out
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
+        cls, inst_data: Any, config_value: Mapping[str, str]
     ) -> SqliteRunStorage:
         folder = storage_folder("run_storage", config_value, "history")
         with one_at_a_time(folder):
@@ -78,12 +74,12 @@ class ScheduleStorage(SqliteScheduleStorage):
     """Dagster's ticks. Without `base_dir` they are where Dagster itself has them: schedules in DAGSTER_HOME."""
 
     @classmethod
-    def config_type(cls) -> UserConfigSchema:
+    def config_type(cls) -> dict[str, Field]:
         return _BASE_DIR
 
     @classmethod
     def from_config_value(  # type: ignore[override]  # base_dir may be left out
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
+        cls, inst_data: Any, config_value: Mapping[str, str]
     ) -> SqliteScheduleStorage:
         folder = storage_folder("schedule_storage", config_value, "schedules")
         with one_at_a_time(folder):

@@ -23,7 +23,7 @@ def daily_batch_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
         partitions_def=daily_partitions(settings),
         description="Landing files of a day to reconciled marts; a range of days is one run.",
         executor_def=resuming_executor,
-        tags=run_pod_tags(settings, DAILY_BATCH),
+        tags=run_pod_tags(settings.runs, DAILY_BATCH),
     )
 
 

@@ -17,7 +17,7 @@ from ecommerce_platform.operations.retention import apply_retention
 from ecommerce_platform.operations.schedules import one_at_a_time
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.resuming import resuming_executor
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import Profile, Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
 from ecommerce_platform.warehouse.load.maintenance import clean_up
@@ -64,7 +64,7 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
         reports = run_maintenance(job)
         for report in reports:
             context.log.info(f"{report.table}: {summary(report)}")
-        for observation in observations(reports, settings):
+        for observation in observations(reports, settings.lakehouse.namespace):
             context.log_event(observation)
         if refused := refusals(reports):
             raise dg.Failure(description=" ".join(refused), allow_retries=False)
@@ -80,16 +80,16 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
     return lakehouse_upkeep
 
 
-def maintenance_schedule(settings: Settings, job: dg.JobDefinition) -> dg.ScheduleDefinition:
+def maintenance_schedule(profile: Profile, job: dg.JobDefinition) -> dg.ScheduleDefinition:
     """Runs maintenance once a week."""
     return one_at_a_time(
-        settings, "lakehouse_upkeep_schedule", _CRON, job, "Sundays at 05:00 UTC: maintenance of the Iceberg tables."
+        profile, "lakehouse_upkeep_schedule", _CRON, job, "Sundays at 05:00 UTC: maintenance of the Iceberg tables."
     )
 
 
-def observations(reports: Iterable[MaintenanceReport], settings: Settings) -> list[dg.AssetObservation]:
+def observations(reports: Iterable[MaintenanceReport], namespace: str) -> list[dg.AssetObservation]:
     """One for each event table, so that its page shows how its files and snapshots develop."""
-    prefix = f"{settings.lakehouse.namespace}."
+    prefix = f"{namespace}."
     return [
         dg.AssetObservation(event_key(report.table.removeprefix(prefix)), metadata=metadata(report))
         for report in reports

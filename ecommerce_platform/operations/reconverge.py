@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from ecommerce_platform.landing.sensor import sensor_status
-from ecommerce_platform.partitions import daily_partitions
+from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.reconciliation.verdicts.converge import courses
@@ -86,7 +86,7 @@ def build_sensor(
         name=SENSOR_NAME,
         job=job,
         minimum_interval_seconds=60,
-        default_status=sensor_status(settings),
+        default_status=sensor_status(settings.profile),
         description="Launches a reconciliation of the days that have not converged, with growing gaps, one at a time, until they "
         "converge or their time limit is over.",
     )
@@ -107,7 +107,8 @@ def build_sensor(
         # Should the run fail before it has written anything, the days' next slot asks for another.
         following = Cursor(now, due.next_at, record).to_text()
         if due.due:
-            return dg.SensorResult(run_requests=[run_request(settings, due.due)], cursor=following)
+            request = run_request(due.due, settings.start_date, last_partition(settings))
+            return dg.SensorResult(run_requests=[request], cursor=following)
         return dg.SensorResult(skip_reason=dg.SkipReason(describe(due)), cursor=following)
 
     return days_not_converged
@@ -126,15 +127,14 @@ def last_record(instance: dg.DagsterInstance) -> int | None:
     return None if record is None else round(record.timestamp * 1_000_000)
 
 
-def run_request(settings: Settings, due: tuple[Slot, ...]) -> dg.RunRequest:
+def run_request(due: tuple[Slot, ...], first: date, last: date) -> dg.RunRequest:
     """One run for all days that are due. The same slots ask for the same run, however often they are seen; a run for other slots
-    has another key, even when the latest of them is the same.
+    has another key, even when the latest of them is the same. Partitions are the days from `first` to `last`.
     """
     latest = due[-1]
-    last = daily_partitions(settings).get_last_partition_key()
-    day = max(latest.date, settings.start_date)
-    if last:
-        day = min(day, date.fromisoformat(last))
+    day = max(latest.date, first)
+    if last >= first:
+        day = min(day, last)
     return dg.RunRequest(
         run_key=f"{latest.date}@{latest.at.isoformat()}:{_digest(due)}",
         partition_key=day.isoformat(),

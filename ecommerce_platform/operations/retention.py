@@ -11,7 +11,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from ecommerce_platform.lakehouse.arrived.expired_landing import remove_expired_landing
 from ecommerce_platform.reconciliation.record.storage import Store
@@ -19,6 +18,8 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.superseded import remove_superseded
 from ecommerce_platform.warehouse.sql.connection import Opener
 
+#: The statuses that a run keeps.
+_FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 #: Runs are read and removed so many at a time.
 _RUNS_A_TIME = 100
 
@@ -47,7 +48,7 @@ def apply_retention(
 
 def remove_old_runs(instance: dg.DagsterInstance, before: datetime, dry_run: bool = False) -> list[str]:
     """Removes finished runs that have not changed since `before`: their events, and what their steps printed."""
-    old = dg.RunsFilter(statuses=list(FINISHED_STATUSES), updated_before=before)
+    old = dg.RunsFilter(statuses=_FINISHED, updated_before=before)
     verb, removed = "would remove" if dry_run else "removed", 0
     if dry_run:
         removed = instance.get_runs_count(old)

@@ -104,7 +104,7 @@ def build_sensor(
         name=SENSOR_NAME,
         job=job,
         minimum_interval_seconds=60,
-        default_status=sensor_status(settings),
+        default_status=sensor_status(settings.profile),
         description=f"Tries a failed run of the schedule or a sensor again after {pauses} minutes, unless a check failed it.",
     )
     def retry_failed_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings_sections import RunSettings
 
 TAG = "dagster-k8s/config"
 
 
-def run_pod_tags(settings: Settings, job: str) -> dict[str, str]:
+def run_pod_tags(runs: RunSettings, job: str) -> dict[str, str]:
     """Tags for the job: its container's resources, when `ECOMMERCE_RUNS__RESOURCES` names the job; else none."""
-    resources = settings.runs.resources.get(job)
+    resources = runs.resources.get(job)
     return {TAG: json.dumps({"container_config": {"resources": resources}}, sort_keys=True)} if resources else {}

@@ -10,10 +10,9 @@ from ecommerce_platform.settings import Profile, Settings
 from ecommerce_platform.unfinished_runs import run_of_day, unfinished_runs
 
 
-def default_status(settings: Settings) -> dg.DefaultScheduleStatus:
+def default_status(profile: Profile) -> dg.DefaultScheduleStatus:
     """On one machine nothing starts by itself until somebody switches it on."""
-    local = settings.profile is Profile.LOCAL
-    return dg.DefaultScheduleStatus.STOPPED if local else dg.DefaultScheduleStatus.RUNNING
+    return dg.DefaultScheduleStatus.STOPPED if profile is Profile.LOCAL else dg.DefaultScheduleStatus.RUNNING
 
 
 def daily_batch_schedule(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
@@ -30,7 +29,7 @@ def daily_batch_schedule(settings: Settings, job: dg.UnresolvedAssetJobDefinitio
         cron_schedule=f"0 {hour} * * *",
         job=job,
         execution_timezone="UTC",
-        default_status=default_status(settings),
+        default_status=default_status(settings.profile),
         description=f"At {hour:02d}:00 UTC, the batch of the day that has just ended.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -48,10 +47,10 @@ def daily_batch_schedule(settings: Settings, job: dg.UnresolvedAssetJobDefinitio
     return schedule
 
 
-def observe_landing_schedule(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def observe_landing_schedule(profile: Profile, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
     """Once an hour: the lineage page then shows what has landed and is not processed yet, whether the sensor runs or not."""
     return one_at_a_time(
-        settings,
+        profile,
         "observe_landing_schedule",
         "30 * * * *",
         job,
@@ -60,7 +59,7 @@ def observe_landing_schedule(settings: Settings, job: dg.UnresolvedAssetJobDefin
 
 
 def one_at_a_time(
-    settings: Settings,
+    profile: Profile,
     name: str,
     cron: str,
     job: dg.UnresolvedAssetJobDefinition | dg.JobDefinition,
@@ -73,7 +72,7 @@ def one_at_a_time(
         cron_schedule=cron,
         job=job,
         execution_timezone="UTC",
-        default_status=default_status(settings),
+        default_status=default_status(profile),
         description=description,
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:

@@ -2,14 +2,13 @@
 
 What belongs here: what Py4J and PySpark leave out of that. What does not: when a process ends (ending.py).
 
-PySpark is imported only where it is in use already: a process without Spark must not pay for it.
+It is called where Spark is in use already; its module itself imports nothing of it.
 """
 
 from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,7 +58,9 @@ def own_ctrl_c() -> Iterator[None]:
 
 def cancel_jobs() -> None:
     """Cancels all jobs of this process's Spark, if it has one. From a thread that makes no other call of Spark."""
-    if (context := _context()) is not None:
+    from pyspark import SparkContext
+
+    if (context := SparkContext._active_spark_context) is not None:
         # A JVM that is gone, or is going, has no jobs.
         with suppress(Exception):
             context.cancelAllJobs()
@@ -67,7 +68,9 @@ def cancel_jobs() -> None:
 
 def end_jvm(seconds: float) -> None:
     """Ends the JVM that this process started, if there is one: asked first, killed after `seconds`."""
-    gateway = getattr(_context_class(), "_gateway", None)
+    from pyspark import SparkContext
+
+    gateway = SparkContext._gateway
     process: subprocess.Popen[bytes] | None = getattr(gateway, "proc", None)
     if process is None or process.poll() is not None:
         return
@@ -77,11 +80,3 @@ def end_jvm(seconds: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _context_class() -> Any:
-    return getattr(sys.modules.get("pyspark"), "SparkContext", None)
-
-
-def _context() -> Any:
-    return getattr(_context_class(), "_active_spark_context", None)

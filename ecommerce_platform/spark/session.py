@@ -113,23 +113,24 @@ def _start(
     jars = ensure_jars(default_jars_dir(settings.spark), groups or jar_groups(settings))
     options = application_options(settings, jars, input_bytes)
     if SparkContext._gateway is None:
-        _start_jvm(options)
+        _start_jvm(app_name, options)
     builder = SparkSession.builder.appName(app_name)
     for name, value in options.items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
 
 
-def _start_jvm(options: dict[str, str]) -> None:
-    """Starts this process's JVM as PySpark would, by the platform's own script."""
+def _start_jvm(app_name: str, options: dict[str, str]) -> None:
+    """Starts this process's Spark in a JVM as PySpark would start it, by the platform's own script."""
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
     conf = SparkConf().setAll(list(options.items()))
-    SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"executable": str(SPARK_SUBMIT)}), conf=conf)
+    SparkContext(appName=app_name, conf=conf, gateway=launch_gateway(conf, {"executable": str(SPARK_SUBMIT)}))
 
 
 def _start_submitted(settings: Settings) -> SparkSession:
     """The session of a process that spark-submit started: what it was given (master, memory, jars) stays as it is."""
-    SparkContext._ensure_initialized()
+    # The first call connects to the JVM that spark-submit started, whose options SparkConf then reads.
+    SparkContext.getSystemProperty("SPARK_SUBMIT")
     given = SparkConf()
     builder = SparkSession.builder
     for name, value in application_options(settings, ()).items():
@@ -216,7 +217,7 @@ def _configure(session: SparkSession, settings: Settings, options: dict[str, str
             "start a new process, or build the first session with groups={'core', 's3'}"
         )
     if settings.lakehouse.catalog_type == "glue":
-        _set_aws_credentials(session, settings)
+        _set_aws_credentials(settings)
     hadoop = session.sparkContext._jsc.hadoopConfiguration()
     for name, value in options.items():
         if name.startswith("spark.hadoop."):
@@ -225,13 +226,12 @@ def _configure(session: SparkSession, settings: Settings, options: dict[str, str
             session.conf.set(name, value)
 
 
-def _set_aws_credentials(session: SparkSession, settings: Settings) -> None:
+def _set_aws_credentials(settings: Settings) -> None:
     """Iceberg hands the keys of its options to S3 only; Glue's client asks AWS's own chain, which begins with these."""
-    jvm, s3 = session.sparkContext._jvm, settings.s3
-    assert jvm is not None, "a running session has a JVM"
+    s3 = settings.s3
     if s3.access_key_id and s3.secret_access_key:
-        jvm.java.lang.System.setProperty("aws.accessKeyId", s3.access_key_id.get_secret_value())
-        jvm.java.lang.System.setProperty("aws.secretAccessKey", s3.secret_access_key.get_secret_value())
+        SparkContext.setSystemProperty("aws.accessKeyId", s3.access_key_id.get_secret_value())
+        SparkContext.setSystemProperty("aws.secretAccessKey", s3.secret_access_key.get_secret_value())
 
 
 def _has_class(session: SparkSession, name: str) -> bool:

@@ -18,6 +18,7 @@ from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.iceberg.catalog import load_iceberg_table
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.assets import event_key
+from ecommerce_platform.landing.resource import build_resources as landing_resources
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.resource import build_resources
 
@@ -54,7 +55,7 @@ class Shop:
         definitions = dg.Definitions(
             assets=[*lakehouse_assets(self.settings), *build_assets(self.settings)],
             jobs=[dg.define_asset_job("run", selection=list(keys) or dg.AssetSelection.all())],
-            resources=build_resources(self.settings),
+            resources={**landing_resources(self.settings), **build_resources(self.settings)},
         )
         tags = {
             ASSET_PARTITION_RANGE_START_TAG: day(first).isoformat(),

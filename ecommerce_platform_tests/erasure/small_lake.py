@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.erasure.erase import Request, erase_files
 from ecommerce_platform.erasure.plan import plan_files, subject_of
-from ecommerce_platform.lakehouse.arrived.arrivals import landing_filesystem, scan
+from ecommerce_platform.lakehouse.arrived.arrivals import scan
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.days.ledger import AuditedCounts, DayRecord, RefusedDay, read_ledger
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, ensure_quarantine_table, open_catalog
-from ecommerce_platform.landing.files import list_table
-from ecommerce_platform.landing.forgotten import rewritten_files
+from ecommerce_platform.landing.files import LandingZone, list_table
+from ecommerce_platform.landing.forgotten import ForgottenFiles, rewritten_files
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.erasure.marked import MARKER
 from ecommerce_platform_tests.erasure.search import files_with
@@ -69,7 +69,7 @@ class Lake:
 
     def land(self, table: str, day: date, rows: list[dict[str, Any]], name: str = "part-0.parquet") -> None:
         folder = f"{self.settings.landing_uri.removeprefix('s3://')}/{table}/date={day}"
-        store = landing_filesystem(self.settings)
+        store = LandingZone.of(self.settings).filesystem()
         store.create_dir(folder, recursive=True)
         schema = pa.schema(
             [(name, pa.timestamp("us", "UTC")) for name in ("created_at", "updated_at", "__ts_ms", "__source_ts_ms")]
@@ -83,11 +83,11 @@ class Lake:
         pq.write_table(pa.Table.from_pylist(rows, arrow_schema), f"{folder}/{name}", filesystem=store)
 
     def content(self, table: str, day: date) -> str:
-        return scan(self.settings, CONTRACTS[table], [day]).days[day].content_id
+        return scan(self.settings, LandingZone.of(self.settings), CONTRACTS[table], [day]).days[day].content_id
 
     def ingest(self, table: str, day: date, *, refused: bool = False) -> None:
         """Publishes what lies in landing, or refuses it on a branch."""
-        arrival = scan(self.settings, CONTRACTS[table], [day]).days[day]
+        arrival = scan(self.settings, LandingZone.of(self.settings), CONTRACTS[table], [day]).days[day]
         rows = [
             {**row, "date": day, "__source_file": file.path, "__source_row": number}
             for file in arrival.files
@@ -115,7 +115,9 @@ class Lake:
         publishing.publish(self.catalog, iceberg, snapshot, [record])
 
     def _read(self, uri: str) -> list[dict[str, Any]]:
-        return pq.read_table(uri.removeprefix("s3://"), filesystem=landing_filesystem(self.settings)).to_pylist()
+        return pq.read_table(
+            uri.removeprefix("s3://"), filesystem=LandingZone.of(self.settings).filesystem()
+        ).to_pylist()
 
     def put_in_quarantine(self, day: date, row: dict[str, Any], content: str) -> None:
         text = json.dumps({name: str(value) if value is not None else None for name, value in row.items()})
@@ -205,9 +207,9 @@ def assert_forgotten(lake: Lake, before: dict[str, Any]) -> None:
     contents = set(lake.catalog.load_table("quarantine.users").scan().to_arrow().column("content_id").to_pylist())
     assert contents == {lake.content("users", SECOND)}
     assert plan_files(lake.settings, subject_of(lake.settings, "users", 7)).holdings == ()
-    rewritten = rewritten_files(lake.settings)[0]
+    rewritten = rewritten_files(ForgottenFiles.of(lake.settings))[0]
     for table in ("users", "orders"):
-        listed = list_table(lake.settings.landing_uri, table, lake.settings.s3).days.values()
+        listed = list_table(LandingZone.of(lake.settings), table).days.values()
         versions = {file.path: file.version for files in listed for file in files}
         assert rewritten[table]
         assert {path: after for path, (_, after) in rewritten[table].items()}.items() <= versions.items()

@@ -19,7 +19,8 @@ from ecommerce_platform.erasure.errors import ErasureError
 from ecommerce_platform.erasure.plan import plan_files, subject_of
 from ecommerce_platform.lakehouse.arrived.arrivals import file_groups, scan
 from ecommerce_platform.lakehouse.days.ledger import read_ledger
-from ecommerce_platform.landing.forgotten import ForgottenError, find_entry, load_forgotten, write_entry
+from ecommerce_platform.landing.files import LandingZone
+from ecommerce_platform.landing.forgotten import ForgottenError, ForgottenFiles, find_entry, load_forgotten, write_entry
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.erasure.marked import MARKER
 from ecommerce_platform_tests.erasure.search import files_with
@@ -74,7 +75,10 @@ def test_a_person_who_is_landed_again_is_known_and_others_are_not(lake: Lake) ->
     lake.land("users", THIRD, [user(7, 50), user(12, 51)], "late.parquet")
     lake.land("orders", THIRD, [order(71, 7, 60), order(81, 8, 61)], "late.parquet")
     for table, matches in (("users", {"id": {7}}), ("orders", {"user_id": {7}})):
-        (group,) = file_groups(CONTRACTS[table], [scan(lake.settings, CONTRACTS[table], [THIRD]).days[THIRD]])
+        (group,) = file_groups(
+            CONTRACTS[table],
+            [scan(lake.settings, LandingZone.of(lake.settings), CONTRACTS[table], [THIRD]).days[THIRD]],
+        )
         assert group.forgotten is not None
         known = {group.forgotten.key: set(group.forgotten.keys)} if table == "users" else group.forgotten.references
         assert {name: set(keys) for name, keys in (known or {}).items()} == matches
@@ -83,7 +87,9 @@ def test_a_person_who_is_landed_again_is_known_and_others_are_not(lake: Lake) ->
 def test_a_person_who_is_forgotten_twice_leaves_the_days_of_both_times_as_published(lake: Lake) -> None:
     forget(lake)
     (entry,) = load_forgotten(lake.settings).entries
-    write_entry(lake.settings, replace(entry, done_at="2026-01-05T00:00:00+00:00"))  # as after the warehouse's part
+    write_entry(
+        ForgottenFiles.of(lake.settings), replace(entry, done_at="2026-01-05T00:00:00+00:00")
+    )  # as after the warehouse's part
     lake.land("users", FIRST, [user(7, 50), user(13, 51)], "late.parquet")
     lake.ingest("users", FIRST)
     before = lake.state()
@@ -126,12 +132,12 @@ def test_the_list_holds_hashes_and_no_ingestion_goes_on_without_its_key(lake: La
     text = json.dumps([entry.person, entry.owned, entry.reason])
     assert entry.owned["orders"]
     assert '"7"' not in text
-    assert find_entry(lake.settings, entry.person) == entry
+    assert find_entry(ForgottenFiles.of(lake.settings), entry.person) == entry
     key = lake.settings.data_dir / "forgotten.key"
     assert key.stat().st_mode & 0o777 == 0o600
     key.write_text("another")
     with pytest.raises(ForgottenError, match=r"written with another key .* nothing is ingested"):
-        scan(lake.settings, CONTRACTS["users"], [FIRST])
+        scan(lake.settings, LandingZone.of(lake.settings), CONTRACTS["users"], [FIRST])
 
 
 def test_a_reason_is_needed(lake: Lake) -> None:

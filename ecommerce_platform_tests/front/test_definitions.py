@@ -9,6 +9,8 @@ import dagster as dg
 import pytest
 
 from ecommerce_platform.definitions import build_definitions
+from ecommerce_platform.landing.assets import landing_key
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import load_settings
 
 TABLES = ("users", "products", "orders", "order_items")
@@ -79,3 +81,16 @@ def test_the_code_location_loads_in_a_fresh_interpreter(tmp_path: Path) -> None:
 def test_an_unknown_override_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such resource: sparkk"):
         build_definitions(load_settings(data_dir=tmp_path), sparkk=object())
+
+
+def test_a_landing_zone_of_its_own_takes_the_place_of_the_settings(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path / "data")
+    day = tmp_path / "elsewhere" / "orders" / f"date={settings.start_date}"
+    day.mkdir(parents=True)
+    (day / "part-0.parquet").write_bytes(b"")
+    zone = LandingZone(str(tmp_path / "elsewhere"))
+    job = build_definitions(settings, landing_zone=zone).resolve_job_def("observe_landing_files")
+    with dg.DagsterInstance.ephemeral() as instance:
+        observed = job.execute_in_process(instance=instance).get_asset_observation_events()
+    (observation,) = [event.asset_observation_data.asset_observation for event in observed]
+    assert (observation.asset_key, observation.partition) == (landing_key("orders"), str(settings.start_date))

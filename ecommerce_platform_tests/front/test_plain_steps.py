@@ -13,6 +13,7 @@ import pytest
 from dagster._utils.error import SerializableErrorInfo
 
 from ecommerce_platform.lakehouse import assets as lakehouse
+from ecommerce_platform.landing.resource import build_resources as landing_resources
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.resource import build_resources as spark_resources
@@ -49,7 +50,7 @@ def loads(settings: Settings) -> SerializableErrorInfo:
 
 
 def ingests(settings: Settings) -> SerializableErrorInfo:
-    return failure_of(lakehouse.build_assets(settings), spark_resources(settings))
+    return failure_of(lakehouse.build_assets(settings), {**landing_resources(settings), **spark_resources(settings)})
 
 
 def is_one_paragraph(error: SerializableErrorInfo, *words: str) -> None:

@@ -82,7 +82,7 @@ class Landing:
         }
         tables = [LandingTable(table, files if table == "orders" else {}) for table in source_tables()]
         published = {table: {day: len(events) for day, events in self.published.items()} for table in source_tables()}
-        result = evaluate(self.settings, tables, self.cursor, lambda: published).result
+        result = evaluate(self.settings, self.settings.landing_uri, tables, self.cursor, lambda: published).result
         if isinstance(result, dg.SkipReason):
             return
         self.cursor = result.cursor

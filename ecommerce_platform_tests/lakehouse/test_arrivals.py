@@ -18,7 +18,7 @@ from ecommerce_platform.contracts import Column, LogicalType, load_contracts
 from ecommerce_platform.lakehouse.arrived import arrivals
 from ecommerce_platform.lakehouse.arrived.arrivals import Arrivals, ArrivedFile, file_groups, scan
 from ecommerce_platform.lakehouse.arrived.arrivals import _read as read_arrived
-from ecommerce_platform.landing.files import LandingError, LandingFile
+from ecommerce_platform.landing.files import LandingError, LandingFile, LandingZone
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, order
@@ -38,7 +38,7 @@ def lake(local_settings: Settings) -> Lake:
 
 
 def scanned(lake: Lake) -> Arrivals:
-    return scan(lake.settings, ORDERS, [FIRST, SECOND])
+    return scan(lake.settings, LandingZone.of(lake.settings), ORDERS, [FIRST, SECOND])
 
 
 def test_rows_are_counted_by_footers_and_days_without_files_are_empty(lake: Lake) -> None:
@@ -56,7 +56,7 @@ def test_the_same_files_have_the_same_content_id_after_a_copy_and_a_touch(lake: 
     assert scanned(lake).days[FIRST].content_id == before.content_id
     elsewhere = load_settings(data_dir=tmp_path / "copy")
     shutil.copytree(lake.settings.landing_uri, elsewhere.landing_uri)
-    assert scan(elsewhere, ORDERS, [FIRST]).days[FIRST].content_id == before.content_id
+    assert scan(elsewhere, LandingZone.of(elsewhere), ORDERS, [FIRST]).days[FIRST].content_id == before.content_id
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,10 @@ def test_another_content_has_another_id(lake: Lake, change: Callable[[Lake], obj
 def test_another_contract_makes_another_content_of_the_same_files(lake: Lake) -> None:
     lake.land(FIRST, order(1, 1))
     wider = replace(ORDERS, columns=(*ORDERS.columns, Column("coupon", LogicalType.TEXT)))
-    assert scan(lake.settings, wider, [FIRST]).days[FIRST].content_id != scanned(lake).days[FIRST].content_id
+    assert (
+        scan(lake.settings, LandingZone.of(lake.settings), wider, [FIRST]).days[FIRST].content_id
+        != scanned(lake).days[FIRST].content_id
+    )
 
 
 def test_days_of_equal_files_have_ids_of_their_own(lake: Lake) -> None:
@@ -132,7 +135,7 @@ def test_a_folder_of_a_day_that_links_to_itself_is_no_day(lake: Lake) -> None:
     link_to_itself(lake.path(SECOND).parents[1] / f"date={FIRST}")
     arrivals = scanned(lake)
     assert (arrivals.days[FIRST].files, arrivals.days[SECOND].rows, arrivals.refused) == ((), 1, {})
-    (line,) = unread(lake.settings, "orders", SECOND)
+    (line,) = unread(LandingZone.of(lake.settings), "orders", lake.settings.start_date, SECOND)
     assert line.startswith(f"orders/date={FIRST}: lies in no day's folder")
 
 

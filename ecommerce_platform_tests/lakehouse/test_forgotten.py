@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ecommerce_platform.landing.forgotten import Entry, Forgotten, installation_key, key_check, write_entry
+from ecommerce_platform.landing.forgotten import (
+    Entry,
+    Forgotten,
+    ForgottenFiles,
+    installation_key,
+    key_check,
+    write_entry,
+)
 from ecommerce_platform_tests.lakehouse.lake import FIRST, Lake, counts, order
 
 
@@ -21,7 +28,8 @@ def test_a_person_who_is_landed_again_stays_forgotten(
     owned = {"orders": (opened.owned("orders", 4),)}
     asked = datetime(2026, 2, 1, tzinfo=UTC).isoformat()
     write_entry(
-        lake.settings, Entry(opened.person("users", 7), "users", key_check(key), "asked", "ada", asked, owned=owned)
+        ForgottenFiles.of(lake.settings),
+        Entry(opened.person("users", 7), "users", key_check(key), "asked", "ada", asked, owned=owned),
     )
     lake.settings = lake.settings.model_copy(
         update={"landing": lake.settings.landing.model_copy(update={"max_quarantined_share": 1})}

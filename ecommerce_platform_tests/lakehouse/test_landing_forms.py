@@ -17,6 +17,7 @@ from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.lakehouse.arrived.arrivals import scan
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import LakehouseSettings, Settings, load_settings
 from ecommerce_platform_tests.lakehouse.lake import FIRST, ORDER_SCHEMA, SECOND, Lake, order
 from ecommerce_platform_tests.s3_server import s3_bucket
@@ -109,7 +110,7 @@ def test_every_file_that_is_parquet_counts_whatever_its_name_and_folder(zone: Zo
         zone.put(f"orders/date={FIRST}/{name}", parquet(key))
     for name in SKIPPED:
         zone.put(f"orders/date={FIRST}/{name}", b"left alone")
-    arrivals = scan(zone.settings, ORDERS, [FIRST])
+    arrivals = scan(zone.settings, LandingZone.of(zone.settings), ORDERS, [FIRST])
     assert arrivals.refused == {}
     assert [file.path for file in arrivals.days[FIRST].files] == sorted(f"date={FIRST}/{name}" for name in READ)
     assert arrivals.days[FIRST].rows == len(READ)
@@ -120,7 +121,7 @@ def test_what_is_no_parquet_refuses_its_day_by_name_unless_it_is_to_be_ignored(z
     content, kind = NO_PARQUET[name]
     zone.put(f"orders/date={FIRST}/{name}", content)
     zone.put(f"orders/date={SECOND}/part-0.parquet", parquet(1))
-    arrivals = scan(zone.settings, ORDERS, [FIRST, SECOND])
+    arrivals = scan(zone.settings, LandingZone.of(zone.settings), ORDERS, [FIRST, SECOND])
     assert sorted(arrivals.days) == [SECOND]
     reason = arrivals.refused[FIRST].reason
     assert reason.startswith(
@@ -179,4 +180,7 @@ def test_a_link_to_nothing_refuses_its_day(tmp_path: Path) -> None:
     zone = Zone(load_settings(data_dir=tmp_path / "data", landing_uri=str(tmp_path / "landing")))
     zone.put(f"orders/date={FIRST}/part-0.parquet", parquet(1))
     (tmp_path / "landing" / "orders" / f"date={FIRST}" / "gone.parquet").symlink_to(tmp_path / "nowhere")
-    assert "gone.parquet: it cannot be opened" in scan(zone.settings, ORDERS, [FIRST]).refused[FIRST].reason
+    assert (
+        "gone.parquet: it cannot be opened"
+        in scan(zone.settings, LandingZone.of(zone.settings), ORDERS, [FIRST]).refused[FIRST].reason
+    )

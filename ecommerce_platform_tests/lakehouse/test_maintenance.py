@@ -24,7 +24,7 @@ from ecommerce_platform.lakehouse.maintenance.plan import (
     expirable,
 )
 from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
-from ecommerce_platform.landing.files import list_table
+from ecommerce_platform.landing.files import LandingZone, list_table
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, Lake, order
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
@@ -120,7 +120,7 @@ def test_landing_files_past_their_retention_go_where_they_are_what_is_published(
         f"landing orders, {FIRST}: removed 2 files",
         f"landing orders, {SECOND}: kept, its files are not what is published; materialize the day",
     ]
-    left = list_table(removing.landing_uri, "orders", removing.s3).days
+    left = list_table(LandingZone.of(removing), "orders").days
     assert {day: len(files) for day, files in left.items()} == {SECOND: 3, THIRD: 2, last: 1}
     assert lake.rows("id") == [(1,), (2,), (1,), (2,), (3,)]
 

@@ -18,6 +18,7 @@ from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.lakehouse.arrived.arrivals import file_groups, scan
 from ecommerce_platform.lakehouse.arrived.unreadable import is_of_the_machine
 from ecommerce_platform.lakehouse.ingest import branch_writer
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform_tests.lakehouse import unreadable_files
 from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, ORDER_SCHEMA, SECOND, Lake, counts, order
 from ecommerce_platform_tests.lakehouse.unreadable_files import damage
@@ -188,7 +189,7 @@ def test_files_of_many_forms_need_few_plans_and_lose_nothing(lake: Lake) -> None
             content = content.set_column(1, "user_id", pa.array([1], pa.int32()))
         lake.land_table(FIRST, content, file=f"part-{number:02}.parquet")
         amounts.append(amount)
-    arrivals = scan(lake.settings, load_contracts()["orders"], [FIRST])
+    arrivals = scan(lake.settings, LandingZone.of(lake.settings), load_contracts()["orders"], [FIRST])
     (group,) = file_groups(load_contracts()["orders"], list(arrivals.days.values()))
     assert len(group.scans) <= 14
     result = lake.ingest(FIRST)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from ecommerce_platform.landing.files import (
     LandingError,
+    LandingZone,
     TopLevel,
     landed_bytes,
     list_days,
@@ -17,10 +19,8 @@ from ecommerce_platform.landing.files import (
     list_top_level,
 )
 from ecommerce_platform.landing.unread import unread_lines
-from ecommerce_platform.settings import S3Settings
 from ecommerce_platform_tests.s3_server import s3_bucket
 
-NO_S3 = S3Settings()
 ORDERS = (
     "orders/date=2026-01-02/part-1.parquet",
     "orders/date=2026-01-02/part-0.parquet",
@@ -39,7 +39,7 @@ NO_LANDING_FILES = (
 
 
 @pytest.fixture(params=["folder", "s3"])
-def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, S3Settings]]:
+def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LandingZone]:
     """The same landing zone on a disk and on S3."""
     names = (*ORDERS, *NO_LANDING_FILES, "orders_archive/date=2026-01-02/part-0.parquet")
     if request.param == "folder":
@@ -47,35 +47,32 @@ def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
             path = tmp_path / "landing" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(name.encode())
-        yield str(tmp_path / "landing"), NO_S3
+        yield LandingZone(str(tmp_path / "landing"))
         return
     with s3_bucket("landing-shop") as bucket:
         for name in names:
             bucket.client.put_object(Bucket=bucket.name, Key=f"cdc/{name}", Body=name.encode())
-        yield "s3://landing-shop/cdc", bucket.settings
+        yield LandingZone("s3://landing-shop/cdc", bucket.settings)
 
 
-def test_a_tables_days_are_its_folders_with_parquet_files(landing: tuple[str, S3Settings]) -> None:
-    uri, s3 = landing
-    assert list_days(uri, "orders", s3) == (date(2026, 1, 2), date(2026, 1, 3), date(2026, 1, 10))
+def test_a_tables_days_are_its_folders_with_parquet_files(landing: LandingZone) -> None:
+    assert list_days(landing, "orders") == (date(2026, 1, 2), date(2026, 1, 3), date(2026, 1, 10))
 
 
-def test_a_days_files_come_by_name_without_hidden_and_temporary_ones(landing: tuple[str, S3Settings]) -> None:
-    uri, s3 = landing
-    files = list_files(uri, "orders", date(2026, 1, 2), s3)
+def test_a_days_files_come_by_name_without_hidden_and_temporary_ones(landing: LandingZone) -> None:
+    files = list_files(landing, "orders", date(2026, 1, 2))
     assert [file.path for file in files] == ["date=2026-01-02/part-0.parquet", "date=2026-01-02/part-1.parquet"]
-    assert [file.uri for file in files] == [f"{uri}/orders/{file.path}" for file in files]
+    assert [file.uri for file in files] == [f"{landing.uri}/orders/{file.path}" for file in files]
     assert {file.size for file in files} == {len("orders/date=2026-01-02/part-0.parquet")}
 
 
-def test_what_lies_in_no_days_folder_is_named(landing: tuple[str, S3Settings]) -> None:
-    uri, s3 = landing
-    assert list_top_level(uri, "orders", s3) == TopLevel(
+def test_what_lies_in_no_days_folder_is_named(landing: LandingZone) -> None:
+    assert list_top_level(landing, "orders") == TopLevel(
         ("date=2026-01-02", "date=2026-01-03", "date=2026-01-10", "date=2026-02-30", "some-day"), ("readme.txt",), True
     )
-    assert list_top_level(uri, "orders", s3, ["*.txt", "some-day/*"]).files == ()
-    assert "some-day" not in list_top_level(uri, "orders", s3, ["*.txt", "some-day/*"]).folders
-    assert list_top_level(uri, "users", s3) == TopLevel((), (), False)
+    assert list_top_level(replace(landing, ignore=("*.txt", "some-day/*")), "orders").files == ()
+    assert "some-day" not in list_top_level(replace(landing, ignore=("*.txt", "some-day/*")), "orders").folders
+    assert list_top_level(landing, "users") == TopLevel((), (), False)
 
 
 def test_each_thing_that_no_run_reads_is_one_line() -> None:
@@ -95,32 +92,28 @@ def test_each_thing_that_no_run_reads_is_one_line() -> None:
 
 
 def test_a_landing_zone_without_the_folder_of_any_table_is_an_error_that_says_what_it_holds(
-    landing: tuple[str, S3Settings],
+    landing: LandingZone,
 ) -> None:
-    uri, s3 = landing
-    wrong = f"{uri}/orders"
+    wrong = replace(landing, uri=f"{landing.uri}/orders")
     with pytest.raises(LandingError, match=r"has no folder of any table; it holds .*date=2026-01-02/.*expected users/"):
-        list_table(wrong, "orders", s3)
+        list_table(wrong, "orders")
     with pytest.raises(LandingError, match="has no folder of any table"):
-        list_top_level(wrong, "orders", s3)
+        list_top_level(wrong, "orders")
 
 
-def test_a_range_of_days_holds_both_its_ends(landing: tuple[str, S3Settings]) -> None:
-    uri, s3 = landing
-    listed = list_table(uri, "orders", s3, date(2026, 1, 3), date(2026, 1, 10))
+def test_a_range_of_days_holds_both_its_ends(landing: LandingZone) -> None:
+    listed = list_table(landing, "orders", date(2026, 1, 3), date(2026, 1, 10))
     assert list(listed.days) == [date(2026, 1, 3), date(2026, 1, 10)]
 
 
-def test_what_a_run_will_read_is_its_tables_and_days_landing_files(landing: tuple[str, S3Settings]) -> None:
-    uri, s3 = landing
+def test_what_a_run_will_read_is_its_tables_and_days_landing_files(landing: LandingZone) -> None:
     expected = sum(map(len, ORDERS[:3]))
-    assert landed_bytes(uri, ["orders", "users"], date(2026, 1, 2), date(2026, 1, 9), s3) == expected
+    assert landed_bytes(landing, ["orders", "users"], date(2026, 1, 2), date(2026, 1, 9)) == expected
 
 
-def test_a_day_without_a_folder_and_a_table_without_a_folder_are_empty(landing: tuple[str, S3Settings]) -> None:
-    uri, s3 = landing
-    assert list_files(uri, "orders", date(2026, 1, 4), s3) == ()
-    assert list_days(uri, "users", s3) == ()
+def test_a_day_without_a_folder_and_a_table_without_a_folder_are_empty(landing: LandingZone) -> None:
+    assert list_files(landing, "orders", date(2026, 1, 4)) == ()
+    assert list_days(landing, "users") == ()
 
 
 def test_a_file_of_the_same_name_and_size_has_another_version_after_a_change(tmp_path: Path) -> None:
@@ -128,28 +121,27 @@ def test_a_file_of_the_same_name_and_size_has_another_version_after_a_change(tmp
     path.parent.mkdir(parents=True)
     path.write_bytes(b"one")
     os.utime(path, ns=(1, 1))
-    before = list_files(str(tmp_path), "orders", date(2026, 1, 2), NO_S3)
+    before = list_files(LandingZone(str(tmp_path)), "orders", date(2026, 1, 2))
     path.write_bytes(b"two")
     os.utime(path, ns=(1, 1))  # as `cp -p` does: only the change time shows it
-    after = list_files(str(tmp_path), "orders", date(2026, 1, 2), NO_S3)
+    after = list_files(LandingZone(str(tmp_path)), "orders", date(2026, 1, 2))
     assert before[0].version != after[0].version
 
 
 def test_a_landing_zone_that_does_not_exist_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(LandingError, match=r"does not exist.*ECOMMERCE_LANDING_URI"):
-        list_days(str(tmp_path / "nowhere"), "orders", NO_S3)
+        list_days(LandingZone(str(tmp_path / "nowhere")), "orders")
 
 
-def test_a_bucket_that_does_not_exist_is_an_error_that_names_the_address(landing: tuple[str, S3Settings]) -> None:
-    uri, s3 = landing
-    if not uri.startswith("s3"):
+def test_a_bucket_that_does_not_exist_is_an_error_that_names_the_address(landing: LandingZone) -> None:
+    if not landing.is_on_s3:
         pytest.skip("a folder has no bucket")
     with pytest.raises(LandingError, match="s3://nobody/cdc cannot be listed"):
-        list_days("s3://nobody/cdc", "orders", s3)
+        list_days(replace(landing, uri="s3://nobody/cdc"), "orders")
 
 
 def test_a_file_address_is_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "my landing" / "orders" / "date=2026-01-02" / "part-0.parquet"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x")
-    assert list_days((tmp_path / "my landing").as_uri(), "orders", NO_S3) == (date(2026, 1, 2),)
+    assert list_days(LandingZone((tmp_path / "my landing").as_uri()), "orders") == (date(2026, 1, 2),)

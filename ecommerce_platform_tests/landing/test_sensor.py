@@ -11,7 +11,8 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing import sensor
 from ecommerce_platform.landing.assets import build_assets, landing_key
-from ecommerce_platform.landing.files import LandingTable, list_table
+from ecommerce_platform.landing.files import LandingTable, LandingZone, list_table
+from ecommerce_platform.landing.resource import build_resources
 from ecommerce_platform.landing.sensor import build_sensor
 from ecommerce_platform.partitions import daily_partitions, partition_days
 from ecommerce_platform.settings import Profile, Settings
@@ -46,10 +47,16 @@ class Shop:
 
         job = dg.define_asset_job("daily_batch", selection=[orders], partitions_def=daily_partitions(settings))
         self.sensor = build_sensor(settings, job, published=lambda: published or {})
-        self.definitions = dg.Definitions(assets=[*build_assets(settings), orders], jobs=[job], sensors=[self.sensor])
+        self.definitions = dg.Definitions(
+            assets=[*build_assets(settings), orders],
+            jobs=[job],
+            sensors=[self.sensor],
+            resources=build_resources(settings),
+        )
 
     def tick(self) -> tuple[dg.RunRequest, ...]:
-        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=self.definitions)
+        resources = build_resources(self.settings)
+        context = dg.build_sensor_context(self.instance, self.cursor, definitions=self.definitions, resources=resources)
         data = self.sensor.evaluate_tick(context)
         self.cursor = data.cursor
         self.skip_message = data.skip_message
@@ -264,7 +271,9 @@ def test_the_sensor_is_off_on_one_machine_and_on_elsewhere(local_settings: Setti
 def observed(shop: Shop) -> list[tuple[str, str | None, str]]:
     """One observation of all landing assets: table, day and data version of what it recorded."""
     job = dg.define_asset_job("observe", selection=dg.AssetSelection.assets(*map(landing_key, source_tables())))
-    definitions = dg.Definitions(assets=build_assets(shop.settings), jobs=[job])
+    definitions = dg.Definitions(
+        assets=build_assets(shop.settings), jobs=[job], resources=build_resources(shop.settings)
+    )
     result = definitions.resolve_job_def("observe").execute_in_process(instance=shop.instance)
     days = [
         event.asset_observation_data.asset_observation
@@ -315,9 +324,9 @@ def test_a_day_that_only_an_erasure_changed_is_not_requested_and_a_quiet_tick_as
     asked.clear()
     assert shop.tick() == ()
     assert asked == []
-    (before,) = list_table(local_settings.landing_uri, "orders", local_settings.s3).days[DAY]
+    (before,) = list_table(LandingZone.of(local_settings), "orders").days[DAY]
     path.write_bytes(b"without the person")
-    (after,) = list_table(local_settings.landing_uri, "orders", local_settings.s3).days[DAY]
+    (after,) = list_table(LandingZone.of(local_settings), "orders").days[DAY]
     rewritten.append({"orders": {before.path: (before.version, after.version)}})
     assert shop.tick() == ()
     assert len(asked) == 1

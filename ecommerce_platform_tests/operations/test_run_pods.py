@@ -18,6 +18,6 @@ def test_a_job_that_is_named_gets_its_own_resources_as_the_launcher_reads_them(
     resources = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": "500m", "memory": "1Gi"}}
     monkeypatch.setenv("ECOMMERCE_RUNS__RESOURCES", json.dumps({"daily_batch": resources}))
     settings = load_settings(data_dir=tmp_path)
-    read = get_user_defined_k8s_config(run_pod_tags(settings, "daily_batch"))
+    read = get_user_defined_k8s_config(run_pod_tags(settings.runs, "daily_batch"))
     assert read.container_config["resources"] == resources
-    assert run_pod_tags(settings, "another_job") == {}
+    assert run_pod_tags(settings.runs, "another_job") == {}

@@ -74,7 +74,7 @@ def test_a_run_that_never_started_keeps_no_day_from_the_schedule(instance: dg.Da
 def test_maintenance_and_observation_run_one_at_a_time_and_wait_for_nothing_that_is_forgotten(
     instance: dg.DagsterInstance,
 ) -> None:
-    schedule = one_at_a_time(load_settings(), "weekly", "0 5 * * 0", a_job(), "")
+    schedule = one_at_a_time(load_settings().profile, "weekly", "0 5 * * 0", a_job(), "")
     run, now = a_run(instance, dg.DagsterRunStatus.NOT_STARTED), datetime.now(UTC)
     skipped = schedule(dg.build_schedule_context(instance, scheduled_execution_time=now))
     assert isinstance(skipped, dg.SkipReason)

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.landing.files import list_table
+from ecommerce_platform.landing.files import LandingZone, list_table
 from ecommerce_platform.operations.notifications.message import Kind, Notification, as_json
 from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.layers.clickhouse import connect as connect_clickhouse
 from ecommerce_platform.reconciliation.layers.clickhouse import quoted as clickhouse_name
 from ecommerce_platform.reconciliation.model import ReconciliationError
-from ecommerce_platform.settings import S3Settings, Settings, SettingsError, load_settings
+from ecommerce_platform.settings import Settings, SettingsError, load_settings
 from ecommerce_platform.speed_layer.realtime import RealtimeLoadError, create_orders_realtime
 from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.warehouse.load.days import load_table
@@ -127,7 +127,7 @@ def test_hostile_names_of_files_and_folders_are_only_names(tmp_path: Path) -> No
     folder.mkdir(parents=True)
     for name in names:
         (folder / name).write_bytes(b"x")
-    listed = list_table(str(root), "orders", S3Settings()).days[date(2026, 1, 1)]
+    listed = list_table(LandingZone(str(root)), "orders").days[date(2026, 1, 1)]
     assert [file.path.partition("/")[2] for file in listed] == sorted(names)
 
 

@@ -158,14 +158,13 @@ def test_make_dev_without_data_says_how_to_get_some(tmp_path: Path) -> None:
     from ecommerce_platform.operations.web.dev import nothing_to_see
 
     empty = load_settings(data_dir=tmp_path)
-    assert f"{tmp_path / 'landing'} has no files. `make demo`" in nothing_to_see(empty)
-    assert "ECOMMERCE_LANDING_URI" in nothing_to_see(empty)
+    assert f"{tmp_path / 'landing'} has no files. `make demo`" in nothing_to_see(empty.landing_uri)
+    assert "ECOMMERCE_LANDING_URI" in nothing_to_see(empty.landing_uri)
     (tmp_path / "landing" / "orders").mkdir(parents=True)
-    assert nothing_to_see(empty)
+    assert nothing_to_see(empty.landing_uri)
     (tmp_path / "landing" / "orders" / "part.parquet").write_bytes(b"")
-    assert nothing_to_see(empty) == ""
-    s3 = {"access_key_id": "id", "secret_access_key": "key"}
-    assert nothing_to_see(load_settings(data_dir=tmp_path, landing_uri="s3://shop/landing", s3=s3)) == ""
+    assert nothing_to_see(empty.landing_uri) == ""
+    assert nothing_to_see("s3://shop/landing") == ""
 
 
 def test_make_dev_starts_the_guarded_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,7 +198,8 @@ def test_a_run_that_failed_before_it_wrote_anything_is_asked_for_again_at_the_ne
 
 def test_a_run_for_other_days_has_another_key_though_the_latest_of_them_is_the_same(local_settings: Settings) -> None:
     earlier, latest = (Slot(datetime(2026, 1, 9, hour, tzinfo=UTC), DAY) for hour in (4, 5))
-    keys = [run_request(local_settings, due).run_key for due in ((latest,), (earlier, latest), (earlier, latest))]
+    asked = ((latest,), (earlier, latest), (earlier, latest))
+    keys = [run_request(due, local_settings.start_date, DAY).run_key for due in asked]
     assert keys[1] == keys[2]
     assert keys[0] != keys[1]
 

@@ -150,13 +150,14 @@ import json, sys
 import dagster as dg
 from dagster._serdes import serialize_value
 from dagster._core.execution.plan.state import KnownExecutionState
+from dagster._core.execution.retries import RetryMode
 import own_location
 
 with dg.DagsterInstance.ephemeral() as instance:
     run = instance.create_run_for_job(own_location.own_job)
 document = {
     "run": serialize_value(run), "job_name": "own_job", "op_selection": None, "asset_selection": None,
-    "asset_check_selection": None, "step_key": "leaves_a_mark", "retry_mode": "disabled",
+    "asset_check_selection": None, "step_key": "leaves_a_mark", "retry_mode": serialize_value(RetryMode.DISABLED),
     "known_state": serialize_value(KnownExecutionState()), "run_config": {},
 }
 sys.stdout.write(json.dumps(document))

@@ -27,10 +27,10 @@ from ecommerce_platform.lakehouse.decode.physical import Footer, UnreadableFileE
 from ecommerce_platform.lakehouse.decode.plans import FileGroup, Form, event_columns, plan, relevant_columns
 from ecommerce_platform.lakehouse.decode.schemas import schema_problem, storage_problem, unknown_columns
 from ecommerce_platform.lakehouse.errors import DayRefusedError
-from ecommerce_platform.landing.files import LandingError, LandingFile, list_table
+from ecommerce_platform.landing.files import LandingError, LandingFile, LandingZone, list_table
 from ecommerce_platform.landing.forgotten import Forgotten, load_forgotten
 from ecommerce_platform.landing.persons import Rows, distinct_keys, merged
-from ecommerce_platform.object_store import arrow_s3, storage_is_away, store_path
+from ecommerce_platform.object_store import storage_is_away, store_path
 from ecommerce_platform.settings import Settings
 
 _READERS = 8
@@ -110,9 +110,9 @@ class Arrivals:
     refused: Mapping[date, RefusedArrival]
 
 
-def list_landing(settings: Settings, table: str, days: Sequence[date]) -> dict[date, tuple[LandingFile, ...]]:
+def list_landing(zone: LandingZone, table: str, days: Sequence[date]) -> dict[date, tuple[LandingFile, ...]]:
     """The files of each of the days, in the order of their names; by one listing."""
-    listed = list_table(settings.landing_uri, table, settings.s3, min(days), max(days), settings.landing.ignore).days
+    listed = list_table(zone, table, min(days), max(days)).days
     return {day: listed.get(day, ()) for day in days}
 
 
@@ -121,22 +121,22 @@ def listing_of(files: Sequence[LandingFile]) -> tuple[tuple[str, int, str], ...]
     return tuple((file.path, file.size, file.version) for file in files)
 
 
-def files_moved(settings: Settings, arrivals: Sequence[DayArrival]) -> bool:
+def files_moved(zone: LandingZone, arrivals: Sequence[DayArrival]) -> bool:
     """Whether a listing now shows other files than those that were read for these days of a table."""
-    listed = list_landing(settings, arrivals[0].table, [arrival.day for arrival in arrivals])
+    listed = list_landing(zone, arrivals[0].table, [arrival.day for arrival in arrivals])
     return any(listing_of(listed[arrival.day]) != arrival.listing for arrival in arrivals)
 
 
-def scan(settings: Settings, contract: Contract, days: Sequence[date]) -> Arrivals:
+def scan(settings: Settings, zone: LandingZone, contract: Contract, days: Sequence[date]) -> Arrivals:
     """Reads the footers and digests of all files of these days."""
     arrivals: dict[date, DayArrival] = {}
     refused: dict[date, RefusedArrival] = {}
-    source = landing_filesystem(settings)
+    source = zone.filesystem()
     mode, people = settings.unknown_columns, load_forgotten(settings)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="footers") as pool:
         pending = {
             day: [pool.submit(_read, source, mode, contract, file, people) for file in files]
-            for day, files in list_landing(settings, contract.table, days).items()
+            for day, files in list_landing(zone, contract.table, days).items()
         }
         for day, futures in pending.items():
             results = [future.result() for future in futures]
@@ -176,12 +176,6 @@ def content_id(contract: Contract, day: date, files: Sequence[ArrivedFile], extr
     lines += [f"extra {column.name} {column.spark_type}" for column in extra]
     lines += [f"{file.path} {file.size} {file.digest}" for file in sorted(files, key=lambda file: file.path)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
-
-
-def landing_filesystem(settings: Settings) -> pafs.FileSystem:
-    if not is_s3(settings.landing_uri):
-        return pafs.LocalFileSystem()
-    return arrow_s3(settings.s3)
 
 
 def _read(

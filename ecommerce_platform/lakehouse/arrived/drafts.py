@@ -19,11 +19,10 @@ from ecommerce_platform.contracts.draft import Draft, classified
 from ecommerce_platform.contracts.model import DATE_COLUMN
 from ecommerce_platform.contracts.names import RESERVED_WORDS, is_identifier
 from ecommerce_platform.contracts.types import KEY_TYPES, TEXTS, WHOLE_NUMBERS
-from ecommerce_platform.lakehouse.arrived.arrivals import landing_filesystem
 from ecommerce_platform.lakehouse.decode.evolution import extra_column, widest
 from ecommerce_platform.lakehouse.decode.physical import PhysicalColumn, PhysicalKind, UnreadableFileError, read_footer
 from ecommerce_platform.lakehouse.decode.values import OPERATIONS
-from ecommerce_platform.landing.files import LandingFile, list_table
+from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table
 from ecommerce_platform.object_store import store_path
 from ecommerce_platform.settings import Settings
 
@@ -42,7 +41,7 @@ def draft_from_landing(settings: Settings, table: str, known: Mapping[str, Contr
 
     Raises ContractError when there are no readable files, or no key can be found.
     """
-    days = list_table(settings.landing_uri, table, settings.s3, ignore=settings.landing.ignore).days
+    days = list_table(LandingZone.of(settings), table).days
     files = [file for day in days.values() for file in day]
     if not files:
         raise ContractError(
@@ -95,7 +94,7 @@ class _Observed:
         self._values: list[pa.Table] = []
 
     def add(self, settings: Settings, file: LandingFile, with_values: bool) -> None:
-        system, path = landing_filesystem(settings), store_path(file.uri)
+        system, path = LandingZone.of(settings).filesystem(), store_path(file.uri)
         with system.open_input_file(path) as stream:
             try:
                 footer = read_footer(stream)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ecommerce_platform.contracts import Contract, load_contracts
-from ecommerce_platform.lakehouse.arrived.arrivals import landing_filesystem, list_landing, listing_of, scan
+from ecommerce_platform.lakehouse.arrived.arrivals import list_landing, listing_of, scan
 from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_ledger
 from ecommerce_platform.landing.emptied import past_retention
-from ecommerce_platform.landing.files import LandingFile, list_days
+from ecommerce_platform.landing.files import LandingFile, LandingZone, list_days
 from ecommerce_platform.object_store import store_path
 from ecommerce_platform.settings import Settings
 
@@ -33,12 +33,13 @@ def remove_expired_landing(settings: Settings, dry_run: bool = False) -> list[st
 
 def _of_table(settings: Settings, contract: Contract, ledger: TableLedger, dry_run: bool) -> Iterator[str]:
     expired = past_retention(ledger.published, settings.landing.retention_days)
-    days = list_days(settings.landing_uri, contract.table, settings.s3, settings.landing.ignore)
+    zone = LandingZone.of(settings)
+    days = list_days(zone, contract.table)
     due = [day for day in days if day in ledger.published and day not in ledger.refused and expired(day)]
     if not due:
         return
-    listed = list_landing(settings, contract.table, due)
-    arrivals = scan(settings, contract, due)
+    listed = list_landing(zone, contract.table, due)
+    arrivals = scan(settings, zone, contract, due)
     for day in due:
         where, arrival = f"landing {contract.table}, {day}", arrivals.days.get(day)
         if arrival is None or arrival.content_id != ledger.published[day].content_id:
@@ -52,6 +53,6 @@ def _of_table(settings: Settings, contract: Contract, ledger: TableLedger, dry_r
 
 
 def _delete(settings: Settings, files: Sequence[LandingFile]) -> None:
-    store = landing_filesystem(settings)
+    store = LandingZone.of(settings).filesystem()
     for file in files:
         store.delete_file(store_path(file.uri))

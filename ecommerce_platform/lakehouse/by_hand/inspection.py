@@ -25,7 +25,7 @@ from ecommerce_platform.lakehouse.decode.schemas import schema_problem
 from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.lakehouse.ingest.tables import event_identifier, quarantine_identifier, with_extra_columns
 from ecommerce_platform.landing.emptied import past_retention
-from ecommerce_platform.landing.files import list_days
+from ecommerce_platform.landing.files import LandingZone, list_days
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.partitions import last_partition
 from ecommerce_platform.settings import Settings
@@ -98,10 +98,10 @@ def quarantined_of(settings: Settings, table: str, content_id: str) -> list[Quar
 
 def contract_differences(settings: Settings, contract: Contract, days: Sequence[date] = ()) -> list[ContractDifference]:
     """What the landing files of the table have and the contract has not, and the other way round; reads footers only."""
-    checked_days = sorted(days or list_days(settings.landing_uri, contract.table, settings.s3, settings.landing.ignore))
+    checked_days = sorted(days or list_days(LandingZone.of(settings), contract.table))
     not_read = [
         ContractDifference(contract.table, "not read", "", line, (), 0)
-        for line in unread(settings, contract.table, last_partition(settings))
+        for line in unread(LandingZone.of(settings), contract.table, settings.start_date, last_partition(settings))
     ]
     absent = _absent_days(settings, contract, checked_days, days)
     return not_read + absent + (_differences(settings, contract, checked_days) if checked_days else [])
@@ -112,11 +112,7 @@ def _absent_days(
 ) -> list[ContractDifference]:
     """Days of which events are published and no file is left, unless landing need not keep them any more."""
     published = read_ledger(settings, [contract.table])[contract.table].published
-    listed = (
-        set(list_days(settings.landing_uri, contract.table, settings.s3, settings.landing.ignore))
-        if days
-        else set(landed)
-    )
+    listed = set(list_days(LandingZone.of(settings), contract.table)) if days else set(landed)
     retained = past_retention(published, settings.landing.retention_days)
     return [
         ContractDifference(
@@ -128,7 +124,7 @@ def _absent_days(
 
 
 def _differences(settings: Settings, contract: Contract, days: Sequence[date]) -> list[ContractDifference]:
-    arrivals = scan(settings, contract, days)
+    arrivals = scan(settings, LandingZone.of(settings), contract, days)
     seen: dict[tuple[str, str, str], list[date]] = {}
     for day, arrival in arrivals.days.items():
         for file in arrival.files:

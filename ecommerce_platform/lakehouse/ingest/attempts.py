@@ -74,7 +74,7 @@ class Attempts:
     def attempt(self) -> bool:
         """Tries to publish what is left to publish; False when it must be tried again."""
         self.attempts += 1
-        self.arrivals = scan(self.job.settings, self.contract, self.days)
+        self.arrivals = scan(self.job.settings, self.job.landing_zone, self.contract, self.days)
         for day, refusal in self.arrivals.refused.items():
             self.refused.setdefault(day, self._refusal(day, refusal.reason))
         table = self.catalog.load_table(self.identifier)
@@ -164,10 +164,10 @@ class Attempts:
             if branch not in self.catalog.load_table(self.identifier).metadata.refs:
                 return False  # another publication dropped the branch while this job was writing
             publishing.drop_branch(self.catalog, table, branch)
-            if not files_moved(self.job.settings, todo) and not self._refuse_unreadable(todo, error):
+            if not files_moved(self.job.landing_zone, todo) and not self._refuse_unreadable(todo, error):
                 raise
             return False
-        if files_moved(self.job.settings, todo):
+        if files_moved(self.job.landing_zone, todo):
             publishing.drop_branch(self.catalog, table, branch)
             return False
         table = self.catalog.load_table(self.identifier)

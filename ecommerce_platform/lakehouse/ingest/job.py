@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, RefusedDay
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import Settings
 
 #: What a table's days reach, in this order; `quarantined` is reached only where rows are.
@@ -44,7 +45,9 @@ class TableResult:
 
 @dataclass(frozen=True)
 class Ingest:
-    """One ingestion: where, with what, and under which name. `reached` is called with each step; `session` starts Spark."""
+    """One ingestion: where, with what, and under which name. `reached` is called with each step; `session` starts Spark.
+    The landing zone is that of the settings unless `zone` is another.
+    """
 
     settings: Settings
     session: Callable[[], SparkSession]
@@ -52,3 +55,8 @@ class Ingest:
     force: bool = False
     reached: Callable[[str, str], None] = lambda table, step: None
     contracts: Mapping[str, Contract] = field(default_factory=load_contracts)
+    zone: LandingZone | None = None
+
+    @property
+    def landing_zone(self) -> LandingZone:
+        return self.zone or LandingZone.of(self.settings)

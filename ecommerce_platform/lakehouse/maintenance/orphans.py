@@ -72,7 +72,7 @@ def refuse_large_share(settings: Settings, table: Table, orphans: Collection[str
     data = [address for address in orphans if _is_data(address)]
     if len(data) <= _ALWAYS_REMOVED:
         return
-    everything = sum(1 for file in files_below(settings, table.location()) if _is_data(file.address))
+    everything = sum(1 for file in files_below(settings.s3, table.location()) if _is_data(file.address))
     most = settings.lakehouse.max_orphan_share
     if Decimal(len(data)) > most * everything:
         raise OrphanError(

@@ -15,7 +15,7 @@ from enum import StrEnum
 from ecommerce_platform.contracts import source_tables, tables_of_day
 from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_ledger
 from ecommerce_platform.landing.emptied import past_retention
-from ecommerce_platform.landing.files import LandingFile, list_table
+from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table
 from ecommerce_platform.settings import Settings
 
 
@@ -63,11 +63,8 @@ def days_between(first: date, last: date) -> tuple[date, ...]:
 
 def read_stage_records(settings: Settings, first: date, last: date) -> StageRecords:
     """One look. Raises LandingError when the landing zone cannot be listed."""
-    ignore = settings.landing.ignore
-    landed = {
-        table: list_table(settings.landing_uri, table, settings.s3, first, last, ignore).days
-        for table in source_tables()
-    }
+    zone = LandingZone.of(settings)
+    landed = {table: list_table(zone, table, first, last).days for table in source_tables()}
     loaded, applied = _batches(settings)
     return StageRecords(landed, read_ledger(settings), loaded, applied, settings.landing.retention_days)
 

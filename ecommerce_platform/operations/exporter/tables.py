@@ -17,10 +17,9 @@ from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.iceberg.catalog import load_iceberg_table
 from ecommerce_platform.lakehouse.days.ledger import EMPTY, TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.ingest.tables import event_identifier
-from ecommerce_platform.landing.files import list_days
+from ecommerce_platform.landing.files import LandingZone, list_days
 from ecommerce_platform.operations.exporter.state import Discrepancy, IcebergTable, Model, PlatformState, TableDays
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.project.manifest import load_manifest
 from ecommerce_platform.transformation.translator import model_key
 from ecommerce_platform.warehouse.sql.connection import connect
 from ecommerce_platform.warehouse.sql.query import run_sql
@@ -61,9 +60,9 @@ qualify row_number() over (partition by date order by reconciled_at desc) = 1
 QUESTIONS = {"worst": WORST, "findings": FINDINGS, "verified": VERIFIED, "days": CONVERGENCE}
 
 
-def models_of(settings: Settings) -> tuple[Model, ...]:
-    """Every model of the dbt project: each has its series from the start."""
-    nodes = [node for node in load_manifest(settings)["nodes"].values() if node["resource_type"] == "model"]
+def models_of(manifest: Mapping[str, Any]) -> tuple[Model, ...]:
+    """Every model of dbt's manifest: each has its series from the start."""
+    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
     return tuple(
         Model(node["name"], model_key(node).to_user_string(), node["config"]["materialized"])
         for node in sorted(nodes, key=lambda node: str(node["name"]))
@@ -121,14 +120,14 @@ def _rows(connection: SnowflakeConnection, statement: str) -> tuple[tuple[Any, .
 def _tables(
     settings: Settings, loaded: Mapping[str, set[date]]
 ) -> tuple[tuple[TableDays, ...], tuple[IcebergTable, ...]]:
-    days, sizes = [], []
+    days, sizes, zone = [], [], LandingZone.of(settings)
     for table in source_tables():
         ledger = EMPTY
         iceberg = _load(settings, event_identifier(settings, table))
         if iceberg is not None:
             ledger = read_table_ledger(table, iceberg)
             sizes.append(_size(event_identifier(settings, table), iceberg))
-        days.append(_days(settings, table, ledger, loaded.get(table, set())))
+        days.append(_days(zone, settings.start_date, table, ledger, loaded.get(table, set())))
     for name in ANALYTICS:
         analytics = _load(settings, identifier(settings, name))
         if analytics is not None:
@@ -156,8 +155,8 @@ def _size(name: str, iceberg: Table) -> IcebergTable:
     )
 
 
-def _days(settings: Settings, table: str, ledger: TableLedger, loaded: set[date]) -> TableDays:
-    landed = list_days(settings.landing_uri, table, settings.s3, settings.landing.ignore)
+def _days(zone: LandingZone, first: date, table: str, ledger: TableLedger, loaded: set[date]) -> TableDays:
+    landed = list_days(zone, table)
     return TableDays(
         table,
         max(landed, default=None),
@@ -166,5 +165,5 @@ def _days(settings: Settings, table: str, ledger: TableLedger, loaded: set[date]
         sum(record.quarantined for record in ledger.published.values()),
         len(ledger.refused),
         # A day that was refused has an alert of its own, and days before the first partition are ignored.
-        len({day for day in landed if day >= settings.start_date} - loaded - set(ledger.refused)),
+        len({day for day in landed if day >= first} - loaded - set(ledger.refused)),
     )

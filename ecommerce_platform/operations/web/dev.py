@@ -16,7 +16,7 @@ from dagster_dg_cli.cli.dev import dev_command
 
 from ecommerce_platform.next_commands import demo_command
 from ecommerce_platform.operations.web import server
-from ecommerce_platform.settings import Settings, SettingsError, load_settings
+from ecommerce_platform.settings import SettingsError, load_settings
 
 _start = dev.open_ipc_subprocess
 
@@ -26,11 +26,11 @@ def start_guarded(parts: Sequence[str], **options: Any) -> Any:
     return _start([server.__name__ if part == "dagster_webserver" else part for part in parts], **options)
 
 
-def nothing_to_see(settings: Settings) -> str:
+def nothing_to_see(landing_uri: str) -> str:
     """How to get data, where the landing zone is a folder without a file; empty where there is one, or where it is on S3."""
-    if "://" in settings.landing_uri and not settings.landing_uri.startswith("file://"):
+    if "://" in landing_uri and not landing_uri.startswith("file://"):
         return ""
-    landing = Path(settings.landing_uri.removeprefix("file://"))
+    landing = Path(landing_uri.removeprefix("file://"))
     if landing.is_dir() and any(path.is_file() for path in landing.rglob("*")):
         return ""
     return (
@@ -42,7 +42,7 @@ def nothing_to_see(settings: Settings) -> str:
 def main() -> None:
     """Dagster's own command."""
     try:
-        if hint := nothing_to_see(load_settings()):
+        if hint := nothing_to_see(load_settings().landing_uri):
             print(hint, file=sys.stderr, flush=True)
     except SettingsError as error:
         raise SystemExit(f"error: {error}") from None

@@ -22,10 +22,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 import pyspark
-from dagster import DagsterEvent
-from dagster._core.definitions.step_launcher import StepLauncher
-from dagster._core.errors import raise_execution_interrupts
-from dagster._core.execution.context.system import StepExecutionContext
+from dagster import DagsterEvent, StepExecutionContext, StepLauncher, raise_execution_interrupts
 
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.jars import default_jars_dir, ensure_jars

@@ -9,12 +9,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from dagster._core.execution.context.system import StepExecutionContext
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
+from dagster import StepExecutionContext
+
+from ecommerce_platform.unfinished_runs import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 
 PREFIX = "ecommerce-platform"
 RUN_LABEL = f"{PREFIX}/run-id"
@@ -81,8 +78,8 @@ class StepIdentity:
 def identify(context: StepExecutionContext) -> StepIdentity:
     """The identity of the step that is about to run."""
     tags = context.dagster_run.tags
-    first, last = tags.get(ASSET_PARTITION_RANGE_START_TAG), tags.get(ASSET_PARTITION_RANGE_END_TAG)
-    partitions = f"{first}_{last}" if first and last else tags.get(PARTITION_NAME_TAG, "")
+    first, last = tags.get(RANGE_START_TAG), tags.get(RANGE_END_TAG)
+    partitions = f"{first}_{last}" if first and last else tags.get(PARTITION_TAG, "")
     definition = context.job_def.asset_layer.get_assets_def_for_node(context.node_handle)
     keys = {*definition.keys, *(check.asset_key for check in definition.check_keys)} if definition else set()
     assets = sorted(key.to_user_string() for key in keys)

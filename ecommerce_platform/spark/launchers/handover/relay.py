@@ -15,8 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import dagster as dg
-from dagster import DagsterEvent, DagsterInstance
-from dagster._core.events import MARKER_EVENTS, STEP_EVENTS, DagsterEventType
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance
 
 from ecommerce_platform.spark.launchers.handover.ending import StepReport
 from ecommerce_platform.spark.launchers.handover.identity import StepIdentity
@@ -24,8 +23,15 @@ from ecommerce_platform.spark.launchers.handover.scratch import EventReader, For
 
 _Key = tuple[float, str | None, str | None, str]
 
-#: What a step may say: how it goes on. Not what becomes of its run, or of other assets.
-_OF_A_STEP = STEP_EVENTS | MARKER_EVENTS | {DagsterEventType.STEP_UP_FOR_RETRY}
+#: What a step may say beside its own events: how its process goes on. Not what becomes of its run, or of other assets.
+_OF_ITS_PROCESS = {
+    DagsterEventType.ENGINE_EVENT,
+    DagsterEventType.STEP_WORKER_STARTING,
+    DagsterEventType.STEP_WORKER_STARTED,
+    DagsterEventType.RESOURCE_INIT_STARTED,
+    DagsterEventType.RESOURCE_INIT_SUCCESS,
+    DagsterEventType.RESOURCE_INIT_FAILURE,
+}
 
 
 class StepLaunchError(RuntimeError):
@@ -102,7 +108,7 @@ def foreign(entry: dg.EventLogEntry, identity: StepIdentity) -> str:
         return f"of step {next((step for step in steps if step != identity.step), None)}"
     if event is None:
         return ""
-    if event.event_type not in _OF_A_STEP:
+    if not (event.is_step_event or event.event_type in _OF_ITS_PROCESS):
         return f"of the kind {event.event_type_value}, which no step makes"
     keys = {event.asset_key} if event.is_step_materialization else set()
     if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:

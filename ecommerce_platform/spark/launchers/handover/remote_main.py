@@ -27,8 +27,7 @@ SUCCEEDED, FAILED, NOT_RUN = 0, 1, 2
 
 def run_step(folder_uri: str, reference_digest: str) -> int:
     """Runs the step whose reference lies in the folder and has this digest; the process's exit code."""
-    from dagster import DagsterInstance
-    from dagster._core.execution.plan.external_step import run_step_from_ref
+    from dagster import DagsterInstance, run_step_from_ref
 
     from ecommerce_platform.settings import load_settings
     from ecommerce_platform.spark.launchers.handover.scratch import STEP_FILE, EventWriter, Scratch

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import dagster as dg
 import pyarrow.fs as pafs
-from dagster._serdes import deserialize_value, serialize_value
 from dagster_shared.check import CheckError
 from dagster_shared.serdes.errors import DeserializationError
 
@@ -131,7 +130,7 @@ class EventWriter:
             while not self._waiting.empty():
                 entries.append(self._waiting.get())
             last = None in entries
-            lines = [serialize_value(entry) for entry in entries if entry is not None]
+            lines = [dg.serialize_value(entry) for entry in entries if entry is not None]
             if lines:
                 number += 1
                 try:
@@ -153,7 +152,7 @@ class EventReader:
         entries: list[dg.EventLogEntry] = []
         while (content := self._scratch.read(_event_file(self._number))) is not None:
             try:
-                entries += [deserialize_value(line, dg.EventLogEntry) for line in content.decode().split("\n")]
+                entries += [dg.deserialize_value(line, dg.EventLogEntry) for line in content.decode().split("\n")]
             except (ValueError, DeserializationError, CheckError) as error:
                 raise ForeignEventError(
                     f"{self._scratch.uri}/{_event_file(self._number)} holds something else than a step's events "

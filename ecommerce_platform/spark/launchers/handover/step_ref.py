@@ -15,17 +15,11 @@ import hmac
 import importlib
 import json
 from collections.abc import Iterable
+from typing import Any
 
-from dagster import DagsterRun
+import dagster as dg
 from dagster._core.code_pointer import ModuleCodePointer
-from dagster._core.definitions.asset_checks.asset_check_spec import AssetCheckKey
-from dagster._core.definitions.events import AssetKey
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
-from dagster._core.definitions.step_launcher import StepRunRef
-from dagster._core.execution.context.system import StepExecutionContext
-from dagster._core.execution.plan.state import KnownExecutionState
-from dagster._core.execution.retries import RetryMode
-from dagster._serdes import deserialize_value, serialize_value
 from dagster_shared.record import copy
 
 
@@ -42,7 +36,7 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def encode_step(context: StepExecutionContext, code_location: str) -> bytes:
+def encode_step(context: dg.StepExecutionContext, code_location: str) -> bytes:
     """The reference of the step. `code_location` is `module:attribute`.
 
     Raises StepNotPortableError for a job that does not come from there: the other process would run another one.
@@ -63,20 +57,20 @@ def encode_step(context: StepExecutionContext, code_location: str) -> bytes:
         )
     document = {
         # Where the run's code came from is nothing that its reader may follow.
-        "run": serialize_value(copy(context.dagster_run, job_code_origin=None, remote_job_origin=None)),
+        "run": dg.serialize_value(copy(context.dagster_run, job_code_origin=None, remote_job_origin=None)),
         "job_name": job.job_name,
         "op_selection": sorted(job.op_selection) if job.op_selection else None,
         "asset_selection": _written(job.asset_selection),
         "asset_check_selection": _written(job.asset_check_selection),
         "step_key": context.step.key,
-        "retry_mode": context.retry_mode.value,
-        "known_state": serialize_value(context.get_known_state()),
+        "retry_mode": dg.serialize_value(context.retry_mode),
+        "known_state": dg.serialize_value(context.get_known_state()),
         "run_config": context.run_config,
     }
     return json.dumps(document, sort_keys=True).encode()
 
 
-def decode_step(content: bytes, expected: str, code_location: str) -> StepRunRef:
+def decode_step(content: bytes, expected: str, code_location: str) -> dg.StepRunRef:
     """The step whose reference `encode_step` wrote, as a step of a job of `code_location`.
 
     Raises ForeignStepError, before anything of it is read, for content whose digest is not `expected`.
@@ -90,27 +84,30 @@ def decode_step(content: bytes, expected: str, code_location: str) -> StepRunRef
     # Dagster takes the first entry off sys.path while it imports: a script's own folder, which this process has not
     # (remote_main.py), and therefore the place of the code location. What is imported already is not looked for.
     importlib.import_module(module)
-    run = deserialize_value(document["run"], DagsterRun)
-    return StepRunRef(
+    run = dg.deserialize_value(document["run"], dg.DagsterRun)
+    # Of types that Dagster does not export; StepRunRef refuses others.
+    retry_mode: Any = dg.deserialize_value(document["retry_mode"])
+    known_state: Any = dg.deserialize_value(document["known_state"])
+    return dg.StepRunRef(
         run_config=document["run_config"],
         dagster_run=run,
         run_id=run.run_id,
-        retry_mode=RetryMode(document["retry_mode"]),
+        retry_mode=retry_mode,
         step_key=document["step_key"],
         recon_job=ReconstructableJob(
             repository=ReconstructableRepository.for_module(module, attribute),
             job_name=document["job_name"],
             op_selection=document["op_selection"],
-            asset_selection=_read(document["asset_selection"], AssetKey),
-            asset_check_selection=_read(document["asset_check_selection"], AssetCheckKey),
+            asset_selection=_read(document["asset_selection"], dg.AssetKey),
+            asset_check_selection=_read(document["asset_check_selection"], dg.AssetCheckKey),
         ),
-        known_state=deserialize_value(document["known_state"], KnownExecutionState),
+        known_state=known_state,
     )
 
 
-def _written(keys: Iterable[AssetKey | AssetCheckKey] | None) -> list[str] | None:
-    return sorted(serialize_value(key) for key in keys) if keys is not None else None
+def _written(keys: Iterable[dg.AssetKey | dg.AssetCheckKey] | None) -> list[str] | None:
+    return sorted(dg.serialize_value(key) for key in keys) if keys is not None else None
 
 
 def _read(keys: list[str] | None, kind: type) -> frozenset | None:
-    return frozenset(deserialize_value(key, kind) for key in keys) if keys is not None else None
+    return frozenset(dg.deserialize_value(key, kind) for key in keys) if keys is not None else None

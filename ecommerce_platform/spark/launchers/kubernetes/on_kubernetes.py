@@ -16,10 +16,14 @@ import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-from dagster import DagsterEvent, DagsterExecutionInterruptedError, DagsterRunStatus
-from dagster._core.definitions.step_launcher import StepLauncher
-from dagster._core.errors import raise_execution_interrupts
-from dagster._core.execution.context.system import StepExecutionContext
+from dagster import (
+    DagsterEvent,
+    DagsterExecutionInterruptedError,
+    DagsterRunStatus,
+    StepExecutionContext,
+    StepLauncher,
+    raise_execution_interrupts,
+)
 
 from ecommerce_platform.ending import asked
 from ecommerce_platform.settings import Settings
