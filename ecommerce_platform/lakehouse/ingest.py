@@ -443,6 +443,7 @@ class _Progress:
             run_id=self.job.run_id,
             by_hand=self._by_hand(arrival),
             withheld=(arrival.unknown_columns or None) if self.job.settings.unknown_columns == "withhold" else None,
+            checksum=audit.checksum,
         )
 
     def _refusal(
