@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.days import load_table
-from ecommerce_platform.warehouse.load.lake_files import files_of_days, open_table
+from ecommerce_platform.warehouse.load.lake_files import collect, contents_by_day, files_of_days, open_table
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
@@ -63,7 +64,7 @@ def run(size: Size) -> Report:
     finally:
         down(folder)
         shutil.rmtree(folder, ignore_errors=True)
-    row = Row("load with ledger and checksum, beside bare PUT and COPY", ratio(timings, OURS, BARE), "×", Goal(1.3))
+    row = Row("load with ledger and checksum, beside bare PUT and COPY", ratio(timings, OURS, BARE), "×", Goal(1.5))
     return Report(
         "warehouse_load",
         "Loading Snowflake RAW: with ledger and checksum, and bare",
@@ -86,6 +87,9 @@ def publish(settings: Settings, rows: int) -> None:
     snapshot = iceberg.current_snapshot()
     assert snapshot is not None
     record = DayRecord("orders", DAY, snapshot.snapshot_id, "benchmark", rows, rows, 0, 0, 1, 100, "benchmark")
+    with tempfile.TemporaryDirectory() as scratch:  # Spark adds the hashes up while it writes the day
+        groups = collect(iceberg, files_of_days(iceberg, [record])[DAY], Path(scratch))
+        record = replace(record, checksum=contents_by_day(groups, ORDERS, [DAY])[DAY].checksum)
     with iceberg.transaction() as change:
         change.set_properties(published_properties(read_table_ledger("orders", iceberg), [record]))
 

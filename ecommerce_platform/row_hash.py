@@ -1,8 +1,8 @@
 """One number for a row, the same in every engine: equal values give equal hashes, whoever computes them.
 
-What belongs here: how a row becomes a text and the text a number, in the SQL of Snowflake, DuckDB and ClickHouse. What does not:
-queries, and how a value of a ClickHouse type becomes the one form of its logical type
-(reconciliation/layers/clickhouse_types.py). Spark hashes no rows: what it writes is hashed by DuckDB, which reads its files.
+What belongs here: how a row becomes a text and the text a number, in the SQL of Snowflake, DuckDB, ClickHouse and Spark. What
+does not: queries, and how a value of a ClickHouse type becomes the one form of its logical type
+(reconciliation/layers/clickhouse_types.py).
 
 The contract. A row's text is its columns' texts in order, each closed by `;`. A null is `-`. A whole number is its decimal
 digits, a time microseconds and a date days since 1970-01-01 in UTC, a boolean 1 or 0. A text is its length in characters, `:`
@@ -55,6 +55,16 @@ def duckdb_rows_hash(columns: Sequence[Column]) -> str:
     return f"cast(coalesce(sum(cast('0x' || right(md5({text}), 16) as ubigint)), 0) as varchar)"
 
 
+def spark_row_hash(columns: Sequence[Column]) -> str:
+    """The row's hash in Spark, a bigint: its 64 bits, of which Spark takes the first for a sign."""
+    parts = [(column, _spark_text(column, f"`{column.name}`")) for column in columns]
+    first = [f"coalesce({text}, '{_NULL}')" for column, text in parts if not column.late]
+    late = sorted((column.name, f"concat('{column.name}=', {text})") for column, text in parts if column.late)
+    # `concat_ws` leaves nulls out, as the contract does those of late columns; the empty text gives the last one its end.
+    text = f"concat_ws('{_END}', {', '.join([*first, *(part for _, part in late)])}, '')"
+    return f"cast(conv(substring(md5({text}), 17), 16, -10) as bigint)"
+
+
 def clickhouse_row_hash(texts: Iterable[tuple[Column, str]]) -> str:
     """The row's hash in ClickHouse, a UInt64, of columns whose text (decimals as digits) is given as SQL; null is null."""
     text = ", ".join(_closed(texts, "ifNull", lambda parts: f"concat({', '.join(parts)})"))
@@ -83,6 +93,9 @@ def _snowflake_text(column: Column, value: str, decimals: Decimals) -> str:
         case LogicalType.BOOLEAN:
             return f"case when {value} then '1' when not {value} then '0' end"
         case LogicalType.DECIMAL if decimals is Decimals.UNITS:
+            if _is_wide(column):
+                digits = f"ltrim(replace(to_varchar(abs({value})), '.', ''), '0')"
+                return f"case when {value} = 0 then '0' when {value} < 0 then '-' || {digits} else {digits} end"
             return f"to_varchar(cast({value} * {10 ** (column.scale or 0)} as number(38, 0)))"
         case LogicalType.DECIMAL:
             text = f"to_varchar({value})"
@@ -92,6 +105,18 @@ def _snowflake_text(column: Column, value: str, decimals: Decimals) -> str:
             return f"regexp_replace(to_varchar({value}), '\\\\.0+$', '')"
         case _:
             return f"to_varchar({value})"
+
+
+def _is_wide(column: Column) -> bool:
+    """Whether a decimal times ten to its scale may have more digits than a decimal can have: engines round it, or fail."""
+    return (column.precision or 38) + (column.scale or 0) + 2 > 38
+
+
+def _whole_units(column: Column, value: str, text: str) -> str:
+    """A decimal in units of its last digit in DuckDB and Spark; `text` is the engine's type of texts."""
+    scale = column.scale or 0
+    units = f"replace(cast({value} as {text}), '.', '')" if _is_wide(column) else f"{value} * {10**scale}"
+    return f"cast(cast({units} as decimal(38, 0)) as {text})"
 
 
 def _duckdb_text(column: Column, value: str) -> str:
@@ -105,6 +130,22 @@ def _duckdb_text(column: Column, value: str) -> str:
         case LogicalType.BOOLEAN:
             return f"case when {value} then '1' when not {value} then '0' end"
         case LogicalType.DECIMAL:
-            return f"cast(cast({value} * {10 ** (column.scale or 0)} as decimal(38, 0)) as varchar)"
+            return _whole_units(column, value, "varchar")
         case _:
             return f"cast({value} as varchar)"
+
+
+def _spark_text(column: Column, value: str) -> str:
+    match column.type:
+        case kind if kind in TEXTS:
+            return f"cast(length({value}) as string) || ':' || {value}"
+        case LogicalType.TIMESTAMP:
+            return f"cast(unix_micros({value}) as string)"
+        case LogicalType.DATE:
+            return f"cast(unix_date({value}) as string)"
+        case LogicalType.BOOLEAN:
+            return f"case when {value} then '1' when not {value} then '0' end"
+        case LogicalType.DECIMAL:
+            return _whole_units(column, value, "string")
+        case _:
+            return f"cast({value} as string)"

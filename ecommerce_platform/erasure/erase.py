@@ -15,22 +15,14 @@ from datetime import UTC, date, datetime
 from functools import partial
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.table import Table
 from pyiceberg.typedef import Record
 
 from ecommerce_platform.erasure import lake, lake_commit, landing_files, leftovers, speed, warehouse
+from ecommerce_platform.erasure.day_ledger import ledger_properties, names_old_content
 from ecommerce_platform.erasure.errors import ErasureError
 from ecommerce_platform.erasure.plan import Holding, Plan, lake_changes, make_plan, subject_of
 from ecommerce_platform.erasure.subject import Subject
-from ecommerce_platform.lakehouse.days.ledger import (
-    DayRecord,
-    RefusedDay,
-    TableLedger,
-    published_properties,
-    read_ledger,
-    read_table_ledger,
-    refused_properties,
-)
+from ecommerce_platform.lakehouse.days.ledger import DayRecord, read_ledger
 from ecommerce_platform.lakehouse.ingest.tables import event_identifier, open_catalog, quarantine_identifier
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.forgotten import (
@@ -226,30 +218,10 @@ def _parts(
         parts[events] = lake_commit.TableErasure(
             events,
             parts[events].change,
-            properties=partial(_ledger_properties, table, renamed),
-            must_commit=partial(_names_old_content, table, renamed),
+            properties=partial(ledger_properties, table, renamed),
+            must_commit=partial(names_old_content, table, renamed),
         )
     return parts
-
-
-def _ledger_properties(table: str, renamed: Mapping[str, str], iceberg: Table, snapshot_id: int) -> dict[str, str]:
-    """The ledger with the names that contents have now, its days at the new snapshot."""
-    ledger = read_table_ledger(table, iceberg)
-    records = [
-        replace(item, snapshot_id=snapshot_id, content_id=renamed.get(item.content_id, item.content_id))
-        for item in ledger.published.values()
-    ]
-    refused = [
-        replace(item, content_id=renamed.get(item.content_id, item.content_id)) for item in ledger.refused.values()
-    ]
-    properties = published_properties(ledger, records) if records else {}
-    return properties | (refused_properties(refused) if refused else {})
-
-
-def _names_old_content(table: str, renamed: Mapping[str, str], iceberg: Table) -> bool:
-    ledger: TableLedger = read_table_ledger(table, iceberg)
-    days: tuple[DayRecord | RefusedDay, ...] = (*ledger.published.values(), *ledger.refused.values())
-    return any(renamed.get(item.content_id, item.content_id) != item.content_id for item in days)
 
 
 def _warehouse(request: Request, subject: Subject, entry: Entry, contents: _Contents) -> None:

@@ -12,7 +12,7 @@ down first, so that a killed erasure finds them again.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Protocol
@@ -45,6 +45,7 @@ from pyiceberg.table.update import (
     TableRequirement,
     TableUpdate,
 )
+from pyiceberg.typedef import Record
 
 from ecommerce_platform.erasure.errors import ErasureError
 from ecommerce_platform.erasure.lake import (
@@ -66,12 +67,13 @@ _OF_A_COMMIT = ("added-", "deleted-", "removed-", "changed-", "operation", "mani
 class TableErasure:
     """One table's part: how its rows change, how a data file's partition does, and which properties go with the commit.
 
-    `properties` is asked with the table and the new snapshot of `main`, and answers the same for the same state.
+    `properties` is asked with the table, the new snapshot of `main`, and the partitions whose files are written again; it answers
+    the same for the same state.
     """
 
     identifier: str
     change: Change
-    properties: Callable[[Table, int], Mapping[str, str]] = lambda table, snapshot: {}
+    properties: Callable[[Table, int, Sequence[Record]], Mapping[str, str]] = lambda table, snapshot, partitions: {}
     partition: Callable[[Any], Any] = lambda partition: partition
     must_move: Callable[[Any], bool] = lambda partition: False
     must_commit: Callable[[Table], bool] = lambda table: False
@@ -188,7 +190,8 @@ def _updates(table: Table, part: TableErasure, new: _New) -> tuple[TableUpdate, 
         )
         for name, reference in refs.items()
     ]
-    if properties := part.properties(table, new.snapshots[refs[MAIN_BRANCH].snapshot_id].snapshot_id):
+    main = new.snapshots[refs[MAIN_BRANCH].snapshot_id].snapshot_id
+    if properties := part.properties(table, main, [file.partition for file in new.files.values()]):
         updates.append(SetPropertiesUpdate(updates=dict(properties)))
     old = [snapshot.snapshot_id for snapshot in table.metadata.snapshots]
     return (*updates, RemoveSnapshotsUpdate(**{"snapshot-ids": old}))

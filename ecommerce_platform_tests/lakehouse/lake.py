@@ -18,7 +18,16 @@ from ecommerce_platform.lakehouse.by_hand.refused import Decision, publish_refus
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, TableLedger, read_ledger
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest, TableResult
+from ecommerce_platform.lakehouse.ingest.tables import with_extra_columns
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.warehouse.load.checksum import Content
+from ecommerce_platform.warehouse.load.lake_files import (
+    collect,
+    contents_by_day,
+    files_of_days,
+    open_table,
+    scratch_folder,
+)
 
 #: A day in January 2026, in the units that the sample's files have.
 NOON = 1767268800000
@@ -111,6 +120,21 @@ class Lake:
 
     def quarantined(self, *columns: str) -> list[tuple[Any, ...]]:
         return self.rows(*columns, table="quarantine.orders")
+
+    def in_ledger(self) -> dict[date, Content]:
+        """Rows and checksum of each published day of orders, by the day ledger."""
+        return {day: Content(item.published, str(item.checksum)) for day, item in self.ledger.published.items()}
+
+    def in_files(self) -> dict[date, Content]:
+        """The same, read from the days' files."""
+        opened = open_table(self.settings, "orders")
+        assert opened is not None
+        iceberg, ledger = opened
+        contract = with_extra_columns(load_contracts()["orders"], iceberg)
+        files = files_of_days(iceberg, list(ledger.published.values()))
+        with scratch_folder(self.settings) as folder:
+            groups = collect(iceberg, [file for of_day in files.values() for file in of_day], folder)
+            return contents_by_day(groups, contract, list(files))
 
     def branches(self) -> list[str]:
         return sorted(set(load_iceberg_table(self.settings, "ecommerce.orders").refs()) - {"main"})

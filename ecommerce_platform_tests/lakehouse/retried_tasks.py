@@ -142,6 +142,8 @@ def main(trouble: str, folder: str, handed_over: str) -> None:
     report["refused"] = {str(day): refusal.reason for day, refusal in result.refused.items()}
     report["quarantined"] = len(lake.quarantined("source_row"))
     report["rows"] = len(lake.rows("id"))
+    report["checksums"] = {str(day): str(content) for day, content in lake.in_ledger().items()}
+    report["checksums_of_files"] = {str(day): str(content) for day, content in lake.in_files().items()}
     print(json.dumps(report))
     stop_session()
 

@@ -27,6 +27,7 @@ def assert_both_days_are_right(report: dict[str, Any]) -> None:
     landed = ROWS + UNFIT + COPIES
     assert report["counts"] == {day: [landed, ROWS, UNFIT, COPIES] for day in ("2026-01-01", "2026-01-02")}
     assert (report["rows"], report["quarantined"]) == (2 * ROWS, 2 * UNFIT)
+    assert report["checksums"] == report["checksums_of_files"]
 
 
 @pytest.mark.slow

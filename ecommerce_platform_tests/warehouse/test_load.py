@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from snowflake.connector import SnowflakeConnection
 
@@ -186,6 +189,55 @@ def test_files_that_do_not_hold_what_the_day_ledger_says_are_refused_by_name(set
 
     with pytest.raises(WarehouseError, match=r"orders, 2026-01-01.*hold 3 rows, the day ledger says 4"):
         load(days=[day(1)])
+
+
+@pytest.mark.parametrize("with_checksums", [True, False], ids=["of this release", "of an earlier release"])
+def test_a_day_is_loaded_with_and_without_a_checksum_in_the_day_ledger(
+    settings: Settings, connection: SnowflakeConnection, load: Any, with_checksums: bool
+) -> None:
+    days = {day(1): events(ORDERS, day(1), 3), day(2): []}
+    published = publish(settings, "orders", days, with_checksums=with_checksums)
+    of_other_kind = publish(settings, "orders", {day(3): [event(ORDERS, day(3), 9)]}, with_checksums=not with_checksums)
+
+    result = load(days=[day(1), day(2), day(3)])
+
+    assert result.failed == {}
+    assert ids(connection) == [1, 2, 3, 9]
+    assert problems(measure(connection, ORDERS, published | of_other_kind, [day(1), day(2), day(3)])) == {}
+
+
+def test_a_data_file_that_was_changed_since_it_was_published_is_not_loaded_and_is_named(
+    settings: Settings, connection: SnowflakeConnection, load: Any
+) -> None:
+    record = publish(settings, "orders", {day(1): events(ORDERS, day(1), 3), day(2): [event(ORDERS, day(2), 9)]})[
+        day(1)
+    ]
+    (path,) = Path(settings.lakehouse.warehouse or "").glob("ecommerce/orders/data/date=2026-01-01/*.parquet")
+    rows = pq.read_table(path, partitioning=None)
+    values = [row | {"status": "changed"} if row["id"] == 2 else row for row in rows.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(values, rows.schema), path)
+
+    result = load(days=[day(1), day(2)])
+
+    assert ids(connection) == [9]
+    problem = result.failed[day(1)]
+    assert f"Iceberg has 3 rows, checksum {record.checksum}; Snowflake got 3 rows, checksum" in problem
+    assert "have changed since they were published" in problem
+    assert str(path) in problem
+
+
+def test_the_check_finds_a_day_that_is_not_what_the_day_ledger_says(
+    settings: Settings, connection: SnowflakeConnection, load: Any
+) -> None:
+    published = publish(settings, "orders", {day(1): events(ORDERS, day(1), 3)}, with_checksums=False)
+    load(days=[day(1)])
+
+    of_ledger = {day(1): replace(published[day(1)], checksum="7")}
+
+    assert (
+        "Iceberg published 3 rows, checksum 7, RAW holds 3 rows"
+        in problems(measure(connection, ORDERS, of_ledger, [day(1)]))[day(1)]
+    )
 
 
 def test_an_error_of_one_table_names_it_and_leaves_the_others_loaded(

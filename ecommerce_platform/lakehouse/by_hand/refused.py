@@ -175,6 +175,7 @@ def _publish_once(
         by_hand=PublicationByHand(
             decision.reason, decision.by, decision.at, audited_snapshot, item.reason, audited.gone
         ),
+        checksum=audited.checksum,
     )
     publishing.publish(catalog, table, snapshot_id, [record], overruled=item)
     decision.reached("published")

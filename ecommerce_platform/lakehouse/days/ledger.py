@@ -28,8 +28,8 @@ from ecommerce_platform.lakehouse.errors import LakehouseError
 from ecommerce_platform.settings import Settings
 
 #: How records are written. A change that an older release would misread raises it, and `_parsed` learns to read both.
-#: Version 2: events that are gone, and their withdrawal. Version 3: columns that were withheld.
-LEDGER_VERSION = 3
+#: Version 2: events that are gone, and their withdrawal. Version 3: columns that were withheld. Version 4: checksums.
+LEDGER_VERSION = 4
 VERSION_PROPERTY = "ecommerce.ledger-version"
 _DAYS = "ecommerce.days."
 _REFUSED = "ecommerce.refused."
@@ -54,7 +54,11 @@ class PublicationByHand:
 
 @dataclass(frozen=True)
 class DayRecord:
-    """A published day. `snapshot_id` is the snapshot that published it; later ones hold the same rows for the day."""
+    """A published day. `snapshot_id` is the snapshot that published it; later ones hold the same rows for the day.
+
+    `checksum` is the hash of its rows (row_hash.py), decimal digits; None where an earlier release published the day, or an
+    erasure has changed rows of it since.
+    """
 
     table: str
     day: date
@@ -70,6 +74,7 @@ class DayRecord:
     by_hand: PublicationByHand | None = None
     #: Columns of its files that no contract names and production did not add.
     withheld: tuple[str, ...] | None = None
+    checksum: str | None = None
 
     @property
     def conserved(self) -> bool:
@@ -80,7 +85,7 @@ class DayRecord:
 @dataclass(frozen=True)
 class AuditedCounts:
     """What the audit measured of a day that it refused; `files` and `bytes` are those that landed, `gone` counts published
-    events that the day's files lack.
+    events that the day's files lack; `checksum` is as of a published day.
     """
 
     landed: int
@@ -92,6 +97,7 @@ class AuditedCounts:
     files: int
     bytes: int
     gone: int = 0
+    checksum: str | None = None
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ class DayAudit:
     """What is known of one written day of one table. Counts are rows.
 
     `landed` comes from the files' footers, `published` and `quarantined` from Iceberg's manifests, `duplicates` from the writing
-    job: four counts by three routes. `gone` are published events that the day's files no longer have.
+    job: four counts by three routes. `gone` are published events that the day's files no longer have. `checksum` is the hash of
+    the rows that were written, from the writing job.
     """
 
     table: str
@@ -47,6 +48,7 @@ class DayAudit:
     files: int = 0
     bytes: int = 0
     gone: Gone | None = None
+    checksum: str = "0"
 
     @property
     def quarantined_share(self) -> Decimal:
@@ -104,6 +106,7 @@ def audited_counts(audit: DayAudit, arrival: DayArrival) -> AuditedCounts:
         files=len(arrival.files),
         bytes=arrival.bytes,
         gone=audit.gone.events if audit.gone else 0,
+        checksum=audit.checksum,
     )
 
 
@@ -130,6 +133,7 @@ def day_record(
         run_id=run_id,
         by_hand=by_hand,
         withheld=(arrival.unknown_columns or None) if withhold else None,
+        checksum=audit.checksum,
     )
 
 
@@ -211,4 +215,5 @@ def measure(
         files=count.files,
         bytes=count.bytes,
         gone=gone,
+        checksum=str(written.checksums.get(arrival.day, 0)),
     )

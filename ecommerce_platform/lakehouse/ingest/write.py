@@ -5,15 +5,15 @@ making them visible (publish.py), and the rows that are not events (quarantine.p
 
 A task may run more than once: its executor is lost, or a copy of it races. Spark adds up what such a task observes before a
 shuffle once for every success, so nothing here is a sum over the tasks before it: those yield a set of days, or rows that know
-their place in the file. Duplicates are counted after the shuffle, in the tasks that write: of each of those Spark takes one
-result, and with it both its data files and its counts (decision 0016).
+their place in the file. Duplicates and the hashes of the other rows are added up after the shuffle, in the tasks that write: of
+each of those Spark takes one result, and with it both its data files and its sums (decisions 0016 and 0030).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
 from typing import Any
@@ -28,6 +28,7 @@ from ecommerce_platform.lakehouse.decode.change_events import days_filter, is_un
 from ecommerce_platform.lakehouse.ingest.duplicates import mark_duplicates
 from ecommerce_platform.lakehouse.ingest.quarantine import may_hand_over, unfit_row
 from ecommerce_platform.lakehouse.ingest.tables import event_identifier
+from ecommerce_platform.row_hash import spark_row_hash
 from ecommerce_platform.settings import Settings
 
 #: Duplicates are counted in a counter a day; a commit of more days would compile too many of them.
@@ -39,11 +40,12 @@ _RUN_ID = "snapshot-property.ecommerce.run-id"
 @dataclass(frozen=True)
 class Written:
     """What the writing jobs saw pass: the days that have unfit rows, these rows themselves where few rows landed (else None),
-    how many duplicates each day has, and how many commits the jobs made.
+    how many duplicates each day has, the sum of the hashes of each day's written rows, and how many commits the jobs made.
     """
 
     unfit_days: frozenset[date]
     duplicates: Mapping[date, int]
+    checksums: Mapping[date, int] = field(default_factory=dict)
     unfit_rows: tuple[Mapping[str, Any], ...] | None = ()
     commits: int = 1
 
@@ -52,6 +54,7 @@ class Written:
         return Written(
             self.unfit_days | other.unfit_days,
             Counter(self.duplicates) + Counter(other.duplicates),
+            Counter(self.checksums) + Counter(other.checksums),
             rows,
             self.commits + other.commits,
         )
@@ -138,11 +141,11 @@ def _write_part(
         mine = F.pmod(F.xxhash64(*contract.key_names), F.lit(part.of)) == part.number - 1
         frames = [frame.where(mine) for frame in frames]
     seen, fit = _without_unfit(frames, contract, names, hand_over)
-    doubled = Observation()
+    counters = Observation()
     days = sorted({arrival.day for arrival in part.arrivals if arrival.rows})
-    marked = mark_duplicates(fit, contract, part.largest, part.one_day).observe(
-        doubled, *(_duplicates_of(day, part.one_day) for day in days)
-    )
+    marked = mark_duplicates(fit, contract, part.largest, part.one_day)
+    hashed = marked.withColumn("_hash", F.expr(spark_row_hash(contract.all_event_columns)))
+    marked = hashed.observe(counters, *(column for day in days for column in _counters(day, part.one_day)))
     events = marked.where(~F.col("_duplicate")).select(*names)
     writer = events.writeTo(branch_table).option(_RUN_ID, run_id).option("distribution-mode", "none")
     if part.one_day:  # Iceberg would sort by day first, which gains nothing for a single day.
@@ -152,17 +155,23 @@ def _write_part(
     else:
         writer.append()
     unfit = [item for observation in seen for item in observation.get["unfit"]]
-    duplicates = {day: int(doubled.get[day.isoformat()] or 0) for day in days}
+    counted = counters.get
+    duplicates = {day: int(counted[f"{day} duplicates"] or 0) for day in days}
+    checksums = {day: (int(counted[f"{day} upper"] or 0) << 32) + int(counted[f"{day} lower"] or 0) for day in days}
     if not hand_over:
-        return Written(frozenset(unfit), duplicates, None)
+        return Written(frozenset(unfit), duplicates, checksums, None)
     # By their place, because a task that ran twice handed its rows over twice.
     rows = {(row["source_file"], row["source_row"]): row.asDict() for row in unfit}
-    return Written(frozenset(row["date"] for row in rows.values()), duplicates, tuple(rows.values()))
+    return Written(frozenset(row["date"] for row in rows.values()), duplicates, checksums, tuple(rows.values()))
 
 
-def _duplicates_of(day: date, one_day: bool) -> SparkColumn:
-    condition = F.col("_duplicate") if one_day else F.col("_duplicate") & (F.col("date") == F.lit(day))
-    return F.count_if(condition).alias(day.isoformat())
+def _counters(day: date, one_day: bool) -> Iterator[SparkColumn]:
+    """The day's duplicates, and the sum of the other rows' hashes: of their upper and lower halves, which do not overflow."""
+    duplicate, row_hash = F.col("_duplicate"), F.col("_hash")
+    of_day = F.lit(True) if one_day else F.col("date") == F.lit(day)
+    yield F.count_if(of_day & duplicate).alias(f"{day} duplicates")
+    yield F.sum(F.when(of_day & ~duplicate, F.shiftrightunsigned(row_hash, 32))).alias(f"{day} upper")
+    yield F.sum(F.when(of_day & ~duplicate, row_hash.bitwiseAND(F.lit(0xFFFFFFFF)))).alias(f"{day} lower")
 
 
 def _without_unfit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ecommerce_platform.contracts import Column, Contract
+from ecommerce_platform.lakehouse.days.ledger import DayRecord
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,13 @@ class Content:
 
 
 NO_ROWS = Content(0, "0")
+
+
+def published_content(record: DayRecord) -> Content | None:
+    """What the lakehouse published, by its day ledger; None where the ledger has no checksum of rows."""
+    if not record.published:
+        return NO_ROWS
+    return Content(record.published, record.checksum) if record.checksum else None
 
 
 def checked_columns(contract: Contract) -> tuple[Column, ...]:

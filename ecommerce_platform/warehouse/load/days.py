@@ -5,7 +5,7 @@ What belongs here: the order of the steps and what makes them safe. What does no
 
 A table's days go through three steps. Files are put on the stage and copied into a table of this session (nothing of RAW is
 touched). Then, in one transaction: take the table's lock, look at the load ledger again, keep the rows about to be replaced,
-delete and insert the days' rows, compare rows and checksum with Iceberg's files, replace the ledger rows. A day's rows and its
+delete and insert the days' rows, compare rows and checksum with the day ledger, replace the ledger rows. A day's rows and its
 ledger row are always of the same transaction; a range's days share one, at most `days_per_transaction` of those that
 have rows.
 
@@ -37,13 +37,14 @@ from ecommerce_platform.warehouse.load.copying import copy_to_loading_table, dro
 from ecommerce_platform.warehouse.load.lake_files import (
     LakeFile,
     collect,
-    contents_by_day,
+    expected_contents,
     files_of_days,
     in_parts,
     open_table,
     scratch_folder,
 )
 from ecommerce_platform.warehouse.load.load_ledger import LedgerRow, batch_id, ledger_rows
+from ecommerce_platform.warehouse.load.mismatch import ContentMismatch, explained
 from ecommerce_platform.warehouse.load.sizing import batch_sized
 from ecommerce_platform.warehouse.schema.owner import require_own_lake
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current, ensure_raw_columns
@@ -65,15 +66,6 @@ if TYPE_CHECKING:
 
 class LedgerMoved(WarehouseError):
     """Another load changed the ledger after this one had planned; planning again settles it."""
-
-
-class ContentMismatch(WarehouseError):
-    """What arrived in RAW is not what Iceberg's files hold; nothing was committed."""
-
-    def __init__(self, table: str, problems: Mapping[date, str]) -> None:
-        self.problems = dict(problems)
-        listed = "; ".join(f"{day}: {problem}" for day, problem in problems.items())
-        super().__init__(f"RAW.{table.upper()} would differ from Iceberg, so nothing was committed: {listed}")
 
 
 @dataclass(frozen=True)
@@ -234,18 +226,17 @@ class _TableLoader:
         """PUT and COPY for all the days, then the transaction; again without the days that did not arrive intact."""
         with scratch_folder(self.settings) as folder:
             groups = collect(iceberg, [file for day in planned for file in day.files], folder)
-            # The files are added up here while the warehouse takes them.
-            with ThreadPoolExecutor(1, thread_name_prefix="checksum") as pool:
-                counting = pool.submit(contents_by_day, groups, self.contract, [day.record.day for day in planned])
-                loading = copy_to_loading_table(self.connection, self.table, self.contract.all_event_columns, groups)
-                expected = counting.result()
-        while planned:
-            try:
-                self._commit(loading, planned, expected)
-                break
-            except ContentMismatch as mismatch:
-                self.failed.update(mismatch.problems)
-                planned = [day for day in planned if day.record.day not in mismatch.problems]
+            expected = expected_contents(groups, self.contract, [day.record for day in planned])
+            loading = copy_to_loading_table(self.connection, self.table, self.contract.all_event_columns, groups)
+            while planned:
+                try:
+                    self._commit(loading, planned, expected)
+                    break
+                except ContentMismatch as mismatch:
+                    self.failed.update(
+                        explained(mismatch, groups, self.contract, {day.record.day: day.files for day in planned})
+                    )
+                    planned = [day for day in planned if day.record.day not in mismatch.problems]
         drop_loading_table(self.connection, loading)
 
     def _commit(self, loading: str, planned: list[_PlannedDay], expected: Mapping[date, Content]) -> None:
@@ -296,13 +287,11 @@ class _TableLoader:
 
     def _compare(self, days: list[date], expected: Mapping[date, Content]) -> None:
         in_raw = self._held(days)
-        problems = {
-            day: f"Iceberg has {expected[day]}; Snowflake got {in_raw.get(day, NO_ROWS)}"
-            for day in days
-            if in_raw.get(day, NO_ROWS) != expected[day]
+        differences = {
+            day: (expected[day], in_raw.get(day, NO_ROWS)) for day in days if in_raw.get(day, NO_ROWS) != expected[day]
         }
-        if problems:
-            raise ContentMismatch(self.table, problems)
+        if differences:
+            raise ContentMismatch(f"RAW.{self.table.upper()}", differences)
 
     def _write_ledger(self, planned: list[_PlannedDay], expected: Mapping[date, Content], now: datetime) -> None:
         days = [day.record.day for day in planned]

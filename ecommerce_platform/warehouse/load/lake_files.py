@@ -22,7 +22,7 @@ from ecommerce_platform.lakehouse.days.ledger import DayRecord, TableLedger, rea
 from ecommerce_platform.lakehouse.ingest.tables import with_extra_columns
 from ecommerce_platform.row_hash import duckdb_rows_hash
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.load.checksum import NO_ROWS, Content
+from ecommerce_platform.warehouse.load.checksum import NO_ROWS, Content, published_content
 from ecommerce_platform.warehouse.sql.connection import WarehouseError
 
 if TYPE_CHECKING:
@@ -189,6 +189,15 @@ def _local(location: str) -> Path | None:
     if address.scheme == "file":
         return Path(unquote(address.path))
     return Path(location) if not address.scheme else None
+
+
+def expected_contents(
+    groups: Sequence[FileGroup], contract: Contract, records: Sequence[DayRecord]
+) -> dict[date, Content]:
+    """What has to arrive of each day: by the day ledger, or by the files where the ledger has no checksum."""
+    published = {record.day: published_content(record) for record in records}
+    in_files = contents_by_day(groups, contract, list(published)) if None in published.values() else {}
+    return {day: content or in_files[day] for day, content in published.items()}
 
 
 def contents_by_day(groups: Sequence[FileGroup], contract: Contract, days: Sequence[date]) -> dict[date, Content]:

@@ -3,8 +3,8 @@
 What belongs here: comparing each day with the files themselves, the forced load, rows of days that Iceberg does not have. What
 does not: the load's steps (days.py), the models (transformation/builds/rebuild.py), the command line.
 
-The check after each load (verify.py) asks the ledger what Iceberg held; this one reads Iceberg's files again, because the
-ledger itself may be lost or wrong.
+The check after each load (verify.py) asks the ledgers what Iceberg held; this one reads Iceberg's files again, because the
+load ledger may be lost or wrong, and the files changed since they were published.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ecommerce_platform.lakehouse.days.ledger import DayRecord
 from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load import load_sql
-from ecommerce_platform.warehouse.load.checksum import NO_ROWS, Content, checked_columns
+from ecommerce_platform.warehouse.load.checksum import NO_ROWS, Content, checked_columns, published_content
 from ecommerce_platform.warehouse.load.days import TableLoad, load_table
 from ecommerce_platform.warehouse.load.lake_files import (
     collect,
@@ -127,6 +127,8 @@ def _verify_table(
 
 
 def _problem(record: DayRecord, expected: Content, in_raw: Content, ledger: Sequence[LedgerRow]) -> str | None:
+    if (published := published_content(record)) not in (None, expected):
+        return f"the lakehouse published {published}; Iceberg's files hold {expected}: restore them from a copy of the lake"
     if expected != in_raw:
         return f"Iceberg has {expected}; RAW holds {in_raw}"
     if not ledger:

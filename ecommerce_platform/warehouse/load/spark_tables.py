@@ -21,9 +21,10 @@ from ecommerce_platform.row_hash import snowflake_rows_hash
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.checksum import Content
 from ecommerce_platform.warehouse.load.copying import copy_to_loading_table, drop_loading_table
-from ecommerce_platform.warehouse.load.days import ContentMismatch, LedgerMoved
+from ecommerce_platform.warehouse.load.days import LedgerMoved
 from ecommerce_platform.warehouse.load.lake_files import collect, content, scratch_folder, whole_table_files
 from ecommerce_platform.warehouse.load.load_sql import take_lock
+from ecommerce_platform.warehouse.load.mismatch import ContentMismatch
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.owner import require_own_lake
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current
@@ -144,9 +145,9 @@ def _replace(
             (now, f"{load.table}-{load.snapshot_id}"),
         )
         content = fetch_all(connection, f"select count(*), {snowflake_rows_hash(columns, quoted)} from {target}")[0]
-        if Content(int(content[0]), str(content[1])) != load.content:
-            problem = f"Iceberg has {load.content}; Snowflake got {Content(int(content[0]), str(content[1]))}"
-            raise ContentMismatch(f"spark_{load.table}", {load.as_of_day or date.min: problem})
+        arrived = Content(int(content[0]), str(content[1]))
+        if arrived != load.content:
+            raise ContentMismatch(target, {load.as_of_day or date.min: (load.content, arrived)})
         execute(connection, f"delete from {ddl.SPARK_LOADS} where table_name = %s", (load.table,))
         execute(
             connection,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.lakehouse.days.ledger import DayRecord
 from ecommerce_platform.warehouse.load import load_sql
-from ecommerce_platform.warehouse.load.checksum import NO_ROWS, Content
+from ecommerce_platform.warehouse.load.checksum import NO_ROWS, Content, published_content
 from ecommerce_platform.warehouse.load.load_ledger import LedgerRow, batch_id, ledger_rows
 from ecommerce_platform.warehouse.sql.connection import fetch_all
 
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DayMeasurement:
-    """A published day: what the lakehouse published, what the ledger recorded from Iceberg's files, what RAW holds."""
+    """A published day: what the lakehouse published, what the load ledger recorded, what RAW holds.
+
+    `published` is None where the day ledger has no checksum; its number of rows is known all the same.
+    """
 
     day: date
     published_batch: str
     published_rows: int
+    published: Content | None
     ledger: LedgerRow | None
     raw: Content
 
@@ -47,6 +51,7 @@ def measure(
             day,
             batch_id(contract.table, day, published[day].content_id),
             published[day].published,
+            published_content(published[day]),
             ledger.get(day),
             raw.get(day, NO_ROWS),
         )
@@ -69,4 +74,6 @@ def _problem(measured: DayMeasurement) -> str | None:
         return f"RAW holds batch {measured.ledger.batch_id}, Iceberg has published {measured.published_batch} since"
     if measured.ledger.content.rows != measured.published_rows:
         return f"Iceberg published {measured.published_rows} rows, RAW holds {measured.raw.rows}"
+    if measured.published is not None and measured.published != measured.raw:
+        return f"Iceberg published {measured.published}, RAW holds {measured.raw}"
     return None
