@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from ecommerce_platform.settings_sections import RunSettings
+from ecommerce_platform.settings.sections import RunSettings
 
 TAG = "dagster-k8s/config"
 
