@@ -130,7 +130,8 @@ def test_what_is_no_parquet_refuses_its_day_by_name_unless_it_is_to_be_ignored(z
     assert "ECOMMERCE_LANDING__IGNORE" in reason
     for pattern in (name.rpartition("/")[2], f"date=*/{name}"):
         landing = zone.settings.landing.model_copy(update={"ignore": (pattern,)})
-        assert scan(zone.settings.model_copy(update={"landing": landing}), ORDERS, [FIRST]).refused == {}
+        ignoring = LandingZone.of(zone.settings.model_copy(update={"landing": landing}))
+        assert scan(zone.settings, ignoring, ORDERS, [FIRST]).refused == {}
 
 
 def place(zone: Zone, name: str) -> str:
