@@ -144,7 +144,8 @@ def _write_part(
     counters = Observation()
     days = sorted({arrival.day for arrival in part.arrivals if arrival.rows})
     marked = mark_duplicates(fit, contract, part.largest, part.one_day)
-    hashed = marked.withColumn("_hash", F.expr(spark_row_hash(contract.all_event_columns)))
+    row_hash = F.expr(spark_row_hash(contract.all_event_columns))
+    hashed = marked.withColumn("_hash", F.when(~F.col("_duplicate"), row_hash))
     marked = hashed.observe(counters, *(column for day in days for column in _counters(day, part.one_day)))
     events = marked.where(~F.col("_duplicate")).select(*names)
     writer = events.writeTo(branch_table).option(_RUN_ID, run_id).option("distribution-mode", "none")
@@ -170,8 +171,8 @@ def _counters(day: date, one_day: bool) -> Iterator[SparkColumn]:
     duplicate, row_hash = F.col("_duplicate"), F.col("_hash")
     of_day = F.lit(True) if one_day else F.col("date") == F.lit(day)
     yield F.count_if(of_day & duplicate).alias(f"{day} duplicates")
-    yield F.sum(F.when(of_day & ~duplicate, F.shiftrightunsigned(row_hash, 32))).alias(f"{day} upper")
-    yield F.sum(F.when(of_day & ~duplicate, row_hash.bitwiseAND(F.lit(0xFFFFFFFF)))).alias(f"{day} lower")
+    yield F.sum(F.when(of_day, F.shiftrightunsigned(row_hash, 32))).alias(f"{day} upper")
+    yield F.sum(F.when(of_day, row_hash.bitwiseAND(F.lit(0xFFFFFFFF)))).alias(f"{day} lower")
 
 
 def _without_unfit(
