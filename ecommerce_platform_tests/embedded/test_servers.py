@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from ecommerce_platform.embedded import servers
-from ecommerce_platform.embedded.server_state import EmbeddedServerError, ServerFiles, ServerKind
+from ecommerce_platform.embedded.server_state import STAND_INS, EmbeddedServerError, ServerFiles, ServerKind
 from ecommerce_platform_tests.embedded.conftest import connect_clickhouse, connect_snowflake
 
 _ENSURE = """
@@ -73,7 +73,7 @@ def test_what_is_written_is_there_after_a_restart_and_after_a_kill(folder: Path)
     assert servers.down(folder) == [ServerKind.SNOWFLAKE, ServerKind.CLICKHOUSE]
     assert [path.name for path in (folder / "snowflake").iterdir()] == ["ECOMMERCE_DW.db"]  # no log left to read again
     servers.ensure_all(folder)
-    for kind in ServerKind:
+    for kind in STAND_INS:
         os.kill(_pid(folder, kind), signal.SIGKILL)
     _eventually(lambda: not any(server.running for server in servers.status(folder)))
     servers.ensure_all(folder)

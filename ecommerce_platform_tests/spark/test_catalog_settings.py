@@ -15,7 +15,7 @@ from ecommerce_platform.spark.catalog import (
     spark_catalog_options,
     sqlalchemy_uri,
 )
-from ecommerce_platform.spark.session import SMALL_INPUT, application_options
+from ecommerce_platform.spark.options import SMALL_INPUT, application_options
 
 
 def with_lakehouse(settings: Settings, **values: object) -> Settings:

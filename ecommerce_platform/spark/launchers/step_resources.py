@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.jars import default_jars_dir, jar_paths
-from ecommerce_platform.spark.session import application_options, jar_groups
+from ecommerce_platform.spark.options import application_options, jar_groups
 from ecommerce_platform.spark_settings import SparkResources, SparkSettings
 
 CHECKPOINT_PATH = "/var/spark-checkpoints"
