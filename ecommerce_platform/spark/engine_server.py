@@ -46,6 +46,7 @@ _CANCEL_SECONDS = 20.0
 _END_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _LONGEST_REQUEST = 4096
+_JVM_OPTIONS = "spark.driver.extraJavaOptions"
 
 
 class Attached:
@@ -145,7 +146,7 @@ class Engine:
             self._active -= 1
             self._ending += 1
         try:
-            if attached is not None:
+            if attached is not None and not self._over.is_set():
                 self._end_work(attached)
         except Exception:  # noqa: BLE001 - whatever it is, a new JVM is without it
             _log.exception("what a process left cannot be cleared; ending")
@@ -157,7 +158,7 @@ class Engine:
                 self._changed.notify_all()
 
     def _end_work(self, attached: Attached) -> None:
-        deadline = time.monotonic() + _CANCEL_SECONDS
+        deadline, alone = time.monotonic() + _CANCEL_SECONDS, True
         while not attached.cancel():
             with self._changed:
                 alone = not self._active
@@ -170,10 +171,10 @@ class Engine:
             if self._over.wait(_POLL_SECONDS):
                 return
         attached.close()
-        if alone_now := not self._active:
+        _log.info("a process has left")
+        if alone:
             # Frees the files of shuffles and the memory that nobody refers to any more.
             self._root.sparkContext._jvm.java.lang.System.gc()  # type: ignore[union-attr]
-        _log.info("a process has left%s", ", the last one" if alone_now else "")
 
     def close(self) -> None:
         """Ends the JVM: it ends with its standard input."""
@@ -250,6 +251,8 @@ def serve(files: ServerFiles, listener: socket.socket, gate: Gate, ready: Callab
         shutil.rmtree(left, ignore_errors=True)
     plan = ServerPlan.read(files)
     plan.options.setdefault("spark.local.dir", str(files.storage_dir))
+    # After an error for lack of memory nobody knows what state Spark is in; the next process gets a new JVM.
+    plan.options[_JVM_OPTIONS] += " -XX:+ExitOnOutOfMemoryError"
     started = time.monotonic()
     engine = Engine(plan)
     _log.info("started in %.1f s, heap %s", time.monotonic() - started, plan.options["spark.driver.memory"])
@@ -266,6 +269,9 @@ def serve(files: ServerFiles, listener: socket.socket, gate: Gate, ready: Callab
     try:
         engine.wait_until_over()
     finally:
+        # From here on, a process that asks waits for the end of this one.
+        server.shutdown()
+        server.server_close()
         engine.close()
 
 
