@@ -175,7 +175,11 @@ def attach(settings: Settings, groups: frozenset[str] | None = None) -> SparkSes
             opened = json.loads(text)
             _hold = _Hold(files, opened["pid"], connection)
             threading.Thread(target=_hold.watch, name="spark-server-hold", daemon=True).start()
-            return _session_of(opened["port"], opened["secret"], _hold)
+            try:
+                return _session_of(opened["port"], opened["secret"], _hold)
+            except BaseException:
+                detach()
+                raise
         connection.close()
         if status == HTTPStatus.CONFLICT:
             _log.warning(
@@ -276,7 +280,7 @@ def _name_the_loss(client: Any, hold: _Hold) -> None:
     def send_command(command: str, retry: bool = True, binary: bool = False) -> Any:
         try:
             answer = send(command, retry, binary)
-        except Py4JNetworkError as error:
+        except (Py4JNetworkError, OSError) as error:
             if hold.gone.wait(_LOST_SECONDS):
                 raise hold.lost() from error
             raise

@@ -226,10 +226,11 @@ def test_a_cluster_as_master_has_no_server(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.slow
-def test_a_killed_server_is_named_and_the_same_process_goes_on_with_another(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
+def test_a_killed_server_is_named_and_the_same_process_goes_on_with_another(folder: Path, tmp_path: Path) -> None:
+    shared, folder = look(folder), tmp_path / "data"
     with client(folder, "endless") as process:
         before = process.says()
+        assert before["jvm"] != shared["jvm"], "each folder has a server of its own"
         assert process.says() == {"job": "begins"}
         os.kill(before["jvm"], signal.SIGKILL)
         assert "run the step again" in process.says()["lost"]
@@ -246,7 +247,7 @@ def test_a_killed_server_is_named_and_the_same_process_goes_on_with_another(tmp_
 
 @pytest.mark.slow
 def test_with_other_settings_there_is_another_server_or_while_it_is_used_a_jvm_of_ones_own(tmp_path: Path) -> None:
-    folder, other = tmp_path / "data", tmp_path / "other"
+    folder = tmp_path / "data"
     with client(folder, "wait") as process:
         one = process.says()
         own = look(folder, ECOMMERCE_SPARK__DRIVER_MEMORY="1g")
@@ -257,5 +258,4 @@ def test_with_other_settings_there_is_another_server_or_while_it_is_used_a_jvm_o
     assert two["attached"]
     assert two["jvm"] != one["jvm"]
     assert two["most_memory"] <= 2**30
-    assert look(other)["jvm"] != two["jvm"], "another folder has a server of its own"
-    assert servers.down(other) == servers.down(folder) == [ServerKind.SPARK]
+    assert servers.down(folder) == [ServerKind.SPARK]
