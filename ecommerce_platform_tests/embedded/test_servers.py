@@ -217,7 +217,7 @@ def test_a_server_listens_at_the_address_it_was_given(folder: Path) -> None:
     assert process.wait(timeout=20) == 0
 
 
-@pytest.mark.parametrize("kind", list(ServerKind))
+@pytest.mark.parametrize("kind", STAND_INS)
 def test_a_server_ends_with_its_data_directory(folder: Path, kind: ServerKind) -> None:
     module = f"ecommerce_platform.embedded.{kind}_server"
     process = subprocess.Popen([sys.executable, "-m", module, "--data-dir", str(folder)], stderr=subprocess.DEVNULL)
