@@ -173,8 +173,14 @@ def local_up() -> None:
     """Start the embedded servers (commands do so themselves when they need them)."""
     from ecommerce_platform.stand_ins import servers
 
-    for name, endpoint in servers.ensure_all(settings_or_exit().data_dir).items():
+    settings = settings_or_exit()
+    for name, endpoint in servers.ensure_all(settings.data_dir).items():
         say(f"{name}: {endpoint.host}:{endpoint.port}")
+    if settings.spark.engine == "server":
+        from ecommerce_platform.spark.engine import ensure
+
+        endpoint = ensure(settings)
+        say(f"spark: {endpoint.host}:{endpoint.port}")
 
 
 @local_app.command("down")

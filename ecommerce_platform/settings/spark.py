@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ecommerce_platform.settings.sections import Section
 
@@ -148,6 +148,10 @@ class SparkSettings(Section):
 
     launcher: Literal["local", "local-submit", "kubernetes"] = "local"
     """Where steps run: the Dagster process, a spark-submit process of its own a step, or driver and executor pods."""
+    engine: Literal["process", "server"] = "process"
+    """With the launcher `local`: a JVM of each process's own, or one of the data folder that stays warm for all of them."""
+    server_idle_seconds: float = Field(900.0, gt=0)
+    """After how long without use the data folder's Spark server ends."""
     code_location: str = Field("ecommerce_platform.definitions:defs", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     """Whose steps run elsewhere, as `module:attribute`: the one code that a launched step's process loads its job from."""
     running_seconds: int = Field(6 * 3600, ge=1)
@@ -156,6 +160,14 @@ class SparkSettings(Section):
     step_resources: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Changes `resources` for a step or an asset: `{"iceberg/orders": {"executors": 4}}`."""
     kubernetes: KubernetesSettings = KubernetesSettings()
+
+    @model_validator(mode="after")
+    def _server_on_this_machine(self) -> SparkSettings:
+        if self.engine == "server" and not self.master.partition("[")[0] == "local":
+            raise ValueError(
+                f"engine is server, which runs Spark on this machine, and master is {self.master}; expected local[*] or local[N]"
+            )
+        return self
 
     @field_validator("step_resources")
     @classmethod

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from dagster import InitResourceContext
 from dagster_pyspark import LazyPySparkResource
 from pydantic import Field
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.spark.engine import begin
 from ecommerce_platform.spark.launchers.choose import build_step_launcher
 from ecommerce_platform.spark.session import build_session
 
@@ -39,6 +41,10 @@ class SparkResource(LazyPySparkResource):
     def settings(self) -> Settings:
         return type(self)._settings or load_settings()
 
+    def setup_for_execution(self, context: InitResourceContext) -> None:
+        """Before the first step of a run: a server warms up while the steps before Spark's do their work."""
+        begin(self._all_settings())
+
     @property
     def spark_session(self) -> SparkSession:
         """The session. Raises what `build_session` raises."""
@@ -46,11 +52,14 @@ class SparkResource(LazyPySparkResource):
 
     def session_for(self, input_bytes: Callable[[], int | None]) -> SparkSession:
         """The session; `input_bytes` is asked how much the run reads when this is what starts it."""
+        return build_session(self._all_settings(), input_bytes=input_bytes)
+
+    def _all_settings(self) -> Settings:
         settings = self.settings
         if self.spark_config:
             spark = settings.spark.model_copy(update={"extra": settings.spark.extra | self.spark_config})
             settings = settings.model_copy(update={"spark": spark})
-        return build_session(settings, input_bytes=input_bytes)
+        return settings
 
 
 def build_resources(settings: Settings) -> dict[str, object]:

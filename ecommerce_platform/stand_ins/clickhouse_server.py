@@ -9,7 +9,6 @@ request becomes chDB calls (clickhouse_requests.py), and tables
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -20,16 +19,15 @@ from base64 import b64decode
 from collections.abc import Callable
 from email import message_from_bytes
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import FrameType
 from urllib.parse import parse_qsl, urlsplit
 
 from ecommerce_platform.stand_ins.access import Gate
 from ecommerce_platform.stand_ins.clickhouse_requests import Answer, ChdbEngine, ClickHouseError, Request
-from ecommerce_platform.stand_ins.server_process import run_server
+from ecommerce_platform.stand_ins.server_process import HttpServer, run_server
 from ecommerce_platform.stand_ins.server_state import EmbeddedServerError, ServerFiles, ServerKind
 
-_log = logging.getLogger(__name__)
 _REFUSED = {"X-ClickHouse-Exception-Code": "516"}
 
 
@@ -171,20 +169,6 @@ def _decompressed(body: bytes, encoding: str | None) -> bytes:
     )
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, listener: socket.socket, handler: type[_Handler]) -> None:
-        super().__init__(listener.getsockname(), handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listener
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are not news; anything else belongs in the log."""
-        if not isinstance(sys.exception(), ConnectionError):
-            _log.exception("a request of %s failed", client_address)
-
-
 def serve(files: ServerFiles, listener: socket.socket, gate: Gate, ready: Callable[[], None]) -> None:
     """Serve ClickHouse's HTTP interface on the socket until SIGTERM."""
     try:
@@ -196,7 +180,7 @@ def serve(files: ServerFiles, listener: socket.socket, gate: Gate, ready: Callab
         raise EmbeddedServerError(
             f"{files.storage_dir} cannot be opened ({error}); another program may have it open: end that program"
         ) from error
-    server = _Server(listener, type("Handler", (_Handler,), {"engine": engine, "gate": gate}))
+    server = HttpServer(listener, type("Handler", (_Handler,), {"engine": engine, "gate": gate}))
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()

@@ -1,4 +1,4 @@
-"""What the two server processes have in common: arguments, the listening socket, and how errors at start are reported.
+"""What the server processes have in common: arguments, the listening socket, and how errors at start are reported.
 
 What belongs here: the frame around a stand-in's own main function. What does not: any protocol.
 """
@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from ecommerce_platform.stand_ins.access import Gate
@@ -25,8 +26,24 @@ Serve = Callable[[ServerFiles, socket.socket, Gate, Callable[[], None]], None]
 _WATCH_SECONDS = 2.0
 
 
+class HttpServer(ThreadingHTTPServer):
+    """Answers on a socket that listens already, each client in a thread of its own."""
+
+    daemon_threads = True
+
+    def __init__(self, listener: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(listener.getsockname(), handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up are not news; anything else belongs in the log."""
+        if not isinstance(sys.exception(), ConnectionError):
+            logging.getLogger(__name__).exception("a request of %s failed", client_address)
+
+
 def run_server(kind: ServerKind, serve: Serve, arguments: Sequence[str] | None = None) -> int:
-    """Run one stand-in in this process until SIGTERM; returns the exit code."""
+    """Run one server in this process until SIGTERM; returns the exit code."""
     parser = argparse.ArgumentParser(prog=f"python -m ecommerce_platform.stand_ins.{kind}_server")
     parser.add_argument("--data-dir", type=Path, required=True, help=f"data is kept in its folder {kind}/")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
@@ -45,7 +62,7 @@ def run_server(kind: ServerKind, serve: Serve, arguments: Sequence[str] | None =
             gate = Gate.of(_password(files, options.password_from), [*options.name, options.host])
             serve(files, listener, gate, lambda: files.write_state(options.host, port))
     except EmbeddedServerError as error:
-        print(f"{kind} stand-in: {error}", file=sys.stderr)
+        print(f"{kind.label}: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -87,7 +104,7 @@ def _listen(kind: ServerKind, host: str, port: int) -> socket.socket:
         listener.close()
         raise EmbeddedServerError(
             f"port {port} on {host} cannot be used ({error.strerror}); end what listens there, or choose another port "
-            f"(0 takes a free one) for the {kind} stand-in"
+            f"(0 takes a free one) for the {kind.label}"
         ) from error
     listener.listen(128)
     return listener

@@ -1,4 +1,4 @@
-"""Files by which the processes of one data directory find a running stand-in.
+"""Files by which the processes of one data directory find a running server of it.
 
 What belongs here: the lock that a server holds while it lives, and the file that names its address. What does not: starting
 and ending servers (servers.py), and what they serve.
@@ -34,10 +34,20 @@ class EmbeddedServerError(RuntimeError):
 
 
 class ServerKind(StrEnum):
-    """The stand-ins; the value names their files and their folder in the data directory."""
+    """The servers of a data directory; the value names their files and their folder in it."""
 
     SNOWFLAKE = "snowflake"
     CLICKHOUSE = "clickhouse"
+    SPARK = "spark"
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return "Spark server" if self is ServerKind.SPARK else f"{self.value} stand-in"
+
+
+#: Those that every data directory has.
+STAND_INS = (ServerKind.SNOWFLAKE, ServerKind.CLICKHOUSE)
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,7 @@ class ServerFiles:
                 )
 
     def token(self) -> str:
-        """The password of both servers of this data directory."""
+        """The password of all servers of this data directory."""
         return read_or_create_token(self.run_dir)
 
     def read_state(self) -> ServerState | None:
@@ -182,7 +192,7 @@ class ServerFiles:
         with self._open("start.lock", create=True) as lock:
             if not _lock_within(lock, seconds):
                 raise EmbeddedServerError(
-                    f"another process has been starting the {self.kind} stand-in of {self.data_dir} for {seconds:.0f} s; "
+                    f"another process has been starting the {self.kind.label} of {self.data_dir} for {seconds:.0f} s; "
                     f"look at {self.log_path}"
                 )
             yield

@@ -1,7 +1,7 @@
-"""Starting, finding and ending the stand-ins of a data directory.
+"""Starting, finding and ending the servers of a data directory.
 
-What belongs here: the life of the two server processes, seen from the processes that use them. What does not: the servers
-themselves (snowflake_server.py, clickhouse_server.py) and clients.
+What belongs here: the life of the server processes, seen from the processes that use them. What does not: the servers
+themselves (snowflake_server.py, clickhouse_server.py, spark/engine_server.py) and clients.
 
 Any number of processes may ask at once: one starts the server, the others wait for it. A server is detached from its
 starter and lives until `down`.
@@ -16,13 +16,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecommerce_platform.stand_ins.server_state import (
     POLL_SECONDS,
+    STAND_INS,
     EmbeddedServerError,
     ServerFiles,
     ServerKind,
@@ -47,7 +48,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """What is known of one stand-in: `endpoint` and `pid` are None when it does not run."""
+    """What is known of one server: `endpoint` and `pid` are None when it does not run."""
 
     kind: ServerKind
     running: bool
@@ -67,12 +68,12 @@ def ensure_snowflake(data_dir: Path, port: int = 0) -> Endpoint:
     `port` asks for a fixed port when it must be started; 0 takes a free one. Raises EmbeddedServerError with the last lines
     of the server's log when it does not become ready.
     """
-    return _ensure(ServerFiles(_absolute(data_dir), ServerKind.SNOWFLAKE), port)
+    return ensure(ServerFiles(_absolute(data_dir), ServerKind.SNOWFLAKE), port)
 
 
 def ensure_clickhouse(data_dir: Path, port: int = 0) -> Endpoint:
     """Address of the data directory's ClickHouse stand-in, started when none runs; see ensure_snowflake."""
-    return _ensure(ServerFiles(_absolute(data_dir), ServerKind.CLICKHOUSE), port)
+    return ensure(ServerFiles(_absolute(data_dir), ServerKind.CLICKHOUSE), port)
 
 
 def ensure_all(data_dir: Path) -> dict[ServerKind, Endpoint]:
@@ -84,7 +85,7 @@ def ensure_all(data_dir: Path) -> dict[ServerKind, Endpoint]:
 
 
 def status(data_dir: Path) -> list[ServerStatus]:
-    """Whether each stand-in of the data directory runs, and where."""
+    """Whether each server of the data directory runs, and where."""
     states = []
     for files in _all_files(data_dir):
         state = files.running_state()
@@ -96,7 +97,7 @@ def status(data_dir: Path) -> list[ServerStatus]:
 
 
 def down(data_dir: Path) -> list[ServerKind]:
-    """End the stand-ins of the data directory and wait until they are gone; returns those that ran.
+    """End the servers of the data directory and wait until they are gone; returns those that ran.
 
     Raises EmbeddedServerError when one survives SIGKILL, or runs without having recorded its process id.
     """
@@ -104,21 +105,29 @@ def down(data_dir: Path) -> list[ServerKind]:
 
 
 def _all_files(data_dir: Path) -> Iterable[ServerFiles]:
-    return [ServerFiles(_absolute(data_dir), kind) for kind in ServerKind]
+    """Of the stand-ins, and of what else was ever started in the folder."""
+    every = [ServerFiles(_absolute(data_dir), kind) for kind in ServerKind]
+    return [files for files in every if files.kind in STAND_INS or files.lock_path.exists()]
 
 
 def _absolute(data_dir: Path) -> Path:
     return Path(data_dir).expanduser().resolve()
 
 
-def _ensure(files: ServerFiles, port: int) -> Endpoint:
+def ensure(
+    files: ServerFiles, port: int = 0, module: str | None = None, before_start: Callable[[], None] = lambda: None
+) -> Endpoint:
+    """Address of this server, started when it does not run, from `module` after `before_start`; see ensure_snowflake."""
     endpoint = _answering(files)
     if endpoint is None:
         with files.starting(START_SECONDS):
-            endpoint = _answering(files) or _start(files, port)
+            endpoint = _answering(files)
+            if endpoint is None:
+                before_start()
+                endpoint = _start(files, port, module or f"ecommerce_platform.stand_ins.{files.kind}_server")
     if port and endpoint.port != port:
         raise EmbeddedServerError(
-            f"the {files.kind} stand-in of {files.data_dir} runs on port {endpoint.port}, not on {port} as asked; "
+            f"the {files.kind.label} of {files.data_dir} runs on port {endpoint.port}, not on {port} as asked; "
             "end it with `ecommerce-platform local down`, or ask for no fixed port"
         )
     return endpoint
@@ -137,19 +146,19 @@ def _answering(files: ServerFiles) -> Endpoint | None:
             return _endpoint(files, state)
         if time.monotonic() >= deadline:
             raise EmbeddedServerError(
-                f"the {files.kind} stand-in of {files.data_dir} runs but does not answer; end it with "
+                f"the {files.kind.label} of {files.data_dir} runs but does not answer; end it with "
                 f"`ecommerce-platform local down`. Its log ends with:\n{_log_tail(files)}"
             )
         time.sleep(POLL_SECONDS)
     return None
 
 
-def _start(files: ServerFiles, port: int) -> Endpoint:
+def _start(files: ServerFiles, port: int, module: str) -> Endpoint:
     with files.log_path.open("ab") as log:
         log_start = log.tell()
         process = subprocess.Popen(  # noqa: S603 (our own module, no shell)
             [
-                *(sys.executable, "-m", f"ecommerce_platform.stand_ins.{files.kind}_server"),
+                *(sys.executable, "-m", module),
                 *("--data-dir", str(files.data_dir), "--port", str(port)),
             ],
             stdin=subprocess.DEVNULL,
@@ -166,14 +175,14 @@ def _start(files: ServerFiles, port: int) -> Endpoint:
             return _endpoint(files, state)
         if process.poll() is not None:
             raise EmbeddedServerError(
-                f"the {files.kind} stand-in of {files.data_dir} ended while starting (exit code {process.returncode}). "
+                f"the {files.kind.label} of {files.data_dir} ended while starting (exit code {process.returncode}). "
                 f"Its log ends with:\n{_log_tail(files, log_start)}"
             )
         time.sleep(POLL_SECONDS)
     process.kill()
     process.wait()
     raise EmbeddedServerError(
-        f"the {files.kind} stand-in of {files.data_dir} was not ready after {START_SECONDS:.0f} s and was ended. "
+        f"the {files.kind.label} of {files.data_dir} was not ready after {START_SECONDS:.0f} s and was ended. "
         f"Its log ends with:\n{_log_tail(files, log_start)}"
     )
 
@@ -219,13 +228,13 @@ def _end_held(files: ServerFiles) -> bool:
         if _released_within(files, STOP_SECONDS):  # it was ending already
             return True
         raise EmbeddedServerError(
-            f"a process holds the {files.kind} stand-in's lock in {files.run_dir} but recorded no process id: it was "
+            f"a process holds the {files.kind.label}'s lock in {files.run_dir} but recorded no process id: it was "
             "started by hand and is not ready yet; try again"
         )
     # The lock is held by the process that wrote the state; a file that names another process is another's work.
     if state.process and not state.is_its_process():
         raise EmbeddedServerError(
-            f"{files.state_path} names process {state.pid}, which is not the {files.kind} stand-in that wrote it; nothing "
+            f"{files.state_path} names process {state.pid}, which is not the {files.kind.label} that wrote it; nothing "
             f"was ended. End the process that holds {files.lock_path} by hand, then remove the file"
         )
     for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
@@ -234,7 +243,7 @@ def _end_held(files: ServerFiles) -> bool:
         if _released_within(files, seconds):
             files.state_path.unlink(missing_ok=True)
             return True
-    raise EmbeddedServerError(f"the {files.kind} stand-in (process {state.pid}) does not end; end it by hand")
+    raise EmbeddedServerError(f"the {files.kind.label} (process {state.pid}) does not end; end it by hand")
 
 
 def _released_within(files: ServerFiles, seconds: float) -> bool:

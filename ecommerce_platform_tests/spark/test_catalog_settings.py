@@ -15,7 +15,7 @@ from ecommerce_platform.iceberg.catalog import (
     sqlalchemy_uri,
 )
 from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, load_settings
-from ecommerce_platform.spark.session import SMALL_INPUT, application_options
+from ecommerce_platform.spark.options import SMALL_INPUT, application_options
 
 
 def with_lakehouse(settings: Settings, **values: object) -> Settings:

@@ -16,7 +16,7 @@ from ecommerce_platform.settings import load_settings
 from ecommerce_platform.spark import class_archive
 from ecommerce_platform.spark.jars import CORE, default_jars_dir, ensure_jars
 from ecommerce_platform.spark.java import Java, require_java
-from ecommerce_platform.spark.session import application_options
+from ecommerce_platform.spark.options import application_options
 
 _OPTIONS = "spark.driver.extraJavaOptions"
 

@@ -24,7 +24,7 @@ from snowflake.connector.errors import Error as SnowflakeError
 
 from ecommerce_platform.stand_ins import servers
 from ecommerce_platform.stand_ins.access import Gate, read_or_create_token
-from ecommerce_platform.stand_ins.server_state import EmbeddedServerError, ServerFiles, ServerKind
+from ecommerce_platform.stand_ins.server_state import STAND_INS, EmbeddedServerError, ServerFiles, ServerKind
 from ecommerce_platform.stand_ins.servers import Endpoint
 from ecommerce_platform_tests.stand_ins.conftest import connect_clickhouse, connect_snowflake
 
@@ -95,7 +95,7 @@ def test_the_data_directory_and_its_token_are_closed_to_other_users(data_dir: Pa
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     for folder in (data_dir, data_dir / "run", data_dir / "snowflake", data_dir / "clickhouse"):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
-    for kind in ServerKind:
+    for kind in STAND_INS:
         assert stat.S_IMODE(ServerFiles(data_dir, kind).state_path.stat().st_mode) == 0o600
     assert token.read_text() not in repr(servers.ensure_clickhouse(data_dir))
     assert token.read_text() not in str(servers.status(data_dir))

@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from ecommerce_platform.stand_ins import servers
-from ecommerce_platform.stand_ins.server_state import EmbeddedServerError, ServerFiles, ServerKind
+from ecommerce_platform.stand_ins.server_state import STAND_INS, EmbeddedServerError, ServerFiles, ServerKind
 from ecommerce_platform_tests.stand_ins.conftest import connect_clickhouse, connect_snowflake
 
 _ENSURE = """
@@ -73,7 +73,7 @@ def test_what_is_written_is_there_after_a_restart_and_after_a_kill(folder: Path)
     assert servers.down(folder) == [ServerKind.SNOWFLAKE, ServerKind.CLICKHOUSE]
     assert [path.name for path in (folder / "snowflake").iterdir()] == ["ECOMMERCE_DW.db"]  # no log left to read again
     servers.ensure_all(folder)
-    for kind in ServerKind:
+    for kind in STAND_INS:
         os.kill(_pid(folder, kind), signal.SIGKILL)
     _eventually(lambda: not any(server.running for server in servers.status(folder)))
     servers.ensure_all(folder)
@@ -217,7 +217,7 @@ def test_a_server_listens_at_the_address_it_was_given(folder: Path) -> None:
     assert process.wait(timeout=20) == 0
 
 
-@pytest.mark.parametrize("kind", list(ServerKind))
+@pytest.mark.parametrize("kind", STAND_INS)
 def test_a_server_ends_with_its_data_directory(folder: Path, kind: ServerKind) -> None:
     module = f"ecommerce_platform.stand_ins.{kind}_server"
     process = subprocess.Popen([sys.executable, "-m", module, "--data-dir", str(folder)], stderr=subprocess.DEVNULL)

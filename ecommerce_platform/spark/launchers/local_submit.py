@@ -33,7 +33,8 @@ from ecommerce_platform.spark.launchers.handover.identity import identify
 from ecommerce_platform.spark.launchers.handover.relay import Relay, StepLaunchError
 from ecommerce_platform.spark.launchers.handover.scratch import STEP_FILE, EventReader, Scratch
 from ecommerce_platform.spark.launchers.handover.step_ref import digest, encode_step
-from ecommerce_platform.spark.session import SPARK_SUBMIT, application_options, jar_groups
+from ecommerce_platform.spark.options import application_options, jar_groups
+from ecommerce_platform.spark.session import SPARK_SUBMIT
 
 #: For a Java process that ends within seconds: the optimising compiler would cost it more than it gives.
 SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.settings.spark import SparkResources, SparkSettings
 from ecommerce_platform.spark.jars import default_jars_dir, jar_paths
-from ecommerce_platform.spark.session import application_options, jar_groups
+from ecommerce_platform.spark.options import application_options, jar_groups
 
 CHECKPOINT_PATH = "/var/spark-checkpoints"
 
