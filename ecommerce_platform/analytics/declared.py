@@ -21,6 +21,8 @@ AS_OF = "ecommerce.as-of"
 APPLIED_DAYS = "ecommerce.applied-days"
 BASIS = "ecommerce.basis"
 RUN_ID = "ecommerce.run-id"
+#: Property of a table: the days that were applied when it was last held against all events.
+CHECKED_DAYS = "ecommerce.checked-days"
 
 #: Digits of computed money: what no row of a contract exceeds, in one column or as a sum of many.
 MONEY_DIGITS = 38
@@ -33,6 +35,8 @@ class AnalyticsTable:
     name: str
     description: str
     columns: tuple[Column, ...]
+    #: A transform in Spark SQL: rows of one value are written again together.
+    partitioned_by: str = ""
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -96,6 +100,7 @@ TABLES: Mapping[str, AnalyticsTable] = {
                 _count("unique_customers", "Distinct buyers."),
                 _count("total_orders", "Distinct purchases."),
             ),
+            partitioned_by="months(date)",
         ),
         AnalyticsTable(
             DAILY_BUSINESS_METRICS,
