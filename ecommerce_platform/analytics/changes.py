@@ -55,50 +55,42 @@ class Touched:
 
 def touched(old: Version, new: Version) -> Touched:
     """What two versions differ in. Whatever is not named has the same figures in both."""
-    gone_users, come_users = _differing(old, new, "users")
-    orders = _all(_differing(old, new, "orders"))
-    items = _all(_differing(old, new, "order_items")).select("order_id").distinct().persist()
-    # An order that has changed itself is among `orders` with both its versions; the others have one.
-    of_items = (
-        new.rows("orders")
-        .where(within(items, "order_id", "id"))
-        .join(items, F.col("id") == F.col("order_id"), "left_semi")
-    )
+    changed_users = _differing(old, new, "users").persist()
+    items = _differing(old, new, "order_items").select("order_id").where("order_id is not null").distinct().persist()
     concerned = ("user_id", "business_date")
-    orders = orders.select(*concerned).unionByName(of_items.select(*concerned))
+    # An order that has changed itself is there with both its versions; that of an item that has changed may have but one.
+    of_items = new.rows("orders").where(within(items, "order_id", "id"))
+    of_items = of_items.join(items, F.col("id") == F.col("order_id"), "left_semi")
+    orders = _differing(old, new, "orders").select(*concerned).unionByName(of_items.select(*concerned))
     if new.span[1] > old.span[1]:
         # Dates that the span has reached since: their orders have one now, changed or not.
         reached = between_dates("created_at", [(old.span[1] + _DAY, new.span[1])])
         orders = orders.unionByName(new.rows("orders").where(reached).select(*concerned))
-    orders = orders.persist()
-    registered = F.to_date("created_at").alias("date")
-    gone, come = (users.select("id", registered) for users in (gone_users, come_users))
+    orders = orders.distinct().persist()
+    registered = changed_users.groupBy("id", F.to_date("created_at").alias("date")).agg(F.sum("side").alias("side"))
     dates = (
         orders.select(F.col("business_date").alias("date"))
-        .union(gone.subtract(come).union(come.subtract(gone)).select("date"))
+        .union(registered.where("side <> 0").select("date"))
         .where("date is not null")
         .distinct()
         .collect()
     )
-    ids = gone_users.select("id").union(come_users.select("id")).union(orders.select("user_id")).where("id is not null")
+    ids = changed_users.select("id").union(orders.select("user_id")).where("id is not null")
     users = ids.distinct().persist()
     users.count()  # so that what is joined with them is planned by how many they are
-    for frame in (items, orders):
+    for frame in (changed_users, items, orders):
         frame.unpersist()
     first, last = new.span
     return Touched(users, tuple(sorted(row["date"] for row in dates if first <= row["date"] <= last)))
 
 
-def _all(frames: tuple[DataFrame, DataFrame]) -> DataFrame:
-    return frames[0].unionByName(frames[1])
-
-
-def _differing(old: Version, new: Version, table: str) -> tuple[DataFrame, DataFrame]:
-    """Rows of a table that only the old version has, and those that only the new one has; a changed row is in both."""
+def _differing(old: Version, new: Version, table: str) -> DataFrame:
+    """Rows of a table that one version alone has, with its `side`: -1 of the old one, 1 of the new one."""
     before, after = old.states[table].files, new.states[table].files
     was = old.rows(table, sorted({before[path] for path in before.keys() - after.keys()}))
     now = new.rows(table, sorted({after[path] for path in after.keys() - before.keys()}))
-    return was.subtract(now), now.subtract(was)
+    both = was.withColumn("side", F.lit(-1)).unionByName(now.withColumn("side", F.lit(1)))
+    return both.groupBy(*was.columns).agg(F.sum("side").alias("side")).where("side <> 0")
 
 
 def within(keys: DataFrame, name: str, column: str) -> Column:

@@ -67,8 +67,9 @@ def refresh(
 
 
 def _keeps_state(settings: Settings, published: PublishedInput) -> bool:
+    least = settings.spark.analytics_state_from_events
     sliced = all(load_contracts()[table].has_number_key for table in NEEDED)
-    return sliced and published.events >= settings.spark.analytics_state_from_events
+    return least is not None and sliced and published.events >= least
 
 
 def _from_events(

@@ -35,7 +35,7 @@ class AnalyticsTable:
     name: str
     description: str
     columns: tuple[Column, ...]
-    #: A transform in Spark SQL: rows of one value are written again together.
+    #: A transform in Spark SQL; where the state is kept, the rows of one value are written together.
     partitioned_by: str = ""
 
     @property

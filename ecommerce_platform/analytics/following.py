@@ -6,12 +6,12 @@ What belongs here: which events a state lacks, and when it must be made again. W
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.event_order import EFFECTIVE_LSN, with_effective_lsn
@@ -31,7 +31,6 @@ from ecommerce_platform.analytics.latest import (
 from ecommerce_platform.analytics.published import (
     NEEDED,
     PublishedInput,
-    definition_digest,
     events_of_days,
     read_events,
 )
@@ -40,14 +39,17 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.catalog import load_iceberg_table
 
 
-def follow(spark: SparkSession, settings: Settings, published: PublishedInput, table: str, *, rebuild: bool) -> State:
-    """Brings the state of a source table to `published`; what it is then. With `rebuild`, from all events in any case."""
+def follow(
+    spark: SparkSession, settings: Settings, published: PublishedInput, definition: str, table: str, *, rebuild: bool
+) -> State:
+    """Brings the state of a source table to `published`; what it is then. With `rebuild`, from all events in any case, as one
+    of another `definition`.
+    """
     contract = load_contracts()[table]
     target = StateBasis(
-        definition_digest(load_contracts()),
+        definition,
         published.snapshots.get(table),
         {day: content_digest(published.contents.get((table, day), "")) for day in published.days},
-        None,
     )
     step = _Step(spark, settings, published, contract, target)
     state = None if rebuild else load_state(settings, table)
@@ -56,6 +58,25 @@ def follow(spark: SparkSession, settings: Settings, published: PublishedInput, t
     if state.basis.days == target.days:
         return state
     return step.carried_on(state) or step.rebuilt()
+
+
+@dataclass(frozen=True)
+class _Arrivals:
+    """Events that come and go, counted: `slices` are those of their keys, with the number of events that come; `moving` are
+    INSERTs that leave a text out, `reads` snapshot rows without an LSN. Times are microseconds.
+    """
+
+    slices: Mapping[int, int]
+    any_gone: bool
+    moving: int
+    reads: int
+    first_seen: int | None
+    latest_read: int | None
+
+    def follow(self, basis: StateBasis) -> bool:
+        """Whether no event's place depends on another event's: none goes, and all are younger than any snapshot row."""
+        younger = basis.read_until is None or self.first_seen is None or self.first_seen > basis.read_until
+        return not self.any_gone and not self.reads and younger
 
 
 @dataclass(frozen=True)
@@ -84,7 +105,9 @@ class _Step:
         """From all events of the published days."""
         contract = self.contract
         events = read_events(self.spark, self.settings, self.published, contract.table, self.columns)
-        basis = replace(self.target, moved_lsn=self._moved_lsn(events))
+        reach = events.agg(F.max(F.when(self._leaves_texts_out(), F.col("__source_lsn"))), self._latest_read()).first()
+        moved_lsn, read_until = reach or (None, None)
+        basis = replace(self.target, moved_lsn=moved_lsn, read_until=read_until)
         placed = with_moved_texts(with_effective_lsn(events, contract.key), contract, self.texts)
         rows = together(states_of(placed, contract, self.names), contract, self.names)
         rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
@@ -99,22 +122,24 @@ class _Step:
         changed = self._changed_events(state)
         if changed is None:
             return None
-        come, gone = (events.persist(StorageLevel.MEMORY_AND_DISK) for events in changed)
+        kept = [events.persist(StorageLevel.MEMORY_AND_DISK) for events in changed if events is not None]
         try:
-            return self._taken_in(state, come, gone)
+            return self._taken_in(state, *changed)
         finally:
-            come.unpersist()
-            gone.unpersist()
+            for events in kept:
+                events.unpersist()
 
-    def _taken_in(self, state: State, come: DataFrame, gone: DataFrame) -> State | None:
-        key = self.contract.key
-        touched = self._touched_slices(state, come, gone)
-        before = read_slices(self.spark, self.settings, self.contract.table, state, list(touched)).drop("slice")
-        before = before.persist(StorageLevel.MEMORY_AND_DISK)
-        apart = refolded(come, before, key).union(gone.select(key)).distinct().persist()
-        any_apart = apart.count() > 0
-        placed = with_lsn_after(come, before, key)
-        if self._moves_texts(state, placed, any_apart):
+    def _taken_in(self, state: State, come: DataFrame, gone: DataFrame | None) -> State | None:
+        key, arrivals = self.contract.key, self._arrivals(state, come, gone)
+        before = read_slices(self.spark, self.settings, self.contract.table, state, list(arrivals.slices)).drop("slice")
+        if arrivals.follow(state.basis):
+            placed, any_apart = come.withColumn(EFFECTIVE_LSN, F.col("__source_lsn")), False
+        else:
+            before = before.persist(StorageLevel.MEMORY_AND_DISK)
+            apart = refolded(come, before, key)
+            apart = (apart if gone is None else apart.union(gone.select(key))).distinct().persist()
+            placed, any_apart = with_lsn_after(come, before, key), apart.count() > 0
+        if self._moves_texts(state, arrivals, placed, any_apart):
             return None
         states = before.unionByName(states_of(placed, self.contract, self.names))
         if any_apart:
@@ -123,23 +148,19 @@ class _Step:
             own = with_effective_lsn(events.join(apart, key, "left_semi"), key)
             states = states.join(apart, key, "left_anti").unionByName(states_of(own, self.contract, self.names))
         rows = together(states, self.contract, self.names)
-        basis = replace(self.target, moved_lsn=state.basis.moved_lsn, before=state.snapshot_id)
-        bounds: set[int] = set()
-        for lowest, more in touched.items():
-            count = state.rows.get(lowest, 0) + more
-            bounds |= (
-                {lowest}
-                if count < 2 * slice_rows(sum(state.rows.values()))
-                else self._bounds(state, rows, lowest, count)
-            )
-        written = write_state(
-            self.spark, self.settings, self.contract, self.names, rows, basis, sorted(bounds), list(touched)
+        reads = [moment for moment in (state.basis.read_until, arrivals.latest_read) if moment is not None]
+        basis = replace(
+            self.target,
+            moved_lsn=state.basis.moved_lsn,
+            read_until=max(reads, default=None),
+            before=state.snapshot_id,
         )
-        before.unpersist()
-        apart.unpersist()
-        return written
+        bounds = [bound for lowest in arrivals.slices for bound in self._bounds(state, rows, lowest, arrivals)]
+        return write_state(
+            self.spark, self.settings, self.contract, self.names, rows, basis, bounds, list(arrivals.slices)
+        )
 
-    def _changed_events(self, state: State) -> tuple[DataFrame, DataFrame] | None:
+    def _changed_events(self, state: State) -> tuple[DataFrame, DataFrame | None] | None:
         """Events that the published days have and the state has not taken in, and those that it has taken in and the days lack.
         None where the lake no longer has what the state has taken in.
         """
@@ -148,7 +169,7 @@ class _Step:
         changed = [day for day, content in target.items() if known.get(day) != content]
         new = self._events(changed, self.target.source)
         if not lost:
-            return new, new.limit(0)
+            return new, None
         source = load_iceberg_table(self.settings, f"{self.settings.lakehouse.namespace}.{self.contract.table}")
         if state.basis.source is None or source.snapshot_by_id(state.basis.source) is None:
             return None
@@ -158,36 +179,55 @@ class _Step:
     def _events(self, days: Sequence[date], snapshot: int | None) -> DataFrame:
         return events_of_days(self.spark, self.settings, self.contract.table, self.columns, days, snapshot)
 
-    def _touched_slices(self, state: State, come: DataFrame, gone: DataFrame) -> dict[int, int]:
-        """The slices of the keys of these events, with the number of events that come."""
-        key = self.contract.key
-        keys = come.select(key, F.lit(1).alias("more")).union(gone.select(key, F.lit(0)))
-        counted = keys.groupBy(slice_of(key, list(state.rows)).alias("slice")).agg(F.sum("more").alias("more"))
-        return {row["slice"]: row["more"] for row in counted.collect()}
+    def _arrivals(self, state: State, come: DataFrame, gone: DataFrame | None) -> _Arrivals:
+        has_lsn = F.col("__source_lsn").isNotNull()
+        by_slice = slice_of(self.contract.key, list(state.rows)).alias("slice")
+        counted = come.groupBy(by_slice).agg(
+            F.count(F.lit(1)).alias("events"),
+            F.count_if(self._leaves_texts_out()).alias("moving"),
+            F.count_if(~has_lsn).alias("reads"),
+            F.min(F.when(has_lsn, F.unix_micros("__ts_ms"))).alias("seen"),
+            self._latest_read().alias("read"),
+        )
+        rows = counted.collect()
+        gone_from = [] if gone is None else [row["slice"] for row in gone.select(by_slice).distinct().collect()]
 
-    def _moves_texts(self, state: State, come: DataFrame, any_apart: bool) -> bool:
+        def all_of(name: str) -> list[int]:
+            return [row[name] for row in rows if row[name] is not None]
+
+        return _Arrivals(
+            slices=dict.fromkeys(gone_from, 0) | {row["slice"]: row["events"] for row in rows},
+            any_gone=bool(gone_from),
+            moving=sum(all_of("moving")),
+            reads=sum(all_of("reads")),
+            first_seen=min(all_of("seen"), default=None),
+            latest_read=max(all_of("read"), default=None),
+        )
+
+    def _latest_read(self) -> Column:
+        return F.max(F.when(F.col("__source_lsn").isNull(), F.unix_micros("__ts_ms")))
+
+    def _leaves_texts_out(self) -> Column:
+        """Whether an event is an INSERT that leaves a text out, as that of a key change does."""
+        return (F.col("__op") == "INSERT") & leaves_out(self.texts) if self.texts else F.lit(False)
+
+    def _moves_texts(self, state: State, arrivals: _Arrivals, placed: DataFrame, any_apart: bool) -> bool:
         """Whether these events may bring or change a text that a key change left out: it hangs on the events of other keys.
 
         What a key change takes along stands before it in the order of its keys. Events after all such changes change none of it.
         """
-        if not self.texts:
-            return False
-        if not come.where((F.col("__op") == "INSERT") & leaves_out(self.texts)).isEmpty():
+        if arrivals.moving:
             return True
         moved = state.basis.moved_lsn
-        if moved is None:
+        if moved is None or not arrivals.slices:
             return False
         after = F.coalesce(F.col(EFFECTIVE_LSN) > moved, F.lit(False))
-        return any_apart or not come.where(~after).isEmpty()
+        return any_apart or not placed.where(~after).isEmpty()
 
-    def _moved_lsn(self, events: DataFrame) -> int | None:
-        if not self.texts:
-            return None
-        moving = events.where((F.col("__op") == "INSERT") & leaves_out(self.texts))
-        highest = moving.agg(F.max("__source_lsn")).first()
-        return None if highest is None else highest[0]
-
-    def _bounds(self, state: State, rows: DataFrame, lowest: int, count: int) -> set[int]:
-        """Lower bounds of the slices that a slice of `count` rows is divided into."""
+    def _bounds(self, state: State, rows: DataFrame, lowest: int, arrivals: _Arrivals) -> list[int]:
+        """Lower bounds of the slices that a touched slice becomes: one, unless it has grown to more than two."""
+        each, count = slice_rows(sum(state.rows.values())), state.rows.get(lowest, 0) + arrivals.slices[lowest]
+        if count < 2 * each:
+            return [lowest]
         within = rows.where(slice_of(self.contract.key, list(state.rows)) == lowest)
-        return set(divided(within, self.contract.key, count, slice_rows(sum(state.rows.values())), lowest))
+        return divided(within, self.contract.key, count, each, lowest)

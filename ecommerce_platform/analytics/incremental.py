@@ -14,6 +14,7 @@ from datetime import date
 from functools import partial
 from threading import Lock
 
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -28,7 +29,7 @@ from ecommerce_platform.analytics.latest import load_state
 from ecommerce_platform.analytics.products import calculate_product_analytics
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput, definition_digest
 from ecommerce_platform.analytics.purchases import purchased_items, purchases_of
-from ecommerce_platform.analytics.tables import WrittenTable, current, replace, spark_name
+from ecommerce_platform.analytics.tables import WrittenTable, current, partition, replace, spark_name
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
 
@@ -69,7 +70,7 @@ def refresh_from_state(
     """
     definition = definition_digest(load_contracts())
     span = published.span.dates(published.as_of)
-    following = [partial(follow, spark, settings, published, table, rebuild=rebuild) for table in NEEDED]
+    following = [partial(follow, spark, settings, published, definition, table, rebuild=rebuild) for table in NEEDED]
     states = dict(zip(NEEDED, side_by_side(spark, following), strict=True))
     new = Version(spark, settings, states, span)
     source = Source(definition, {table: state.snapshot_id for table, state in states.items()}, span)
@@ -85,7 +86,7 @@ class _Results:
     def __init__(self, new: Version, source: Source, properties: Mapping[str, str]) -> None:
         self._new, self._source, self._properties = new, source, properties
         self._lock = Lock()
-        self._touched: dict[str, Touched | None] = {}
+        self._concerned: dict[str, _Concerned | None] = {}
         self._frames: Frames | None = None
 
     def __enter__(self) -> _Results:
@@ -94,9 +95,9 @@ class _Results:
     def __exit__(self, *_: object) -> None:
         if self._frames is not None:
             self._frames.__exit__()
-        for changed in self._touched.values():
-            if changed is not None:
-                changed.users.unpersist()
+        for concerned in self._concerned.values():
+            if concerned is not None:
+                concerned.end()
 
     def write(self, name: str) -> WrittenTable:
         """Brings a result to the version: the rows that may differ from the version that it has, or all."""
@@ -104,28 +105,29 @@ class _Results:
         before = current(settings, name)
         changed = self._changed_since(before)
         if before is None or changed is None:
+            partition(spark, settings, TABLES[name])
             return replace(spark, settings, TABLES[name], self._all().result(name), self._properties)
         stored = spark.sql(
             f"select * from {spark_name(settings, settings.lakehouse.analytics_namespace, name)} "
             f"version as of {int(before.snapshot_id)}"
         )
-        rows, condition = _COMPUTED[name](self._new, changed, stored)
+        rows, condition = _COMPUTED[name](changed, stored)
         columns = [F.col(column.name).cast(column.spark_type).alias(column.name) for column in TABLES[name].columns]
         return replace(
             spark, settings, TABLES[name], rows.select(*columns), self._properties, condition, before.snapshot_id
         )
 
-    def _changed_since(self, before: WrittenTable | None) -> Touched | None:
+    def _changed_since(self, before: WrittenTable | None) -> _Concerned | None:
         """What may differ from the version that a result has; None where that is not known any more, or too much of it."""
         text = before.properties.get(SOURCE) if before is not None else None
         if text is None:
             return None
         with self._lock:
-            if text not in self._touched:
-                self._touched[text] = self._find(Source.from_text(text))
-            return self._touched[text]
+            if text not in self._concerned:
+                self._concerned[text] = self._find(Source.from_text(text))
+            return self._concerned[text]
 
-    def _find(self, old: Source) -> Touched | None:
+    def _find(self, old: Source) -> _Concerned | None:
         if old.definition != self._source.definition or old.span[0] != self._source.span[0]:
             return None
         if old.span[1] > self._source.span[1]:
@@ -135,7 +137,7 @@ class _Results:
         known = {table: state for table, state in states.items() if state is not None}
         if len(known) < len(NEEDED):
             return None
-        return touched(Version(self._new.spark, settings, known, old.span), self._new)
+        return _Concerned(self._new, touched(Version(self._new.spark, settings, known, old.span), self._new))
 
     def _all(self) -> Frames:
         with self._lock:
@@ -145,50 +147,57 @@ class _Results:
             return self._frames
 
 
-def _placed_on(new: Version, changed: Touched) -> DataFrame:
-    """Orders of the touched dates."""
-    near = new.rows("orders").where(near_dates("created_at", changed.dates))
-    return near.join(_dates(new, changed).withColumnRenamed("date", "business_date"), "business_date", "left_semi")
-
-
-def _sold_on(new: Version, changed: Touched) -> DataFrame:
-    """Items of the purchases of the touched dates."""
-    purchases = purchases_of(_placed_on(new, changed))
+def _sold(orders: DataFrame, new: Version) -> DataFrame:
+    """Items of those of these orders that are purchases."""
+    purchases = purchases_of(orders)
     items = new.rows("order_items").where(within(purchases, "id", "order_id"))
     return purchased_items(purchases, items)
 
 
-def _dates(new: Version, changed: Touched) -> DataFrame:
-    return F.broadcast(new.spark.createDataFrame([(day,) for day in changed.dates], "date date"))
+class _Concerned:
+    """What has changed, with the frames that several results share: orders of the touched dates, and their sold items."""
+
+    def __init__(self, new: Version, changed: Touched) -> None:
+        self.new, self.users, self.dates = new, changed.users, list(changed.dates)
+        near = new.rows("orders").where(near_dates("created_at", changed.dates))
+        self.orders = near.where(F.col("business_date").isin(self.dates)).persist(StorageLevel.MEMORY_AND_DISK)
+        self.items = _sold(self.orders, new).persist(StorageLevel.MEMORY_AND_DISK)
+
+    def end(self) -> None:
+        for frame in (self.users, self.orders, self.items):
+            frame.unpersist()
 
 
-def _customers(new: Version, changed: Touched, stored: DataFrame) -> tuple[DataFrame, Column | None]:
-    users = changed.users
-    purchases = purchases_of(new.rows("orders")).join(users.withColumnRenamed("id", "user_id"), "user_id", "left_semi")
-    bought = purchased_items(purchases, new.rows("order_items"))
-    rows = calculate_customer_metrics(new.rows("users").join(users, "id", "left_semi"), purchases, bought)
-    return stored.join(users, "id", "left_anti").unionByName(rows), None
+def _customers(of: _Concerned, stored: DataFrame) -> tuple[DataFrame, Column | None]:
+    buyers = of.users.withColumnRenamed("id", "user_id")
+    purchases = purchases_of(of.new.rows("orders")).join(buyers, "user_id", "left_semi")
+    purchases = purchases.persist(StorageLevel.MEMORY_AND_DISK)
+    purchases.count()  # so that what is joined with them is planned by how many they are
+    bought = purchased_items(purchases, of.new.rows("order_items"))
+    rows = calculate_customer_metrics(of.new.rows("users").join(of.users, "id", "left_semi"), purchases, bought)
+    return stored.join(of.users, "id", "left_anti").unionByName(rows), None
 
 
-def _products(new: Version, changed: Touched, stored: DataFrame) -> tuple[DataFrame, Column | None]:
-    months = sorted({(day.year, day.month) for day in changed.dates})
+def _products(of: _Concerned, stored: DataFrame) -> tuple[DataFrame, Column | None]:
+    months = sorted({(day.year, day.month) for day in of.dates})
     in_month = either(F.col("date").between(first, last) for first, last in map(_month, months))
-    kept = stored.where(in_month).join(_dates(new, changed), "date", "left_anti")
-    rows = calculate_product_analytics(_sold_on(new, changed)).unionByName(kept)
+    kept = stored.where(in_month & ~F.col("date").isin(of.dates))
+    rows = calculate_product_analytics(of.items).unionByName(kept)
     return rows.repartition(F.date_trunc("month", F.col("date"))), in_month
+
+
+def _daily(of: _Concerned, stored: DataFrame) -> tuple[DataFrame, Column | None]:
+    computed = calculate_daily_business_metrics(of.new.rows("users"), of.orders, of.items)
+    # A few rows, which are looked at twice.
+    rows = of.new.spark.createDataFrame(computed.collect(), computed.schema)
+    kept = stored.where(~F.col("date").isin(of.dates))
+    # A row without orders is there because of those around it.
+    return with_all_days(kept.unionByName(rows).where("total_orders > 0")), None
 
 
 def _month(month: tuple[int, int]) -> tuple[date, date]:
     """The first and the last date of a month."""
     return date(*month, 1), date(*month, calendar.monthrange(*month)[1])
-
-
-def _daily(new: Version, changed: Touched, stored: DataFrame) -> tuple[DataFrame, Column | None]:
-    orders = _placed_on(new, changed)
-    rows = calculate_daily_business_metrics(new.rows("users"), orders, _sold_on(new, changed))
-    kept = stored.join(_dates(new, changed), "date", "left_anti")
-    # A row without orders is there because of those around it.
-    return with_all_days(kept.unionByName(rows).where("total_orders > 0")), None
 
 
 _COMPUTED = {CUSTOMER_METRICS: _customers, PRODUCT_ANALYTICS: _products, DAILY_BUSINESS_METRICS: _daily}

@@ -43,25 +43,28 @@ LOWEST = -(2**63)
 @dataclass(frozen=True)
 class StateBasis:
     """What a state was made from: by which definition, the snapshot of the source table, a digest of each day's content, and the
-    highest LSN of an INSERT that left out a text (key_changes.py), None without one. `before` is the snapshot of the state that
+    highest LSN of an INSERT that left out a text (key_changes.py) and the latest time (microseconds) of a snapshot row without an
+    LSN, None without one. `before` is the snapshot of the state that
     was carried on, None where all of it was made again.
     """
 
     definition: str
     source: int | None
     days: Mapping[date, str]
-    moved_lsn: int | None
+    moved_lsn: int | None = None
+    read_until: int | None = None
     before: int | None = None
 
     def as_text(self) -> str:
         days = {day.isoformat(): content for day, content in sorted(self.days.items())}
-        return json.dumps([self.definition, self.source, days, self.moved_lsn, self.before], separators=(",", ":"))
+        rest = (self.moved_lsn, self.read_until, self.before)
+        return json.dumps([self.definition, self.source, days, *rest], separators=(",", ":"))
 
     @classmethod
     def from_text(cls, text: str) -> StateBasis:
-        definition, source, days, moved_lsn, before = json.loads(text)
+        definition, source, days, moved_lsn, read_until, before = json.loads(text)
         known = {date.fromisoformat(day): content for day, content in days.items()}
-        return cls(definition, source, known, moved_lsn, before)
+        return cls(definition, source, known, moved_lsn, read_until, before)
 
 
 @dataclass(frozen=True)

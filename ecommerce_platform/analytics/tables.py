@@ -106,20 +106,20 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
     properties = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in PROPERTIES.items())
     spark.sql(
         f"create table if not exists {name} ({columns}) using iceberg comment {_literal(table.description)} "
-        f"{_partitioned(table)} tblproperties ({properties})"
+        f"tblproperties ({properties})"
     )
     existing = {field.name: field.dataType.simpleString() for field in spark.table(name).schema.fields}
     for column in table.columns:
         if existing.get(column.name, column.spark_type) != column.spark_type:
             spark.sql(f"alter table {name} alter column `{column.name}` type {column.spark_type}")
-    if table.partitioned_by and not load_iceberg_table(settings, identifier(settings, table.name)).spec().fields:
-        # An earlier release made it without.
-        spark.sql(f"alter table {name} add partition field {table.partitioned_by}")
     return name
 
 
-def _partitioned(table: AnalyticsTable) -> str:
-    return f"partitioned by ({table.partitioned_by})" if table.partitioned_by else ""
+def partition(spark: SparkSession, settings: Settings, table: AnalyticsTable) -> None:
+    """Partitions the table as it is declared, where it is not yet; what is written from then on is in partitions."""
+    name = ensure_table(spark, settings, table)
+    if table.partitioned_by and not load_iceberg_table(settings, identifier(settings, table.name)).spec().fields:
+        spark.sql(f"alter table {name} add partition field {table.partitioned_by}")
 
 
 def replace(

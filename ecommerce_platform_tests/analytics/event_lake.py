@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -71,7 +72,7 @@ class EventLake:
         snapshot = load_iceberg_table(self.settings, f"{self.settings.lakehouse.namespace}.{table}").current_snapshot()
         return snapshot.snapshot_id if snapshot else 0
 
-    def rows(self, result: str) -> int:
-        """How many rows a result has."""
-        name = spark_name(self.settings, self.settings.lakehouse.analytics_namespace, result)
-        return self.spark.table(name).count()
+    def stored(self, name: str) -> pa.Table:
+        """All rows of a table of the analytics, read without Spark."""
+        table = load_iceberg_table(self.settings, f"{self.settings.lakehouse.analytics_namespace}.{name}")
+        return table.scan().to_arrow()
