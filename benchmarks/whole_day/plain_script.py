@@ -22,9 +22,10 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from snowflake.connector import SnowflakeConnection
 
 from benchmarks.bare_load import put_and_copy
-from ecommerce_platform.analytics.compute import NEEDED, Frames
 from ecommerce_platform.analytics.declared import TABLES
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
+from ecommerce_platform.analytics.frames import Frames
+from ecommerce_platform.analytics.published import NEEDED
 from ecommerce_platform.analytics.state import latest_state
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts, source_tables

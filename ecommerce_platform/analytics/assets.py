@@ -9,9 +9,11 @@ from contextlib import suppress
 
 import dagster as dg
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+from pyiceberg.table.snapshots import Snapshot
 
-from ecommerce_platform.analytics.compute import PublishedInput, refresh
+from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import TABLES, AnalyticsTable
+from ecommerce_platform.analytics.published import NEEDED, PublishedInput
 from ecommerce_platform.analytics.tables import WrittenTable, identifier
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import source_tables
@@ -78,7 +80,12 @@ def published_input(settings: Settings) -> PublishedInput:
         contents={(table, day): record.content_id for table, days in ledgers.items() for day, record in days.items()},
         snapshots={table: snapshot.snapshot_id for table, snapshot in snapshots.items() if snapshot},
         span=BusinessSpan.of(settings),
+        events=sum(_rows(snapshots.get(table)) for table in NEEDED),
     )
+
+
+def _rows(snapshot: Snapshot | None) -> int:
+    return int((snapshot.summary and snapshot.summary["total-records"]) or 0) if snapshot else 0
 
 
 def _spec(table: AnalyticsTable, settings: Settings) -> dg.AssetSpec:
@@ -86,7 +93,7 @@ def _spec(table: AnalyticsTable, settings: Settings) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=analytics_key(table.name),
         deps=[dg.AssetKey(["iceberg", source]) for source in source_tables()],
-        description=f"{table.description} Computed by Spark from all published days, and replaced as a whole.",
+        description=f"{table.description} Computed by Spark from all published days.",
         group_name=GROUP,
         kinds={"spark", "iceberg"},
         owners=OWNERS,

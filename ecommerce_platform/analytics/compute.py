@@ -1,113 +1,34 @@
-"""Reads the published days, computes the analytics, and replaces their tables.
+"""Computes the analytics of the published days, and replaces their tables: from the state that is kept, or from all events.
 
-What belongs here: which snapshots are read, what is cached, and when there is nothing to do. What does not: Dagster (assets.py)
-and the transformations themselves.
+What belongs here: which of the two ways is taken, when there is nothing to do, and the way from all events. What does not:
+Dagster (assets.py), the way from the state (incremental.py), and the transformations themselves.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import date
-from types import ModuleType
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
-from pyspark import StorageLevel, inheritable_thread_target
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform import business_span, metrics
-from ecommerce_platform.analytics import customers, daily, event_order, exact, key_changes, products, purchases, state
-from ecommerce_platform.analytics.code import code_digest
-from ecommerce_platform.analytics.declared import (
-    APPLIED_DAYS,
-    AS_OF,
-    BASIS,
-    CUSTOMER_METRICS,
-    DAILY_BUSINESS_METRICS,
-    PRODUCT_ANALYTICS,
-    RUN_ID,
-    TABLES,
+from ecommerce_platform.analytics import state
+from ecommerce_platform.analytics.beside import side_by_side
+from ecommerce_platform.analytics.declared import APPLIED_DAYS, AS_OF, BASIS, RUN_ID, TABLES
+from ecommerce_platform.analytics.frames import Frames
+from ecommerce_platform.analytics.incremental import refresh_from_state
+from ecommerce_platform.analytics.published import NEEDED, PublishedInput, read_events
+from ecommerce_platform.analytics.tables import (
+    AnalyticsError,
+    WrittenTable,
+    current,
+    remember_checked,
+    replace,
+    spark_name,
 )
-from ecommerce_platform.analytics.tables import PROPERTIES, WrittenTable, current, replace, spark_name
-from ecommerce_platform.business_span import BusinessSpan
-from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.iceberg.catalog import ensure_namespaces, pyiceberg_catalog
 from ecommerce_platform.iceberg.installation import claim
 from ecommerce_platform.settings import Settings
-
-#: What the transformations need of each source table, besides its key.
-NEEDED = {
-    "users": ("email", "first_name", "last_name", "created_at"),
-    "orders": ("user_id", "status", "total_amount", "created_at"),
-    "order_items": ("order_id", "product_id", "quantity", "unit_price"),
-}
-
-_CODE: tuple[ModuleType, ...] = (
-    customers,
-    daily,
-    event_order,
-    exact,
-    key_changes,
-    products,
-    purchases,
-    state,
-    metrics,
-    business_span,
-)
-
-
-@dataclass(frozen=True)
-class PublishedInput:
-    """What the lakehouse has published: the days that all four tables have, the content of each, and the snapshot of each
-    table that holds them.
-
-    `contents` maps table and day to the id of the day's content; `snapshots` maps each table to its snapshot. `span` says
-    which business dates have rows.
-    """
-
-    days: tuple[date, ...]
-    contents: Mapping[tuple[str, date], str]
-    snapshots: Mapping[str, int]
-    span: BusinessSpan
-
-    @property
-    def as_of(self) -> date | None:
-        return self.days[-1] if self.days else None
-
-    @property
-    def basis(self) -> str:
-        """A digest of all that the result depends on: the days, their contents, the span of business dates, and the
-        definition of the tables.
-        """
-        digest = hashlib.sha256()
-        digest.update(definition_digest(load_contracts()).encode())
-        digest.update(f"{self.span}\n".encode())
-        for day in self.days:
-            for table in NEEDED:
-                digest.update(f"{table}\t{day}\t{self.contents.get((table, day), '')}\n".encode())
-        return digest.hexdigest()[:32]
-
-
-def definition_digest(contracts: Mapping[str, Contract]) -> str:
-    """Digest of what computes the tables: the code, without its remarks; the columns and types of the results; the columns and
-    types that are read, as their contracts have them.
-    """
-    written = {
-        name: [(column.name, column.spark_type) for column in table.columns] for name, table in sorted(TABLES.items())
-    }
-    read = {
-        table: [
-            (column.name, column.spark_type, column.late)
-            for column in map(contracts[table].column, (contracts[table].key, *names))
-        ]
-        for table, names in NEEDED.items()
-    }
-    code = code_digest((*_CODE, sys.modules[__name__]))
-    return hashlib.sha256(json.dumps([code, written, PROPERTIES, read]).encode()).hexdigest()
 
 
 def refresh(
@@ -135,18 +56,85 @@ def refresh(
         BASIS: basis,
         RUN_ID: run_id,
     }
+    if any(refreshed[name] is None for name in missing) or not _keeps_state(settings, published):
+        # The first time there is nothing to follow.
+        return done | _from_events(spark, settings, published, missing, properties)
+    written = refresh_from_state(spark, settings, published, missing, properties)
+    due = [name for name in missing if _check_is_due(written[name], settings, published)]
+    if due:
+        _check(spark, settings, published, due, properties)
+    return done | written
+
+
+def _keeps_state(settings: Settings, published: PublishedInput) -> bool:
+    least = settings.spark.analytics_state_from_events
+    sliced = all(load_contracts()[table].has_number_key for table in NEEDED)
+    return least is not None and sliced and published.events >= least
+
+
+def _from_events(
+    spark: SparkSession,
+    settings: Settings,
+    published: PublishedInput,
+    names: list[str],
+    properties: Mapping[str, str],
+) -> dict[str, WrittenTable]:
+    """Replaces these tables by what all events give."""
+    # What they share is computed once.
+    with all_frames(spark, settings, published) as frames:
+
+        def write(name: str) -> WrittenTable:
+            return replace(spark, settings, TABLES[name], frames.result(name), properties)
+
+        written = side_by_side(spark, [partial(write, name) for name in names])
+    return dict(zip(names, written, strict=True))
+
+
+def all_frames(spark: SparkSession, settings: Settings, published: PublishedInput) -> Frames:
+    """The results, as all events of the published days give them."""
     states = {table: read_state(spark, settings, published, table) for table in NEEDED}
+    return Frames(states, published.span.dates(published.as_of))
 
-    def write(name: str) -> WrittenTable:
-        return replace(spark, settings, TABLES[name], frames.result(name), properties)
 
-    # Side by side: one table's planning and commit leave the cores to the others' rows. What they share is computed once.
-    with (
-        Frames(states, published.span.dates(published.as_of)) as frames,
-        ThreadPoolExecutor(len(missing), thread_name_prefix="analytics") as pool,
-    ):
-        running = {name: pool.submit(inheritable_thread_target(spark)(write), name) for name in missing}
-    return done | {name: future.result() for name, future in running.items()}
+def _check_is_due(written: WrittenTable, settings: Settings, published: PublishedInput) -> bool:
+    every, known = settings.spark.analytics_check_every_days, written.checked_days
+    return bool(every) and not known <= len(published.days) < known + every
+
+
+def _check(
+    spark: SparkSession,
+    settings: Settings,
+    published: PublishedInput,
+    names: list[str],
+    properties: Mapping[str, str],
+) -> None:
+    """Holds these tables against what all events give, row for row.
+
+    Where they differ they are replaced, the state is made again, and AnalyticsError says so: earlier figures were wrong, too.
+    """
+    with all_frames(spark, settings, published) as frames:
+        differing = {name: differences(spark, settings, name, frames.result(name)) for name in names}
+        wrong = {name: rows for name, rows in differing.items() if rows}
+        for name in wrong:
+            replace(spark, settings, TABLES[name], frames.result(name), properties)
+    if wrong:
+        refresh_from_state(spark, settings, published, [], properties, rebuild=True)
+    for name in names:
+        remember_checked(settings, name, len(published.days))
+    if wrong:
+        where = ", ".join(f"{name} in {rows} rows" for name, rows in wrong.items())
+        raise AnalyticsError(
+            f"the analytics that followed the changes differ from those of all events: {where}. They are replaced "
+            "and right now; figures of earlier days were wrong. Materialize the day again, and report this as a fault of the "
+            "platform"
+        )
+
+
+def differences(spark: SparkSession, settings: Settings, name: str, expected: DataFrame) -> int:
+    """How many rows of a result's table are not among `expected`, and the other way round."""
+    stored = spark.table(spark_name(settings, settings.lakehouse.analytics_namespace, name)).select(*expected.columns)
+    missing, needless = expected.exceptAll(stored), stored.exceptAll(expected)
+    return missing.count() + needless.count()
 
 
 def read_state(spark: SparkSession, settings: Settings, published: PublishedInput, table: str) -> DataFrame:
@@ -154,49 +142,3 @@ def read_state(spark: SparkSession, settings: Settings, published: PublishedInpu
     contract = load_contracts()[table]
     events = read_events(spark, settings, published, table, (contract.key, *NEEDED[table]))
     return state.latest_state(events, contract, NEEDED[table])
-
-
-def read_events(
-    spark: SparkSession, settings: Settings, published: PublishedInput, table: str, columns: Sequence[str]
-) -> DataFrame:
-    """The events of the published days, from the snapshot that the ledger was read with; no rows when there are no days."""
-    contract = load_contracts()[table]
-    order = ("__op", "__source_lsn", "__source_ts_ms", "__ts_ms", "date", "__source_file", "__source_row")
-    if not published.days:
-        types = ", ".join(f"`{name}` {contract.column(name).spark_type}" for name in (*columns, *order))
-        return spark.createDataFrame([], types)
-    name = spark_name(settings, settings.lakehouse.namespace, table)
-    # The snapshot is a number of the ledger's own, never text from outside.
-    events = spark.sql(f"select * from {name} version as of {int(published.snapshots[table])}")
-    return events.where(F.col("date").isin(list(published.days))).select(*columns, *order)
-
-
-class Frames:
-    """The frames that several results share, kept in memory while the tables are written. `span`: the first and the last
-    business date that has rows.
-    """
-
-    def __init__(self, states: Mapping[str, DataFrame], span: tuple[date, date]) -> None:
-        self._users = states["users"].persist(StorageLevel.MEMORY_AND_DISK)
-        dated = purchases.with_business_date(states["orders"], *span)
-        self._orders = dated.persist(StorageLevel.MEMORY_AND_DISK)
-        self._purchases = purchases.purchases_of(self._orders)
-        items = purchases.purchased_items(self._purchases, states["order_items"])
-        self._items = items.persist(StorageLevel.MEMORY_AND_DISK)
-
-    def __enter__(self) -> Frames:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for frame in (self._items, self._orders, self._users):
-            frame.unpersist()
-
-    def result(self, table: str) -> DataFrame:
-        """The content of one of the three tables."""
-        if table == CUSTOMER_METRICS:
-            return customers.calculate_customer_metrics(self._users, self._purchases, self._items)
-        if table == PRODUCT_ANALYTICS:
-            return products.calculate_product_analytics(self._items)
-        if table == DAILY_BUSINESS_METRICS:
-            return daily.calculate_daily_business_metrics(self._users, self._orders, self._items)
-        raise KeyError(f"no analytics table {table!r}; there are {', '.join(TABLES)}")

@@ -38,13 +38,20 @@ def calculate_daily_business_metrics(users: DataFrame, orders: DataFrame, items:
     by_items = items.groupBy(F.col("business_date").alias("date")).agg(
         F.sum("quantity").alias("total_items_sold"), F.countDistinct("product_id").alias("unique_products_sold")
     )
-    days = _all_days(dated).join(by_orders, "date", "left").join(by_items, "date", "left")
+    days = _every_date(dated, "business_date").join(by_orders, "date", "left").join(by_items, "date", "left")
     filled = days.select(
         "date",
         *(count(F.col(name)).alias(name) for name in _COUNTS),
         *(money(F.col(name)).alias(name) for name in _SUMS),
     )
     return _with_quotients(filled)
+
+
+def with_all_days(days: DataFrame) -> DataFrame:
+    """Rows of the metrics of dates that have orders, and rows of zeros between them."""
+    zeros = {field.name: F.lit(0).cast(field.dataType) for field in days.schema.fields if field.name != "date"}
+    filled = _every_date(days, "date").join(days, "date", "left")
+    return filled.select("date", *(F.coalesce(F.col(name), zero).alias(name) for name, zero in zeros.items()))
 
 
 def _orders_by_day(users: DataFrame, orders: DataFrame) -> DataFrame:
@@ -72,9 +79,9 @@ def _orders_by_day(users: DataFrame, orders: DataFrame) -> DataFrame:
     )
 
 
-def _all_days(orders: DataFrame) -> DataFrame:
-    """Every date from the first to the last business date; none when there is no order."""
-    ends = orders.agg(F.min("business_date").alias("first"), F.max("business_date").alias("last"))
+def _every_date(rows: DataFrame, column: str) -> DataFrame:
+    """Every date from the first to the last of the rows; none when there is no row."""
+    ends = rows.agg(F.min(column).alias("first"), F.max(column).alias("last"))
     return ends.select(F.explode(F.expr("sequence(first, last, interval 1 day)")).alias("date"))
 
 

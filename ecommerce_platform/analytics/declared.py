@@ -22,6 +22,8 @@ AS_OF = "ecommerce.as-of"
 APPLIED_DAYS = "ecommerce.applied-days"
 BASIS = "ecommerce.basis"
 RUN_ID = "ecommerce.run-id"
+#: Property of a table: the days that were applied when it was last held against all events.
+CHECKED_DAYS = "ecommerce.checked-days"
 
 #: Digits of computed money: what no row of a contract exceeds, in one column or as a sum of many.
 MONEY_DIGITS = 38
@@ -34,6 +36,8 @@ class AnalyticsTable:
     name: str
     description: str
     columns: tuple[Column, ...]
+    #: A transform in Spark SQL; where the state is kept, the rows of one value are written together.
+    partitioned_by: str = ""
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -97,6 +101,7 @@ TABLES: Mapping[str, AnalyticsTable] = {
                 _count("unique_customers", "Distinct buyers."),
                 _count("total_orders", "Distinct purchases."),
             ),
+            partitioned_by="months(date)",
         ),
         AnalyticsTable(
             DAILY_BUSINESS_METRICS,

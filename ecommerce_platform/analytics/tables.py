@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.declared import BASIS, AnalyticsTable
+from ecommerce_platform.analytics.declared import BASIS, CHECKED_DAYS, AnalyticsTable
 from ecommerce_platform.iceberg.catalog import load_iceberg_table, pyiceberg_catalog
 from ecommerce_platform.iceberg.metadata_files import sound_table
 from ecommerce_platform.settings import Settings
@@ -40,7 +40,9 @@ PROPERTIES = {
 
 @dataclass(frozen=True)
 class WrittenTable:
-    """What the table holds: its snapshot, and what it was computed from (a digest; `written` is false when it was so already)."""
+    """What the table holds: its snapshot with its properties, and what it was computed from (a digest; `written` is false when
+    it was so already).
+    """
 
     table: str
     snapshot_id: int
@@ -48,6 +50,9 @@ class WrittenTable:
     bytes: int
     basis: str
     written: bool
+    properties: Mapping[str, str]
+    #: Days that were applied when the table was last held against all events.
+    checked_days: int
 
 
 def identifier(settings: Settings, table: str) -> str:
@@ -77,7 +82,15 @@ def current(settings: Settings, table: str) -> WrittenTable | None:
         bytes=int(summary.get("total-files-size") or 0),
         basis=summary.get(BASIS, ""),
         written=False,
+        properties=summary,
+        checked_days=int(iceberg.properties.get(CHECKED_DAYS, "0")),
     )
+
+
+def remember_checked(settings: Settings, table: str, days: int) -> None:
+    """Notes that the table was held against all events when so many days were applied."""
+    with load_iceberg_table(settings, identifier(settings, table)).transaction() as transaction:
+        transaction.set_properties({CHECKED_DAYS: str(days)})
 
 
 def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable) -> str:
@@ -102,10 +115,24 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
     return name
 
 
+def partition(spark: SparkSession, settings: Settings, table: AnalyticsTable) -> None:
+    """Partitions the table as it is declared, where it is not yet; what is written from then on is in partitions."""
+    name = ensure_table(spark, settings, table)
+    if table.partitioned_by and not load_iceberg_table(settings, identifier(settings, table.name)).spec().fields:
+        spark.sql(f"alter table {name} add partition field {table.partitioned_by}")
+
+
 def replace(
-    spark: SparkSession, settings: Settings, table: AnalyticsTable, rows: DataFrame, properties: Mapping[str, str]
+    spark: SparkSession,
+    settings: Settings,
+    table: AnalyticsTable,
+    rows: DataFrame,
+    properties: Mapping[str, str],
+    condition: Column | None = None,
+    before: int | None = None,
 ) -> WrittenTable:
-    """Replaces the whole table by `rows` in one commit, whose snapshot carries `properties`. Readers see the old or the new.
+    """Replaces the whole table, or its rows of `condition`, by `rows` in one commit, whose snapshot carries `properties`. Readers
+    see the old or the new.
 
     Raises AnalyticsError when the columns of `rows` are not those of the table.
     """
@@ -113,15 +140,29 @@ def replace(
     expected = tuple((column.name, column.spark_type) for column in table.columns)
     if columns != expected:
         raise AnalyticsError(f"{table.name}: the computed columns are {columns}, expected {expected}")
-    name = ensure_table(spark, settings, table)
-    writer = rows.writeTo(name)
-    for key, value in properties.items():
-        writer = writer.option(f"snapshot-property.{key}", value)
-    writer.overwrite(F.lit(True))
+    write(rows, ensure_table(spark, settings, table), properties, condition, before)
     result = current(settings, table.name)
     if result is None:
         raise AnalyticsError(f"{table.name} was written, and PyIceberg does not find it: do both use the same catalog?")
     return WrittenTable(**{**result.__dict__, "written": True})
+
+
+def write(
+    rows: DataFrame,
+    name: str,
+    properties: Mapping[str, str],
+    condition: Column | None = None,
+    before: int | None = None,
+) -> None:
+    """Puts `rows` in the place of the rows of `condition` (None: of all) in one commit with `properties`. With `before`, the
+    commit fails when another one has changed these rows since that snapshot.
+    """
+    writer = rows.writeTo(name)
+    for key, value in properties.items():
+        writer = writer.option(f"snapshot-property.{key}", value)
+    if before is not None:
+        writer = writer.option("isolation-level", "serializable").option("validate-from-snapshot-id", str(before))
+    writer.overwrite(F.lit(True) if condition is None else condition)
 
 
 def _literal(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ecommerce_platform.analytics import compute, declared
+from ecommerce_platform.analytics import declared, published
 from ecommerce_platform.analytics.code import _source, code_digest, tree_of
 from ecommerce_platform.contracts import Classification, Contract, LogicalType, load_contracts
 
@@ -83,19 +83,19 @@ CONTRACTS: dict[str, tuple[Callable[[], dict[str, Contract]], bool]] = {
 def test_the_analytics_definition_follows_the_types_that_are_read(
     contracts: Callable[[], dict[str, Contract]], changes: bool
 ) -> None:
-    before = compute.definition_digest(load_contracts())
-    assert (compute.definition_digest(contracts()) != before) is changes
+    before = published.definition_digest(load_contracts())
+    assert (published.definition_digest(contracts()) != before) is changes
 
 
 @pytest.mark.parametrize(("change", "changes"), [({"type": LogicalType.TEXT}, True), ({"description": "Sold."}, False)])
 def test_the_analytics_definition_follows_the_types_that_are_written(
     monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], changes: bool
 ) -> None:
-    before = compute.definition_digest(load_contracts())
+    before = published.definition_digest(load_contracts())
     table = declared.TABLES[declared.PRODUCT_ANALYTICS]
     columns = (*table.columns[:-1], replace(table.columns[-1], **change))
     monkeypatch.setitem(declared.TABLES, table.name, replace(table, columns=columns))
-    assert (compute.definition_digest(load_contracts()) != before) is changes
+    assert (published.definition_digest(load_contracts()) != before) is changes
 
 
 @pytest.mark.parametrize(
@@ -103,22 +103,22 @@ def test_the_analytics_definition_follows_the_types_that_are_written(
     [
         ('("user_id", "status", "total_amount", "created_at")', '("user_id", "status", "created_at")', True),
         ("version as of", "VERSION AS OF", True),
-        ("    # Side by side", "    # One beside the other", False),
-        ('"""Reads the published days', '"""Takes the published days', False),
+        ("    # The snapshot is a number", "    # It is a number", False),
+        ('"""What the lakehouse has published', '"""What the lake has published', False),
     ],
 )
 def test_the_analytics_definition_follows_what_is_read_and_how(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, other: str, changes: bool
 ) -> None:
-    before = compute.definition_digest(load_contracts())
-    source = Path(compute.__file__).read_text()
+    before = published.definition_digest(load_contracts())
+    source = Path(published.__file__).read_text()
     assert line in source
-    path = tmp_path / "compute.py"
+    path = tmp_path / "published.py"
     path.write_text(source.replace(line, other))
-    monkeypatch.setattr(compute, "__file__", str(path))
+    monkeypatch.setattr(published, "__file__", str(path))
     _source.cache_clear()
     try:
-        assert (compute.definition_digest(load_contracts()) != before) is changes
+        assert (published.definition_digest(load_contracts()) != before) is changes
     finally:
         monkeypatch.undo()
         _source.cache_clear()

@@ -28,8 +28,10 @@ def without_marked(rows: list[dict[str, Any]]) -> Counter[str]:
 
 @pytest.mark.slow
 def test_a_marked_person_is_forgotten_everywhere_and_every_figure_stays(
-    spark_application: None, tmp_path: Path
+    spark_application: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The latest state, which Spark's analytics keep of a long history, is here from the second run on.
+    monkeypatch.setenv("ECOMMERCE_SPARK__ANALYTICS_STATE_FROM_EVENTS", "0")
     data, home = tmp_path / "data", tmp_path / "home"
     with Platform.installed(data, data / "landing") as platform:
         settings = platform.settings
@@ -46,8 +48,8 @@ def test_a_marked_person_is_forgotten_everywhere_and_every_figure_stays(
         for name, path in last.items():
             shutil.move(path, tmp_path / "to_come" / name)
         load_speed_layer(settings, settings.realtime_dir)
-        first = platform.run(DAYS[0], DAYS[2])
-        assert not first.failed_steps
+        for run in (platform.run(DAYS[0]), platform.run(DAYS[1], DAYS[2])):
+            assert not run.failed_steps
 
         before, verdicts = platform.tables(), reconciled(platform)
         assert len(tables_with(settings, MARKER)) >= 9

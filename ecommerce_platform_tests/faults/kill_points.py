@@ -80,7 +80,7 @@ def install(passages: Passages) -> None:
     from pyiceberg.catalog.sql import SqlCatalog
     from snowflake.connector.cursor import SnowflakeCursor
 
-    from ecommerce_platform.analytics import compute
+    from ecommerce_platform.analytics import compute, following, incremental
     from ecommerce_platform.lakehouse.ingest import audit, quarantine
     from ecommerce_platform.lakehouse.ingest import job as ingest
 
@@ -94,6 +94,8 @@ def install(passages: Passages) -> None:
         (quarantine, "write_rows", fixed("quarantine write")),
         (quarantine, "drop", fixed("quarantine drop")),
         (compute, "replace", lambda _, __, table, *___: f"analytics write {table.name}"),
+        (incremental, "replace", lambda _, __, table, *___: f"analytics write {table.name}"),
+        (following, "write_state", lambda _, __, contract, *___: f"analytics write latest {contract.table}"),
         (SnowflakeCursor, "execute", lambda _, command, *__, **___: statement_name(command)),
         (SqliteEventLogStorage, "store_event", lambda _, event: f"event log {event.dagster_event_type or 'message'}"),
         (SqliteRunStorage, "handle_run_event", fixed("run log")),

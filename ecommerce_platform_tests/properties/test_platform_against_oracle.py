@@ -38,9 +38,12 @@ def test_a_thousand_histories_keep_every_event_and_give_the_analytics_of_the_ora
     expected = decode_landing(landing, days)
     tables = compute(expected, Thresholds())
 
-    for group in (days[:1], days[1:], days[:2]):  # two runs, and one that has nothing left to do
+    following = {"analytics_state_from_events": 0, "analytics_check_every_days": 1}
+    keeping_state = local_settings.model_copy(update={"spark": local_settings.spark.model_copy(update=following)})
+    # From nothing, from all events with a state that is made, from that state; and a run that has nothing left to do.
+    for group in (days[:1], days[1:2], days[2:], days[:2]):
         ingest(Ingest(local_settings, lambda: spark, "random"), group)
-    refresh(lambda: spark, local_settings, published_input(local_settings), list(TABLES), "random")
+        refresh(lambda: spark, keeping_state, published_input(keeping_state), list(TABLES), "random")
 
     platform = Platform(local_settings)
     assert platform.counts() == expected.counts

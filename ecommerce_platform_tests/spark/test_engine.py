@@ -245,7 +245,7 @@ def test_a_killed_server_is_named_and_the_same_process_goes_on_with_another(fold
     assert "not used for" in files_of(folder).log_path.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_with_other_settings_there_is_another_server_or_while_it_is_used_a_jvm_of_ones_own(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with client(folder, "wait") as process:

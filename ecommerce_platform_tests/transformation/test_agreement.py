@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.analytics.compute import PublishedInput
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
+from ecommerce_platform.analytics.published import PublishedInput
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.transformation.results.agreement import COMPARISONS, compare

@@ -1,7 +1,7 @@
 """What the models of the shop need of its four source tables, whatever other tables an installation has.
 
 What belongs here: columns, their kinds, and the foreign keys by which changes reach the marts; finding what is missing. What does
-not: contracts in themselves (the contracts room), and what Spark reads (analytics/compute.py).
+not: contracts in themselves (the contracts room), and what Spark reads (analytics/published.py).
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def _difference(connection: SnowflakeConnection, columns: str, left: str, right:
 
 def _basis_of_dbt(applied: Iterable[tuple[str, date, str]], span: BusinessSpan) -> Basis:
     # Imported here: the room of Spark brings Spark's libraries with it.
-    from ecommerce_platform.analytics.compute import PublishedInput
+    from ecommerce_platform.analytics.published import PublishedInput
 
     # A batch is named after the table, the day and the content that was published.
     contents = {(table, day): batch.removeprefix(f"{table}-{day}-") for table, day, batch in applied}
