@@ -7,12 +7,15 @@ It is called where Spark is in use already; its module itself imports nothing of
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+
+from ecommerce_platform.ending import asked
 
 
 def drop_interrupted_connections() -> None:
@@ -38,6 +41,18 @@ def drop_interrupted_connections() -> None:
 
     send_command.closes_when_interrupted = True  # type: ignore[attr-defined]
     ClientServerConnection.send_command = send_command
+
+
+def drop_words_on_broken_calls() -> None:
+    """Once this process was asked to end, a call that the end of the JVM breaks writes no traceback: it is what was asked for.
+
+    Py4J writes one by the root logger, in whichever thread the call was.
+    """
+    logging.getLogger().addFilter(_is_no_call_that_the_end_breaks)
+
+
+def _is_no_call_that_the_end_breaks(record: logging.LogRecord) -> bool:
+    return asked() is None or record.module != "java_gateway"
 
 
 @contextmanager

@@ -28,7 +28,13 @@ from ecommerce_platform.iceberg.catalog import needs_s3, prepare_catalog, spark_
 from ecommerce_platform.iceberg.s3_options import hadoop_s3_options
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.engine import attach, attached, detach, detach_if_lost
-from ecommerce_platform.spark.interrupts import cancel_jobs, drop_interrupted_connections, end_jvm, own_ctrl_c
+from ecommerce_platform.spark.interrupts import (
+    cancel_jobs,
+    drop_interrupted_connections,
+    drop_words_on_broken_calls,
+    end_jvm,
+    own_ctrl_c,
+)
 from ecommerce_platform.spark.jars import default_jars_dir, ensure_jars
 from ecommerce_platform.spark.java import require_java
 from ecommerce_platform.spark.options import CATALOG_PREFIX, SHUFFLE_PARTITIONS, application_options, jar_groups
@@ -72,6 +78,7 @@ def build_session(
         if context is None:
             _sessions.clear()
             drop_interrupted_connections()
+            drop_words_on_broken_calls()
             must_end(_interrupt, _end)
             with own_ctrl_c():
                 session = _start(settings, app_name, groups, input_bytes)
