@@ -14,8 +14,8 @@ from pyspark.sql import DataFrame, SparkSession
 from ecommerce_platform.analytics import state
 from ecommerce_platform.analytics.beside import side_by_side
 from ecommerce_platform.analytics.declared import APPLIED_DAYS, AS_OF, BASIS, RUN_ID, TABLES
+from ecommerce_platform.analytics.follow.incremental import refresh_from_state
 from ecommerce_platform.analytics.frames import Frames
-from ecommerce_platform.analytics.incremental import refresh_from_state
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput, read_events
 from ecommerce_platform.analytics.tables import (
     AnalyticsError,

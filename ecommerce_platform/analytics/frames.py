@@ -11,8 +11,8 @@ from datetime import date
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
-from ecommerce_platform.analytics import customers, daily, products, purchases
 from ecommerce_platform.analytics.declared import CUSTOMER_METRICS, DAILY_BUSINESS_METRICS, PRODUCT_ANALYTICS, TABLES
+from ecommerce_platform.analytics.figures import customers, daily, products, purchases
 
 
 class Frames:

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from ecommerce_platform.analytics.changes import _RANGES, joined
+from ecommerce_platform.analytics.follow.changes import _RANGES, joined
 
 
 @pytest.mark.parametrize("spread", [100, 10_000, 10**12])

@@ -7,7 +7,7 @@ from pyspark.errors import ArithmeticException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.exact import hundredths, money, quotient
+from ecommerce_platform.analytics.figures.exact import hundredths, money, quotient
 
 CASES = [
     ("0.00", 0),

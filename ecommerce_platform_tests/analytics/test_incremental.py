@@ -14,11 +14,12 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics import latest, tables
+from ecommerce_platform.analytics import tables
 from ecommerce_platform.analytics.compute import all_frames, read_state, refresh
 from ecommerce_platform.analytics.declared import BASIS, TABLES
-from ecommerce_platform.analytics.incremental import SOURCE, refresh_from_state
-from ecommerce_platform.analytics.latest import State, load_state, read_slices
+from ecommerce_platform.analytics.follow import latest
+from ecommerce_platform.analytics.follow.incremental import SOURCE, refresh_from_state
+from ecommerce_platform.analytics.follow.latest import State, load_state, read_slices
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput
 from ecommerce_platform.analytics.tables import AnalyticsError, spark_name
 from ecommerce_platform.settings import Settings

@@ -9,7 +9,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from ecommerce_platform.analytics import customers, daily, exact, products, purchases
+from ecommerce_platform.analytics.figures import customers, daily, exact, products, purchases
 from ecommerce_platform_tests.analytics import test_exact, test_transformations
 from ecommerce_platform_tests.analytics.test_transformations import Frames
 from ecommerce_platform_tests.analytics.test_transformations import shop as shop

@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from ecommerce_platform.analytics.customers import calculate_customer_metrics
-from ecommerce_platform.analytics.daily import calculate_daily_business_metrics
 from ecommerce_platform.analytics.declared import CUSTOMER_METRICS, DAILY_BUSINESS_METRICS, PRODUCT_ANALYTICS, TABLES
-from ecommerce_platform.analytics.products import calculate_product_analytics
-from ecommerce_platform.analytics.purchases import purchased_items, purchases_of
-from ecommerce_platform.analytics.purchases import with_business_date as with_business_date_in
+from ecommerce_platform.analytics.figures.customers import calculate_customer_metrics
+from ecommerce_platform.analytics.figures.daily import calculate_daily_business_metrics
+from ecommerce_platform.analytics.figures.products import calculate_product_analytics
+from ecommerce_platform.analytics.figures.purchases import purchased_items, purchases_of
+from ecommerce_platform.analytics.figures.purchases import with_business_date as with_business_date_in
 from ecommerce_platform_tests.analytics.rows import as_dicts, at, items_frame, orders_frame, users_frame
 
 Frames = tuple[DataFrame, DataFrame, DataFrame]

@@ -80,7 +80,8 @@ def install(passages: Passages) -> None:
     from pyiceberg.catalog.sql import SqlCatalog
     from snowflake.connector.cursor import SnowflakeCursor
 
-    from ecommerce_platform.analytics import compute, following, incremental
+    from ecommerce_platform.analytics import compute
+    from ecommerce_platform.analytics.follow import following, incremental
     from ecommerce_platform.lakehouse.ingest import audit, quarantine
     from ecommerce_platform.lakehouse.ingest import job as ingest
 

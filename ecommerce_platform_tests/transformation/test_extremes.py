@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyspark.sql import SparkSession
 
-from ecommerce_platform.analytics.customers import calculate_customer_metrics
-from ecommerce_platform.analytics.daily import calculate_daily_business_metrics
 from ecommerce_platform.analytics.declared import TABLES
-from ecommerce_platform.analytics.products import calculate_product_analytics
-from ecommerce_platform.analytics.purchases import purchased_items, purchases_of
+from ecommerce_platform.analytics.figures.customers import calculate_customer_metrics
+from ecommerce_platform.analytics.figures.daily import calculate_daily_business_metrics
+from ecommerce_platform.analytics.figures.products import calculate_product_analytics
+from ecommerce_platform.analytics.figures.purchases import purchased_items, purchases_of
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.results.agreement import COMPARISONS
 from ecommerce_platform_tests.case_sets import spread

@@ -15,9 +15,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.event_order import EFFECTIVE_LSN, with_effective_lsn
-from ecommerce_platform.analytics.fold import refolded, states_of, together, with_lsn_after
-from ecommerce_platform.analytics.key_changes import leaves_out, with_moved_texts
-from ecommerce_platform.analytics.latest import (
+from ecommerce_platform.analytics.follow.fold import refolded, states_of, together, with_lsn_after
+from ecommerce_platform.analytics.follow.latest import (
     State,
     StateBasis,
     content_digest,
@@ -28,6 +27,7 @@ from ecommerce_platform.analytics.latest import (
     slice_rows,
     write_state,
 )
+from ecommerce_platform.analytics.key_changes import leaves_out, with_moved_texts
 from ecommerce_platform.analytics.published import (
     NEEDED,
     PublishedInput,

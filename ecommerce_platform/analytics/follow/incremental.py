@@ -19,16 +19,16 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.beside import side_by_side
-from ecommerce_platform.analytics.changes import Touched, Version, either, near_dates, touched, within
-from ecommerce_platform.analytics.customers import calculate_customer_metrics
-from ecommerce_platform.analytics.daily import calculate_daily_business_metrics, with_all_days
 from ecommerce_platform.analytics.declared import CUSTOMER_METRICS, DAILY_BUSINESS_METRICS, PRODUCT_ANALYTICS, TABLES
-from ecommerce_platform.analytics.following import follow
+from ecommerce_platform.analytics.figures.customers import calculate_customer_metrics
+from ecommerce_platform.analytics.figures.daily import calculate_daily_business_metrics, with_all_days
+from ecommerce_platform.analytics.figures.products import calculate_product_analytics
+from ecommerce_platform.analytics.figures.purchases import purchased_items, purchases_of
+from ecommerce_platform.analytics.follow.changes import Touched, Version, either, near_dates, touched, within
+from ecommerce_platform.analytics.follow.following import follow
+from ecommerce_platform.analytics.follow.latest import load_state
 from ecommerce_platform.analytics.frames import Frames
-from ecommerce_platform.analytics.latest import load_state
-from ecommerce_platform.analytics.products import calculate_product_analytics
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput, definition_digest
-from ecommerce_platform.analytics.purchases import purchased_items, purchases_of
 from ecommerce_platform.analytics.tables import WrittenTable, current, partition, replace, spark_name
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings

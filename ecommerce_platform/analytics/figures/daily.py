@@ -9,8 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.declared import MONEY_DIGITS
-from ecommerce_platform.analytics.exact import count, hundredths, money, quotient
-from ecommerce_platform.analytics.purchases import is_purchase
+from ecommerce_platform.analytics.figures.exact import count, hundredths, money, quotient
+from ecommerce_platform.analytics.figures.purchases import is_purchase
 from ecommerce_platform.metrics import CANCELLED, COMPLETED_STATUSES, in_statuses
 
 _COUNTS = (

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.declared import MONEY_DIGITS
-from ecommerce_platform.analytics.exact import count, hundredths, money, quotient
+from ecommerce_platform.analytics.figures.exact import count, hundredths, money, quotient
 
 
 def calculate_product_analytics(items: DataFrame) -> DataFrame:

@@ -17,9 +17,9 @@ from itertools import pairwise
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.latest import State, read_slices
+from ecommerce_platform.analytics.figures.purchases import with_business_date
+from ecommerce_platform.analytics.follow.latest import State, read_slices
 from ecommerce_platform.analytics.published import NEEDED
-from ecommerce_platform.analytics.purchases import with_business_date
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
 

@@ -24,7 +24,7 @@ from pyiceberg.table.snapshots import Operation, Snapshot
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from ecommerce_platform.analytics.fold import state_columns
+from ecommerce_platform.analytics.follow.fold import state_columns
 from ecommerce_platform.analytics.tables import PROPERTIES, identifier, spark_name, write
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.iceberg.catalog import load_iceberg_table, pyiceberg_catalog
