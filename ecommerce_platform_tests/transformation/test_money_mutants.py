@@ -66,7 +66,6 @@ SAME: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "int_product_analytics": (("sales: INNER JOIN", "the condition on product_id leaves out orders without items"),),
     "mart_daily_business_metrics": (
-        ("orders: INNER JOIN affected_calendar", "the calendar has every date on which there are orders"),
         ("daily_orders.total_revenue: COALESCE", "the result has the same default"),
     ),
     "mart_customer_tier_analytics": (

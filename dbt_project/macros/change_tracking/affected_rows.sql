@@ -113,6 +113,29 @@
 {%- endmacro %}
 
 
+{#-
+    A date before which the mart has no date to compute: neither an affected one nor one that is missing. What misses lies behind the
+    last date, where the rows that are there have no gap and begin with the first date of an order.
+-#}
+{% macro first_date_of_daily_business_metrics(mart) -%}
+    {%- set query -%}
+        select
+            least(
+                coalesce((select min(affected.date) from ({{ affected_dates() }}) as affected), to_date('9999-12-31')),
+                iff(
+                    count(*) > 0
+                    and count(*) = datediff('day', min(existing.date), max(existing.date)) + 1
+                    and min(existing.date) <= {{ end_of_business_dates('first') }},
+                    cast(dateadd('day', 1, max(existing.date)) as date),
+                    to_date('0001-01-01')
+                )
+            ) as date
+        from {{ mart }} as existing
+    {%- endset -%}
+    {{ date_constant(query, '0001-01-01') }}
+{%- endmacro %}
+
+
 {#- Every row is computed: a late event may move all later days. What did not change is not written. -#}
 {% macro affected_rows_of_mart_customer_tier_analytics() -%}
     true

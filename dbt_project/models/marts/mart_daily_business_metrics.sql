@@ -37,14 +37,8 @@ orders as (
         order_analytics.is_cancelled,
         order_analytics.is_new_customer
     from {{ ref('int_order_analytics') }} as order_analytics
-    inner join affected_calendar
-        on order_analytics.date = affected_calendar.date
     {% if is_incremental() %}
-    where
-        order_analytics.date in (
-            select affected_calendar.date
-            from affected_calendar
-        )
+    where order_analytics.date >= {{ first_date_of_daily_business_metrics(this) }}
     {% endif %}
 ),
 
