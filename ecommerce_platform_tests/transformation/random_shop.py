@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from ecommerce_platform_tests.transformation.raw_events import Event, item, order, product, user
+from ecommerce_platform_tests.transformation.raw_events import Event, at, item, order, product, user
 
 _STATUSES = ("pending", "processing", "processing", "shipped", "shipped", "delivered", "cancelled", "lost", None)
 _PLACEHOLDER = "__debezium_unavailable_value"
@@ -29,8 +29,10 @@ class RandomShop:
     forgotten dependency would mend itself unseen.
     """
 
-    def __init__(self, seed: int, days: int = 6, at_first: int = 200, later: int = 9) -> None:
+    def __init__(self, seed: int, days: int = 6, at_first: int = 200, later: int = 9, settled: bool = False) -> None:
         self._random = random.Random(seed)
+        #: Users keep their registration, products their name, category and price, but for one event in five.
+        self._settled = settled
         first = date(2026, 1, 10)
         self.days = [(first + timedelta(days=offset)).isoformat() for offset in range(days)]
         self._events: dict[str, list[Event]] = {day: [] for day in self.days}
@@ -67,7 +69,7 @@ class RandomShop:
         return replace(event, lsn=None) if op == "READ" and self._random.random() < 0.7 else event
 
     def _user(self, lsn: int, changed: str, op: str) -> Event:
-        return user(
+        event = user(
             self._random.randrange(1, 7),
             lsn,
             changed,
@@ -76,9 +78,13 @@ class RandomShop:
             first_name=self._random.choice(("Ada", " ", None, _PLACEHOLDER)),
             email=self._random.choice(("a@example.com", "nonsense", None)),
         )
+        if op != "DELETE" and self._keeps():
+            values = {**event.values, "created_at": at("2026-01-01")}
+            return replace(event, values=values)
+        return event
 
     def _product(self, lsn: int, changed: str, op: str) -> Event:
-        return product(
+        event = product(
             self._random.randrange(1, 7),
             lsn,
             changed,
@@ -87,6 +93,13 @@ class RandomShop:
             stock_quantity=self._random.choice((None, 0, 5, 500)),
             category=self._random.choice(("tools", "toys", None, _PLACEHOLDER)),
         )
+        if op != "DELETE" and self._keeps():
+            kept = {"category": "tools", "price": Decimal("12.00") + event.id}
+            return replace(event, values={**event.values, **kept})
+        return event
+
+    def _keeps(self) -> bool:
+        return self._settled and self._random.random() < 0.8
 
     def _order(self, lsn: int, changed: str, op: str) -> Event:
         return order(

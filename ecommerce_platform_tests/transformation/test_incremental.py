@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.warehouse.sql.connection import fetch_all
+from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.random_shop import RandomShop
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, load_table_day, order, product, user
@@ -56,6 +57,21 @@ def test_days_in_shuffled_order_twice_and_with_late_files_equal_a_full_refresh(
     assert fetch_all(connection, SNAPSHOT_CHANGES) != [], "no snapshot row of this shop disagrees"
     assert_equals_full_refresh(connection, transform)
     assert count(connection, "RAW.SUPERSEDED_ORDERS") == 0
+
+
+@pytest.mark.parametrize("seed", spread(range(20, 26), everyday=0, slow=1))
+def test_users_and_products_that_mostly_stay_as_they_are_equal_a_full_refresh(
+    connection: SnowflakeConnection, transform: Transform, seed: int
+) -> None:
+    shop = RandomShop(seed, days=4, settled=True)
+    for day in shop.days:
+        load_day(connection, day, shop.events(day))
+        transform()
+    load_day(connection, shop.days[1], shop.with_late_file(shop.days[1]))
+    transform(mark=False, select=("tag:staging",))
+    load_day(connection, shop.days[1], shop.events(shop.days[1])[::2])
+    transform()
+    assert_equals_full_refresh(connection, transform)
 
 
 @pytest.mark.soak

@@ -21,34 +21,70 @@
 {%- endmacro %}
 
 
-{#- An order's row concerns its user and of the user's earlier orders. -#}
+{#-
+    An order's row concerns whether its user is known, and which purchase of the user was the first: of a changed order's user the
+    orders from the first date on that a changed order ever had. What lies before has no changed order before it.
+-#}
 {% macro affected_rows_of_stg_orders_enhanced() -%}
-    id in ({{ changed_ids('orders') }})
-    or user_id in ({{ changed_ids('users') }})
-    or user_id in ({{ changed_ids('users', of='orders') }})
+    id in (
+        {{ changed_ids('orders') }}
+        union
+        {{ orders_of_users(changed_ids('users', by='registration')) }}
+        union
+        {{ orders_of_users(changed_ids('users', of='orders')) }}
+        and known_orders.business_date >= {{ first_of(changed_order_dates()) }}
+    )
 {%- endmacro %}
 
 
-{#- An item's row concerns its order's time and its product's name, category and price history. -#}
+{#-
+    An item's row concerns its order's time and its product's name, category and price history: of a product of which only later prices
+    may have changed, the items that were ordered since.
+-#}
 {% macro affected_rows_of_stg_order_items_enhanced() -%}
-    id in ({{ changed_ids('order_items') }})
-    or order_id in ({{ changed_ids('orders') }})
-    or product_id in ({{ changed_ids('products') }})
+    {%- set first_price_date -%}
+        {{ first_of("select changed.date from " ~ ref('base_changed_keys') ~ " as changed where changed.entity = 'price_dates'") }}
+    {%- endset -%}
+    id in (
+        {{ changed_ids('order_items') }}
+        union
+        {{ items_of('order_id', changed_ids('orders')) }}
+        union
+        {{ items_of('product_id', changed_ids('products', by='name')) }}
+        union
+        {{ items_of('product_id', changed_ids('products', by='first_price')) }}
+        union
+        {{ items_of('product_id', changed_ids('products', by='price')) }}
+        and items.order_id in (
+            select known_orders.id
+            from {{ ref('base_orders') }} as known_orders
+            where known_orders.business_date >= {{ first_price_date }}
+        )
+        union
+        {{ items_of('product_id', changed_ids('products', by='price')) }}
+        and (items.created_at >= {{ first_price_date }} or items.created_at is null)
+    )
 {%- endmacro %}
 
 
 {% macro affected_rows_of_int_order_analytics() -%}
-    order_id in ({{ changed_ids('orders') }})
-    or order_id in ({{ changed_ids('orders', of='order_items') }})
-    or user_id in ({{ changed_ids('users') }})
+    order_id in (
+        {{ changed_ids('orders') }}
+        union
+        {{ changed_ids('orders', of='order_items') }}
+        union
+        {{ orders_of_users(changed_ids('users', by='registration')) }}
+    )
 {%- endmacro %}
 
 
 {#- Keyed by user: those changed, those whom changed orders ever named, and those of orders whose items changed. -#}
 {% macro affected_rows_of_int_customer_metrics() -%}
-    id in ({{ changed_ids('users') }})
-    or id in ({{ changed_ids('users', of='orders') }})
-    or id in (
+    id in (
+        {{ changed_ids('users') }}
+        union
+        {{ changed_ids('users', of='orders') }}
+        union
         select orders.user_id
         from {{ ref('base_orders') }} as orders
         where
@@ -60,11 +96,7 @@
 
 {#- From the first affected date on: a later date counts repeat buyers by earlier ones. -#}
 {% macro affected_rows_of_int_product_analytics() -%}
-    date >= (
-        select min(affected.date)
-        from ({{ affected_dates(include_users=false) }}) as affected
-        where {{ is_in_span('affected.date') }}
-    )
+    date >= {{ first_of(dates_in_span(affected_dates(include_users=false))) }}
 {%- endmacro %}
 
 
@@ -76,16 +108,31 @@
         where affected.date is not null
     )
     or date not between
-    (
-        select coalesce(min(orders.business_date), to_date('9999-12-31'))
-        from {{ ref('base_orders') }} as orders
-        where {{ is_in_span('orders.business_date') }}
-    )
-    and (
-        select coalesce(max(orders.business_date), to_date('0001-01-01'))
-        from {{ ref('base_orders') }} as orders
-        where {{ is_in_span('orders.business_date') }}
-    )
+    coalesce({{ end_of_business_dates('first') }}, to_date('9999-12-31'))
+    and coalesce({{ end_of_business_dates('last') }}, to_date('0001-01-01'))
+{%- endmacro %}
+
+
+{#-
+    A date before which the mart has no date to compute: neither an affected one nor one that is missing. What misses lies behind the
+    last date, where the rows that are there have no gap and begin with the first date of an order.
+-#}
+{% macro first_date_of_daily_business_metrics(mart) -%}
+    {%- set query -%}
+        select
+            least(
+                coalesce((select min(affected.date) from ({{ affected_dates() }}) as affected), to_date('9999-12-31')),
+                iff(
+                    count(*) > 0
+                    and count(*) = datediff('day', min(existing.date), max(existing.date)) + 1
+                    and min(existing.date) <= {{ end_of_business_dates('first') }},
+                    cast(dateadd('day', 1, max(existing.date)) as date),
+                    to_date('0001-01-01')
+                )
+            ) as date
+        from {{ mart }} as existing
+    {%- endset -%}
+    {{ date_constant(query, '0001-01-01') }}
 {%- endmacro %}
 
 
@@ -96,5 +143,55 @@
 
 
 {% macro affected_rows_of_mart_product_performance() -%}
-    true
+    date >= {{ first_affected_date_of_product_performance() }}
+{%- endmacro %}
+
+
+{#-
+    The first date at which a sale or a stock may have changed, or at which a product was sold whose name or category may have: ranks
+    are among the products of a category.
+-#}
+{% macro first_affected_date_of_product_performance() -%}
+    {%- set affected -%}
+        {{ dates_in_span(affected_dates(include_users=false)) }}
+        union
+        select changed.date
+        from {{ ref('base_changed_keys') }} as changed
+        where changed.entity = 'stock_dates'
+        union
+        select sold.date
+        from {{ ref('int_product_analytics') }} as sold
+        where sold.product_id in ({{ changed_ids('products', by='name') }})
+    {%- endset -%}
+    {{ first_of(affected) }}
+{%- endmacro %}
+
+
+{% macro changed_order_dates() -%}
+    select changed.date
+    from {{ ref('base_changed_keys') }} as changed
+    where changed.entity = 'order_dates'
+{%- endmacro %}
+
+
+{#- Keys of orders of the users that a query gives; more conditions on `known_orders` may follow. -#}
+{% macro orders_of_users(users) -%}
+    select known_orders.id
+    from {{ ref('base_orders') }} as known_orders
+    where known_orders.user_id in ({{ users }})
+{%- endmacro %}
+
+
+{#- Keys of items that refer to what a query gives; more conditions on `items` may follow. -#}
+{% macro items_of(column, keys) -%}
+    select items.id
+    from {{ ref('base_order_items') }} as items
+    where items.{{ column }} in ({{ keys }})
+{%- endmacro %}
+
+
+{% macro dates_in_span(dates) -%}
+    select affected.date
+    from ({{ dates }}) as affected
+    where {{ is_in_span('affected.date') }}
 {%- endmacro %}

@@ -6,6 +6,7 @@
 ) }}
 
 -- depends_on: {{ ref('base_changed_keys') }}
+-- depends_on: {{ ref('base_orders') }}
 -- One row an order, with its items folded in: nothing downstream sums an order's amount across a join to its items.
 -- An order outside the span of business dates has no date here, and so no part in what is by date.
 with orders as (

@@ -11,7 +11,7 @@
 -- once, as an entry into the new tier and an exit from the old one; the running sums of the entries less the exits are
 -- the members of each day. So the work grows with the purchases, not with customers times days.
 with calendar as (
-    {{ calendar(ref('base_orders')) }}
+    {{ calendar() }}
 ),
 
 customers as (

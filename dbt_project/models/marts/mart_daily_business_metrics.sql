@@ -8,9 +8,8 @@
 
 -- depends_on: {{ ref('base_landing_days') }}
 -- depends_on: {{ ref('base_changed_keys') }}
--- depends_on: {{ ref('base_orders') }}
 with calendar as (
-    {{ calendar(ref('base_orders')) }}
+    {{ calendar() }}
 ),
 
 affected_calendar as (
@@ -38,8 +37,9 @@ orders as (
         order_analytics.is_cancelled,
         order_analytics.is_new_customer
     from {{ ref('int_order_analytics') }} as order_analytics
-    inner join affected_calendar
-        on order_analytics.date = affected_calendar.date
+    {% if is_incremental() %}
+    where order_analytics.date >= {{ first_date_of_daily_business_metrics(this) }}
+    {% endif %}
 ),
 
 daily_orders as (
@@ -67,7 +67,14 @@ daily_products as (
     from orders
     inner join {{ ref('stg_order_items_enhanced') }} as order_items
         on orders.order_id = order_items.order_id
-    where orders.is_revenue
+    where
+        orders.is_revenue
+        {% if is_incremental() %}
+        and order_items.order_id in (
+            select dated.order_id
+            from orders as dated
+        )
+        {% endif %}
     group by orders.date
 )
 

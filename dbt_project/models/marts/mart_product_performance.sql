@@ -6,26 +6,42 @@
     meta={'published': true}
 ) }}
 
--- Rebuilt each time from one row a product and day: a product's name, category and stock history reach back over all
--- its days.
+-- depends_on: {{ ref('base_changed_keys') }}
+-- depends_on: {{ ref('base_landing_days') }}
+-- From the first affected date on: a date's figures read the sales of the days before it, and the stock as it was last.
+{% set first_affected = first_affected_date_of_product_performance() if is_incremental() %}
 with product_days as (
     select product_analytics.*
     from {{ ref('int_product_analytics') }} as product_analytics
+    {% if is_incremental() %}
+    where product_analytics.date >= {{ first_affected }}
+    {% endif %}
+),
+
+recent_sales as (
+    select
+        product_analytics.product_id,
+        product_analytics.date,
+        product_analytics.units_sold
+    from {{ ref('int_product_analytics') }} as product_analytics
+    {% if is_incremental() %}
+    where product_analytics.date >= dateadd('day', -{{ var('recent_days') }}, {{ first_affected }})
+    {% endif %}
 ),
 
 -- Units of the last days: each sale enters the running sum on its day and leaves it when the window has passed.
 entries as (
     select
-        product_days.product_id,
-        product_days.date,
-        product_days.units_sold as units
-    from product_days
+        recent_sales.product_id,
+        recent_sales.date,
+        recent_sales.units_sold as units
+    from recent_sales
     union all
     select
-        product_days.product_id,
-        cast(dateadd('day', {{ var('recent_days') }}, product_days.date) as date) as date,
-        -product_days.units_sold as units
-    from product_days
+        recent_sales.product_id,
+        cast(dateadd('day', {{ var('recent_days') }}, recent_sales.date) as date) as date,
+        -recent_sales.units_sold as units
+    from recent_sales
 ),
 
 daily_entries as (
@@ -52,7 +68,10 @@ recent_units as (
 ),
 
 product_events as (
-    {{ applied_events('products', ['id', 'stock_quantity'], only_changed_keys=false) }}
+    {{ applied_events(
+        'products', ['id', 'stock_quantity'], only_changed_keys=false,
+        keys='select product_days.product_id from product_days' if is_incremental()
+    ) }}
 ),
 
 stock_days as (

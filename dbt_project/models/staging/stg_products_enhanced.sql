@@ -15,7 +15,7 @@ recent_orders as (
     from {{ ref('base_orders') }} as orders
     where
         {{ status_in('orders.status', 'revenue_statuses') }}
-        and orders.business_date > dateadd('day', -{{ var('recent_days') }}, {{ as_of_day() }})
+        and orders.business_date > cast(dateadd('day', -{{ var('recent_days') }}, {{ as_of_day() }}) as date)
         and orders.business_date <= {{ as_of_day() }}
 ),
 

@@ -9,7 +9,6 @@
 -- What this run has to compute again: keys with events in a pending day, or in a load that a later one replaced, and
 -- what those events ever named. A full refresh computes everything and asks for nothing. One row more says which build
 -- wrote the table, also where no key changed.
-{% set business_dates = {'orders': 'created_at'} %}
 with touched as (
     {% for table in source_tables() %}
     select
@@ -37,10 +36,10 @@ with touched as (
         {{ key_pair('orders', 'raw_events') }}
     from {{ source('raw', 'orders') }} as raw_events
     where
-        to_date(raw_events.created_at) > {{ last_business_date('(
-            select max(applied_days.date)
-            from ' ~ applied_days() ~ ' as applied_days
-        )') }}
+        raw_events.created_at >= {{ date_constant(
+            'select dateadd(\'day\', 1, ' ~ last_business_date('max(applied_days.date)') ~ ') from ' ~ applied_days()
+            ~ ' as applied_days', '9999-12-31'
+        ) }}
         and {{ is_in_span('to_date(raw_events.created_at)') }}
 ),
 
@@ -48,38 +47,29 @@ with touched as (
 -- another key. Key changes that leave out a text are rare: when one of the keys beside such an INSERT was touched, all
 -- rows of that table that came by one are computed again, however long the chain between them is.
 {% for table in tables_with_texts() %}
-{{ table }}__events as (
+{% set marks = ['__op', '__source_lsn', '__source_ts_ms'] %}
+{% set columns = (key_columns(table) + text_columns(table) + marks) | unique | list %}
+{{ table }}__moving as (
     select
-        {{ key_pair(table, 'raw_events') }},
-        raw_events.__op,
-        raw_events.__source_lsn,
-        raw_events.__source_ts_ms,
-        {{ leaves_out_a_text(table) }} as leaves_out
-    from {{ source('raw', table) }} as raw_events
-    where raw_events.__op in ('INSERT', 'DELETE')
-    union all
-    select
-        {{ key_pair(table, 'superseded') }},
-        superseded.__op,
-        superseded.__source_lsn,
-        superseded.__source_ts_ms,
-        {{ leaves_out_a_text(table) }} as leaves_out
-    from {{ source('raw', 'superseded_' ~ table) }} as superseded
-    where superseded.__op in ('INSERT', 'DELETE')
+        {{ key_pair(table, 'events') }},
+        events.__source_lsn,
+        events.__source_ts_ms
+    from ({{ events_ever_loaded(table, columns) }}) as events
+    where {{ leaves_out_a_text(table) }}
 ),
 
 {{ table }}__moved as (
     select distinct
-        moved.id,
-        moved.key_text,
-        beside.{{ key_column(table) }} as key_beside
-    from {{ table }}__events as moved
-    inner join {{ table }}__events as beside
+        moving.id,
+        moving.key_text,
+        {{ key_value(table, 'beside') }} as key_beside
+    from {{ table }}__moving as moving
+    inner join ({{ events_ever_loaded(table, columns) }}) as beside
         on
-            moved.__source_lsn = beside.__source_lsn
-            and moved.__source_ts_ms = beside.__source_ts_ms
-            and moved.{{ key_column(table) }} <> beside.{{ key_column(table) }}
-    where moved.leaves_out
+            moving.__source_lsn = beside.__source_lsn
+            and moving.__source_ts_ms = beside.__source_ts_ms
+            and moving.{{ key_column(table) }} <> {{ key_value(table, 'beside') }}
+    where beside.__op in ('INSERT', 'DELETE')
 ),
 {% endfor %}
 
@@ -107,19 +97,50 @@ changed as (
     {% endfor %}
 ),
 
--- What the events of changed keys ever named: keys of other tables, and business dates.
+-- What the events of changed keys ever named.
 {% for table in tables_with_foreign_keys() %}
 {{ table }}__named as (
-    {{ named_by(table, 'changed', business_dates.get(table)) }}
+    {{ named_by(table, 'changed') }}
 ),
 {% endfor %}
 
-everything as (
+-- A product's history by time is as it was before its first new event, where each event has a place that does not
+-- depend on others: a time of its own, or an LSN.
+product_histories as (
+    select
+        events.id,
+        (
+            count(events.__source_ts_ms) = count(*)
+            and (
+                count(events.__source_lsn) = count(*)
+                or count(distinct events.__source_ts_ms) = count(*)
+            )
+        ) as keeps_order,
+        min(iff(events.is_new, events.__source_ts_ms, null)) as first_new,
+        min(
+            iff(
+                events.is_settled and events.__op <> 'DELETE' and events.price is not null,
+                events.__source_ts_ms, null
+            )
+        ) as first_priced,
+        count(distinct events.price) <> 1 or count(events.price) < count(*) as has_other_price
+    from (
+        {{ loaded_events('products', ['id', 'price', '__op', '__source_ts_ms', '__source_lsn']) }}
+    ) as events
+    where
+        events.id in (
+            select changed.id
+            from changed
+            where changed.entity = 'products'
+        )
+    group by events.id
+),
+
+keys as (
     select
         changed.entity,
         changed.id,
-        changed.key_text,
-        cast(null as date) as date
+        changed.key_text
     from changed
     {% for table in tables_with_foreign_keys() %}
     {% for foreign_key in foreign_keys(table) %}
@@ -130,24 +151,91 @@ everything as (
     select
         '{{ foreign_key.parent }}_of_{{ table }}' as entity,
         {{ parent_key }}id as id,
-        {{ parent_key }}key_text as key_text,
-        cast(null as date) as date
+        {{ parent_key }}key_text as key_text
     from {{ table }}__named
     where {{ parent_key }}{{ key_column(foreign_key.parent) }} is not null
     {% endfor %}
-    {% if table in business_dates %}
+    {% endfor %}
+    {% for table, sets in watched_columns().items() %}
+    {% set keys_of_table %}
+    select changed.{{ key_column(table) }} from changed where changed.entity = '{{ table }}'
+    {%- endset %}
+    {% for name, columns in sets.items() %}
 
-    union
+    union all
 
     select
-        'order_dates' as entity,
+        '{{ table }}_by_{{ name }}' as entity,
+        {{ key_pair(table, 'others') }}
+    from ({{ keys_with_other(table, columns, keys_of_table) }}) as others
+    {% endfor %}
+    {% endfor %}
+
+    union all
+
+    select
+        iff(
+            product_histories.keeps_order and product_histories.first_priced < product_histories.first_new,
+            'products_by_price', 'products_by_first_price'
+        ) as entity,
+        product_histories.id,
+        cast(null as string) as key_text
+    from product_histories
+    where product_histories.has_other_price
+),
+
+-- Every date that an event gave: of a changed order, of an order with changed items, and of the orders of customers who
+-- may have registered at another time.
+dates as (
+    {% for entity, column, keys_of_orders in (
+        ('order_dates', 'id', 'orders'),
+        ('order_dates_of_order_items', 'id', 'orders_of_order_items'),
+        ('order_dates_of_users', 'user_id', 'users_by_registration'),
+    ) %}
+    select distinct
+        '{{ entity }}' as entity,
+        to_date(orders.created_at) as date
+    from ({{ events_ever_loaded('orders', ['id', 'user_id', 'created_at']) }}) as orders
+    where
+        orders.{{ column }} in (
+            select keys.id
+            from keys
+            where keys.entity = '{{ keys_of_orders }}'
+        )
+        and orders.created_at is not null
+
+    union all
+    {% endfor %}
+
+    select
+        'stock_dates' as entity,
+        min(
+            iff(product_histories.keeps_order, to_date(product_histories.first_new), to_date('0001-01-01'))
+        ) as date
+    from product_histories
+
+    union all
+
+    select
+        'price_dates' as entity,
+        min(to_date(product_histories.first_new)) as date
+    from product_histories
+),
+
+everything as (
+    select
+        keys.entity,
+        keys.id,
+        keys.key_text,
+        cast(null as date) as date
+    from keys
+    union all
+    select
+        dates.entity,
         cast(null as number(38, 0)) as id,
         cast(null as string) as key_text,
-        {{ table }}__named.business_date as date
-    from {{ table }}__named
-    where {{ table }}__named.business_date is not null
-    {% endif %}
-    {% endfor %}
+        dates.date
+    from dates
 )
 
 select

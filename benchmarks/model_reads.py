@@ -1,0 +1,322 @@
+"""How many rows each dbt model reads of each table for one new day after a long history, and for the first build.
+
+What belongs here: the shop, the two builds, their figures. What does not: the server that counts (profiled_snowflake.py).
+
+    python -m benchmarks.model_reads [--days 400] [--orders 200]     writes docs/model-reads.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.profiled_snowflake import ROW_GROUP_SIZE
+from ecommerce_platform.contracts import load_contracts, source_tables
+from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.stand_ins.servers import down, ensure_snowflake
+from ecommerce_platform.transformation.builds.applied import mark_applied, read_build_state
+from ecommerce_platform.transformation.builds.build import exclusive_build
+from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
+from ecommerce_platform.transformation.project.manifest import definition_digest, prepare_manifest
+from ecommerce_platform.warehouse.schema.upgrade import ensure_current, initialise_account
+from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+PROJECT = Path(__file__).resolve().parent.parent
+FIRST_DAY = date(2026, 1, 1)
+PRODUCTS = 500
+PAGE = PROJECT / "docs" / "model-reads.md"
+_START_SECONDS = 60.0
+
+#: Rows of a build by model and table.
+Reads = Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop of which each day has as many new orders as every other, each of two lines.
+
+    An order is shipped a day after it was made and delivered three days after; each day brings a tenth as many users as orders,
+    and changes of some users and products of any age.
+    """
+
+    orders: int
+
+    def load(self, connection: SnowflakeConnection, first: int, last: int) -> None:
+        """Loads the days from the first-th to the last-th, counted from 0, in one statement a kind of event."""
+        for statement in self._statements(first, last):
+            execute(connection, statement)
+        for table in source_tables():
+            execute(
+                connection,
+                "insert into RAW.LOAD_LEDGER (table_name, date, batch_id, row_count) "
+                f"select '{table}', date, min(batch_id), count(*) from RAW.{table} "
+                f"where date between '{_day(first)}' and '{_day(last)}' group by date",
+            )
+
+    def _statements(self, first: int, last: int) -> Iterator[str]:
+        new_users = self.orders // 10
+        user = {
+            "email": "'user' || id || '@example.com'",
+            "first_name": "'Ada'",
+            "last_name": "'Lovelace'",
+        }
+        product = {
+            "name": "'Product ' || id",
+            "description": "'Fine'",
+            "price": "cast(5 + mod(id, 90) + mod(happened, 7) as number(10, 2))",
+            "stock_quantity": "100 + mod(id + happened, 50)",
+            "category": "'category ' || mod(id, 8)",
+        }
+        # A user of any age: the product of two primes spreads them.
+        order = {
+            "user_id": f"1 + mod(id * 7919, (made + 1) * {new_users})",
+            "total_amount": "cast(20 + mod(id, 500) as number(10, 2))",
+            "shipping_address": "'1 Road'",
+        }
+        item = {
+            "order_id": "1 + floor((id - 1) / 2)",
+            "product_id": f"1 + mod(id * 6007, {PRODUCTS})",
+            "quantity": "1 + mod(id, 3)",
+            "unit_price": "cast(5 + mod(id, 90) as number(10, 2))",
+        }
+        if first == 0:
+            yield self._insert("products", 0, 0, PRODUCTS, "INSERT", "n + 1", "0", product)
+        yield self._insert(
+            "users", first, last, new_users, "INSERT", f"happened * {new_users} + n + 1", "happened", user
+        )
+        any_user = f"1 + mod(happened * 104729 + n * 1299709, (happened + 1) * {new_users})"
+        yield self._insert(
+            "users", first, last, max(1, new_users // 4), "UPDATE", any_user, f"floor((id - 1) / {new_users})", user
+        )
+        any_product = f"1 + mod(happened * 31 + n * 17, {PRODUCTS})"
+        yield self._insert("products", first, last, PRODUCTS // 50, "UPDATE", any_product, "0", product)
+        for age, op, status in ((0, "INSERT", "processing"), (1, "UPDATE", "shipped"), (3, "UPDATE", "delivered")):
+            key = f"(happened - {age}) * {self.orders} + n + 1"
+            values = {**order, "status": f"'{status}'"}
+            yield self._insert("orders", max(first, age), last, self.orders, op, key, f"happened - {age}", values, age)
+        key = f"happened * {2 * self.orders} + n + 1"
+        yield self._insert("order_items", first, last, 2 * self.orders, "INSERT", key, "happened", item)
+
+    def _insert(
+        self,
+        table: str,
+        first: int,
+        last: int,
+        each: int,
+        op: str,
+        key: str,
+        made: str,
+        values: Mapping[str, str],
+        place: int = 0,
+    ) -> str:
+        columns = {
+            **values,
+            "id": "id",
+            "created_at": f"dateadd('minute', mod(id, 1440), {_date('made')})",
+            "updated_at": f"dateadd('hour', 12, {_date('happened')})",
+            "__op": f"'{op}'",
+            "__ts_ms": f"dateadd('hour', 12, {_date('happened')})",
+            "__source_ts_ms": f"dateadd('hour', 12, {_date('happened')})",
+            "__source_lsn": f"happened * 1000000 + {place} * 100000 + n",
+            "loaded_at": "sysdate()",
+            "batch_id": f"'{table}-' || to_varchar({_date('happened')}, 'YYYY-MM-DD') || '-content'",
+            "date": _date("happened"),
+            "__source_file": f"'{op}-{place}'",
+            "__source_row": "n",
+        }
+        names = [column.name for column in load_contracts()[table].raw_columns]
+        listed = ", ".join(f'"{name.upper()}"' for name in names)
+        return (
+            f"insert into RAW.{table} ({listed}) with numbered as ("
+            "select cast(row_number() over (order by seq4()) - 1 as number) as i "
+            f"from table(generator(rowcount => {max(0, last - first + 1) * each}))), "
+            f"placed as (select {first} + cast(floor(i / {each}) as number) as happened, mod(i, {each}) as n from numbered), "
+            f"keyed as (select happened, n, cast({key} as number) as id from placed), "
+            f"aged as (select happened, n, id, cast({made} as number) as made from keyed) "
+            f"select {', '.join(columns[name] for name in names)} from aged order by happened, n"
+        )
+
+
+def _day(number: int) -> date:
+    return FIRST_DAY + timedelta(days=number)
+
+
+def _date(number: str) -> str:
+    return f"dateadd('day', {number}, to_date('{FIRST_DAY}'))"
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A stand-in that counts, with a parsed project."""
+
+    settings: Settings
+    profile: Path
+
+    def build(self, connection: SnowflakeConnection, full_refresh: bool = False) -> Reads:
+        """Builds and marks what is loaded; rows read by model and table."""
+        definition = definition_digest(self.settings)
+        opener = partial(connect, self.settings)
+        with exclusive_build(self.settings, connection, opener, "reads", lambda line: None) as lease:
+            read_build_state(connection)
+            self.profile.write_text("", encoding="utf-8")
+            run_dbt(self.settings, DbtRequest(command="run", full_refresh=full_refresh), "reads", lease)
+            mark_applied(connection, definition, lease)
+        return self._reads()
+
+    def _reads(self) -> Reads:
+        reads: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for line in self.profile.read_text(encoding="utf-8").splitlines():
+            read = json.loads(line)
+            reads[read["model"]][read["table"]] += read["rows"]
+        return reads
+
+
+@contextmanager
+def counting_warehouse(folder: Path) -> Iterator[Warehouse]:
+    """An empty warehouse below the folder, ended afterwards."""
+    profile = folder / "profile.jsonl"
+    settings = load_settings(
+        data_dir=folder / "data", dbt={"target_path": str(folder / "target")}, start_date=FIRST_DAY
+    )
+    settings.data_dir.mkdir(parents=True)
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.profiled_snowflake", "--data-dir", str(settings.data_dir), str(profile)],
+            cwd=PROJECT,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        state = settings.data_dir / "run" / "snowflake.json"
+        while not state.exists():
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the stand-in did not start:\n{(folder / 'server.log').read_text()[-2000:]}")
+            time.sleep(0.05)
+        ensure_snowflake(settings.data_dir)
+        initialise_account(settings)
+        prepare_manifest(settings)
+        yield Warehouse(settings, profile)
+    finally:
+        down(settings.data_dir)
+        server.wait()
+
+
+def rows_of(connection: SnowflakeConnection, tables: Iterable[str]) -> dict[str, int]:
+    """How many rows each of the tables has."""
+    return {table: int(fetch_all(connection, f"select count(*) from {table}")[0][0]) for table in tables}
+
+
+def measured(shop: Shop, days: int) -> tuple[Reads, Mapping[str, int]]:
+    """Reads of the day after `days` days, and the rows of the tables then. The day before it is built alone, too."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        counting_warehouse(Path(folder)) as warehouse,
+        connect(warehouse.settings) as connection,
+    ):
+        ensure_current(connection)
+        shop.load(connection, 0, days - 2)
+        warehouse.build(connection, full_refresh=True)
+        for day in (days - 1, days):
+            shop.load(connection, day, day)
+            reads = warehouse.build(connection)
+        return reads, rows_of(connection, sorted({table for read in reads.values() for table in read}))
+
+
+_PAGE = """# What each model reads on a day
+
+This page is written by `python -m benchmarks.model_reads`; do not edit it.
+
+One new day of {orders} orders after {days} days, built by dbt on the Snowflake stand-in with row groups of {group:,} rows.
+Counted are the rows of the row groups that DuckDB did not leave out, as often as a statement reads them: 200 % of a table is
+two readings of all of it. Snowflake leaves out micro-partitions by the same means, by the least and the greatest value of a
+column; its figures for a real account are [below](#in-an-account-of-your-own).
+[Decision 0029](decisions/0029-rows-that-a-change-concerns.md) says how models find what to read, and which of them read whole
+tables, and why.
+
+| table | rows read | of the table's rows |
+|---|---|---|
+{tables}
+
+By model, the tables of more than {large:,} rows:
+
+| model | rows read | of which |
+|---|---|---|
+{models}
+
+## In an account of your own
+
+dbt names the model in a comment of each statement, and Snowflake keeps what each statement scanned for a year (it shows up to
+45 minutes late; the role needs `IMPORTED PRIVILEGES` on the database `SNOWFLAKE`):
+
+```sql
+select
+    regexp_substr(query_text, '"node_id": "([^"]+)"', 1, 1, 'e') as model,
+    query_type,
+    sum(bytes_scanned) as bytes_scanned,
+    sum(partitions_scanned) as partitions_scanned,
+    sum(partitions_total) as partitions_total,
+    sum(total_elapsed_time) / 1000 as seconds
+from snowflake.account_usage.query_history
+where
+    start_time > dateadd('day', -1, current_timestamp())
+    and database_name = 'ECOMMERCE_DW'
+    and query_text like '%"app": "dbt"%'
+group by 1, 2
+order by bytes_scanned desc;
+```
+"""
+_LARGE = 10_000
+
+
+def page(shop: Shop, days: int, reads: Reads, rows: Mapping[str, int]) -> str:
+    """The page's text."""
+    by_table = {table: sum(read.get(table, 0) for read in reads.values()) for table in rows}
+    tables = [
+        f"| `{table}` | {by_table[table]:,} | {by_table[table] / rows[table]:.0%} of {rows[table]:,} |"
+        for table in sorted(by_table, key=lambda name: -by_table[name])
+        if rows[table] > _LARGE
+    ]
+    models = []
+    for model, read in sorted(reads.items(), key=lambda entry: -sum(entry[1].values())):
+        large = sorted((table for table in read if rows[table] > _LARGE), key=lambda name: -read[name])
+        shares = ", ".join(f"`{table}` {read[table] / rows[table]:.0%}" for table in large)
+        models.append(f"| `{model}` | {sum(read.values()):,} | {shares} |")
+    return _PAGE.format(
+        orders=shop.orders,
+        days=days,
+        group=ROW_GROUP_SIZE,
+        large=_LARGE,
+        tables="\n".join(tables),
+        models="\n".join(models),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--days", type=int, default=400)
+    parser.add_argument("--orders", type=int, default=200)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    options = parser.parse_args()
+    shop = Shop(options.orders)
+    reads, rows = measured(shop, options.days)
+    options.page.write_text(page(shop, options.days, reads, rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
