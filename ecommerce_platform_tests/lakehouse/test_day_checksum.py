@@ -141,6 +141,23 @@ def test_the_ledger_has_the_checksum_of_a_day_however_it_was_written(lake: Lake)
 
 
 @pytest.mark.slow
+def test_a_commit_of_many_days_leaves_their_checksums_to_the_load(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecommerce_platform.lakehouse.ingest.write.DAYS_WITH_CHECKSUMS", 1)
+    lake.land(FIRST, order(1, 1), order(1, 1))
+    lake.land(SECOND, order(2, 2))
+    lake.land(THIRD)
+
+    lake.ingest(FIRST, SECOND, THIRD)
+
+    published = lake.ledger.published
+    assert {day: (item.checksum, item.duplicates) for day, item in published.items()} == {
+        FIRST: (None, 1),
+        SECOND: (None, 0),
+        THIRD: ("0", 0),
+    }
+
+
+@pytest.mark.slow
 def test_a_day_published_by_hand_has_the_checksum_of_its_audit(lake: Lake) -> None:
     lake.land(FIRST, order(1, 1), order(2, 2), order(None, 3))
     refused = lake.ingest(FIRST).refused[FIRST]

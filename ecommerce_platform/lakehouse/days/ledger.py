@@ -56,8 +56,8 @@ class PublicationByHand:
 class DayRecord:
     """A published day. `snapshot_id` is the snapshot that published it; later ones hold the same rows for the day.
 
-    `checksum` is the hash of its rows (row_hash.py), decimal digits; None where an earlier release published the day, or an
-    erasure has changed rows of it since.
+    `checksum` is the hash of its rows (row_hash.py), decimal digits; None where an earlier release published the day, where
+    it was one of many in a commit, or where an erasure has changed rows of it since.
     """
 
     table: str

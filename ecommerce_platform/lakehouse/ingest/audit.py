@@ -34,7 +34,7 @@ class DayAudit:
 
     `landed` comes from the files' footers, `published` and `quarantined` from Iceberg's manifests, `duplicates` from the writing
     job: four counts by three routes. `gone` are published events that the day's files no longer have. `checksum` is the hash of
-    the rows that were written, from the writing job.
+    the rows that were written, from the writing job; None where that wrote too many days at once to add it up.
     """
 
     table: str
@@ -48,7 +48,7 @@ class DayAudit:
     files: int = 0
     bytes: int = 0
     gone: Gone | None = None
-    checksum: str = "0"
+    checksum: str | None = "0"
 
     @property
     def quarantined_share(self) -> Decimal:
@@ -215,5 +215,12 @@ def measure(
         files=count.files,
         bytes=count.bytes,
         gone=gone,
-        checksum=str(written.checksums.get(arrival.day, 0)),
+        checksum=_checksum(count.rows, written.checksums.get(arrival.day)),
     )
+
+
+def _checksum(rows: int, hashes: int | None) -> str | None:
+    """Decimal digits; a day without rows has a checksum, whoever wrote it."""
+    if not rows:
+        return "0"
+    return None if hashes is None else str(hashes)
