@@ -15,7 +15,8 @@ from ecommerce_platform.lakehouse.days.ledger import refused_days
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.load.days import LoadedDay, TableLoad, load_tables
+from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.outcome import LoadedDay, TableLoad
 from ecommerce_platform.warehouse.load.spark_tables import SparkTableLoad, load_spark_tables
 from ecommerce_platform.warehouse.resource import WarehouseResource
 

@@ -11,8 +11,9 @@ from ecommerce_platform.contracts import Column, LogicalType, load_contracts
 from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
 from ecommerce_platform.lakehouse.ingest.tables import add_extra_columns, ensure_event_table
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.load.days import TableLoad, load_tables
+from ecommerce_platform.warehouse.load.days import load_tables
 from ecommerce_platform.warehouse.load.lake_files import contract_of_lake
+from ecommerce_platform.warehouse.load.outcome import TableLoad
 from ecommerce_platform.warehouse.load.verify import measure, problems
 from ecommerce_platform.warehouse.sql.connection import Opener, fetch_all
 from ecommerce_platform_tests.warehouse.conftest import RUN

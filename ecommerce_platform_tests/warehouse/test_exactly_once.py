@@ -18,7 +18,8 @@ from snowflake.connector.errors import OperationalError
 
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.load.days import TableLoad, load_table
+from ecommerce_platform.warehouse.load.days import load_table
+from ecommerce_platform.warehouse.load.outcome import TableLoad
 from ecommerce_platform.warehouse.sql.connection import fetch_all
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.faults import Crash, Hook, WatchedConnection

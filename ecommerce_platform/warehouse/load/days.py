@@ -22,7 +22,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ from ecommerce_platform.warehouse.load.lake_files import (
 )
 from ecommerce_platform.warehouse.load.load_ledger import LedgerRow, batch_id, ledger_rows
 from ecommerce_platform.warehouse.load.mismatch import ContentMismatch, explained
+from ecommerce_platform.warehouse.load.outcome import LedgerMoved, LoadedDay, PlannedDay, TableLoad
 from ecommerce_platform.warehouse.load.sizing import batch_sized
 from ecommerce_platform.warehouse.schema.owner import require_own_lake
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current, ensure_raw_columns
@@ -62,42 +63,6 @@ from ecommerce_platform.warehouse.sql.connection import (
 if TYPE_CHECKING:
     from pyiceberg.table import Table
     from snowflake.connector import SnowflakeConnection
-
-
-class LedgerMoved(WarehouseError):
-    """Another load changed the ledger after this one had planned; planning again settles it."""
-
-
-@dataclass(frozen=True)
-class LoadedDay:
-    """A published day that is in RAW now."""
-
-    table: str
-    day: date
-    batch_id: str
-    snapshot_id: int
-    content: Content
-    bytes: int
-    already_loaded: bool
-
-
-@dataclass(frozen=True)
-class TableLoad:
-    """What came of a table's days: loaded ones, those that the lakehouse has not published, and those that failed."""
-
-    table: str
-    loaded: tuple[LoadedDay, ...] = ()
-    not_published: tuple[date, ...] = ()
-    failed: Mapping[date, str] = field(default_factory=dict)
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class _PlannedDay:
-    record: DayRecord
-    files: tuple[LakeFile, ...]
-    batch_id: str
-    seen: str | None  # batch id that the ledger had when this was planned
 
 
 def load_tables(
@@ -211,7 +176,7 @@ class _TableLoader:
         files = files_of_days(iceberg, pending)
         for part in in_parts(pending, self.settings.snowflake.days_per_transaction):
             planned = [
-                _PlannedDay(
+                PlannedDay(
                     record,
                     files[record.day],
                     batch_id(self.table, record.day, record.content_id),
@@ -222,7 +187,7 @@ class _TableLoader:
             self.reached(f"load {self.table}", len(self.loaded), len(self.loaded) + len(pending))
             self._load_together(iceberg, planned)
 
-    def _load_together(self, iceberg: Table, planned: list[_PlannedDay]) -> None:
+    def _load_together(self, iceberg: Table, planned: list[PlannedDay]) -> None:
         """PUT and COPY for all the days, then the transaction; again without the days that did not arrive intact."""
         with scratch_folder(self.settings) as folder:
             groups = collect(iceberg, [file for day in planned for file in day.files], folder)
@@ -239,7 +204,7 @@ class _TableLoader:
                     planned = [day for day in planned if day.record.day not in mismatch.problems]
         drop_loading_table(self.connection, loading)
 
-    def _commit(self, loading: str, planned: list[_PlannedDay], expected: Mapping[date, Content]) -> None:
+    def _commit(self, loading: str, planned: list[PlannedDay], expected: Mapping[date, Content]) -> None:
         days = [day.record.day for day in planned]
         now = datetime.now(UTC).replace(tzinfo=None)
         with transaction(self.connection):
@@ -263,7 +228,7 @@ class _TableLoader:
             self.loaded[day.record.day] = self._loaded(day.record, expected[day.record.day], files=day.files)
 
     def _damaged(
-        self, planned: list[_PlannedDay], current: Mapping[date, LedgerRow], expected: Mapping[date, Content]
+        self, planned: list[PlannedDay], current: Mapping[date, LedgerRow], expected: Mapping[date, Content]
     ) -> list[date]:
         """Days whose rows or ledger row are not what they should be."""
         held = self._held([day.record.day for day in planned])
@@ -280,7 +245,7 @@ class _TableLoader:
         sql = load_sql.content_of_days(self.table, self.contract.all_event_columns, days)
         return {day: Content(int(rows), str(checksum)) for day, rows, checksum in fetch_all(self.connection, sql)}
 
-    def _insert(self, loading: str, planned: list[_PlannedDay], now: datetime) -> None:
+    def _insert(self, loading: str, planned: list[PlannedDay], now: datetime) -> None:
         batches = as_parameter({"day": day.record.day, "batch_id": day.batch_id} for day in planned)
         sql = load_sql.insert_days(self.table, loading, self.contract.all_event_columns)
         execute(self.connection, sql, (now, batches))
@@ -293,7 +258,7 @@ class _TableLoader:
         if differences:
             raise ContentMismatch(f"RAW.{self.table.upper()}", differences)
 
-    def _write_ledger(self, planned: list[_PlannedDay], expected: Mapping[date, Content], now: datetime) -> None:
+    def _write_ledger(self, planned: list[PlannedDay], expected: Mapping[date, Content], now: datetime) -> None:
         days = [day.record.day for day in planned]
         execute(self.connection, load_sql.delete_ledger(days), (self.table,))
         rows = as_parameter(

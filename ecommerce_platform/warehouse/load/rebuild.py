@@ -22,7 +22,7 @@ from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.checksum import NO_ROWS, Content, checked_columns, published_content
-from ecommerce_platform.warehouse.load.days import TableLoad, load_table
+from ecommerce_platform.warehouse.load.days import load_table
 from ecommerce_platform.warehouse.load.lake_files import (
     collect,
     contents_by_day,
@@ -33,6 +33,7 @@ from ecommerce_platform.warehouse.load.lake_files import (
     scratch_folder,
 )
 from ecommerce_platform.warehouse.load.load_ledger import LedgerRow, batch_id
+from ecommerce_platform.warehouse.load.outcome import TableLoad
 from ecommerce_platform.warehouse.load.spark_tables import load_spark_tables
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.owner import require_own_lake

@@ -21,10 +21,10 @@ from ecommerce_platform.row_hash import snowflake_rows_hash
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.checksum import Content
 from ecommerce_platform.warehouse.load.copying import copy_to_loading_table, drop_loading_table
-from ecommerce_platform.warehouse.load.days import LedgerMoved
 from ecommerce_platform.warehouse.load.lake_files import collect, content, scratch_folder, whole_table_files
 from ecommerce_platform.warehouse.load.load_sql import take_lock
 from ecommerce_platform.warehouse.load.mismatch import ContentMismatch
+from ecommerce_platform.warehouse.load.outcome import LedgerMoved
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.owner import require_own_lake
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current
