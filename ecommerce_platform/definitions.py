@@ -21,7 +21,7 @@ from ecommerce_platform.operations.freshness import with_freshness
 from ecommerce_platform.reconciliation.assets import build_assets as reconciliation_assets
 from ecommerce_platform.reconciliation.checks import build_checks as reconciliation_checks
 from ecommerce_platform.reconciliation.resource import build_resources as reconciliation_resources
-from ecommerce_platform.resuming import resuming_executor
+from ecommerce_platform.resuming import executor_for
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.resource import build_resources as spark_resources
 from ecommerce_platform.transformation.assets import build_assets as transformation_assets
@@ -100,7 +100,7 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
         schedules=automation.schedules,
         sensors=automation.sensors,
         resources={**resources, **overrides},
-        executor=resuming_executor,
+        executor=executor_for(settings),
     )
 
 

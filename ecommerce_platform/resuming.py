@@ -1,7 +1,7 @@
-"""The executor: steps run in the run's own process, one after another; a run whose worker died is resumed by another worker.
+"""The executor: steps run in the run's own process; a run whose worker died is resumed by another worker.
 
 What belongs here: which steps a resumed run still has to do. What does not: noticing that a worker died and starting another
-(Dagster's run monitoring), and where a step with Spark runs (spark/launchers).
+(Dagster's run monitoring), where a step with Spark runs (spark/launchers), and steps beside each other (side_by_side.py).
 
 Dagster's in-process executor cannot resume; its step-delegating executors can, at the price of a process or pod for each step.
 Every step here is idempotent, so a resumed run leaves out what has succeeded and does the rest again, from the start of the step:
@@ -18,6 +18,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import dagster as dg
 from dagster import DagsterEvent, DagsterExecutionInterruptedError, DagsterRunStatus
@@ -32,6 +33,8 @@ from dagster._core.executor.in_process import InProcessExecutor, inprocess_execu
 from dagster._core.system_config.objects import ResolvedRunConfig
 
 from ecommerce_platform.ending import ending_in_time
+from ecommerce_platform.settings import Settings
+from ecommerce_platform.side_by_side import side_by_side
 
 #: As if by SIGTERM.
 _INTERRUPTED_EXIT_CODE = 143
@@ -75,7 +78,12 @@ def _was_interrupted(event: DagsterEvent) -> bool:
 
 
 class ResumingExecutor(InProcessExecutor):
-    """The in-process executor, which can also take up a run that another worker began."""
+    """The in-process executor, which can also take up a run that another worker began, and run steps side by side."""
+
+    def __init__(self, steps_at_once: int = 1) -> None:
+        super().__init__(retries=RetryMode.ENABLED)
+        self._steps_at_once = steps_at_once
+        self._iterator = inprocess_execution_iterator if steps_at_once == 1 else partial(side_by_side, steps_at_once)
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """The run's events. A resumed run begins with those of its finished steps."""
@@ -83,8 +91,15 @@ class ResumingExecutor(InProcessExecutor):
             with ending_in_time():
                 if plan_context.resume_from_failure:
                     yield from self._resume(plan_context, execution_plan)
-                else:
+                elif self._steps_at_once == 1:
                     yield from super().execute(plan_context, execution_plan)
+                else:
+                    yield DagsterEvent.engine_event(
+                        plan_context,
+                        f"Executing {self._steps_at_once} steps at a time in process (pid: {os.getpid()})",
+                        EngineEventData.in_process(os.getpid(), execution_plan.step_keys_to_execute),
+                    )
+                    yield from self._run(plan_context, execution_plan)
         except (KeyboardInterrupt, DagsterExecutionInterruptedError):
             _leave_for_the_next_worker(plan_context)
             raise
@@ -108,14 +123,17 @@ class ResumingExecutor(InProcessExecutor):
         rest = plan.build_subset_plan(left, job, ResolvedRunConfig.build(job, context.run_config))
         # A step's attempt is part of its name on the cluster.
         rest = rest._replace(known_state=rest.known_state._replace(previous_retry_attempts=progress.tries))
+        yield from self._run(context, rest)
+
+    def _run(self, context: PlanOrchestrationContext, plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         yield from iter(
             ExecuteRunWithPlanIterable(
-                execution_plan=rest,
-                iterator=inprocess_execution_iterator,
+                execution_plan=plan,
+                iterator=self._iterator,
                 execution_context_manager=PlanExecutionContextManager(
                     job=context.job,
                     retry_mode=context.retry_mode,
-                    execution_plan=rest,
+                    execution_plan=plan,
                     run_config=context.run_config,
                     dagster_run=context.dagster_run,
                     instance=context.instance,
@@ -143,7 +161,14 @@ def _leave_for_the_next_worker(context: PlanOrchestrationContext) -> None:
     os._exit(_INTERRUPTED_EXIT_CODE)
 
 
-@dg.executor(name="resuming_in_process", requirements=[])
+def executor_for(settings: Settings) -> dg.ExecutorDefinition:
+    """The executor of runs of many steps, with as many at a time as the settings say."""
+    return resuming_executor.configured({"steps_at_once": settings.runs.steps_at_once}, "resuming_in_process")
+
+
+@dg.executor(
+    name="resuming_in_process", requirements=[], config_schema={"steps_at_once": dg.Field(int, default_value=1)}
+)
 def resuming_executor(context: dg.InitExecutorContext) -> ResumingExecutor:
-    """Steps in the run's process; a run that lost its worker can be resumed."""
-    return ResumingExecutor(retries=RetryMode.ENABLED)
+    """Steps in the run's process, `steps_at_once` of them at a time; a run that lost its worker can be resumed."""
+    return ResumingExecutor(int(str(context.executor_config["steps_at_once"])))

@@ -14,6 +14,7 @@ from dagster._core.execution.api import execute_run_iterator
 from ecommerce_platform.resuming import resuming_executor
 
 FOLDER = "ECOMMERCE_TEST_FOLDER"
+AT_ONCE = "ECOMMERCE_TEST_STEPS_AT_ONCE"
 
 
 def note(step: str, process: int) -> None:
@@ -58,7 +59,7 @@ def rows_job() -> dg.JobDefinition:
     return dg.Definitions(
         assets=[always_fails, behind_the_failed, first, second, third],
         jobs=[dg.define_asset_job("rows", selection="*")],
-        executor=resuming_executor,
+        executor=resuming_executor.configured({"steps_at_once": int(os.environ.get(AT_ONCE, "1"))}, "steps"),
     ).resolve_job_def("rows")
 
 

@@ -59,10 +59,22 @@ def noted(tmp_path: Path) -> list[str]:
     return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("number", "at_once"),
+    [
+        (signal.SIGKILL, "1"),
+        (signal.SIGTERM, "2"),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((signal.SIGTERM, "1"), (signal.SIGKILL, "2"))),
+    ],
+)
 def test_a_resumed_run_does_again_only_what_was_not_finished(
-    instance: dg.DagsterInstance, tmp_path: Path, number: signal.Signals
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    at_once: str,
 ) -> None:
+    monkeypatch.setenv(resumed_steps.AT_ONCE, at_once)
     worker, run_id = start_worker(instance, tmp_path)
     worker.send_signal(number)
     assert worker.wait(300) != 0, "a requested end is not a success either"

@@ -256,7 +256,12 @@ class NotificationSettings(Section):
 
 
 class RunSettings(Section):
-    """Run pods on Kubernetes."""
+    """Runs and their pods on Kubernetes."""
+
+    steps_at_once: int = Field(1, ge=1, le=8)
+    """Steps of a run at a time, where neither depends on the other and their pools have room: with 2, loading and dbt run beside
+    Spark's analytics. It pays where the warehouse or Spark is elsewhere. On one machine they share its cores, and both
+    peaks of memory come together: leave it at 1 where a day's run takes more than half of the memory."""
 
     resources: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
     """Job name to a container's requests and limits, where they differ from the chart's `workloads.resources`."""
