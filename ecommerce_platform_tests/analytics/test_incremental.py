@@ -87,6 +87,7 @@ def more(
             )
 
 
+@pytest.mark.soak
 def test_random_days_late_replaced_and_withdrawn(lake: EventLake) -> None:
     random = Random(20261127)
     more(random, lake, 1)
@@ -108,6 +109,7 @@ def test_random_days_late_replaced_and_withdrawn(lake: EventLake) -> None:
     assert all(state.basis.before is not None for state in states.values())
 
 
+@pytest.mark.soak
 def test_what_hangs_on_other_keys_is_made_from_all_events(lake: EventLake) -> None:
     random = Random(1)
     more(random, lake, 1, key_changes="orders")
@@ -126,12 +128,16 @@ def test_what_hangs_on_other_keys_is_made_from_all_events(lake: EventLake) -> No
     assert states["users"].basis.before is None
 
 
+@pytest.mark.soak
 def test_slices_are_divided_as_they_grow_and_a_day_writes_the_ones_that_it_touches(
     lake: EventLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(latest, "SLICE_ROWS", 4)
     random = Random(2)
     more(random, lake, 1, events=3)
+    for number in range(200):
+        order = event(1000 + number, id=10_000 + number, user_id=1, status="shipped", created_at=at(1))
+        lake.add("orders", [order])
     states = apply(lake, lake.publish(day(1)))
     assert len(states["orders"].rows) > 32  # so many are found by a join
     rows = sum(states["orders"].rows.values())
@@ -168,7 +174,7 @@ class Commits:
             self.done += 1
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_run_that_ends_after_any_of_its_commits_is_mended_by_the_next(
     lake: EventLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +195,7 @@ def test_a_run_that_ends_after_any_of_its_commits_is_mended_by_the_next(
         assert all(state.basis.before is not None for state in states.values())
 
 
+@pytest.mark.soak
 def test_two_that_carry_on_the_same_state_leave_none(lake: EventLake) -> None:
     lake.add("users", [event(1, id=1), event(2, id=2)])
     states = apply(lake, lake.publish(day(1)))
@@ -205,6 +212,7 @@ def test_two_that_carry_on_the_same_state_leave_none(lake: EventLake) -> None:
     assert apply(lake, lake.publish(day(1), day(2), day(3)))["users"].basis.before is None
 
 
+@pytest.mark.soak
 def test_a_state_goes_on_after_maintenance_and_from_expired_snapshots_all_is_made_again(lake: EventLake) -> None:
     lake.add("users", [event(1, id=1), event(2, id=2)])
     apply(lake, lake.publish(day(1)))
@@ -227,6 +235,7 @@ def test_a_state_goes_on_after_maintenance_and_from_expired_snapshots_all_is_mad
     assert apply(lake, published)["users"].basis.before is None
 
 
+@pytest.mark.soak
 def test_a_check_names_figures_that_differ_and_leaves_the_right_ones(lake: EventLake) -> None:
     lake.add("users", [event(1, id=1), event(2, id=2)])
     lake.add("orders", [event(3, id=1, user_id=1, status="shipped", total_amount=Decimal("5.00"), created_at=at(1))])
@@ -248,6 +257,7 @@ def test_a_check_names_figures_that_differ_and_leaves_the_right_ones(lake: Event
     assert {item.checked_days for name in TABLES if (item := tables.current(settings, name))} == {2}
 
 
+@pytest.mark.slow
 def test_a_later_day_moves_the_end_of_the_span(lake: EventLake) -> None:
     """The last date of the span is a year after the as-of day: an order gets its row when it is reached, without an event."""
     ahead = datetime(2027, 1, 3, 12, tzinfo=UTC)

@@ -128,6 +128,7 @@ def listens_at(pids: list[int]) -> list[str]:
     return addresses
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_use_one_jvm_each_in_a_session_of_its_own(folder: Path) -> None:
     with client(folder, "wait") as one, client(folder, "look") as two:
         first, second = one.says(), two.says()

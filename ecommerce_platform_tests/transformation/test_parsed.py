@@ -50,14 +50,14 @@ def test_a_parse_that_is_killed_leaves_nothing_that_is_taken_for_whole(checkout:
         "import os, sys\n"
         "from pathlib import Path\n"
         "from ecommerce_platform.settings import load_settings\n"
-        "from ecommerce_platform.transformation import project\n"
+        "from ecommerce_platform.transformation.project import manifest\n"
         "def parse(project_dir, target, database):\n"
         "    target.mkdir(parents=True)\n"
         "    (target / 'manifest.json').write_text('{\"nodes\": ')\n"
         "    os._exit(9)\n"
-        "project._parse = parse\n"
+        "manifest._parse = parse\n"
         f"folder = Path({str(checkout)!r})\n"
-        "project.prepare_manifest(load_settings(dbt={'project_dir': folder / 'project', 'target_path': folder / 'target'},"
+        "manifest.prepare_manifest(load_settings(dbt={'project_dir': folder / 'project', 'target_path': folder / 'target'},"
         " snowflake={'database': 'FIRST'}))\n"
     )
     assert subprocess.run([sys.executable, "-c", killed], check=False).returncode == 9

@@ -41,6 +41,7 @@ def last_computed(connection: SnowflakeConnection) -> object:
     )[0][0]
 
 
+@pytest.mark.slow
 def test_a_change_reaches_the_orders_and_items_that_it_concerns_and_no_others(
     connection: SnowflakeConnection, transform: Transform
 ) -> None:
