@@ -53,7 +53,7 @@ def test_a_marked_person_is_forgotten_everywhere_and_every_figure_stays(
 
         before, verdicts = platform.tables(), reconciled(platform)
         # The second run has changed what the first one published, as it should.
-        restated = platform.query("select * from marts.restatements order by all")
+        restated = sorted(map(str, platform.query("select * from marts.restatements")))
         assert len(tables_with(settings, MARKER)) >= 9
         left_behind = data / "scratch" / "warehouse" / "load-killed"
         left_behind.mkdir(parents=True)
@@ -72,7 +72,7 @@ def test_a_marked_person_is_forgotten_everywhere_and_every_figure_stays(
             assert len(after[name]) == len(rows)
             assert without_marked(rows) <= without_marked(after[name]), name
         assert {name: after[name] for name in FIGURES} == {name: before[name] for name in FIGURES}
-        assert platform.query("select * from marts.restatements order by all") == restated
+        assert sorted(map(str, platform.query("select * from marts.restatements"))) == restated
 
         # The person's rows come once more with the next day, as an old delivery would bring them.
         for name, path in last.items():
