@@ -30,8 +30,6 @@ OURS = "ecommerce-platform"
 WAREHOUSES = {"XS": 1, "S": 2, "M": 4, "L": 8, "XL": 16}
 #: Cores and memory of an executor pod are settings; hours are counted for one of two cores, the default.
 EXECUTOR_CORES = 2
-
-
 #: The day on the page.
 ORDERS, HISTORY_DAYS, CORES, WAREHOUSE = 100_000_000, 365, 32, "L"
 #: Less than this between two histories is the noise of one run, and would become hours when it is multiplied.
@@ -155,9 +153,7 @@ def table(estimates: Sequence[Estimate]) -> str:
         f"| {number(estimate.seconds / 60)} | {_or_none(estimate.executor_hours)} | {_or_none(estimate.credits)} |"
         for estimate in estimates
     ]
-    minutes = sum(estimate.seconds for estimate in estimates) / 60
-    hours = sum(estimate.executor_hours for estimate in estimates)
-    credits_used = sum(estimate.credits for estimate in estimates)
+    minutes, hours, credits_used = _totals(estimates)
     lines.append(f"| one after another | | | | {number(minutes)} | {number(hours)} | {number(credits_used)} |")
     return "\n".join(lines)
 
@@ -182,13 +178,19 @@ def grid(results: Sequence[Mapping[str, Any]], cores: int, warehouse: str) -> st
     for orders in (100_000, 1_000_000, 10_000_000, 100_000_000):
         cells = []
         for days in histories:
-            estimates = simulate(results, orders, days, cores, warehouse)
-            minutes = sum(estimate.seconds for estimate in estimates) / 60
-            hours = sum(estimate.executor_hours for estimate in estimates)
-            credits_used = sum(estimate.credits for estimate in estimates)
+            minutes, hours, credits_used = _totals(simulate(results, orders, days, cores, warehouse))
             cells.append(f"{number(minutes)} min, {number(hours)} h, {number(credits_used)} cr")
         lines.append(f"| {orders:,} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _totals(estimates: Sequence[Estimate]) -> tuple[float, float, float]:
+    """Minutes, executor hours and credits of all stages one after another."""
+    return (
+        sum(estimate.seconds for estimate in estimates) / 60,
+        sum(estimate.executor_hours for estimate in estimates),
+        sum(estimate.credits for estimate in estimates),
+    )
 
 
 def _days(days: int) -> str:

@@ -15,6 +15,7 @@ MD5 of the row's text; the hash of rows is the sum of theirs, independent of ord
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from enum import Enum
 
 from ecommerce_platform.contracts import Column, LogicalType
@@ -49,7 +50,7 @@ def snowflake_rows_hash(columns: Sequence[Column], place: Callable[[str], str]) 
 
 def duckdb_rows_hash(columns: Sequence[Column]) -> str:
     """The same in DuckDB, over Parquet files with these columns."""
-    parts = ((column, _duckdb_text(column, f'"{column.name}"')) for column in columns)
+    parts = ((column, _text_in(_DUCKDB, column, f'"{column.name}"')) for column in columns)
     text = " || ".join(_closed(parts, "coalesce", " || ".join))
     # DuckDB's own md5_number_lower reads the bytes the other way round.
     return f"cast(coalesce(sum(cast('0x' || right(md5({text}), 16) as ubigint)), 0) as varchar)"
@@ -57,7 +58,7 @@ def duckdb_rows_hash(columns: Sequence[Column]) -> str:
 
 def spark_row_hash(columns: Sequence[Column]) -> str:
     """The row's hash in Spark, a bigint: its 64 bits, of which Spark takes the first for a sign."""
-    parts = [(column, _spark_text(column, f"`{column.name}`")) for column in columns]
+    parts = [(column, _text_in(_SPARK, column, f"`{column.name}`")) for column in columns]
     first = [f"coalesce({text}, '{_NULL}')" for column, text in parts if not column.late]
     late = sorted((column.name, f"concat('{column.name}=', {text})") for column, text in parts if column.late)
     # `concat_ws` leaves nulls out, as the contract does those of late columns; the empty text gives the last one its end.
@@ -112,40 +113,33 @@ def _is_wide(column: Column) -> bool:
     return (column.precision or 38) + (column.scale or 0) + 2 > 38
 
 
-def _whole_units(column: Column, value: str, text: str) -> str:
-    """A decimal in units of its last digit in DuckDB and Spark; `text` is the engine's type of texts."""
-    scale = column.scale or 0
-    units = f"replace(cast({value} as {text}), '.', '')" if _is_wide(column) else f"{value} * {10**scale}"
-    return f"cast(cast({units} as decimal(38, 0)) as {text})"
+@dataclass(frozen=True)
+class _Engine:
+    """What differs in the text of a value between DuckDB and Spark: the type of texts, microseconds and days since 1970."""
+
+    text: str
+    microseconds: str
+    days: str
 
 
-def _duckdb_text(column: Column, value: str) -> str:
+_DUCKDB = _Engine("varchar", "epoch_us({})", "{} - date '1970-01-01'")
+_SPARK = _Engine("string", "unix_micros({})", "unix_date({})")
+
+
+def _text_in(engine: _Engine, column: Column, value: str) -> str:
     match column.type:
         case kind if kind in TEXTS:
-            return f"cast(length({value}) as varchar) || ':' || {value}"
+            return f"cast(length({value}) as {engine.text}) || ':' || {value}"
         case LogicalType.TIMESTAMP:
-            return f"cast(epoch_us({value}) as varchar)"
+            return f"cast({engine.microseconds.format(value)} as {engine.text})"
         case LogicalType.DATE:
-            return f"cast({value} - date '1970-01-01' as varchar)"
+            return f"cast({engine.days.format(value)} as {engine.text})"
         case LogicalType.BOOLEAN:
             return f"case when {value} then '1' when not {value} then '0' end"
         case LogicalType.DECIMAL:
-            return _whole_units(column, value, "varchar")
+            units = f"{value} * {10 ** (column.scale or 0)}"
+            if _is_wide(column):
+                units = f"replace(cast({value} as {engine.text}), '.', '')"
+            return f"cast(cast({units} as decimal(38, 0)) as {engine.text})"
         case _:
-            return f"cast({value} as varchar)"
-
-
-def _spark_text(column: Column, value: str) -> str:
-    match column.type:
-        case kind if kind in TEXTS:
-            return f"cast(length({value}) as string) || ':' || {value}"
-        case LogicalType.TIMESTAMP:
-            return f"cast(unix_micros({value}) as string)"
-        case LogicalType.DATE:
-            return f"cast(unix_date({value}) as string)"
-        case LogicalType.BOOLEAN:
-            return f"case when {value} then '1' when not {value} then '0' end"
-        case LogicalType.DECIMAL:
-            return _whole_units(column, value, "string")
-        case _:
-            return f"cast({value} as string)"
+            return f"cast({value} as {engine.text})"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+from pyiceberg.table import Table
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -65,14 +66,19 @@ def spark_name(settings: Settings, namespace: str, table: str) -> str:
     return f"`{settings.lakehouse.catalog_name}`.`{namespace}`.`{table}`"
 
 
-def current(settings: Settings, table: str) -> WrittenTable | None:
-    """What the table holds now, read without a JVM; None when it was never written."""
+def existing(settings: Settings, table: str) -> Table | None:
+    """The table as the catalog has it now; None when it was never written."""
     try:
-        iceberg = load_iceberg_table(settings, identifier(settings, table))
+        return load_iceberg_table(settings, identifier(settings, table))
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
-    snapshot = iceberg.current_snapshot()
-    if snapshot is None or snapshot.summary is None:
+
+
+def current(settings: Settings, table: str) -> WrittenTable | None:
+    """What the table holds now, read without a JVM; None when it was never written."""
+    iceberg = existing(settings, table)
+    snapshot = iceberg.current_snapshot() if iceberg is not None else None
+    if iceberg is None or snapshot is None or snapshot.summary is None:
         return None
     summary = snapshot.summary.additional_properties
     return WrittenTable(

@@ -18,16 +18,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation, Snapshot
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.follow.fold import state_columns
-from ecommerce_platform.analytics.tables import PROPERTIES, identifier, spark_name, write
+from ecommerce_platform.analytics.tables import PROPERTIES, existing, identifier, spark_name, write
 from ecommerce_platform.contracts import Contract
-from ecommerce_platform.iceberg.catalog import load_iceberg_table, pyiceberg_catalog
+from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
 from ecommerce_platform.iceberg.metadata_files import sound_table
 from ecommerce_platform.settings import Settings
 
@@ -89,7 +88,7 @@ def table_name(table: str) -> str:
 
 def load_state(settings: Settings, table: str, snapshot_id: int | None = None) -> State | None:
     """What the state table holds now, or held at a snapshot; None when there is none, or it has expired."""
-    iceberg = _load(settings, table)
+    iceberg = existing(settings, table_name(table))
     if iceberg is None:
         return None
     snapshot = iceberg.snapshot_by_id(snapshot_id) if snapshot_id is not None else iceberg.current_snapshot()
@@ -122,13 +121,6 @@ def _telling(iceberg: Table, snapshot: Snapshot | None) -> tuple[StateBasis, int
         parent = snapshot.parent_snapshot_id
         snapshot = iceberg.snapshot_by_id(parent) if parent is not None else None
     return None
-
-
-def _load(settings: Settings, table: str) -> Table | None:
-    try:
-        return load_iceberg_table(settings, identifier(settings, table_name(table)))
-    except (NoSuchTableError, NoSuchNamespaceError):
-        return None
 
 
 def read_slices(
