@@ -24,7 +24,16 @@ from pathlib import Path
 from typing import Any
 
 from ecommerce_platform_tests.erasure.killed_shop import ENVIRONMENT, KilledShop
-from ecommerce_platform_tests.faults.kill_points import AFTER, BEFORE, Kill, Passages, install
+from ecommerce_platform_tests.faults.kill_points import (
+    AFTER,
+    BEFORE,
+    Kill,
+    Passages,
+    Point,
+    fixed,
+    install,
+    platform_points,
+)
 from ecommerce_platform_tests.faults.processes import Child, run
 from ecommerce_platform_tests.faults.soak import tell, warm_up
 
@@ -60,19 +69,14 @@ class Ordered(Passages):
         return number
 
 
-def install_points(passages: Passages) -> None:
-    """The kill points of the platform, and those of an erasure's own steps."""
+def erasure_points() -> list[Point]:
+    """The erasure's own steps."""
     from clickhouse_connect.driver.httpclient import HttpClient
 
     from ecommerce_platform.erasure import erase, lake, landing_files, leftovers
     from ecommerce_platform.stand_ins import compaction
 
-    install(passages)
-
-    def fixed(point: str) -> Callable[..., str]:
-        return lambda *_, **__: point
-
-    points: list[tuple[Any, str, Callable[..., str]]] = [
+    return [
         (erase, "write_entry", fixed("entry")),
         (landing_files, "_put_in_place", fixed("landing file")),
         (
@@ -84,8 +88,13 @@ def install_points(passages: Passages) -> None:
         (leftovers, "remove_scratch", fixed("scratch")),
         (compaction, "_copy", fixed("database copied")),
     ]
-    for owner, name, point in points:
-        setattr(owner, name, passages.around(point)(getattr(owner, name)))
+
+
+def install_points(passages: Passages) -> None:
+    """The kill points of the platform, and those of an erasure's own steps."""
+    from ecommerce_platform.erasure import erase
+
+    install(passages, [*platform_points(), *erasure_points()])
     erase.Request = partial(  # type: ignore[misc,assignment]
         erase.Request, reached=lambda step: passages.reached(f"step {step}")
     )

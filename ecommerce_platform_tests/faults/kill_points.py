@@ -12,7 +12,7 @@ import re
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +73,12 @@ class Passages:
             os.killpg(0, signal.SIGKILL)
 
 
-def install(passages: Passages) -> None:
-    """Puts the points into this process: Iceberg commits, Spark writes, SQL statements, event-log and run-log entries."""
+#: The object that holds a function, the function's name there, and the point's name from the call's arguments.
+Point = tuple[Any, str, Callable[..., str]]
+
+
+def platform_points() -> list[Point]:
+    """Iceberg commits, Spark writes, SQL statements, event-log and run-log entries."""
     from dagster._core.storage.event_log import SqliteEventLogStorage
     from dagster._core.storage.runs import SqliteRunStorage
     from pyiceberg.catalog.sql import SqlCatalog
@@ -82,15 +86,11 @@ def install(passages: Passages) -> None:
 
     from ecommerce_platform.analytics import compute
     from ecommerce_platform.analytics.follow import following, incremental
-    from ecommerce_platform.lakehouse.ingest import audit, quarantine
-    from ecommerce_platform.lakehouse.ingest import job as ingest
+    from ecommerce_platform.lakehouse.ingest import audit, branch_writer, quarantine
 
-    def fixed(point: str) -> Callable[..., str]:
-        return lambda *_, **__: point
-
-    wrapped: list[tuple[Any, str, Callable[..., str]]] = [
+    return [
         (SqlCatalog, "commit_table", lambda _, table, *__, **___: f"iceberg commit {table.name()[-1]}"),
-        (ingest, "write_events", lambda _, __, contract, *___: f"write {contract.table}"),
+        (branch_writer, "write_events", lambda _, __, contract, *___: f"write {contract.table}"),
         (audit, "count_days", lambda _, __, contract, *___: f"audit {contract.table}"),
         (quarantine, "write_rows", fixed("quarantine write")),
         (quarantine, "drop", fixed("quarantine drop")),
@@ -101,7 +101,16 @@ def install(passages: Passages) -> None:
         (SqliteEventLogStorage, "store_event", lambda _, event: f"event log {event.dagster_event_type or 'message'}"),
         (SqliteRunStorage, "handle_run_event", fixed("run log")),
     ]
-    for owner, name, point in wrapped:
+
+
+def fixed(point: str) -> Callable[..., str]:
+    """The point has one name, whatever the call's arguments are."""
+    return lambda *_, **__: point
+
+
+def install(passages: Passages, points: Iterable[Point]) -> None:
+    """Puts the points into this process."""
+    for owner, name, point in points:
         setattr(owner, name, passages.around(point)(getattr(owner, name)))
 
 

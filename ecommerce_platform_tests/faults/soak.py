@@ -28,7 +28,7 @@ from pathlib import Path
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.transformation.project.manifest import prepare_manifest
-from ecommerce_platform_tests.faults.kill_points import AFTER, BEFORE, Kill, Passages, install
+from ecommerce_platform_tests.faults.kill_points import AFTER, BEFORE, Kill, Passages, install, platform_points
 from ecommerce_platform_tests.faults.processes import Child, run
 from ecommerce_platform_tests.faults.rooms import KINDS, Kind, copied_dbt_project, write_shops
 
@@ -167,7 +167,7 @@ class Soak:
 
     def _work(self, shop: str, kill: Kill | None) -> Counter[str]:
         passages = Passages(kill)
-        install(passages)
+        install(passages, platform_points())
         self.kind.run(shop, passages, f"run{self.runs}")
         return passages.seen
 

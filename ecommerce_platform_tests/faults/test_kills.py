@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform_tests.faults.kill_points import statement_name
+from ecommerce_platform_tests.erasure.kills import erasure_points
+from ecommerce_platform_tests.faults.kill_points import platform_points, statement_name
 
 KILLS = 25
 
@@ -32,6 +33,11 @@ def test_kills_at_boundaries_and_at_random_times_lose_and_double_no_row(tmp_path
     assert content["wrong"] == []
     assert content["kills"] >= KILLS
     assert set(content["by_kind"]) == {"loading", "transforming", "materializing", "ingestion", "everything"}
+
+
+def test_every_function_that_is_a_kill_point_exists() -> None:
+    for owner, name, _ in [*platform_points(), *erasure_points()]:
+        assert callable(getattr(owner, name, None)), f"{owner.__name__} has no function {name}"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
-from ecommerce_platform_tests.faults.kill_points import Kill, Passages, install
+from ecommerce_platform_tests.faults.kill_points import Kill, Passages, install, platform_points
 
 #: A dead builder elsewhere is waited for so long; the test's processes are of one machine, where death shows at once.
 LEASE_SECONDS = 4
@@ -76,7 +76,7 @@ KINDS = {"job": by_job, "rebuild": by_rebuild}
 
 def main(kind: str, point: str, side: str, nth: str) -> None:
     passages = Passages(Kill(point, side, int(nth)) if point else None)
-    install(passages)
+    install(passages, platform_points())
     KINDS[kind](load_settings())
     print(json.dumps(passages.seen))
 
