@@ -12,6 +12,7 @@ import warnings
 import dagster as dg
 
 from ecommerce_platform.analytics.assets import build_assets as analytics_assets
+from ecommerce_platform.execution.resuming import executor_for
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.checks import build_checks as lakehouse_checks
 from ecommerce_platform.landing.assets import build_assets as landing_assets
@@ -21,7 +22,6 @@ from ecommerce_platform.operations.freshness import with_freshness
 from ecommerce_platform.reconciliation.assets import build_assets as reconciliation_assets
 from ecommerce_platform.reconciliation.checks import build_checks as reconciliation_checks
 from ecommerce_platform.reconciliation.resource import build_resources as reconciliation_resources
-from ecommerce_platform.resuming import executor_for
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.resource import build_resources as spark_resources
 from ecommerce_platform.transformation.assets import build_assets as transformation_assets

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.execution.api import execute_run_iterator
 
-from ecommerce_platform.resuming import resuming_executor
+from ecommerce_platform.execution.resuming import resuming_executor
 
 FOLDER = "ECOMMERCE_TEST_FOLDER"
 AT_ONCE = "ECOMMERCE_TEST_STEPS_AT_ONCE"

@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ecommerce_platform.resuming import Progress, remaining_steps
+from ecommerce_platform.execution.resuming import Progress, remaining_steps
 from ecommerce_platform_tests import resumed_steps
 from ecommerce_platform_tests.resumable_launcher import RESUMABLE
 

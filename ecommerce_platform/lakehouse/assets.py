@@ -13,6 +13,8 @@ from typing import Any
 import dagster as dg
 
 from ecommerce_platform.contracts import Contract, load_contracts, source_tables
+from ecommerce_platform.execution.partitions import add_days_metadata, daily_partitions, last_partition, partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.lakehouse.days.withheld import WHY_WITHHELD
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest, TableResult
@@ -20,8 +22,6 @@ from ecommerce_platform.lakehouse.ingest.tables import TABLE_PROPERTIES, event_i
 from ecommerce_platform.landing.files import landed_bytes
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
-from ecommerce_platform.partitions import add_days_metadata, daily_partitions, last_partition, partition_days
-from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource

@@ -11,6 +11,8 @@ from functools import partial
 import dagster as dg
 
 from ecommerce_platform.contracts import load_contracts, source_tables
+from ecommerce_platform.execution.partitions import daily_partitions, last_partition
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.catalog import load_iceberg_table
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_table_ledger
@@ -20,8 +22,6 @@ from ecommerce_platform.lakehouse.ingest.tables import event_identifier
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
-from ecommerce_platform.partitions import daily_partitions, last_partition
-from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 
 _CONSERVATION = (

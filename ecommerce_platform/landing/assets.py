@@ -10,11 +10,11 @@ from datetime import date
 import dagster as dg
 
 from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.execution.partitions import daily_partitions, last_partition
 from ecommerce_platform.landing.changes import data_version
 from ecommerce_platform.landing.files import LandingFile, LandingTable, list_table
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
-from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.settings import Settings
 
 GROUP = "landing"

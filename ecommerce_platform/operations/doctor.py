@@ -68,9 +68,9 @@ def _jars(settings: Settings) -> str:
 
 
 def _landing(settings: Settings) -> str:
+    from ecommerce_platform.execution.partitions import last_partition
     from ecommerce_platform.landing.files import LandingZone, list_days
     from ecommerce_platform.landing.unread import unread
-    from ecommerce_platform.partitions import last_partition
 
     zone, first, last = LandingZone.of(settings), settings.start_date, last_partition(settings)
     days = {table: list_days(zone, table) for table in source_tables()}

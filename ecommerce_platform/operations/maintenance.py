@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from ecommerce_platform.execution.plain_steps import plain_words
+from ecommerce_platform.execution.resuming import resuming_executor
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.maintenance.plan import MaintenanceReport, refusals
 from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
 from ecommerce_platform.operations.retention import apply_retention
 from ecommerce_platform.operations.schedules import one_at_a_time
-from ecommerce_platform.plain_steps import plain_words
-from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Profile, Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from ecommerce_platform.execution.partitions import add_days_metadata, daily_partitions, partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.landing.forgotten import load_forgotten
-from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
-from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.reconciliation.layers.both import open_layers
 from ecommerce_platform.reconciliation.model import ALL_TIERS, State, Status
 from ecommerce_platform.reconciliation.present import report

@@ -11,7 +11,7 @@ from datetime import timedelta
 import dagster as dg
 
 from ecommerce_platform.daily_metrics import metric_names
-from ecommerce_platform.plain_steps import plain_words
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY, DISCREPANCIES_KEY, METRICS_KEY
 from ecommerce_platform.reconciliation.model import Status
 from ecommerce_platform.reconciliation.record import outcome

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ecommerce_platform.contracts import load_contracts, source_tables, tables_of_day
-from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
-from ecommerce_platform.plain_steps import plain_words
+from ecommerce_platform.execution.partitions import add_days_metadata, daily_partitions, partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.applied import (
     BuildState,

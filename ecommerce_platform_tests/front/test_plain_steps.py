@@ -12,9 +12,9 @@ import dagster as dg
 import pytest
 from dagster._utils.error import SerializableErrorInfo
 
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.lakehouse import assets as lakehouse
 from ecommerce_platform.landing.resource import build_resources as landing_resources
-from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.resource import build_resources as spark_resources
 from ecommerce_platform.warehouse import assets as warehouse

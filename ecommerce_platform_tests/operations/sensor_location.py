@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from ecommerce_platform.execution.partitions import daily_partitions
 from ecommerce_platform.landing.resource import build_resources
 from ecommerce_platform.landing.sensor import build_sensor
 from ecommerce_platform.operations.retries import build_sensor as build_retry_sensor
-from ecommerce_platform.partitions import daily_partitions
 from ecommerce_platform.settings import Profile, load_settings
 
 SETTINGS = load_settings().model_copy(update={"profile": Profile.KIND})

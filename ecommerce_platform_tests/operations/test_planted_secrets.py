@@ -136,7 +136,7 @@ def s3() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def used(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """The installation after it has done all that it can do, well and badly."""
-    from ecommerce_platform.demo import load_speed_layer, write_sample
+    from ecommerce_platform.demo.steps import load_speed_layer, write_sample
 
     folder = tmp_path_factory.mktemp("planted")
     local = load_settings(data_dir=folder / "data")

@@ -15,6 +15,7 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.expressions import In
 
 from ecommerce_platform.contracts import Contract
+from ecommerce_platform.execution.partitions import last_partition
 from ecommerce_platform.iceberg.catalog import load_iceberg_table
 from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival, scan
 from ecommerce_platform.lakehouse.days.absence import Gone, absence_reason
@@ -27,7 +28,6 @@ from ecommerce_platform.lakehouse.ingest.tables import event_identifier, quarant
 from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import LandingZone, list_days
 from ecommerce_platform.landing.unread import unread
-from ecommerce_platform.partitions import last_partition
 from ecommerce_platform.settings import Settings
 
 

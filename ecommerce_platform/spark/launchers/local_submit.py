@@ -40,7 +40,7 @@ from ecommerce_platform.spark.session import SPARK_SUBMIT
 SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"
 LOG_TAIL_LINES = 20
 _POLL_SECONDS = 0.25
-#: What a process that is asked to end has for it, and its readers then: less than the launcher's own (ending.py).
+#: What a process that is asked to end has for it, and its readers then: less than the launcher's own (execution/ending.py).
 _GRACE_SECONDS = 10.0
 
 

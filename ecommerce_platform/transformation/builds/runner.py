@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecommerce_platform.ending import asked
+from ecommerce_platform.execution.ending import asked
 from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.failing_rows import FailedTest, FailingRows

@@ -25,7 +25,7 @@ from dagster import (
     raise_execution_interrupts,
 )
 
-from ecommerce_platform.ending import asked
+from ecommerce_platform.execution.ending import asked
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.handover import remote_main
 from ecommerce_platform.spark.launchers.handover.ending import ProcessEnd, failure_reason
