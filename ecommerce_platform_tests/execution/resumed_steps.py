@@ -72,7 +72,7 @@ def work(instance: dg.DagsterInstance, run_id: str, resume: bool) -> None:
 
 
 if __name__ == "__main__":
-    from ecommerce_platform_tests import resumed_steps
+    from ecommerce_platform_tests.execution import resumed_steps
 
     with dg.DagsterInstance.get() as own:
         resumed_steps.work(own, sys.argv[1], resume=False)
