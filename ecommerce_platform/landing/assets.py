@@ -16,6 +16,7 @@ from ecommerce_platform.landing.files import LandingFile, LandingTable, list_tab
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings.addresses import is_s3
 
 GROUP = "landing"
 OWNERS = ("team:data-platform",)
@@ -63,7 +64,7 @@ def _spec(contract: Contract, settings: Settings) -> dg.AssetSpec:
         key=landing_key(contract.table),
         description=f"{contract.description} Change events as Parquet, one folder for each day of arrival.",
         group_name=GROUP,
-        kinds={"parquet", "s3" if settings.landing_uri.startswith("s3") else "file"},
+        kinds={"parquet", "s3" if is_s3(settings.landing_uri) else "file"},
         owners=OWNERS,
         partitions_def=daily_partitions(settings),
         metadata={

@@ -18,7 +18,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
-from ecommerce_platform.iceberg.catalog import hadoop_uri, is_s3
+from ecommerce_platform.iceberg.catalog import hadoop_uri
 from ecommerce_platform.lakehouse.decode.calendars import require_plain_times
 from ecommerce_platform.lakehouse.decode.change_events import DECODER_VERSION
 from ecommerce_platform.lakehouse.decode.epochs import with_epoch_units
@@ -30,8 +30,9 @@ from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.landing.files import LandingError, LandingFile, LandingZone, list_table
 from ecommerce_platform.landing.forgotten import Forgotten, load_forgotten
 from ecommerce_platform.landing.persons import Rows, distinct_keys, merged
-from ecommerce_platform.object_store import storage_is_away, store_path
+from ecommerce_platform.object_store import storage_is_away
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings.addresses import is_s3, store_path
 
 _READERS = 8
 _CHUNK = 8 * 1024 * 1024

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
-from ecommerce_platform.object_store import arrow_s3, store_path
+from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.reconciliation.model import ALL_TIERS, ReconciliationError, Status
 from ecommerce_platform.reconciliation.present.data import day_reports, overview
 from ecommerce_platform.reconciliation.present.render import OVERVIEW, day_page, overview_page, page_of
@@ -20,6 +20,7 @@ from ecommerce_platform.reconciliation.reconcile import Reconciliation
 from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.reconciliation.verdicts.converge import DayResult
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings.addresses import is_s3, store_path
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Place:
     def of(cls, settings: Settings) -> Place:
         """The place of the settings. Raises ReconciliationError for an address that is neither a folder nor S3."""
         uri = settings.reconciliation.reports_uri.rstrip("/")
-        if uri.startswith("s3://"):
+        if is_s3(uri):
             return cls(uri, arrow_s3(settings.s3), store_path(uri))
         if "://" in uri:
             raise ReconciliationError(
