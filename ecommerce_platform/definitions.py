@@ -94,7 +94,7 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
             *lakehouse_checks(settings),
             *warehouse_checks(settings),
             *transformation_checks(settings),
-            *reconciliation_checks(settings),
+            *reconciliation_checks(),
         ],
         jobs=automation.jobs,
         schedules=automation.schedules,

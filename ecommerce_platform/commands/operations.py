@@ -50,7 +50,7 @@ def metrics(
     from ecommerce_platform.transformation.project.manifest import load_manifest
 
     # The stand-in costs nothing to ask; a real warehouse is kept awake by every question.
-    between = interval if settings.snowflake_is_embedded else settings.operations.tables_interval_seconds
+    between = interval if settings.snowflake.is_embedded else settings.operations.tables_interval_seconds
     with open_instance() as instance:
         declared = known(models_of(load_manifest(settings)), build_definitions(settings))
         exporter = Exporter(instance, lambda: read_platform(settings), declared, interval, between, say)

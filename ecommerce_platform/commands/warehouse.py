@@ -62,7 +62,7 @@ def print_initial_statements(settings: Settings) -> None:
     from ecommerce_platform.transformation.project.protect import masks_of_new_models
     from ecommerce_platform.warehouse.schema.upgrade import initial_statements
 
-    for statement in initial_statements(settings):
+    for statement in initial_statements(settings.snowflake):
         typer.echo(f"{statement};")
     if settings.snowflake.masking:
         typer.echo("-- The models: each build masks the tables that it makes, then grants them to analysts.")

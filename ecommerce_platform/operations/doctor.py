@@ -109,7 +109,7 @@ def _snowflake(settings: Settings) -> str:
         version = run_sql(connection, "select current_version()").rows[0][0]
         protected = state_in_words(connection)
         refuse_foreign_lake(settings, connection)
-    where = "embedded stand-in" if settings.snowflake_is_embedded else settings.snowflake.account
+    where = "embedded stand-in" if settings.snowflake.is_embedded else settings.snowflake.account
     return f"{where}, version {version}, {protected}"
 
 
@@ -117,7 +117,7 @@ def _clickhouse(settings: Settings) -> str:
     from ecommerce_platform.reconciliation.layers.clickhouse import connect
 
     client = connect(settings)
-    where = "embedded stand-in" if settings.clickhouse_is_embedded else settings.clickhouse.host
+    where = "embedded stand-in" if settings.clickhouse.is_embedded else settings.clickhouse.host
     return f"{where}, version {client.server_version}"
 
 

@@ -49,7 +49,7 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
         dry_run, run_id = bool(context.op_config["dry_run"]), context.run.run_id
         with warehouse.connection(run_id) as connection:
             ensure_current(connection)
-            for line in clean_up(settings, connection, warehouse.opener(run_id), run_id, dry_run):
+            for line in clean_up(settings.snowflake, connection, warehouse.opener(run_id), run_id, dry_run):
                 context.log.info(line)
         opener, now = warehouse.opener(run_id), datetime.now(UTC)
         for line in apply_retention(settings, opener, context.instance, run_id, now, dry_run):

@@ -197,9 +197,9 @@ def test_a_table_in_a_schema_that_the_role_does_not_see_is_not_taken_for_a_missi
     sql = f"select * from {schema}.nothing"
     with connect(settings) as connection:
         if missing:
-            assert rows_or_none(connection, account, f"{schema}.NOTHING", sql) is None
+            assert rows_or_none(connection, account.snowflake, f"{schema}.NOTHING", sql) is None
         else:
             with pytest.raises(
                 WarehouseError, match=r"HIDDEN.NOTHING .* role TRANSFORMER may not see .*warehouse init"
             ):
-                rows_or_none(connection, account, f"{schema}.NOTHING", sql)
+                rows_or_none(connection, account.snowflake, f"{schema}.NOTHING", sql)

@@ -133,7 +133,7 @@ def of_ones_own(transformation_settings: Settings, tmp_path: Path) -> Iterator[S
     settings = transformation_settings.model_copy(update={"dbt": dbt, "snowflake": snowflake})
     initialise_account(settings)
     yield settings
-    if not settings.snowflake_is_embedded:  # the stand-in drops no database, and goes with its folder
+    if not settings.snowflake.is_embedded:  # the stand-in drops no database, and goes with its folder
         with connect(settings, role=settings.snowflake.admin_role) as opened:
             execute(opened, "drop database if exists PULL_REQUEST")
 

@@ -120,7 +120,7 @@ def run_after(settings: Settings, folder: Path, new_day: str) -> subprocess.Comp
 def test_marts_are_as_before_and_no_figure_is_restated(
     transformation_settings: Settings, connection: SnowflakeConnection, transform: Transform, tmp_path: Path
 ) -> None:
-    if not transformation_settings.snowflake_is_embedded:
+    if not transformation_settings.snowflake.is_embedded:
         pytest.skip("shown on the embedded server only: the account's tables are of four tables")
     shop = RandomShop(seed=31, days=10)
     for day in shop.days:

@@ -101,16 +101,18 @@ def test_files_of_a_killed_load_go_with_maintenance_once_they_are_old_enough(
     staged = fetch_all(connection, load_sql.list_stage())
     assert len(staged) == 2
 
-    assert clean_up(lake, connection, opener, "maintenance", dry_run=True) == ["would restore the warehouse's size"]
+    assert clean_up(lake.snowflake, connection, opener, "maintenance", dry_run=True) == [
+        "would restore the warehouse's size"
+    ]
     assert left_on_stage(connection, timedelta(seconds=-60)).popitem()[1] == 2
     snowflake = lake.snowflake.model_copy(update={"stage_retention_hours": -1.0})
     old_enough = lake.model_copy(update={"snowflake": snowflake})
-    done = clean_up(old_enough, connection, opener, "maintenance")
+    done = clean_up(old_enough.snowflake, connection, opener, "maintenance")
 
     assert done[0].startswith("removed 2 staged files of a load that was killed: loading_orders_")
     assert done[1] == "restored the warehouse's size to SMALL"
     assert fetch_all(connection, load_sql.list_stage()) == []
-    assert clean_up(old_enough, connection, opener, "maintenance") == []
+    assert clean_up(old_enough.snowflake, connection, opener, "maintenance") == []
 
 
 def test_a_load_that_fails_removes_its_own_files(lake: Settings, connection: SnowflakeConnection) -> None:

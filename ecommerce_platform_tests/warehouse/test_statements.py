@@ -34,7 +34,7 @@ def test_everything_that_a_load_and_a_reload_send_is_snowflakes(settings: Settin
         load_tables(settings, open_connection, list(CONTRACTS), [day(1), day(2)], RUN)  # type: ignore[arg-type]
     load_spark_tables(settings, open_connection, ["customer_metrics"], RUN)  # type: ignore[arg-type]
     with open_connection() as connection:
-        initialise(connection, settings)  # type: ignore[arg-type]
+        initialise(connection, settings.snowflake)  # type: ignore[arg-type]
 
     assert any(sql.startswith("copy into") for sql in sent)
     assert any("SUPERSEDED" in sql for sql in sent)

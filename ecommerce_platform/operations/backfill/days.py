@@ -78,7 +78,10 @@ def _batches(settings: Settings) -> tuple[dict[tuple[str, date], str], dict[tupl
     with connect(settings) as connection:
         for table in (LOAD_LEDGER, APPLIED_DAYS):
             # None: nothing was ever loaded, so the table does not exist yet.
-            rows = rows_or_none(connection, settings, table, f"select table_name, date, batch_id from {table}") or []
+            rows = (
+                rows_or_none(connection, settings.snowflake, table, f"select table_name, date, batch_id from {table}")
+                or []
+            )
             batches.append({(str(name), day): str(batch) for name, day, batch in rows})
     return batches[0], batches[1]
 

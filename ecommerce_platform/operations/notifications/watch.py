@@ -184,6 +184,6 @@ def missing_tables(settings: Settings, day: date) -> tuple[str, ...]:
     sql = f"select table_name from {APPLIED_DAYS} where date = %s"
     with connect(settings) as connection:
         # None: nothing has ever been loaded.
-        rows = rows_or_none(connection, settings, APPLIED_DAYS, sql, (day,)) or []
+        rows = rows_or_none(connection, settings.snowflake, APPLIED_DAYS, sql, (day,)) or []
     applied = {str(row[0]) for row in rows}
     return tuple(table for table in tables_of_day(day) if table not in applied)

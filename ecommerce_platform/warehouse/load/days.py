@@ -83,7 +83,7 @@ def load_tables(
         ensure_current(connection, contracts)
         require_own_lake(settings, connection)
         with (
-            batch_sized(settings, connection, open_connection, len(days), run_id),
+            batch_sized(settings.snowflake, connection, open_connection, len(days), run_id),
             ThreadPoolExecutor(max_workers=len(tables) or 1) as pool,
         ):
             running = {
