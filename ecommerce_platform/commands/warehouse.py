@@ -37,6 +37,7 @@ class What(StrEnum):
 
 def initialise(settings: Settings, take_over: bool = False) -> None:
     """`warehouse init`: says what was done, a line each."""
+    from ecommerce_platform.transformation.project.manifest import DbtProject
     from ecommerce_platform.transformation.project.protect import protect_models
     from ecommerce_platform.warehouse.schema.owner import take_over as give_to_this_lake
     from ecommerce_platform.warehouse.schema.upgrade import initialise_account
@@ -46,7 +47,7 @@ def initialise(settings: Settings, take_over: bool = False) -> None:
         for line in initialise_account(settings):
             say(line)
         with connect(settings, role=settings.snowflake.admin_role) as connection:
-            for line in protect_models(connection, settings):
+            for line in protect_models(connection, DbtProject.of(settings), settings.snowflake):
                 say(line)
             if take_over:
                 say(give_to_this_lake(settings, connection))
@@ -58,7 +59,7 @@ def initialise(settings: Settings, take_over: bool = False) -> None:
 def print_initial_statements(settings: Settings) -> None:
     """`warehouse init --print`: what it would send to a new account, as a script."""
     from ecommerce_platform.contracts import load_contracts
-    from ecommerce_platform.transformation.project.manifest import load_manifest
+    from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
     from ecommerce_platform.transformation.project.protect import masks_of_new_models
     from ecommerce_platform.warehouse.schema.upgrade import initial_statements
 
@@ -66,7 +67,7 @@ def print_initial_statements(settings: Settings) -> None:
         typer.echo(f"{statement};")
     if settings.snowflake.masking:
         typer.echo("-- The models: each build masks the tables that it makes, then grants them to analysts.")
-        for statement in masks_of_new_models(load_manifest(settings), load_contracts()):
+        for statement in masks_of_new_models(load_manifest(DbtProject.of(settings)), load_contracts()):
             typer.echo(f"{statement};")
 
 

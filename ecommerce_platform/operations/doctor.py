@@ -124,11 +124,12 @@ def _clickhouse(settings: Settings) -> str:
 def _dbt(settings: Settings) -> str:
     from ecommerce_platform.contracts import load_contracts
     from ecommerce_platform.transformation.project.lineage import kept_lineage
-    from ecommerce_platform.transformation.project.manifest import definition_digest, load_manifest, target_path
+    from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest, load_manifest
     from ecommerce_platform.transformation.project.personal import undeclared
 
-    manifest = load_manifest(settings)
-    lineage = kept_lineage(target_path(settings), definition_digest(settings)) or {}
+    project = DbtProject.of(settings)
+    manifest = load_manifest(project)
+    lineage = kept_lineage(project.target, definition_digest(project)) or {}
     if unsaid := list(undeclared(manifest, load_contracts(), lineage)):
         raise ValueError("; ".join(unsaid))
     return f"{len(manifest['nodes'])} nodes in the manifest"

@@ -251,11 +251,14 @@ def transform(settings: Settings, run_id: str) -> None:
     from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
     from ecommerce_platform.transformation.builds.build import exclusive_build
     from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
-    from ecommerce_platform.transformation.project.manifest import definition_digest
+    from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
 
-    definition = definition_digest(settings)
+    definition = definition_digest(DbtProject.of(settings))
     opener = partial(connect, settings, run_id)
-    with opener() as connection, exclusive_build(settings, connection, opener, run_id, print) as lease:
+    with (
+        opener() as connection,
+        exclusive_build(settings.dbt, settings.snowflake, connection, opener, run_id, print) as lease,
+    ):
         reason = full_refresh_reason(read_build_state(connection), definition)
         run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), run_id, lease)
         mark_applied(connection, definition, lease)

@@ -19,7 +19,7 @@ from ecommerce_platform.operations.notifications.watch import missing_tables
 from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.stand_ins.servers import down
-from ecommerce_platform.transformation.project.manifest import load_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
 from ecommerce_platform.warehouse.load.days import load_table
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.upgrade import initialise_account
@@ -135,7 +135,7 @@ def test_a_warehouse_that_is_away_is_named_and_the_lakehouse_is_shown(settings: 
 
 
 def test_the_models_of_the_project_have_their_assets(settings: Settings) -> None:
-    models = {model.name: model for model in models_of(load_manifest(settings))}
+    models = {model.name: model for model in models_of(load_manifest(DbtProject.of(settings)))}
     assert models["mart_daily_business_metrics"].asset == "marts/daily_business_metrics"
 
 

@@ -35,7 +35,7 @@ from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.builds.build import exclusive_build
-from ecommerce_platform.transformation.project.manifest import definition_digest
+from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
 from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
 from ecommerce_platform.warehouse.sql.connection import connect
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current
@@ -48,8 +48,8 @@ new_day = sys.argv[1]
 reasons = []
 
 def build(connection):
-    definition = definition_digest(settings)
-    with exclusive_build(settings, connection, opener, "after", print) as lease:
+    definition = definition_digest(DbtProject.of(settings))
+    with exclusive_build(settings.dbt, settings.snowflake, connection, opener, "after", print) as lease:
         reason = full_refresh_reason(read_build_state(connection), definition)
         reasons.append(reason)
         run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), "after", lease)

@@ -15,7 +15,7 @@ from snowflake.connector.errors import ProgrammingError
 from ecommerce_platform.contracts import HIDDEN, load_contracts
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRunError, run_dbt
-from ecommerce_platform.transformation.project.manifest import load_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
 from ecommerce_platform.transformation.project.personal import model_tables, undeclared
 from ecommerce_platform.transformation.project.protect import described, masks_of_new_models, protect_models
 from ecommerce_platform.warehouse.schema.ddl import APPLIED_DAYS, LEASES, LOAD_LOCK, PLATFORM_VERSION, table_definitions
@@ -92,13 +92,13 @@ def observed(settings: Settings, administrator: SnowflakeConnection) -> Iterator
         plain = settings.model_copy(update={"snowflake": settings.snowflake.model_copy(update={"masking": False})})
         try:
             initialise(administrator, plain.snowflake)
-            protect_models(administrator, plain)
+            protect_models(administrator, DbtProject.of(plain), plain.snowflake)
             unmasked = [read_by_analysts(settings)]
             run_dbt(settings, DbtRequest(command="run"))
             unmasked.append(read_by_analysts(settings))
         finally:
             initialise(administrator, settings.snowflake)
-        restored = protect_models(administrator, settings)
+        restored = protect_models(administrator, DbtProject.of(settings), settings.snowflake)
         yield Seen(settings, masked, remade, unmasked, kept, restored, of_platform, refused)
         clear(connection)
 
@@ -194,7 +194,7 @@ def test_without_masking_analysts_get_no_table_with_a_personal_column(seen: Seen
 
 @pytest.mark.slow
 def test_every_described_column_is_masked_where_it_lies(seen: Seen) -> None:
-    described_columns = masks_of_new_models(load_manifest(seen.settings), load_contracts())
+    described_columns = masks_of_new_models(load_manifest(DbtProject.of(seen.settings)), load_contracts())
 
     assert len(described_columns) > 10
     assert sorted(sql for sql in seen.restored if "set masking policy" in sql) == sorted(described_columns)
@@ -209,7 +209,7 @@ def test_the_page_on_data_protection_names_what_is_personal() -> None:
     }
     of_models = {
         f"`{table.schema}.{table.table}`": [column.name for column in columns]
-        for table, columns in described(load_manifest(load_settings()), contracts)
+        for table, columns in described(load_manifest(DbtProject.of(load_settings())), contracts)
     }
     for tables in (of_contracts, of_models):
         for table, columns in tables.items():
