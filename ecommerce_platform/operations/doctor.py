@@ -59,11 +59,10 @@ def _java(settings: Settings) -> str:
 
 
 def _jars(settings: Settings) -> str:
-    from ecommerce_platform.iceberg.catalog import needs_s3
-    from ecommerce_platform.spark.jars import CORE, S3, default_jars_dir, ensure_jars
+    from ecommerce_platform.spark.jars import default_jars_dir, ensure_jars
+    from ecommerce_platform.spark.options import SparkApplication
 
-    groups = frozenset({CORE, S3} if needs_s3(settings) else {CORE})
-    jars = ensure_jars(default_jars_dir(settings.spark), groups)
+    jars = ensure_jars(default_jars_dir(settings.spark), SparkApplication.of(settings).jar_groups)
     return f"{len(jars)} jars, SHA-256 as pinned"
 
 
