@@ -248,7 +248,8 @@ def test_a_receiver_that_does_not_answer_is_reported_without_its_address(
                 )
             }
         )
-        done = sensor.tick(instance, load_settings())
+        settings = load_settings()
+        done = sensor.tick(instance, settings.notifications, sensor.LateDay.of(settings))
         assert sensor.State.load(instance).outbox.pending > 0
     used.outputs += done.remarks
     assert len(done.remarks) >= 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -147,8 +148,8 @@ def test_the_planner_reads_the_same_records(settings: Settings) -> None:
 
 
 def test_a_late_day_is_asked_for_in_what_is_applied(settings: Settings) -> None:
-    assert missing_tables(settings, day(1)) == ()
-    assert set(missing_tables(settings, day(2))) == set(source_tables())
+    assert missing_tables(partial(connect, settings), settings.snowflake, day(1)) == ()
+    assert set(missing_tables(partial(connect, settings), settings.snowflake, day(2))) == set(source_tables())
 
 
 NO_WAREHOUSE, CANCELLED, NO_GRANT, NO_COLUMN, NO_OBJECT = 606, 604, 3001, 904, 2003
@@ -177,14 +178,14 @@ def test_only_a_missing_table_means_that_nothing_is_loaded(
     assert plan.value.errno == number
     if word == "applied_days":
         with pytest.raises(ProgrammingError):
-            missing_tables(settings, day(1))
+            missing_tables(partial(connect, settings), settings.snowflake, day(1))
 
 
 def test_a_table_that_does_not_exist_yet_means_that_nothing_is_loaded(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(settings, monkeypatch, NO_OBJECT, "applied_days")
-    assert set(missing_tables(settings, day(1))) == set(source_tables())
+    assert set(missing_tables(partial(connect, settings), settings.snowflake, day(1))) == set(source_tables())
     assert read_stage_records(settings, day(1), day(5)).applied == {}
 
 
