@@ -99,6 +99,7 @@ def _catalog(settings: Settings) -> str:
 
 
 def _snowflake(settings: Settings) -> str:
+    from ecommerce_platform.iceberg.installation import read_marker
     from ecommerce_platform.warehouse.schema.owner import refuse_foreign_lake
     from ecommerce_platform.warehouse.schema.protection import state_in_words
     from ecommerce_platform.warehouse.sql.connection import connect
@@ -107,7 +108,7 @@ def _snowflake(settings: Settings) -> str:
     with connect(settings) as connection:
         version = run_sql(connection, "select current_version()").rows[0][0]
         protected = state_in_words(connection)
-        refuse_foreign_lake(settings, connection)
+        refuse_foreign_lake(connection, read_marker(settings), settings.snowflake.database)
     where = "embedded stand-in" if settings.snowflake.is_embedded else settings.snowflake.account
     return f"{where}, version {version}, {protected}"
 

@@ -41,12 +41,12 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
 
 def _raw_tables(settings: Settings) -> dg.AssetsDefinition:
-    contracts = load_contracts()
+    contracts, partitions = load_contracts(), daily_partitions(settings)
 
     @dg.multi_asset(
         name="snowflake_raw",
         pool="snowflake_raw",
-        specs=[_raw_spec(contract, settings) for contract in contracts.values()],
+        specs=[_raw_spec(contract, partitions, settings.snowflake.database) for contract in contracts.values()],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
@@ -116,7 +116,7 @@ def _named(days: Sequence[date]) -> str:
     return ", ".join(day.isoformat() for day in days) or "none"
 
 
-def _raw_spec(contract: Contract, settings: Settings) -> dg.AssetSpec:
+def _raw_spec(contract: Contract, partitions: dg.PartitionsDefinition, database: str) -> dg.AssetSpec:
     table = contract.table
     return dg.AssetSpec(
         key=raw_key(table),
@@ -125,9 +125,9 @@ def _raw_spec(contract: Contract, settings: Settings) -> dg.AssetSpec:
         group_name=GROUP,
         kinds=KINDS,
         owners=OWNERS,
-        partitions_def=daily_partitions(settings),
+        partitions_def=partitions,
         metadata={
-            "dagster/table_name": f"{settings.snowflake.database}.RAW.{table.upper()}",
+            "dagster/table_name": f"{database}.RAW.{table.upper()}",
             "dagster/column_schema": _schema(contract.raw_columns),
         },
     )
@@ -140,10 +140,12 @@ def _schema(columns: Sequence[Column]) -> dg.TableSchema:
 
 
 def _spark_tables(settings: Settings) -> dg.AssetsDefinition:
+    partitions = daily_partitions(settings)
+
     @dg.multi_asset(
         name="snowflake_spark",
         pool="snowflake_spark",
-        specs=[_spark_spec(table, settings) for table in ANALYTICS_TABLES],
+        specs=[_spark_spec(table, partitions, settings.snowflake.database) for table in ANALYTICS_TABLES],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
@@ -172,7 +174,7 @@ def _spark_metadata(load: SparkTableLoad | None) -> dict[str, Any]:
     }
 
 
-def _spark_spec(table: str, settings: Settings) -> dg.AssetSpec:
+def _spark_spec(table: str, partitions: dg.PartitionsDefinition, database: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=spark_key(table),
         deps=[dg.AssetKey(["iceberg", table])],
@@ -180,9 +182,9 @@ def _spark_spec(table: str, settings: Settings) -> dg.AssetSpec:
         group_name=GROUP,
         kinds=KINDS,
         owners=OWNERS,
-        partitions_def=daily_partitions(settings),
+        partitions_def=partitions,
         metadata={
-            "dagster/table_name": f"{settings.snowflake.database}.STAGING.SPARK_{table.upper()}",
+            "dagster/table_name": f"{database}.STAGING.SPARK_{table.upper()}",
             "dagster/column_schema": _schema(ANALYTICS_TABLES[table].loaded_columns),
         },
     )

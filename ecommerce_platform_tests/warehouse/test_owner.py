@@ -59,14 +59,16 @@ def test_a_second_lake_on_one_database_is_refused_until_it_is_given_the_database
         lambda: load(second),
         lambda: rebuild_raw(second, opener, ["orders"], Range(None, None), RUN, print),
         lambda: load_spark_tables(second, opener, ["customer_metrics"], RUN),
-        lambda: refuse_foreign_lake(second, connection),
+        lambda: refuse_foreign_lake(connection, installation.read_marker(second), settings.snowflake.database),
     ):
         with pytest.raises(ForeignLakeError, match=r"first/catalog.db.*second/catalog.db.*warehouse init --take-over"):
             attempt()
     assert loaded(connection) == 1
-    refuse_foreign_lake(first, connection)
+    refuse_foreign_lake(connection, installation.read_marker(first), settings.snowflake.database)
 
-    assert "second/catalog.db" in owner.take_over(second, connection)
+    assert "second/catalog.db" in owner.take_over(
+        connection, installation.read_marker(second), settings.snowflake.database
+    )
     load(second)
     assert loaded(connection) == 2
     with pytest.raises(ForeignLakeError, match=r"filled by the lake of the catalog .*second/catalog.db"):
@@ -83,7 +85,7 @@ def test_a_lake_that_was_registered_again_is_known(
 
     for _ in range(2):
         after = installation.take_over(first, open_catalog(first))
-    refuse_foreign_lake(first, connection)
+    refuse_foreign_lake(connection, installation.read_marker(first), settings.snowflake.database)
     load(first)
 
     assert before.id in after.previous
@@ -91,7 +93,7 @@ def test_a_lake_that_was_registered_again_is_known(
 
 
 def test_a_lake_without_an_id_gets_no_database(settings: Settings, connection: SnowflakeConnection) -> None:
-    refuse_foreign_lake(settings, connection)
+    refuse_foreign_lake(connection, installation.read_marker(settings), settings.snowflake.database)
     with pytest.raises(WarehouseError, match="has no id yet"):
-        owner.take_over(settings, connection)
+        owner.take_over(connection, installation.read_marker(settings), settings.snowflake.database)
     assert fetch_all(connection, "select count(*) from RAW.INSTALLATION") == [(0,)]

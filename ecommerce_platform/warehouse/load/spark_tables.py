@@ -17,6 +17,7 @@ from ecommerce_platform.analytics.declared import APPLIED_DAYS, AS_OF, BASIS
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import LogicalType
 from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.installation import read_marker
 from ecommerce_platform.row_hash import snowflake_rows_hash
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.checksum import Content
@@ -69,7 +70,7 @@ def load_spark_tables(
     def load_all() -> dict[str, SparkTableLoad | None]:
         with open_connection() as connection:
             ensure_current(connection)
-            require_own_lake(settings, connection)
+            require_own_lake(connection, read_marker(settings), settings.snowflake.database)
             return {table: _load(settings, connection, table, run_id) for table in tables}
 
     return with_retries(
