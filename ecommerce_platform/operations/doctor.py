@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ecommerce_platform.contracts import source_tables, tables_of_day
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import Settings
 
 
@@ -86,15 +87,15 @@ def _landing(settings: Settings) -> str:
 
 
 def _catalog(settings: Settings) -> str:
-    from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
     from ecommerce_platform.lakehouse.days.ledger import read_ledger
     from ecommerce_platform.lakehouse.days.withheld import withheld_columns, withheld_lines
     from ecommerce_platform.lakehouse.maintenance.soundness import refuse_unsound_catalog
 
-    refuse_unsound_catalog(settings)
-    namespaces = [".".join(namespace) for namespace in pyiceberg_catalog(settings).list_namespaces()]
+    lake = Lake.of(settings)
+    refuse_unsound_catalog(lake)
+    namespaces = [".".join(namespace) for namespace in lake.catalog.list_namespaces()]
     summary = f"{settings.lakehouse.catalog_type} catalog {settings.lakehouse.catalog_name}: {', '.join(namespaces) or 'empty'}"
-    ledgers = read_ledger(settings)
+    ledgers = read_ledger(lake)
     withheld = [line for table in ledgers for line in withheld_lines(table, withheld_columns(ledgers[table]))]
     return "; ".join([summary, *withheld])
 

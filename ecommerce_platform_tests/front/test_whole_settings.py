@@ -7,16 +7,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "ecommerce_platform"
-ROOMS = ("erasure",)
-EVERY_PLACE = "an erasure reaches every place that the settings name"
+ROOMS = ("iceberg", "lakehouse", "erasure")
+DECLARED = "assets and checks are declared by them; what a step reaches comes as a resource"
+MADE = "a value or a resource is made of them"
+EVERY_PLACE = "an erasure reaches every place that they name, the warehouse and dbt among them"
 
 #: By module, the functions and classes that take the whole settings, and the reason.
 TAKE_SETTINGS = {
-    "erasure.erase": ("Request _parts plan", EVERY_PLACE),
-    "erasure.landing_files": ("rewrite_files renamed_contents _with_contents", EVERY_PLACE),
-    "erasure.plan": ("subject_of make_plan plan_files _served lake_changes", EVERY_PLACE),
+    "iceberg.catalog": ("needs_s3", "landing zone, scratch and lake may each lie in a store"),
+    "iceberg.lake": ("Lake.of", MADE),
+    "iceberg.resource": ("build_resources", MADE),
+    "lakehouse.arrived.arrivals": ("Intake.of", MADE),
+    "lakehouse.assets": ("build_assets", DECLARED),
+    "lakehouse.checks": ("build_checks _audit_checks _closing_check", DECLARED),
+    "erasure.erase": ("Request plan", EVERY_PLACE),
+    "erasure.landing_files": (
+        "rewrite_files",
+        "the landing zone, the installation's own folder, and a promise of privacy",
+    ),
+    "erasure.plan": ("make_plan _served", EVERY_PLACE),
     "erasure.speed": ("speed_table", "the speed layer's connection is made of them"),
-    "erasure.warehouse": ("erase", "it loads and runs dbt"),
+    "erasure.warehouse": ("erase", EVERY_PLACE),
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.iceberg import installation
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.ingest.tables import open_catalog
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.days import load_tables
@@ -34,7 +35,7 @@ def lake_in(settings: Settings, folder: Path, rows: int) -> Settings:
     )
     folder.mkdir()
     configured = settings.model_copy(update={"lakehouse": lake})
-    open_catalog(configured)
+    open_catalog(Lake.of(configured))
     publish(configured, "orders", {day(1): events(ORDERS, day(1), rows)})
     return configured
 
@@ -78,11 +79,11 @@ def test_a_lake_that_was_registered_again_is_known(
 ) -> None:
     first = lake_in(settings, tmp_path / "first", 1)
     load(first)
-    before = installation.read_marker(first)
+    before = installation.read_marker(Lake.of(first))
     assert before is not None
 
     for _ in range(2):
-        after = installation.take_over(first, open_catalog(first))
+        after = installation.take_over(Lake.of(first), open_catalog(Lake.of(first)))
     refuse_foreign_lake(first, connection)
     load(first)
 

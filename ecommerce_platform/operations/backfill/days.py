@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from ecommerce_platform.contracts import source_tables, tables_of_day
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_ledger
 from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table
@@ -66,7 +67,7 @@ def read_stage_records(settings: Settings, first: date, last: date) -> StageReco
     zone = LandingZone.of(settings)
     landed = {table: list_table(zone, table, first, last).days for table in source_tables()}
     loaded, applied = _batches(settings)
-    return StageRecords(landed, read_ledger(settings), loaded, applied, settings.landing.retention_days)
+    return StageRecords(landed, read_ledger(Lake.of(settings)), loaded, applied, settings.landing.retention_days)
 
 
 def _batches(settings: Settings) -> tuple[dict[tuple[str, date], str], dict[tuple[str, date], str]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ecommerce_platform.analytics.declared import APPLIED_DAYS, AS_OF, BASIS
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import LogicalType
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.row_hash import snowflake_rows_hash
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.checksum import Content
@@ -112,7 +112,7 @@ def _open(settings: Settings, table: str) -> Table | None:
     from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
     try:
-        return load_iceberg_table(settings, f"{settings.lakehouse.analytics_namespace}.{table}")
+        return Lake.of(settings).load(f"{settings.lakehouse.analytics_namespace}.{table}")
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
 

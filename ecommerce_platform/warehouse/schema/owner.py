@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.iceberg.installation import Marker, read_marker
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.schema.ddl import INSTALLATION
 from ecommerce_platform.warehouse.sql.connection import (
@@ -39,7 +40,7 @@ def require_own_lake(settings: Settings, connection: SnowflakeConnection) -> Non
     The first lake that loads leaves its id. A lake that got a new one since (`lakehouse register`) is known by its earlier
     ones. A lake without an id (a REST catalog that keeps none, or nothing published yet) is not asked.
     """
-    marker = read_marker(settings)
+    marker = read_marker(Lake.of(settings))
     if marker is None:
         return
     recorded = _recorded(connection)
@@ -55,7 +56,7 @@ def refuse_foreign_lake(settings: Settings, connection: SnowflakeConnection) -> 
     from snowflake.connector.errors import ProgrammingError
 
     try:
-        marker, recorded = read_marker(settings), _recorded(connection)
+        marker, recorded = read_marker(Lake.of(settings)), _recorded(connection)
     except ProgrammingError as error:
         if is_missing_object(error):
             return
@@ -69,7 +70,7 @@ def take_over(settings: Settings, connection: SnowflakeConnection) -> str:
 
     Raises WarehouseError where the lake has no id yet.
     """
-    marker = read_marker(settings)
+    marker = read_marker(Lake.of(settings))
     if marker is None:
         raise WarehouseError(
             "this installation's lake has no id yet, which its first ingestion makes; materialize a day of iceberg/users, then "
