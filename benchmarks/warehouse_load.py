@@ -24,7 +24,7 @@ from snowflake.connector import SnowflakeConnection
 from benchmarks.bare_load import put_and_copy
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race, ratio
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, published_properties, read_table_ledger
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table
 from ecommerce_platform.settings import Settings
@@ -78,7 +78,7 @@ def run(size: Size) -> Report:
 
 def publish(settings: Settings, rows: int) -> None:
     """One published day with so many orders, as the lakehouse leaves it."""
-    iceberg = ensure_event_table(pyiceberg_catalog(settings), settings, ORDERS)
+    iceberg = ensure_event_table(Lake.of(settings).catalog, Lake.of(settings), ORDERS)
     with duckdb.connect() as engine:
         engine.execute("set TimeZone = 'UTC'")
         events = engine.sql(_EVENTS.format(rows=rows)).to_arrow_table()

@@ -16,6 +16,7 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.class_archive import archive_folder, archive_path, recording_options
 from ecommerce_platform.spark.jars import CORE, default_jars_dir, ensure_jars
@@ -61,6 +62,7 @@ def _work(folder: Path, jars: tuple[Path, ...], archive: Path) -> None:
     from ecommerce_platform.analytics.assets import published_input
     from ecommerce_platform.analytics.compute import refresh
     from ecommerce_platform.analytics.declared import TABLES
+    from ecommerce_platform.lakehouse.arrived.arrivals import Intake
     from ecommerce_platform.lakehouse.ingest.ingestion import ingest
     from ecommerce_platform.lakehouse.ingest.job import Ingest
     from ecommerce_platform.sample_shop import generate_sample
@@ -77,10 +79,11 @@ def _work(folder: Path, jars: tuple[Path, ...], archive: Path) -> None:
     generate_sample(
         settings.landing_uri, folder / "realtime", seed=1, start=_START, days=_DAYS, orders_per_day=100, faults=False
     )
+    lake, intake = Lake.of(settings), Intake.of(settings)
     # Day by day: the second one finds tables and state.
     for number in range(_DAYS):
         day = _START + timedelta(days=number)
-        ingest(Ingest(settings, lambda: build_session(settings), f"archive-{number}"), [day])
+        ingest(Ingest(lake, intake, lambda: build_session(settings), f"archive-{number}"), [day])
         refresh(lambda: build_session(settings), settings, published_input(settings), TABLES, f"archive-{number}")
     _end_jvm()
 

@@ -38,6 +38,7 @@ class What(StrEnum):
 def initialise(settings: Settings, take_over: bool = False) -> None:
     """`warehouse init`: says what was done, a line each."""
     from ecommerce_platform.iceberg.installation import read_marker
+    from ecommerce_platform.iceberg.lake import Lake
     from ecommerce_platform.transformation.project.manifest import DbtProject
     from ecommerce_platform.transformation.project.protect import protect_models
     from ecommerce_platform.warehouse.schema.owner import take_over as give_to_this_lake
@@ -51,7 +52,7 @@ def initialise(settings: Settings, take_over: bool = False) -> None:
             for line in protect_models(connection, DbtProject.of(settings), settings.snowflake):
                 say(line)
             if take_over:
-                say(give_to_this_lake(connection, read_marker(settings), settings.snowflake.database))
+                say(give_to_this_lake(connection, read_marker(Lake.of(settings)), settings.snowflake.database))
     except WarehouseError as error:
         say(f"error: {error}")
         raise typer.Exit(1) from None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ecommerce_platform.contracts import source_tables, tables_of_day
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import Settings
 
 
@@ -85,21 +86,22 @@ def _landing(settings: Settings) -> str:
 
 
 def _catalog(settings: Settings) -> str:
-    from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
     from ecommerce_platform.lakehouse.days.ledger import read_ledger
     from ecommerce_platform.lakehouse.days.withheld import withheld_columns, withheld_lines
     from ecommerce_platform.lakehouse.maintenance.soundness import refuse_unsound_catalog
 
-    refuse_unsound_catalog(settings)
-    namespaces = [".".join(namespace) for namespace in pyiceberg_catalog(settings).list_namespaces()]
+    lake = Lake.of(settings)
+    refuse_unsound_catalog(lake)
+    namespaces = [".".join(namespace) for namespace in lake.catalog.list_namespaces()]
     summary = f"{settings.lakehouse.catalog_type} catalog {settings.lakehouse.catalog_name}: {', '.join(namespaces) or 'empty'}"
-    ledgers = read_ledger(settings)
+    ledgers = read_ledger(lake)
     withheld = [line for table in ledgers for line in withheld_lines(table, withheld_columns(ledgers[table]))]
     return "; ".join([summary, *withheld])
 
 
 def _snowflake(settings: Settings) -> str:
     from ecommerce_platform.iceberg.installation import read_marker
+    from ecommerce_platform.iceberg.lake import Lake
     from ecommerce_platform.warehouse.schema.owner import refuse_foreign_lake
     from ecommerce_platform.warehouse.schema.protection import state_in_words
     from ecommerce_platform.warehouse.sql.connection import connect
@@ -108,7 +110,7 @@ def _snowflake(settings: Settings) -> str:
     with connect(settings) as connection:
         version = run_sql(connection, "select current_version()").rows[0][0]
         protected = state_in_words(connection)
-        refuse_foreign_lake(connection, read_marker(settings), settings.snowflake.database)
+        refuse_foreign_lake(connection, read_marker(Lake.of(settings)), settings.snowflake.database)
     where = "embedded stand-in" if settings.snowflake.is_embedded else settings.snowflake.account
     return f"{where}, version {version}, {protected}"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.maintenance.plan import MaintenanceReport, refusals
 from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
@@ -44,7 +45,11 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
     )
     @plain_words
     def upkeep_iceberg_tables(
-        context: dg.OpExecutionContext, spark: SparkResource, spark_steps: SparkSteps, warehouse: WarehouseResource
+        context: dg.OpExecutionContext,
+        lake: StepLake,
+        spark: SparkResource,
+        spark_steps: SparkSteps,
+        warehouse: WarehouseResource,
     ) -> None:
         dry_run, run_id = bool(context.op_config["dry_run"]), context.run.run_id
         with warehouse.connection(run_id) as connection:
@@ -55,7 +60,7 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
         for line in apply_retention(settings, opener, context.instance, run_id, now, dry_run):
             context.log.info(line)
         job = Maintenance(
-            settings,
+            lake,
             lambda: spark.spark_session,
             context.run.run_id,
             now,

@@ -67,8 +67,8 @@ def build_session(
     """
     with _lock:
         detach_if_lost()
-        prepare_catalog(settings)
-        options = spark_catalog_options(settings)
+        prepare_catalog(settings.lakehouse)
+        options = spark_catalog_options(settings.lakehouse, settings.s3)
         # Whatever else a catalog wants, such as headers of a REST server; set late, as it may be secret.
         options |= {name: value for name, value in settings.spark.extra.items() if name.startswith(CATALOG_PREFIX)}
         application = SparkApplication.of(settings)

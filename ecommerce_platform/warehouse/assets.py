@@ -11,6 +11,7 @@ import dagster as dg
 
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract, load_contracts
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import refused_days
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.plain_steps import plain_words
@@ -58,7 +59,9 @@ def _raw_tables(settings: Settings) -> dg.AssetsDefinition:
         loads = load_tables(
             settings, warehouse.opener(context.run.run_id), tables, partition_days(context), context.run.run_id
         )
-        refused = {table: dict(days) for table, days in refused_days(settings).items()} if _waiting(loads) else {}
+        refused = (
+            {table: dict(days) for table, days in refused_days(Lake.of(settings)).items()} if _waiting(loads) else {}
+        )
         for table, load in loads.items():
             add_days_metadata(context, [raw_key(table)], _by_day(load))
             for day in load.not_published:

@@ -9,6 +9,7 @@ from datetime import date
 import dagster as dg
 
 from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import published_days
 from ecommerce_platform.partitions import partition_days
 from ecommerce_platform.plain_steps import plain_words
@@ -40,7 +41,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     def rows_and_checksum(
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
-        published = published_days(settings)
+        published = published_days(Lake.of(settings))
         run_days = _days_of_run(context)
         with warehouse.connection(context.run.run_id) as connection:
             for table, contract in contracts.items():

@@ -11,7 +11,7 @@ import pytest
 from snowflake.connector.errors import ProgrammingError
 
 from ecommerce_platform.contracts import load_contracts, source_tables
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import RefusedDay, refused_property
 from ecommerce_platform.operations.backfill.days import Stage, days_between, read_stage_records, states
 from ecommerce_platform.operations.exporter.state import PlatformState
@@ -47,7 +47,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         land(loaded, "orders", day(4))
         land(loaded, "orders", date(2025, 12, 1))
         name, value = refused_property(RefusedDay("orders", day(4), "2 % of the rows", "c", "", "run"))
-        with load_iceberg_table(loaded, "ecommerce.orders").transaction() as change:
+        with Lake.of(loaded).load("ecommerce.orders").transaction() as change:
             change.set_properties({name: value})
         execute(
             connection,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
-from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.ingest.tables import add_extra_columns, ensure_event_table
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.days import load_tables
@@ -27,8 +27,8 @@ ROW = {"unit_price": Decimal("1.00")}
 
 def bring(settings: Settings, *columns: Column) -> None:
     """What a run does when landing files bring these columns."""
-    catalog = pyiceberg_catalog(settings)
-    add_extra_columns(catalog, ensure_event_table(catalog, settings, ITEMS), ITEMS, columns)
+    catalog = Lake.of(settings).catalog
+    add_extra_columns(catalog, ensure_event_table(catalog, Lake.of(settings), ITEMS), ITEMS, columns)
 
 
 def load(settings: Settings, opener: Opener, *numbers: int) -> TableLoad:
@@ -83,7 +83,7 @@ def test_a_wider_column_widens_raw_and_the_contract_can_name_it_without_a_new_lo
 
     named = replace(ITEMS, columns=(*ITEMS.columns, replace(narrow, precision=12, late=False)))
     contracts = dict(load_contracts()) | {"order_items": named}
-    ensure_event_table(pyiceberg_catalog(settings), settings, named)
+    ensure_event_table(Lake.of(settings).catalog, Lake.of(settings), named)
     again = load_tables(settings, opener, ["order_items"], [day(1), day(2)], RUN, contracts)["order_items"]
     assert [loaded.already_loaded for loaded in again.loaded] == [True, True]
     assert problems(measure(connection, contract_of_lake(settings, named), published, [day(1), day(2)])) == {}

@@ -14,7 +14,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import OperationalError
 
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
-from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.ingest.tables import iceberg_type
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.spark_tables import load_spark_tables
@@ -27,7 +27,7 @@ TABLE = "product_analytics"
 
 def write(settings: Settings, rows: list[dict[str, Any]], price_scale: int = 2) -> int:
     """Writes `analytics.product_analytics` as Spark does: replaced as a whole; returns the snapshot's id."""
-    catalog = pyiceberg_catalog(settings)
+    catalog = Lake.of(settings).catalog
     catalog.create_namespace_if_not_exists("analytics")
     fields = [
         NestedField(number, column.name, iceberg_type(column), required=False)

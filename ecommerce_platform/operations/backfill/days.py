@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import source_tables, tables_of_day
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_ledger
 from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table
@@ -73,7 +74,7 @@ def read_stage_records(settings: Settings, first: date, last: date) -> StageReco
     landed = {table: list_table(zone, table, first, last).days for table in source_tables()}
     with connect(settings) as connection:
         loaded, applied = _batches(connection, settings.snowflake)
-    return StageRecords(landed, read_ledger(settings), loaded, applied, settings.landing.retention_days)
+    return StageRecords(landed, read_ledger(Lake.of(settings)), loaded, applied, settings.landing.retention_days)
 
 
 def _batches(

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS
 from ecommerce_platform.analytics.tables import identifier
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import EMPTY, TableLedger, read_table_ledger
-from ecommerce_platform.lakehouse.ingest.tables import event_identifier
 from ecommerce_platform.landing.files import LandingZone, list_days
 from ecommerce_platform.operations.exporter.state import Discrepancy, IcebergTable, Model, PlatformState, TableDays
 from ecommerce_platform.settings import Settings
@@ -120,26 +119,26 @@ def _rows(connection: SnowflakeConnection, statement: str) -> tuple[tuple[Any, .
 def _tables(
     settings: Settings, loaded: Mapping[str, set[date]]
 ) -> tuple[tuple[TableDays, ...], tuple[IcebergTable, ...]]:
-    days, sizes, zone = [], [], LandingZone.of(settings)
+    days, sizes, zone, lake = [], [], LandingZone.of(settings), Lake.of(settings)
     for table in source_tables():
         ledger = EMPTY
-        iceberg = _load(settings, event_identifier(settings, table))
+        iceberg = _load(lake, lake.events(table))
         if iceberg is not None:
             ledger = read_table_ledger(table, iceberg)
-            sizes.append(_size(event_identifier(settings, table), iceberg))
+            sizes.append(_size(lake.events(table), iceberg))
         days.append(_days(zone, settings.start_date, table, ledger, loaded.get(table, set())))
     for name in ANALYTICS:
-        analytics = _load(settings, identifier(settings, name))
+        analytics = _load(lake, identifier(settings, name))
         if analytics is not None:
             sizes.append(_size(identifier(settings, name), analytics))
     return tuple(days), tuple(sizes)
 
 
-def _load(settings: Settings, name: str) -> Table | None:
+def _load(lake: Lake, name: str) -> Table | None:
     from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
     try:
-        return load_iceberg_table(settings, name)
+        return lake.load(name)
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
 

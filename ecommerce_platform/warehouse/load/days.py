@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.iceberg.installation import read_marker
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord
 from ecommerce_platform.lakehouse.ingest.tables import with_extra_columns
 from ecommerce_platform.live_progress import Reached, unseen
@@ -82,7 +83,7 @@ def load_tables(
     contracts = contracts or load_contracts()
     with open_connection() as connection:
         ensure_current(connection, contracts)
-        require_own_lake(connection, read_marker(settings), settings.snowflake.database)
+        require_own_lake(connection, read_marker(Lake.of(settings)), settings.snowflake.database)
         with (
             batch_sized(settings.snowflake, connection, open_connection, len(days), run_id),
             ThreadPoolExecutor(max_workers=len(tables) or 1) as pool,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.ingest.tables import with_extra_columns
 from ecommerce_platform.row_hash import duckdb_rows_hash
@@ -57,7 +57,7 @@ def open_table(settings: Settings, table: str) -> tuple[Table, TableLedger] | No
     from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
     try:
-        iceberg = load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{table}")
+        iceberg = Lake.of(settings).load(f"{settings.lakehouse.namespace}.{table}")
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
     return iceberg, read_table_ledger(table, iceberg)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.iceberg.installation import read_marker
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord
 from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.settings import Settings
@@ -216,7 +217,7 @@ def rebuild_raw(
     contracts = load_contracts()
     with open_connection() as connection:
         done = bring_up_to_date(connection, contracts)
-        require_own_lake(connection, read_marker(settings), settings.snowflake.database)
+        require_own_lake(connection, read_marker(Lake.of(settings)), settings.snowflake.database)
         for line in done:
             if "if not exists" not in line and not line.startswith("insert into"):
                 say(line)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from ecommerce_platform.analytics.declared import APPLIED_DAYS, AS_OF, BASIS
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import LogicalType
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
 from ecommerce_platform.iceberg.installation import read_marker
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.row_hash import snowflake_rows_hash
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.checksum import Content
@@ -70,7 +70,7 @@ def load_spark_tables(
     def load_all() -> dict[str, SparkTableLoad | None]:
         with open_connection() as connection:
             ensure_current(connection)
-            require_own_lake(connection, read_marker(settings), settings.snowflake.database)
+            require_own_lake(connection, read_marker(Lake.of(settings)), settings.snowflake.database)
             return {table: _load(settings, connection, table, run_id) for table in tables}
 
     return with_retries(
@@ -113,7 +113,7 @@ def _open(settings: Settings, table: str) -> Table | None:
     from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
     try:
-        return load_iceberg_table(settings, f"{settings.lakehouse.analytics_namespace}.{table}")
+        return Lake.of(settings).load(f"{settings.lakehouse.analytics_namespace}.{table}")
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
 
