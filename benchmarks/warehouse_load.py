@@ -31,7 +31,7 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.days import load_table
-from ecommerce_platform.warehouse.load.lake_files import collect, contents_by_day, files_of_days, open_table
+from ecommerce_platform.warehouse.load.lake_files import LoadSource, collect, contents_by_day, files_of_days, open_table
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
@@ -105,7 +105,7 @@ def _contenders(settings: Settings, connection: SnowflakeConnection) -> list[Con
             execute(connection, f"delete from {table}")
 
     def ours() -> Outcome:
-        return _timed(connection, lambda: load_table(settings, opened, ORDERS, [DAY], "benchmark"))
+        return _timed(connection, lambda: load_table(LoadSource.of(settings), opened, ORDERS, [DAY], "benchmark"))
 
     def bare() -> Outcome:
         return _timed(connection, lambda: plain_load(settings))

@@ -94,7 +94,7 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
         ),
         asset_checks=[
             *lakehouse_checks(settings),
-            *warehouse_checks(settings),
+            *warehouse_checks(),
             *transformation_checks(settings),
             *reconciliation_checks(),
         ],

@@ -131,11 +131,12 @@ def rebuild(
 
 
 def _verify(settings: Settings, days: Range) -> bool:
+    from ecommerce_platform.warehouse.load.lake_files import LoadSource
     from ecommerce_platform.warehouse.load.rebuild import verify_raw
     from ecommerce_platform.warehouse.sql.connection import connect
 
     with connect(settings) as connection, live_progress("days") as reached:
-        verdicts = verify_raw(settings, connection, source_tables(), days, reached)
+        verdicts = verify_raw(LoadSource.of(settings), connection, source_tables(), days, reached)
     damaged = [verdict for verdict in verdicts if verdict.problem]
     for verdict in damaged:
         typer.echo(f"{verdict.table} {verdict.day}: {verdict.problem}")
@@ -147,17 +148,18 @@ def _verify(settings: Settings, days: Range) -> bool:
 
 def _rebuild(settings: Settings, what: What, days: Range) -> bool:
     from ecommerce_platform.transformation.builds.rebuild import Models, rebuild_models
+    from ecommerce_platform.warehouse.load.lake_files import LoadSource
     from ecommerce_platform.warehouse.load.rebuild import rebuild_raw, rebuild_spark_copies
     from ecommerce_platform.warehouse.sql.connection import connect
 
     run_id = f"rebuild-{uuid4()}"
-    opener = partial(connect, settings, run_id)
+    source, opener = LoadSource.of(settings), partial(connect, settings, run_id)
     equal = True
     if what in (What.RAW, What.ALL):
         with live_progress("days") as reached:
-            equal = rebuild_raw(settings, opener, source_tables(), days, run_id, say, reached)
+            equal = rebuild_raw(source, opener, source_tables(), days, run_id, say, reached)
         if days.is_everything:
-            rebuild_spark_copies(settings, opener, run_id, say)
+            rebuild_spark_copies(source, opener, run_id, say)
     if what is not What.RAW:
         models = Models.MARTS if what is What.MARTS else Models.STAGING
         with live_progress("models and tests") as reached:

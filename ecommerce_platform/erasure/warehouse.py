@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract
 from ecommerce_platform.erasure.subject import Subject
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord
 from ecommerce_platform.landing.persons import Rows, erased_value
 from ecommerce_platform.settings import Settings
@@ -90,7 +91,7 @@ def erase(
         with exclusive_build(settings.dbt, settings.snowflake, connection, open_connection, run_id, say) as lease:
             pending = False
             for table, rows in subject.rows.items():
-                contract = contract_of_lake(settings, subject.contracts[table])
+                contract = contract_of_lake(Lake.of(settings), subject.contracts[table])
                 ensure_raw_columns(connection, contract)
                 part = _RawTable(connection, contract, rows, batch, run_id)
                 pending |= _after_conflicts(partial(part.erase, contents.get(table, {}), records.get(table, {})))

@@ -63,6 +63,10 @@ class Lake:
         """The name of a source table's quarantine."""
         return f"{self.section.quarantine_namespace}.{table}"
 
+    def analytics(self, table: str) -> str:
+        """The name of a table that Spark computes of them."""
+        return f"{self.section.analytics_namespace}.{table}"
+
     def in_spark(self, identifier: str) -> str:
         """The table in Spark's SQL: with the catalog's name."""
         return f"`{self.section.catalog_name}`.{identifier}"
@@ -94,3 +98,12 @@ class Lake:
             if "version-hint.text" not in str(error):
                 raise
             raise NoSuchTableError(f"table {identifier} does not exist: {folder} has no metadata") from error
+
+    def find(self, identifier: str) -> Table | None:
+        """As `load`, and None for a table that does not exist yet."""
+        from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+
+        try:
+            return self.load(identifier)
+        except (NoSuchTableError, NoSuchNamespaceError):
+            return None

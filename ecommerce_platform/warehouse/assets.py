@@ -11,12 +11,13 @@ import dagster as dg
 
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract, load_contracts
-from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.days.ledger import refused_days
 from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.load.outcome import LoadedDay, TableLoad
 from ecommerce_platform.warehouse.load.spark_tables import SparkTableLoad, load_spark_tables
 from ecommerce_platform.warehouse.resource import WarehouseResource
@@ -53,15 +54,12 @@ def _raw_tables(settings: Settings) -> dg.AssetsDefinition:
     )
     @plain_words
     def snowflake_raw(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource
+        context: dg.AssetExecutionContext, lake: StepLake, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[Any]]:
         tables = [table for table in contracts if raw_key(table) in context.selected_asset_keys]
-        loads = load_tables(
-            settings, warehouse.opener(context.run.run_id), tables, partition_days(context), context.run.run_id
-        )
-        refused = (
-            {table: dict(days) for table, days in refused_days(Lake.of(settings)).items()} if _waiting(loads) else {}
-        )
+        source, run_id = LoadSource(lake, settings.scratch_uri, settings.snowflake), context.run.run_id
+        loads = load_tables(source, warehouse.opener(run_id), tables, partition_days(context), run_id)
+        refused = {table: dict(days) for table, days in refused_days(lake).items()} if _waiting(loads) else {}
         for table, load in loads.items():
             add_days_metadata(context, [raw_key(table)], _by_day(load))
             for day in load.not_published:
@@ -154,10 +152,11 @@ def _spark_tables(settings: Settings) -> dg.AssetsDefinition:
     )
     @plain_words
     def snowflake_spark(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource
+        context: dg.AssetExecutionContext, lake: StepLake, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[Any]]:
         tables = [table for table in ANALYTICS_TABLES if spark_key(table) in context.selected_asset_keys]
-        loads = load_spark_tables(settings, warehouse.opener(context.run.run_id), tables, context.run.run_id)
+        source, run_id = LoadSource(lake, settings.scratch_uri, settings.snowflake), context.run.run_id
+        loads = load_spark_tables(source, warehouse.opener(run_id), tables, run_id)
         for table, load in loads.items():
             yield dg.MaterializeResult(asset_key=spark_key(table), metadata=_spark_metadata(load))
 

@@ -241,11 +241,13 @@ def withdraw_what_the_other_shop_had(settings: Settings, passages: Passages, run
 
 def load_shop(settings: Settings, run_id: str) -> None:
     from ecommerce_platform.warehouse.load.days import load_tables
+    from ecommerce_platform.warehouse.load.lake_files import LoadSource
     from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 
     with connect(settings) as connection:
         ensure_current(connection)
-    for table, load in load_tables(settings, lambda: connect(settings, run_id), source_tables(), DAYS, run_id).items():
+    opener = partial(connect, settings, run_id)
+    for table, load in load_tables(LoadSource.of(settings), opener, source_tables(), DAYS, run_id).items():
         if load.failed or load.not_published:
             raise AssertionError(f"{table}: failed {load.failed}, not published {load.not_published}")
 

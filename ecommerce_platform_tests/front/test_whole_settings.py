@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "ecommerce_platform"
-ROOMS = ("iceberg", "lakehouse", "erasure", "reconciliation", "transformation", "spark", "operations")
+ROOMS = (*("iceberg", "lakehouse", "erasure", "warehouse", "reconciliation", "transformation", "spark", "operations"),)
 DECLARED = "assets and checks are declared by them; what a step reaches comes as a resource"
 MADE = "a value or a resource is made of them"
 EVERY_PLACE = "an erasure reaches every place that they name, the warehouse and dbt among them"
@@ -39,7 +39,7 @@ TAKE_SETTINGS = {
         "examine _run _secrets _java _jars _landing _catalog _snowflake _clickhouse _dbt",
         EVERY_SYSTEM,
     ),
-    "operations.exporter.tables": ("read_platform _tables", EVERY_SYSTEM),
+    "operations.exporter.tables": ("read_platform", EVERY_SYSTEM),
     "operations.jobs": ("daily_batch_job", DECLARED),
     "operations.maintenance": ("maintenance_job", DECLARED),
     "operations.notifications.sensor": ("build_sensor LateDay.of", DECLARED),
@@ -67,6 +67,11 @@ TAKE_SETTINGS = {
     "transformation.project.by_hand": ("run_by_hand", RUNS_DBT),
     "transformation.project.manifest": ("DbtProject.of", MADE),
     "transformation.project.profile": ("profile_environment", RUNS_DBT),
+    "warehouse.assets": ("build_assets _raw_tables _spark_tables", DECLARED),
+    "warehouse.load.lake_files": ("LoadSource.of", MADE),
+    "warehouse.resource": ("WarehouseResource WarehouseResource.of build_resources", MADE),
+    "warehouse.schema.upgrade": ("initialise_account", OPENS),
+    "warehouse.sql.connection": ("connection_arguments connect", OPENS),
     "transformation.resource": ("DbtResource DbtResource.of build_resources", MADE),
 }
 

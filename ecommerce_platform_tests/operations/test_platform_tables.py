@@ -22,6 +22,7 @@ from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
 from ecommerce_platform.warehouse.load.days import load_table
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.upgrade import initialise_account
 from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect, execute
@@ -41,7 +42,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         for table in source_tables():
             contract = load_contracts()[table]
             publish(loaded, table, {on: events(contract, on, 3) for on in (day(1), day(2))})
-            load_table(loaded, lambda: connect(loaded), contract, [day(1)], run_id="run")
+            load_table(LoadSource.of(loaded), lambda: connect(loaded), contract, [day(1)], run_id="run")
             for number in (1, 2, 3):
                 land(loaded, table, day(number))
         land(loaded, "orders", day(4))

@@ -14,6 +14,7 @@ from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.ingest.tables import open_catalog
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.load.rebuild import Range, rebuild_raw
 from ecommerce_platform.warehouse.load.spark_tables import load_spark_tables
 from ecommerce_platform.warehouse.schema import owner
@@ -41,7 +42,7 @@ def lake_in(settings: Settings, folder: Path, rows: int) -> Settings:
 
 
 def load(settings: Settings) -> None:
-    load_tables(settings, partial(connect, settings, RUN), ["orders"], [day(1)], RUN)
+    load_tables(LoadSource.of(settings), partial(connect, settings, RUN), ["orders"], [day(1)], RUN)
 
 
 def loaded(connection: SnowflakeConnection) -> int:
@@ -58,8 +59,8 @@ def test_a_second_lake_on_one_database_is_refused_until_it_is_given_the_database
 
     for attempt in (
         lambda: load(second),
-        lambda: rebuild_raw(second, opener, ["orders"], Range(None, None), RUN, print),
-        lambda: load_spark_tables(second, opener, ["customer_metrics"], RUN),
+        lambda: rebuild_raw(LoadSource.of(second), opener, ["orders"], Range(None, None), RUN, print),
+        lambda: load_spark_tables(LoadSource.of(second), opener, ["customer_metrics"], RUN),
         lambda: refuse_foreign_lake(connection, installation.read_marker(Lake.of(second)), settings.snowflake.database),
     ):
         with pytest.raises(ForeignLakeError, match=r"first/catalog.db.*second/catalog.db.*warehouse init --take-over"):
