@@ -26,8 +26,9 @@ from ecommerce_platform.analytics.tables import (
     spark_name,
 )
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.iceberg.catalog import ensure_namespaces, pyiceberg_catalog
+from ecommerce_platform.iceberg.catalog import ensure_namespaces
 from ecommerce_platform.iceberg.installation import claim
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import Settings
 
 
@@ -47,9 +48,9 @@ def refresh(
     missing = [name for name in refreshed if name not in done]
     if not missing:
         return done
-    claim(settings, pyiceberg_catalog(settings))
+    claim(Lake.of(settings), Lake.of(settings).catalog)
     spark = open_session()
-    ensure_namespaces(spark, settings)
+    ensure_namespaces(spark, settings.lakehouse)
     properties = {
         AS_OF: published.as_of.isoformat() if published.as_of else "",
         APPLIED_DAYS: str(len(published.days)),

@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.declared import BASIS, CHECKED_DAYS, AnalyticsTable
-from ecommerce_platform.iceberg.catalog import load_iceberg_table, pyiceberg_catalog
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import sound_table
 from ecommerce_platform.settings import Settings
 
@@ -69,7 +69,7 @@ def spark_name(settings: Settings, namespace: str, table: str) -> str:
 def existing(settings: Settings, table: str) -> Table | None:
     """The table as the catalog has it now; None when it was never written."""
     try:
-        return load_iceberg_table(settings, identifier(settings, table))
+        return Lake.of(settings).load(identifier(settings, table))
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
 
@@ -95,7 +95,7 @@ def current(settings: Settings, table: str) -> WrittenTable | None:
 
 def remember_checked(settings: Settings, table: str, days: int) -> None:
     """Notes that the table was held against all events when so many days were applied."""
-    with load_iceberg_table(settings, identifier(settings, table)).transaction() as transaction:
+    with Lake.of(settings).load(identifier(settings, table)).transaction() as transaction:
         transaction.set_properties({CHECKED_DAYS: str(days)})
 
 
@@ -104,7 +104,7 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
 
     Raises LostTableError when the folder holds a table, or later commits, that the catalog does not know.
     """
-    sound_table(settings, pyiceberg_catalog(settings), identifier(settings, table.name))
+    sound_table(Lake.of(settings), Lake.of(settings).catalog, identifier(settings, table.name))
     name = spark_name(settings, settings.lakehouse.analytics_namespace, table.name)
     columns = ", ".join(
         f"`{column.name}` {column.spark_type} comment {_literal(column.description)}" for column in table.columns
@@ -124,7 +124,7 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
 def partition(spark: SparkSession, settings: Settings, table: AnalyticsTable) -> None:
     """Partitions the table as it is declared, where it is not yet; what is written from then on is in partitions."""
     name = ensure_table(spark, settings, table)
-    if table.partitioned_by and not load_iceberg_table(settings, identifier(settings, table.name)).spec().fields:
+    if table.partitioned_by and not Lake.of(settings).load(identifier(settings, table.name)).spec().fields:
         spark.sql(f"alter table {name} add partition field {table.partitioned_by}")
 
 

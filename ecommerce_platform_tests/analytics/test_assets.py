@@ -15,7 +15,7 @@ from ecommerce_platform.analytics.assets import analytics_key, build_assets, pub
 from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import AS_OF, TABLES
 from ecommerce_platform.contracts import load_contracts, source_tables
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.landing.resource import build_resources as landing_resources
@@ -64,7 +64,7 @@ class Shop:
         return definitions.resolve_job_def("run").execute_in_process(instance=self.instance, tags=tags)
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        dicts = load_iceberg_table(self.settings, f"analytics.{table}").scan().to_arrow().to_pylist()
+        dicts = Lake.of(self.settings).load(f"analytics.{table}").scan().to_arrow().to_pylist()
         return sorted(tuple(row[column] for column in columns) for row in dicts)
 
 
@@ -100,7 +100,7 @@ def test_a_range_is_one_run_and_its_result_is_that_of_all_published_days(shop: S
     (event, *_) = result.asset_materializations_for_node("spark_analytics")
     assert event.metadata["as_of"].value == "2026-01-02"
     assert event.metadata["dagster/row_count"].value == 1
-    snapshot = load_iceberg_table(shop.settings, "analytics.customer_metrics").current_snapshot()
+    snapshot = Lake.of(shop.settings).load("analytics.customer_metrics").current_snapshot()
     assert snapshot is not None
     assert snapshot.summary is not None
     assert snapshot.summary[AS_OF] == "2026-01-02"

@@ -21,7 +21,8 @@ from typing import Any, ClassVar
 import dagster as dg
 
 from ecommerce_platform.contracts import load_contracts, source_tables
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.days.ledger import read_ledger
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.warehouse.sql.connection import connect
@@ -227,7 +228,9 @@ def ingest_shop(settings: Settings, passages: Passages, run_id: str) -> None:
     def reached(table: str, step: str) -> None:
         passages.reached(f"ingest {table} {step}")
 
-    ingest(Ingest(settings, lambda: build_session(settings), run_id, reached=reached), DAYS)
+    ingest(
+        Ingest(Lake.of(settings), Intake.of(settings), lambda: build_session(settings), run_id, reached=reached), DAYS
+    )
     withdraw_what_the_other_shop_had(settings, passages, run_id)
 
 
@@ -238,11 +241,13 @@ def withdraw_what_the_other_shop_had(settings: Settings, passages: Passages, run
 
 def load_shop(settings: Settings, run_id: str) -> None:
     from ecommerce_platform.warehouse.load.days import load_tables
+    from ecommerce_platform.warehouse.load.lake_files import LoadSource
     from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 
     with connect(settings) as connection:
         ensure_current(connection)
-    for table, load in load_tables(settings, lambda: connect(settings, run_id), source_tables(), DAYS, run_id).items():
+    opener = partial(connect, settings, run_id)
+    for table, load in load_tables(LoadSource.of(settings), opener, source_tables(), DAYS, run_id).items():
         if load.failed or load.not_published:
             raise AssertionError(f"{table}: failed {load.failed}, not published {load.not_published}")
 
@@ -251,11 +256,14 @@ def transform(settings: Settings, run_id: str) -> None:
     from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
     from ecommerce_platform.transformation.builds.build import exclusive_build
     from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
-    from ecommerce_platform.transformation.project.manifest import definition_digest
+    from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
 
-    definition = definition_digest(settings)
+    definition = definition_digest(DbtProject.of(settings))
     opener = partial(connect, settings, run_id)
-    with opener() as connection, exclusive_build(settings, connection, opener, run_id, print) as lease:
+    with (
+        opener() as connection,
+        exclusive_build(settings.dbt, settings.snowflake, connection, opener, run_id, print) as lease,
+    ):
         reason = full_refresh_reason(read_build_state(connection), definition)
         run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), run_id, lease)
         mark_applied(connection, definition, lease)
@@ -295,19 +303,19 @@ def lake_problems(settings: Settings, shop: Shop) -> list[str]:
     for table in COLUMNS:
         expected = as_arrow(shop.decoded.events[table], table).to_pylist()
         problems += compared(platform.events(table), expected, f"iceberg {table}")
-        branches = set(load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{table}").metadata.refs) - {"main"}
+        branches = set(Lake.of(settings).load(f"{settings.lakehouse.namespace}.{table}").metadata.refs) - {"main"}
         problems += [f"iceberg {table}: branch {name} is left" for name in branches]
     return problems + quarantine_problems(settings, shop)
 
 
 def quarantine_problems(settings: Settings, shop: Shop) -> list[str]:
     problems = []
-    for table, ledger in read_ledger(settings).items():
+    for table, ledger in read_ledger(Lake.of(settings)).items():
         expected = sorted((on, file, row) for name, on, file, row, _ in shop.decoded.quarantined if name == table)
         current = {record.content_id for record in ledger.published.values()}
         held: list[tuple[date, str, int]] = []
         if expected:
-            scan = load_iceberg_table(settings, f"{settings.lakehouse.quarantine_namespace}.{table}").scan()
+            scan = Lake.of(settings).load(f"{settings.lakehouse.quarantine_namespace}.{table}").scan()
             held = sorted(
                 (row["date"], row["source_file"], row["source_row"])
                 for row in scan.to_arrow().to_pylist()
@@ -324,7 +332,7 @@ def raw_problems(settings: Settings, shop: Shop) -> list[str]:
     ledger = {(row["table_name"], row["date"]): row for row in platform.query("select * from RAW.LOAD_LEDGER")}
     entries = platform.query("select count(*) as n from RAW.LOAD_LEDGER")[0]["n"]
     problems = [] if entries == len(ledger) else [f"RAW.LOAD_LEDGER has {entries} rows for {len(ledger)} days"]
-    published = read_ledger(settings)
+    published = read_ledger(Lake.of(settings))
     for table in source_tables():
         names = ", ".join(f'"{column.name.upper()}"' for column in load_contracts()[table].raw_columns)
         rows = platform.query(f"select {names} from RAW.{table}")

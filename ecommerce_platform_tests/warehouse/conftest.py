@@ -59,7 +59,7 @@ def warehouse_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 @pytest.fixture
 def embedded_only(settings: Settings) -> None:
     """For tests of what only the stand-in can show in a reasonable time."""
-    if not settings.snowflake_is_embedded:
+    if not settings.snowflake.is_embedded:
         pytest.skip("shown on the embedded server only")
 
 

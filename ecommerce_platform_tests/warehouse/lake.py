@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyiceberg.expressions import In
 
 from ecommerce_platform.contracts import Contract, load_contracts
-from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, published_properties, read_table_ledger
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, with_extra_columns
 from ecommerce_platform.settings import Settings
@@ -62,8 +62,8 @@ def publish(
 
     Without checksums they are as earlier releases published them.
     """
-    catalog = pyiceberg_catalog(settings)
-    iceberg = ensure_event_table(catalog, settings, contract or load_contracts()[table])
+    catalog = Lake.of(settings).catalog
+    iceberg = ensure_event_table(catalog, Lake.of(settings), contract or load_contracts()[table])
     rows = [row for of_day in days.values() for row in of_day]
     arrow = pa.Table.from_pylist(rows, schema=iceberg.schema().as_arrow())
     iceberg.overwrite(arrow, overwrite_filter=In(term="date", literals=set(days)))

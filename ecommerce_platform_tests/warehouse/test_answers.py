@@ -13,6 +13,7 @@ from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.stand_ins.servers import ensure_snowflake
 from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.resource import WarehouseResource
 from ecommerce_platform.warehouse.sql.connection import (
     WarehouseError,
@@ -114,7 +115,7 @@ def test_a_server_that_falls_silent_in_a_load_fails_it_by_name_and_the_next_load
         )
     assert fetch_all(connection, "select count(*) from RAW.ORDERS") == [(0,)]
     proxy.mode = Mode.FORWARD
-    load_tables(client, lambda: connect(client), ["orders"], [day(1)], RUN)
+    load_tables(LoadSource.of(client), lambda: connect(client), ["orders"], [day(1)], RUN)
     assert fetch_all(connection, "select id from RAW.ORDERS order by id") == [(1,), (2,)]
 
 

@@ -26,7 +26,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from ecommerce_platform.analytics.follow.fold import state_columns
 from ecommerce_platform.analytics.tables import PROPERTIES, existing, identifier, spark_name, write
 from ecommerce_platform.contracts import Contract
-from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import sound_table
 from ecommerce_platform.settings import Settings
 
@@ -200,7 +200,7 @@ _FEW = 32
 def _ensure(spark: SparkSession, settings: Settings, contract: Contract, names: Sequence[str]) -> str:
     """The table, made where it is missing, and made again where another release made it with other columns; its quoted name."""
     table = table_name(contract.table)
-    sound_table(settings, pyiceberg_catalog(settings), identifier(settings, table))
+    sound_table(Lake.of(settings), Lake.of(settings).catalog, identifier(settings, table))
     name = spark_name(settings, settings.lakehouse.analytics_namespace, table)
     expected = {"slice": "bigint", **state_columns(contract, names)}
     columns = ", ".join(f"`{column}` {kind}" for column, kind in expected.items())
