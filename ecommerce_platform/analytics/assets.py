@@ -17,6 +17,8 @@ from ecommerce_platform.analytics.published import NEEDED, PublishedInput
 from ecommerce_platform.analytics.tables import WrittenTable, identifier
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.execution.partitions import daily_partitions, partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import complete, read_table_ledger
 from ecommerce_platform.settings import Settings

@@ -26,7 +26,6 @@ import pyarrow.fs as pafs
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
-from ecommerce_platform.iceberg.catalog import is_s3
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake, arrived_day, scan
 from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table, local_path
 from ecommerce_platform.landing.forgotten import Entry

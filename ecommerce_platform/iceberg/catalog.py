@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from ecommerce_platform.iceberg.s3_options import iceberg_s3_options, pyiceberg_s3_options
 from ecommerce_platform.iceberg.shared_catalogs import sql_catalog
 from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings
+from ecommerce_platform.settings.addresses import is_s3, store_path
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog

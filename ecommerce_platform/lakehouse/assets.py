@@ -13,6 +13,8 @@ from typing import Any
 import dagster as dg
 
 from ecommerce_platform.contracts import Contract, load_contracts, source_tables
+from ecommerce_platform.execution.partitions import add_days_metadata, daily_partitions, last_partition, partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake

@@ -12,6 +12,8 @@ from functools import partial
 import dagster as dg
 
 from ecommerce_platform.contracts import load_contracts, source_tables
+from ecommerce_platform.execution.partitions import daily_partitions, last_partition
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.assets import event_key

@@ -21,7 +21,6 @@ from dagster import DagsterEventType
 from ecommerce_platform.execution.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, days_of_run, unfinished_runs
 from ecommerce_platform.landing.sensor import sensor_status
 from ecommerce_platform.settings import Profile
-from ecommerce_platform.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, days_of_run, unfinished_runs
 
 SENSOR_NAME = "retry_failed_runs"
 PAUSES = (timedelta(minutes=5), timedelta(minutes=20), timedelta(minutes=60))

@@ -23,7 +23,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
-from ecommerce_platform.ending import must_end
+from ecommerce_platform.execution.ending import must_end
 from ecommerce_platform.iceberg.catalog import prepare_catalog, spark_catalog_options
 from ecommerce_platform.iceberg.s3_options import hadoop_s3_options
 from ecommerce_platform.settings import S3Settings, Settings

@@ -9,10 +9,10 @@ from datetime import date
 import dagster as dg
 
 from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.execution.partitions import partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.days.ledger import published_days
-from ecommerce_platform.partitions import partition_days
-from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.warehouse.assets import raw_key
 from ecommerce_platform.warehouse.load.lake_files import contract_of_lake
 from ecommerce_platform.warehouse.load.verify import measure, problems

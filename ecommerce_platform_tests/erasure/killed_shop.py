@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecommerce_platform.demo import load_speed_layer, write_sample
+from ecommerce_platform.demo.steps import load_speed_layer, write_sample
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.days.ledger import read_ledger

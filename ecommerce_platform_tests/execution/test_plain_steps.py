@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 from dagster._utils.error import SerializableErrorInfo
 
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.resource import build_resources as lake_resources
 from ecommerce_platform.lakehouse import assets as lakehouse
 from ecommerce_platform.landing.resource import build_resources as landing_resources

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from ecommerce_platform.execution.partitions import daily_partitions
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.assets import build_assets, event_key
 from ecommerce_platform.lakehouse.checks import build_checks

@@ -33,6 +33,7 @@ from ecommerce_platform.landing.forgotten import Forgotten, load_forgotten
 from ecommerce_platform.landing.persons import Rows, distinct_keys, merged
 from ecommerce_platform.object_store import storage_is_away, store_path
 from ecommerce_platform.settings import LandingSettings, Settings
+from ecommerce_platform.settings.addresses import is_s3
 
 _READERS = 8
 _CHUNK = 8 * 1024 * 1024

@@ -20,6 +20,7 @@ from ecommerce_platform.reconciliation.reconcile import Reconciliation
 from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.reconciliation.verdicts.converge import DayResult
 from ecommerce_platform.settings import S3Settings
+from ecommerce_platform.settings.addresses import is_s3, store_path
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Place:
     def of(cls, uri: str, s3: S3Settings) -> Place:
         """The place at an address. Raises ReconciliationError for one that is neither a folder nor S3."""
         uri = uri.rstrip("/")
-        if uri.startswith("s3://"):
+        if is_s3(uri):
             return cls(uri, arrow_s3(s3), store_path(uri))
         if "://" in uri:
             raise ReconciliationError(
