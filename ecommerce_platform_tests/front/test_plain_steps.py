@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 from dagster._utils.error import SerializableErrorInfo
 
+from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse import assets as lakehouse
 from ecommerce_platform.landing.resource import build_resources as landing_resources
 from ecommerce_platform.plain_steps import plain_words
@@ -50,7 +51,10 @@ def loads(settings: Settings) -> SerializableErrorInfo:
 
 
 def ingests(settings: Settings) -> SerializableErrorInfo:
-    return failure_of(lakehouse.build_assets(settings), {**landing_resources(settings), **spark_resources(settings)})
+    return failure_of(
+        lakehouse.build_assets(settings),
+        {**landing_resources(settings), **iceberg_resources(settings), **spark_resources(settings)},
+    )
 
 
 def is_one_paragraph(error: SerializableErrorInfo, *words: str) -> None:
