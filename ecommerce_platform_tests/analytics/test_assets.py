@@ -16,6 +16,7 @@ from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import AS_OF, TABLES
 from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.landing.resource import build_resources as landing_resources
@@ -55,7 +56,11 @@ class Shop:
         definitions = dg.Definitions(
             assets=[*lakehouse_assets(self.settings), *build_assets(self.settings)],
             jobs=[dg.define_asset_job("run", selection=list(keys) or dg.AssetSelection.all())],
-            resources={**landing_resources(self.settings), **build_resources(self.settings)},
+            resources={
+                **landing_resources(self.settings),
+                **iceberg_resources(self.settings),
+                **build_resources(self.settings),
+            },
         )
         tags = {
             ASSET_PARTITION_RANGE_START_TAG: day(first).isoformat(),

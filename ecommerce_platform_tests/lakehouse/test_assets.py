@@ -7,11 +7,12 @@ import dagster as dg
 
 from ecommerce_platform.execution.partitions import daily_partitions
 from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse.assets import build_assets, event_key
 from ecommerce_platform.lakehouse.checks import build_checks
 from ecommerce_platform.lakehouse.days.ledger import complete_days
 from ecommerce_platform.landing.resource import build_resources as landing_resources
-from ecommerce_platform.spark.resource import build_resources
+from ecommerce_platform.spark.resource import build_resources as spark_resources
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, SmallLake, order
 
 
@@ -29,7 +30,11 @@ def materialize_range(lake: SmallLake, instance: dg.DagsterInstance) -> tuple[dg
     definitions = dg.Definitions(
         assets=[*build_assets(lake.settings), reader],
         asset_checks=build_checks(lake.settings),
-        resources={**landing_resources(lake.settings), **build_resources(lake.settings)},
+        resources={
+            **landing_resources(lake.settings),
+            **iceberg_resources(lake.settings),
+            **spark_resources(lake.settings),
+        },
         executor=dg.in_process_executor,
         jobs=[dg.define_asset_job("everything", selection="*")],
     )

@@ -9,6 +9,7 @@ import dagster as dg
 
 from ecommerce_platform.analytics.assets import build_assets as analytics_assets
 from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.landing.resource import build_resources as landing_resources
 from ecommerce_platform.settings import load_settings
@@ -24,7 +25,7 @@ def lake_job() -> dg.JobDefinition:
     return dg.Definitions(
         assets=[*lakehouse_assets(settings), *analytics_assets(settings)],
         jobs=[dg.define_asset_job("lake", selection="*", executor_def=dg.in_process_executor)],
-        resources={**landing_resources(settings), **build_resources(settings)},
+        resources={**landing_resources(settings), **iceberg_resources(settings), **build_resources(settings)},
     ).resolve_job_def("lake")
 
 

@@ -148,10 +148,11 @@ def test_ids_and_lost_tables_are_the_same_on_postgresql(cluster: Any, on_postgre
 
 _PROCESS = """
 import os, sys
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import published_days
 from ecommerce_platform.settings import load_settings
 for _ in range(5):
-    published_days(load_settings())
+    published_days(Lake.of(load_settings()))
 catalog = os.path.join(sys.argv[1], "catalog.db")
 print(sum(os.path.realpath(f"/proc/self/fd/{fd}") == os.path.realpath(catalog) for fd in os.listdir("/proc/self/fd")))
 """
