@@ -98,10 +98,10 @@ def _version_of(text: str | None, new: Version, definition: str) -> Version | No
     """The version that a snapshot was made from; None where it is not known, of another definition, or has expired."""
     known, snapshots = json.loads(text) if text else (None, {})
     states = {table: load_state(new.settings, table, snapshot) for table, snapshot in snapshots.items()}
-    found = {table: state for table, state in states.items() if state is not None}
-    if known != definition or len(found) < len(STATES):
+    kept = {table: state for table, state in states.items() if state is not None}
+    if known != definition or len(kept) < len(STATES):
         return None
-    return Version(new.spark, new.settings, found, new.span)
+    return Version(new.spark, new.settings, kept, new.span)
 
 
 def _all(new: Version) -> DataFrame:
