@@ -99,7 +99,6 @@ def _version_of(text: str | None, new: Version, definition: str) -> Version | No
     known, snapshots = json.loads(text) if text else (None, {})
     states = {table: load_state(new.settings, table, snapshot) for table, snapshot in snapshots.items()}
     kept = {table: state for table, state in states.items() if state is not None}
-    kept = {table: state for table, state in states.items() if state is not None}
     if known != definition or len(kept) < len(STATES):
         return None
     return Version(new.spark, new.settings, kept, new.span)
