@@ -115,7 +115,7 @@ def _contenders(settings: Settings, connection: SnowflakeConnection) -> list[Con
 
 def plain_load(settings: Settings) -> None:
     """What a plain script would do with the day's files, over a connection of its own like the platform's load."""
-    opened = open_table(settings, "orders")
+    opened = open_table(Lake.of(settings), "orders")
     assert opened is not None
     stamps = {"LOADED_AT": f"'{datetime.now(UTC).replace(tzinfo=None)}'::timestamp_ntz", "BATCH_ID": "'bare'"}
     files = files_of_days(opened[0], [opened[1].published[DAY]])[DAY]

@@ -94,5 +94,6 @@ def connection(settings: Settings) -> Iterator[SnowflakeConnection]:
 def load(settings: Settings, opener: Opener) -> Any:
     """Loads days of `orders`; returns the TableLoad."""
     from ecommerce_platform.warehouse.load.days import load_table
+    from ecommerce_platform.warehouse.load.lake_files import LoadSource
 
-    return partial(load_table, settings, opener, load_contracts()["orders"], run_id=RUN)
+    return partial(load_table, LoadSource.of(settings), opener, load_contracts()["orders"], run_id=RUN)

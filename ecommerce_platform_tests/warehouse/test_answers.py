@@ -81,7 +81,7 @@ def test_errors_that_pass_are_not_seen_by_a_load(
             proxy.errors_left, proxy.mode = 2, Mode.ERRORS
 
     loads = load_tables(
-        client,
+        LoadSource.of(client),
         lambda: WatchedConnection(client, fail_twice_at_the_commit),  # type: ignore[arg-type]
         ["orders"],
         [day(1)],
@@ -107,7 +107,7 @@ def test_a_server_that_falls_silent_in_a_load_fails_it_by_name_and_the_next_load
         WarehouseError, match=r"raw load failed for orders: WarehouseUnreachable: no login at Snowflake"
     ):
         load_tables(
-            client,
+            LoadSource.of(client),
             lambda: WatchedConnection(client, fall_silent),  # type: ignore[arg-type]
             ["orders"],
             [day(1)],
