@@ -14,12 +14,13 @@ from pyiceberg.table.snapshots import Snapshot
 from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import TABLES, AnalyticsTable
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput
-from ecommerce_platform.analytics.tables import WrittenTable, identifier
+from ecommerce_platform.analytics.tables import WrittenTable
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.execution.partitions import daily_partitions, partition_days
 from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.days.ledger import complete, read_table_ledger
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
@@ -52,9 +53,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         started = time.monotonic()
         selected = [name for name in TABLES if analytics_key(name) in context.selected_asset_keys]
         published = published_input(lake, BusinessSpan.of(settings))
-        written = refresh(
-            lambda: spark.spark_session, lake, settings.spark, published, selected, context.run.run_id
-        )
+        written = refresh(lambda: spark.spark_session, lake, settings.spark, published, selected, context.run.run_id)
         seconds = round(time.monotonic() - started, 3)
         waiting = [day.isoformat() for day in partition_days(context) if day not in published.days]
         if waiting:

@@ -23,7 +23,6 @@ from ecommerce_platform.analytics.tables import (
     current,
     remember_checked,
     replace,
-    spark_name,
 )
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.iceberg.catalog import ensure_namespaces

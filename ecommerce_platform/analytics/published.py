@@ -18,7 +18,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.code import code_digest
 from ecommerce_platform.analytics.declared import TABLES
-from ecommerce_platform.analytics.tables import PROPERTIES, spark_name
+from ecommerce_platform.analytics.tables import PROPERTIES
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.iceberg.lake import Lake

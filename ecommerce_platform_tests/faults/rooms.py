@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 import dagster as dg
 
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake
@@ -212,9 +213,9 @@ def fill_lakes(kind: Kind) -> None:
     for shop in kind.shops:
         settings = kind.settings(shop)
         ingest_shop(settings, Passages(), "prepare")
-        refresh(
-            lambda settings=settings: build_session(settings), settings, published_input(settings), TABLES, "prepare"
-        )  # type: ignore[misc]
+        lake = Lake.of(settings)
+        published = published_input(lake, BusinessSpan.of(settings))
+        refresh(partial(build_session, settings), lake, settings.spark, published, TABLES, "prepare")
         problems = lake_problems(settings, kind.shops[shop])
         if problems:
             raise AssertionError("\n".join(["the lakehouse is wrong before any kill:", *problems]))

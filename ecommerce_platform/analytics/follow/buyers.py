@@ -22,7 +22,7 @@ from ecommerce_platform.analytics.figures.exact import hundredths
 from ecommerce_platform.analytics.figures.purchases import purchases_of
 from ecommerce_platform.analytics.follow.changes import SIDE, Version, differing, within
 from ecommerce_platform.analytics.follow.latest import load_state
-from ecommerce_platform.analytics.tables import current, ensure_internal, spark_name, write
+from ecommerce_platform.analytics.tables import current, ensure_internal, write
 from ecommerce_platform.contracts import load_contracts
 
 PURCHASES_BY_USER = "purchases_by_user"

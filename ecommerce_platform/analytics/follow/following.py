@@ -155,9 +155,7 @@ class _Step:
             before=state.snapshot_id,
         )
         bounds = [bound for lowest in arrivals.slices for bound in self._bounds(state, rows, lowest, arrivals)]
-        return write_state(
-            self.spark, self.lake, self.contract, self.names, rows, basis, bounds, list(arrivals.slices)
-        )
+        return write_state(self.spark, self.lake, self.contract, self.names, rows, basis, bounds, list(arrivals.slices))
 
     def _changed_events(self, state: State) -> tuple[DataFrame, DataFrame | None] | None:
         """Events that the published days have and the state has not taken in, and those that it has taken in and the days lack.

@@ -30,7 +30,7 @@ from ecommerce_platform.analytics.follow.following import follow
 from ecommerce_platform.analytics.follow.latest import load_state
 from ecommerce_platform.analytics.frames import Frames
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput, definition_digest
-from ecommerce_platform.analytics.tables import WrittenTable, current, partition, replace, spark_name
+from ecommerce_platform.analytics.tables import WrittenTable, current, partition, replace
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.iceberg.lake import Lake
 
@@ -108,17 +108,14 @@ class _Results:
         spark, lake = self._new.spark, self._new.lake
         if name == CUSTOMER_METRICS:
             bought = totals(follow_purchases(self._new, self._source.definition), self._source.span)
-            return replace(
-                spark, lake, TABLES[name], customer_rows(self._new.rows("users"), bought), self._properties
-            )
+            return replace(spark, lake, TABLES[name], customer_rows(self._new.rows("users"), bought), self._properties)
         before = current(lake, name)
         changed = self._changed_since(before)
         if before is None or changed is None:
             partition(spark, lake, TABLES[name])
             return replace(spark, lake, TABLES[name], self._all().result(name), self._properties)
         stored = spark.sql(
-            f"select * from {lake.in_spark(lake.analytics(name))} "
-            f"version as of {int(before.snapshot_id)}"
+            f"select * from {lake.in_spark(lake.analytics(name))} version as of {int(before.snapshot_id)}"
         )
         rows, condition = _COMPUTED[name](changed, stored)
         columns = [F.col(column.name).cast(column.spark_type).alias(column.name) for column in TABLES[name].columns]

@@ -24,7 +24,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.follow.fold import state_columns
-from ecommerce_platform.analytics.tables import ensure_internal, existing, spark_name, write
+from ecommerce_platform.analytics.tables import ensure_internal, existing, write
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.iceberg.lake import Lake
 
