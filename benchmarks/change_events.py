@@ -24,6 +24,8 @@ import duckdb
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race, ratio, run_child
 from ecommerce_platform.analytics.state import latest_state
 from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.lakehouse.ingest.tables import open_catalog
@@ -124,7 +126,7 @@ def _ours(settings: Settings) -> Contender:
 
     def work() -> Outcome:
         started = time.perf_counter()
-        job = Ingest(settings, lambda: spark, f"benchmark{next(turns)}", force=True)
+        job = Ingest(Lake.of(settings), Intake.of(settings), lambda: spark, f"benchmark{next(turns)}", force=True)
         result = ingest(job, [DAY], ["orders"])["orders"]
         ingested = time.perf_counter()
         if result.refused:
@@ -137,7 +139,7 @@ def _ours(settings: Settings) -> Contender:
             "ingest_seconds": round(ingested - started, 2),
             "state_seconds": round(seconds - ingested + started, 2),
         }
-        tasks = open_catalog(settings).load_table(STATE).scan().plan_files()
+        tasks = open_catalog(Lake.of(settings)).load_table(STATE).scan().plan_files()
         files = [unquote(urlparse(task.file.file_path).path) for task in tasks]
         return Outcome(_summary_of(files), seconds, figures)
 

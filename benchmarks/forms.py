@@ -21,11 +21,10 @@ import pyarrow.parquet as pq
 
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race, ratio
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
-from ecommerce_platform.lakehouse.arrived.arrivals import file_groups, scan
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake, file_groups, scan
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
-from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.session import build_session, stop_session
 
@@ -97,7 +96,7 @@ def content(number: int, rows: int, *, varied: bool) -> pa.Table:
 def plans_of(settings: Settings, name: str) -> tuple[int, int]:
     """How many plans and how many scans read the day."""
     orders = load_contracts()["orders"]
-    groups = file_groups(orders, list(scan(settings, LandingZone.of(settings), orders, [DAYS[name]]).days.values()))
+    groups = file_groups(orders, list(scan(Intake.of(settings), orders, [DAYS[name]]).days.values()))
     return len(groups), sum(len(group.scans) for group in groups)
 
 
@@ -106,12 +105,12 @@ def _ingestion(settings: Settings, name: str) -> Contender:
     turns = iter(range(1000))
 
     def work() -> Outcome:
-        job = Ingest(settings, lambda: spark, f"benchmark{next(turns)}", force=True)
+        job = Ingest(Lake.of(settings), Intake.of(settings), lambda: spark, f"benchmark{next(turns)}", force=True)
         result = ingest(job, [DAYS[name]], ["orders"])["orders"]
         if result.refused:
             raise RuntimeError(f"the day was refused: {result.refused[DAYS[name]].reason}")
         columns = tuple(column.name for column in load_contracts()["orders"].columns)
-        rows = load_iceberg_table(settings, "ecommerce.orders").scan(selected_fields=(*columns, "date")).to_arrow()
+        rows = Lake.of(settings).load("ecommerce.orders").scan(selected_fields=(*columns, "date")).to_arrow()
         of_day = rows.filter(pa.compute.equal(rows["date"], DAYS[name])).drop_columns(["date"]).sort_by("id")
         return Outcome(of_day.to_pylist())
 

@@ -95,8 +95,8 @@ class Installation:
         """The manifest, in a process of its own, so that this one stays small."""
         script = (
             "from ecommerce_platform.settings import load_settings\n"
-            "from ecommerce_platform.transformation.project.manifest import prepare_manifest\n"
-            "print('\"%s\"' % prepare_manifest(load_settings()))"
+            "from ecommerce_platform.transformation.project.manifest import DbtProject, prepare_manifest\n"
+            "print('\"%s\"' % prepare_manifest(DbtProject.of(load_settings())))"
         )
         run_child([sys.executable, "-c", script], PROJECT, self.environment())
 

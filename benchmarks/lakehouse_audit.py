@@ -22,13 +22,13 @@ import pyarrow.parquet as pq
 
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, Timing, race, ratio
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.arrived.arrivals import scan
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake, scan
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
 from ecommerce_platform.lakehouse.ingest.write import write_events
-from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.session import build_session
 
@@ -84,18 +84,18 @@ def _measure(rows: int, dirty: bool, rounds: int) -> dict[str, Timing]:
         settings = Settings(data_dir=Path(folder))
         write_landing(settings, rows, dirty)
         spark = build_session(settings)
-        catalog = open_catalog(settings)
-        table = ensure_event_table(catalog, settings, ORDERS)
-        arrivals = list(scan(settings, LandingZone.of(settings), ORDERS, [DAY]).days.values())
+        catalog = open_catalog(Lake.of(settings))
+        table = ensure_event_table(catalog, Lake.of(settings), ORDERS)
+        arrivals = list(scan(Intake.of(settings), ORDERS, [DAY]).days.values())
         runs = iter(range(1_000))
 
         def alone() -> int:
-            write_events(spark, settings, ORDERS, arrivals, "alone", "benchmark")
+            write_events(spark, Lake.of(settings), ORDERS, arrivals, "alone", "benchmark")
             snapshot = publishing.branch_snapshot(catalog.load_table(table.name()), "alone")
             return table.refresh().scan(snapshot_id=snapshot).count()
 
         def published() -> int:
-            job = Ingest(settings, lambda: spark, f"benchmark{next(runs)}", force=True)
+            job = Ingest(Lake.of(settings), Intake.of(settings), lambda: spark, f"benchmark{next(runs)}", force=True)
             return ingest(job, [DAY], ["orders"])["orders"].records[DAY].published
 
         contenders = [

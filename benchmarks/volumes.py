@@ -12,7 +12,7 @@ from benchmarks.harness import Contender, Outcome, Report, Row, Size, race
 from benchmarks.installation import FIRST_DAY, Installation, installed
 from ecommerce_platform.analytics.declared import TABLES
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 
 ORDERS = {Size.QUICK: 10_000, Size.FULL: 200_000}
 LANDING, LAKE, ANALYTICS = "landing files", "Iceberg, and staged for RAW", "analytics"
@@ -58,7 +58,5 @@ def _counted(installation: Installation, events: int) -> dict[str, tuple[int, in
 
 
 def _data_files(installation: Installation, tables: list[str]) -> tuple[int, int]:
-    files = [
-        task.file for name in tables for task in load_iceberg_table(installation.settings, name).scan().plan_files()
-    ]
+    files = [task.file for name in tables for task in Lake.of(installation.settings).load(name).scan().plan_files()]
     return sum(file.file_size_in_bytes for file in files), sum(file.record_count for file in files)

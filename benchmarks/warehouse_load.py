@@ -24,14 +24,14 @@ from snowflake.connector import SnowflakeConnection
 from benchmarks.bare_load import put_and_copy
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race, ratio
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, published_properties, read_table_ledger
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.days import load_table
-from ecommerce_platform.warehouse.load.lake_files import collect, contents_by_day, files_of_days, open_table
+from ecommerce_platform.warehouse.load.lake_files import LoadSource, collect, contents_by_day, files_of_days, open_table
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
@@ -78,7 +78,7 @@ def run(size: Size) -> Report:
 
 def publish(settings: Settings, rows: int) -> None:
     """One published day with so many orders, as the lakehouse leaves it."""
-    iceberg = ensure_event_table(pyiceberg_catalog(settings), settings, ORDERS)
+    iceberg = ensure_event_table(Lake.of(settings).catalog, Lake.of(settings), ORDERS)
     with duckdb.connect() as engine:
         engine.execute("set TimeZone = 'UTC'")
         events = engine.sql(_EVENTS.format(rows=rows)).to_arrow_table()
@@ -105,7 +105,7 @@ def _contenders(settings: Settings, connection: SnowflakeConnection) -> list[Con
             execute(connection, f"delete from {table}")
 
     def ours() -> Outcome:
-        return _timed(connection, lambda: load_table(settings, opened, ORDERS, [DAY], "benchmark"))
+        return _timed(connection, lambda: load_table(LoadSource.of(settings), opened, ORDERS, [DAY], "benchmark"))
 
     def bare() -> Outcome:
         return _timed(connection, lambda: plain_load(settings))
@@ -115,7 +115,7 @@ def _contenders(settings: Settings, connection: SnowflakeConnection) -> list[Con
 
 def plain_load(settings: Settings) -> None:
     """What a plain script would do with the day's files, over a connection of its own like the platform's load."""
-    opened = open_table(settings, "orders")
+    opened = open_table(Lake.of(settings), "orders")
     assert opened is not None
     stamps = {"LOADED_AT": f"'{datetime.now(UTC).replace(tzinfo=None)}'::timestamp_ntz", "BATCH_ID": "'bare'"}
     files = files_of_days(opened[0], [opened[1].published[DAY]])[DAY]

@@ -16,6 +16,7 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.class_archive import archive_folder, archive_path, recording_options
 from ecommerce_platform.spark.jars import CORE, default_jars_dir, ensure_jars
@@ -61,24 +62,28 @@ def _work(folder: Path, jars: tuple[Path, ...], archive: Path) -> None:
     from ecommerce_platform.analytics.assets import published_input
     from ecommerce_platform.analytics.compute import refresh
     from ecommerce_platform.analytics.declared import TABLES
+    from ecommerce_platform.lakehouse.arrived.arrivals import Intake
     from ecommerce_platform.lakehouse.ingest.ingestion import ingest
     from ecommerce_platform.lakehouse.ingest.job import Ingest
     from ecommerce_platform.sample_shop import generate_sample
-    from ecommerce_platform.spark.options import application_options
+    from ecommerce_platform.spark.options import SparkApplication, application_options
     from ecommerce_platform.spark.session import build_session
 
     settings = Settings(data_dir=folder / "data", start_date=_START)
     options = "spark.driver.extraJavaOptions"
-    jvm_options = " ".join((application_options(settings, jars)[options], *recording_options(archive)))
+    jvm_options = " ".join(
+        (application_options(SparkApplication.of(settings), jars)[options], *recording_options(archive))
+    )
     spark = settings.spark.model_copy(update={"engine": "process", "extra": {options: jvm_options}})
     settings = settings.model_copy(update={"spark": spark})
     generate_sample(
         settings.landing_uri, folder / "realtime", seed=1, start=_START, days=_DAYS, orders_per_day=100, faults=False
     )
+    lake, intake = Lake.of(settings), Intake.of(settings)
     # Day by day: the second one finds tables and state.
     for number in range(_DAYS):
         day = _START + timedelta(days=number)
-        ingest(Ingest(settings, lambda: build_session(settings), f"archive-{number}"), [day])
+        ingest(Ingest(lake, intake, lambda: build_session(settings), f"archive-{number}"), [day])
         refresh(lambda: build_session(settings), settings, published_input(settings), TABLES, f"archive-{number}")
     _end_jvm()
 

@@ -178,8 +178,9 @@ def local_up() -> None:
         say(f"{name}: {endpoint.host}:{endpoint.port}")
     if settings.spark.engine == "server":
         from ecommerce_platform.spark.engine import ensure
+        from ecommerce_platform.spark.options import SparkApplication
 
-        endpoint = ensure(settings)
+        endpoint = ensure(SparkApplication.of(settings))
         say(f"spark: {endpoint.host}:{endpoint.port}")
 
 

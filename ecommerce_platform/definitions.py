@@ -13,6 +13,7 @@ import dagster as dg
 
 from ecommerce_platform.analytics.assets import build_assets as analytics_assets
 from ecommerce_platform.execution.resuming import executor_for
+from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.checks import build_checks as lakehouse_checks
 from ecommerce_platform.landing.assets import build_assets as landing_assets
@@ -36,6 +37,7 @@ def build_resources(settings: Settings) -> dict[str, object]:
     """Everything of the outside world that steps reach, by resource name."""
     return {
         **landing_resources(settings),
+        **iceberg_resources(settings),
         **spark_resources(settings),
         **warehouse_resources(settings),
         **transformation_resources(settings),
@@ -92,9 +94,9 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
         ),
         asset_checks=[
             *lakehouse_checks(settings),
-            *warehouse_checks(settings),
+            *warehouse_checks(),
             *transformation_checks(settings),
-            *reconciliation_checks(settings),
+            *reconciliation_checks(),
         ],
         jobs=automation.jobs,
         schedules=automation.schedules,

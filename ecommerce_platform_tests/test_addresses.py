@@ -21,7 +21,7 @@ S3 = S3Settings(region="eu-central-1")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_each_spelling_is_the_same_store_and_path_for_everyone(scheme: str, tmp_path: Path) -> None:
+def test_each_spelling_is_the_same_store_and_path_for_everyone(scheme: str) -> None:
     address = f"{scheme}://bucket/below"
     assert is_s3(address)
     assert store_path(address) == "bucket/below"
@@ -30,9 +30,7 @@ def test_each_spelling_is_the_same_store_and_path_for_everyone(scheme: str, tmp_
     assert (type(store), path, prefix) == (pafs.S3FileSystem, "bucket/below", f"{scheme}://")
     shop = Store.open(address, S3)
     assert (type(shop.filesystem), shop.root) == (pafs.S3FileSystem, "bucket/below")
-    settings = Settings(data_dir=tmp_path, s3=S3)
-    reports = settings.reconciliation.model_copy(update={"reports_uri": address})
-    place = Place.of(settings.model_copy(update={"reconciliation": reports}))
+    place = Place.of(address, S3)
     assert (type(place.files), place.base) == (pafs.S3FileSystem, "bucket/below")
     scratch = Scratch(address, S3)
     assert (type(scratch._files), scratch._root) == (pafs.S3FileSystem, "bucket/below")

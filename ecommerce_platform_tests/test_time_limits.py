@@ -159,7 +159,7 @@ def test_s3_through_spark_has_the_same_limits() -> None:
     chosen = load_settings(
         s3=S3Settings(connect_seconds=3, answer_seconds=4), lakehouse=LakehouseSettings(warehouse="s3://lake/w")
     )
-    options = spark_catalog_options(chosen)
+    options = spark_catalog_options(chosen.lakehouse, chosen.s3)
     assert options["spark.sql.catalog.iceberg.http-client.apache.socket-timeout-ms"] == "4000"
     assert options["spark.sql.catalog.iceberg.http-client.apache.connection-timeout-ms"] == "3000"
     assert hadoop_s3_options(chosen.s3)["fs.s3a.connection.timeout"] == "4000ms"

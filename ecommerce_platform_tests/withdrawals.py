@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 
 from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.by_hand.refused import Decision, publish_refused
 from ecommerce_platform.lakehouse.days.ledger import read_ledger
 from ecommerce_platform.settings import Settings
@@ -18,10 +19,10 @@ def withdraw_absent(
     decision = Decision("replaced by the test", "ada", "2026-01-05T08:00:00+00:00", run_id, reached, withdraw=True)
     days = [
         (table, day)
-        for table, ledger in read_ledger(settings).items()
+        for table, ledger in read_ledger(Lake.of(settings)).items()
         for day, item in ledger.refused.items()
         if item.audited and item.audited.gone
     ]
     for table, day in days:
-        publish_refused(settings, load_contracts()[table], day, decision)
+        publish_refused(Lake.of(settings), load_contracts()[table], day, decision)
     return days

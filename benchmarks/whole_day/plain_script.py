@@ -29,7 +29,8 @@ from ecommerce_platform.analytics.published import NEEDED
 from ecommerce_platform.analytics.state import latest_state
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts, source_tables
-from ecommerce_platform.iceberg.catalog import ensure_namespaces, load_iceberg_table
+from ecommerce_platform.iceberg.catalog import ensure_namespaces
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.landing.files import LandingZone, landed_bytes
 from ecommerce_platform.reconciliation.layers.clickhouse import connect as clickhouse
 from ecommerce_platform.settings import Settings, load_settings
@@ -52,7 +53,7 @@ def run(settings: Settings, day: date) -> Mapping[str, float]:
         spark = build_session(
             settings, input_bytes=lambda: landed_bytes(LandingZone.of(settings), source_tables(), day, day)
         )
-        ensure_namespaces(spark, settings)
+        ensure_namespaces(spark, settings.lakehouse)
     with stages.timed("change events"):
         for contract in load_contracts().values():
             to_iceberg(spark, settings, contract, day)
@@ -112,7 +113,7 @@ def to_snowflake(settings: Settings, connection: SnowflakeConnection, day: date)
         columns = load_contracts()[table].all_event_columns
         stamps = {"LOADED_AT": f"'{now}'::timestamp_ntz", "BATCH_ID": f"'{BATCH}'"}
         iceberg = f"{settings.lakehouse.namespace}.{table}"
-        files = load_iceberg_table(settings, iceberg)
+        files = Lake.of(settings).load(iceberg)
         put_and_copy(connection, files, whole_table_files(files), ddl.raw_table(table), columns, stamps)
         # The models apply the days that this table names.
         execute(
@@ -122,7 +123,7 @@ def to_snowflake(settings: Settings, connection: SnowflakeConnection, day: date)
         )
     for table, columns in ((name, declared.columns) for name, declared in ANALYTICS_TABLES.items()):
         iceberg = f"{settings.lakehouse.analytics_namespace}.{table}"
-        files = load_iceberg_table(settings, iceberg)
+        files = Lake.of(settings).load(iceberg)
         put_and_copy(connection, files, whole_table_files(files), ddl.spark_table(table), columns)
 
 

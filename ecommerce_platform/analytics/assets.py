@@ -19,7 +19,7 @@ from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.execution.partitions import daily_partitions, partition_days
 from ecommerce_platform.execution.plain_steps import plain_words
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import complete, read_table_ledger
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
@@ -72,7 +72,7 @@ def published_input(settings: Settings) -> PublishedInput:
     tables = {}
     for name in source_tables():
         with suppress(NoSuchTableError, NoSuchNamespaceError):
-            tables[name] = load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{name}")
+            tables[name] = Lake.of(settings).load(f"{settings.lakehouse.namespace}.{name}")
     ledgers = {table: read_table_ledger(table, iceberg).published for table, iceberg in tables.items()}
     snapshots = {table: iceberg.current_snapshot() for table, iceberg in tables.items()}
     return PublishedInput(

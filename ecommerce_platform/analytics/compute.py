@@ -26,8 +26,9 @@ from ecommerce_platform.analytics.tables import (
     spark_name,
 )
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.iceberg.catalog import ensure_namespaces, pyiceberg_catalog
+from ecommerce_platform.iceberg.catalog import ensure_namespaces
 from ecommerce_platform.iceberg.installation import claim
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import Settings
 
 
@@ -47,17 +48,16 @@ def refresh(
     missing = [name for name in refreshed if name not in done]
     if not missing:
         return done
-    claim(settings, pyiceberg_catalog(settings))
+    claim(Lake.of(settings), Lake.of(settings).catalog)
     spark = open_session()
-    ensure_namespaces(spark, settings)
+    ensure_namespaces(spark, settings.lakehouse)
     properties = {
         AS_OF: published.as_of.isoformat() if published.as_of else "",
         APPLIED_DAYS: str(len(published.days)),
         BASIS: basis,
         RUN_ID: run_id,
     }
-    if any(refreshed[name] is None for name in missing) or not _keeps_state(settings, published):
-        # The first time there is nothing to follow.
+    if not keeps_state(settings, published.events):
         return done | _from_events(spark, settings, published, missing, properties)
     written = refresh_from_state(spark, settings, published, missing, properties)
     due = [name for name in missing if _check_is_due(written[name], settings, published)]
@@ -66,10 +66,11 @@ def refresh(
     return done | written
 
 
-def _keeps_state(settings: Settings, published: PublishedInput) -> bool:
+def keeps_state(settings: Settings, events: int) -> bool:
+    """Whether the analytics of so many events follow the changes. Otherwise each day's are computed from all of them."""
     least = settings.spark.analytics_state_from_events
     sliced = all(load_contracts()[table].has_number_key for table in NEEDED)
-    return least is not None and sliced and published.events >= least
+    return least is not None and sliced and events >= least
 
 
 def _from_events(

@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.declared import BASIS, CHECKED_DAYS, AnalyticsTable
-from ecommerce_platform.iceberg.catalog import load_iceberg_table, pyiceberg_catalog
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import sound_table
 from ecommerce_platform.settings import Settings
 
@@ -69,7 +69,7 @@ def spark_name(settings: Settings, namespace: str, table: str) -> str:
 def existing(settings: Settings, table: str) -> Table | None:
     """The table as the catalog has it now; None when it was never written."""
     try:
-        return load_iceberg_table(settings, identifier(settings, table))
+        return Lake.of(settings).load(identifier(settings, table))
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
 
@@ -95,7 +95,7 @@ def current(settings: Settings, table: str) -> WrittenTable | None:
 
 def remember_checked(settings: Settings, table: str, days: int) -> None:
     """Notes that the table was held against all events when so many days were applied."""
-    with load_iceberg_table(settings, identifier(settings, table)).transaction() as transaction:
+    with Lake.of(settings).load(identifier(settings, table)).transaction() as transaction:
         transaction.set_properties({CHECKED_DAYS: str(days)})
 
 
@@ -104,7 +104,7 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
 
     Raises LostTableError when the folder holds a table, or later commits, that the catalog does not know.
     """
-    sound_table(settings, pyiceberg_catalog(settings), identifier(settings, table.name))
+    sound_table(Lake.of(settings), Lake.of(settings).catalog, identifier(settings, table.name))
     name = spark_name(settings, settings.lakehouse.analytics_namespace, table.name)
     columns = ", ".join(
         f"`{column.name}` {column.spark_type} comment {_literal(column.description)}" for column in table.columns
@@ -121,10 +121,31 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
     return name
 
 
+def ensure_internal(
+    spark: SparkSession, settings: Settings, table: str, columns: Mapping[str, str], partitioned_by: str = ""
+) -> str:
+    """Creates a table of the analytics' own where it is missing, and makes it again, empty, where another release made it with
+    other columns; its quoted name. `columns` maps names to Spark types.
+
+    Raises LostTableError when the folder holds a table, or later commits, that the catalog does not know.
+    """
+    sound_table(Lake.of(settings), Lake.of(settings).catalog, identifier(settings, table))
+    name = spark_name(settings, settings.lakehouse.analytics_namespace, table)
+    declared = ", ".join(f"`{column}` {kind}" for column, kind in columns.items())
+    partitions = f"partitioned by ({partitioned_by}) " if partitioned_by else ""
+    properties = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in PROPERTIES.items())
+    create = f"{name} ({declared}) using iceberg {partitions}tblproperties ({properties})"
+    spark.sql(f"create table if not exists {create}")
+    existing = {field.name: field.dataType.simpleString() for field in spark.table(name).schema.fields}
+    if existing != columns:
+        spark.sql(f"create or replace table {create}")
+    return name
+
+
 def partition(spark: SparkSession, settings: Settings, table: AnalyticsTable) -> None:
     """Partitions the table as it is declared, where it is not yet; what is written from then on is in partitions."""
     name = ensure_table(spark, settings, table)
-    if table.partitioned_by and not load_iceberg_table(settings, identifier(settings, table.name)).spec().fields:
+    if table.partitioned_by and not Lake.of(settings).load(identifier(settings, table.name)).spec().fields:
         spark.sql(f"alter table {name} add partition field {table.partitioned_by}")
 
 

@@ -12,6 +12,7 @@ from ecommerce_platform.commands.output import ListFormat, days_of, print_rows, 
 from ecommerce_platform.contracts import ContractError, load_contracts
 from ecommerce_platform.contracts.draft import Draft, render
 from ecommerce_platform.contracts.reader import SUFFIX, contract_files, contract_folders, read_contracts
+from ecommerce_platform.iceberg.lake import Lake
 
 contract_app = typer.Typer(no_args_is_help=True, help="The data contracts of the source tables.")
 
@@ -19,13 +20,16 @@ contract_app = typer.Typer(no_args_is_help=True, help="The data contracts of the
 @contract_app.command("diff", epilog="Example: `ecommerce-platform contract diff --table orders`")
 def contract_diff(table: Tables = None, day: Days = None, output: Format = ListFormat.TABLE) -> None:
     """Show what landing files have that the contract lacks, and the other way round; exits with 1 when a day is refused."""
+    from ecommerce_platform.execution.partitions import last_partition
+    from ecommerce_platform.lakehouse.arrived.arrivals import Intake
     from ecommerce_platform.lakehouse.by_hand.inspection import contract_differences
 
     settings, contracts = settings_or_exit(), load_contracts()
+    lake, intake, partitions = Lake.of(settings), Intake.of(settings), (settings.start_date, last_partition(settings))
     unstated = [
         difference
         for name in chosen_tables(table)
-        for difference in contract_differences(settings, contracts[name], days_of(day))
+        for difference in contract_differences(lake, intake, contracts[name], partitions, days_of(day))
     ]
     units = [difference for difference in unstated if difference.kind == "epoch unit"]
     print_rows([item for item in unstated if item not in units], output, "the landing files are as the contracts say")
@@ -110,6 +114,7 @@ def _drafts(tables: list[str], postgres: str | None, schema: str, key: list[str]
 
         return drafts_from_postgres(postgres, tables, schema, known)
     from ecommerce_platform.lakehouse.arrived.drafts import draft_from_landing
+    from ecommerce_platform.landing.files import LandingZone
 
-    settings = settings_or_exit()
-    return {table: draft_from_landing(settings, table, known, key) for table in tables}
+    zone = LandingZone.of(settings_or_exit())
+    return {table: draft_from_landing(zone, table, known, key) for table in tables}

@@ -9,6 +9,7 @@ import typer
 
 from ecommerce_platform.commands.lakehouse import Days, Tables, chosen_tables
 from ecommerce_platform.commands.output import days_of, say, settings_or_exit
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.live_progress import live_progress
 
 
@@ -20,6 +21,7 @@ def ingest(
     ] = None,
 ) -> None:
     """Bring landing days into Iceberg; a day of very many rows in several commits, audited and published as one."""
+    from ecommerce_platform.lakehouse.arrived.arrivals import Intake
     from ecommerce_platform.lakehouse.ingest.ingestion import ingest as bring
     from ecommerce_platform.lakehouse.ingest.job import STEPS, Ingest
     from ecommerce_platform.spark.session import build_session
@@ -41,7 +43,8 @@ def ingest(
 
         for name in tables:
             reached(name, 0, len(STEPS))
-        job = Ingest(settings, lambda: build_session(settings), f"ingest-{uuid4()}", reached=tell)
+        lake, intake, run_id = Lake.of(settings), Intake.of(settings), f"ingest-{uuid4()}"
+        job = Ingest(lake, intake, lambda: build_session(settings), run_id, reached=tell)
         results = bring(job, days, tables)
     for name, result in results.items():
         for record in result.records.values():

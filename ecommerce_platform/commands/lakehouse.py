@@ -9,6 +9,7 @@ import typer
 
 from ecommerce_platform.commands.output import ListFormat, days_of, print_rows, say, settings_or_exit
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.iceberg.lake import Lake
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that cannot be true as events.")
 lakehouse_app = typer.Typer(no_args_is_help=True, help="The Iceberg tables and their catalog.")
@@ -57,7 +58,7 @@ def lakehouse_register(
             raise typer.Exit(2)
         chosen[table] = file
     try:
-        registrations = register(settings_or_exit(), chosen=chosen, take=take_over, dry_run=dry_run)
+        registrations = register(Lake.of(settings_or_exit()), chosen=chosen, take=take_over, dry_run=dry_run)
     except RegisterError as error:
         say(f"error: {error}")
         raise typer.Exit(1) from None
@@ -73,7 +74,7 @@ def quarantine_list(table: Tables = None, day: Days = None, output: Format = Lis
     """Count rows in quarantine by table, day, reason and column."""
     from ecommerce_platform.lakehouse.by_hand.inspection import count_quarantined, quarantined_rows
 
-    rows = quarantined_rows(settings_or_exit(), chosen_tables(table), days_of(day))
+    rows = quarantined_rows(Lake.of(settings_or_exit()), chosen_tables(table), days_of(day))
     print_rows(count_quarantined(rows), output, "nothing is in quarantine")
 
 
@@ -82,7 +83,7 @@ def quarantine_show(table: Tables = None, day: Days = None, output: Format = Lis
     """Show rows in quarantine: file, position, reason, and the original values."""
     from ecommerce_platform.lakehouse.by_hand.inspection import quarantined_rows
 
-    rows = quarantined_rows(settings_or_exit(), chosen_tables(table), days_of(day))
+    rows = quarantined_rows(Lake.of(settings_or_exit()), chosen_tables(table), days_of(day))
     print_rows(rows, output, "nothing is in quarantine")
 
 
@@ -91,18 +92,20 @@ def quarantine_replay(table: Tables = None, day: Days = None) -> None:
     """Decode the days with quarantined rows again, after a fix of the contract: rows that now fit enter their day, once."""
     from uuid import uuid4
 
+    from ecommerce_platform.lakehouse.arrived.arrivals import Intake
     from ecommerce_platform.lakehouse.by_hand.inspection import quarantined_rows
     from ecommerce_platform.lakehouse.ingest.ingestion import ingest
     from ecommerce_platform.lakehouse.ingest.job import Ingest
     from ecommerce_platform.spark.session import build_session
 
     settings = settings_or_exit()
-    rows = quarantined_rows(settings, chosen_tables(table), days_of(day))
+    lake = Lake.of(settings)
+    rows = quarantined_rows(lake, chosen_tables(table), days_of(day))
     if not rows:
         say("nothing is in quarantine")
         return
     days = sorted({row.day for row in rows})
-    job = Ingest(settings, lambda: build_session(settings), f"replay-{uuid4()}", force=True)
+    job = Ingest(lake, Intake.of(settings), lambda: build_session(settings), f"replay-{uuid4()}", force=True)
     results = ingest(job, days, sorted({row.table for row in rows}, key=source_tables().index))
     for name, result in results.items():
         left = sum(record.quarantined for record in result.records.values())

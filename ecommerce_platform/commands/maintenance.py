@@ -13,6 +13,7 @@ from uuid import uuid4
 import typer
 
 from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
+from ecommerce_platform.iceberg.lake import Lake
 
 
 def maintenance(
@@ -34,12 +35,12 @@ def maintenance(
     opener = partial(connect, settings, run_id)
     with opener() as connection:
         ensure_current(connection)
-        for line in clean_up(settings, connection, opener, run_id, dry_run):
+        for line in clean_up(settings.snowflake, connection, opener, run_id, dry_run):
             say(line)
     with open_instance() if os.environ.get("DAGSTER_HOME") else nullcontext() as instance:
         for line in apply_retention(settings, opener, instance, run_id, datetime.now(UTC), dry_run):
             say(line)
-    job = Maintenance(settings, lambda: build_session(settings), run_id, datetime.now(UTC), dry_run=dry_run)
+    job = Maintenance(Lake.of(settings), lambda: build_session(settings), run_id, datetime.now(UTC), dry_run=dry_run)
     reports = run_maintenance(job)
     rows = [{**asdict(report), "days_compacted": [str(day) for day in report.days_compacted]} for report in reports]
     print_rows(rows, output, "there is no Iceberg table yet")

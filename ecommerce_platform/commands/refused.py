@@ -13,6 +13,7 @@ import typer
 
 from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
 from ecommerce_platform.contracts import Contract, load_contracts, source_tables
+from ecommerce_platform.iceberg.lake import Lake
 
 refused_app = typer.Typer(no_args_is_help=True, help="Days that the audit refused.")
 
@@ -45,7 +46,7 @@ def refused_list(
     """List the days that the audit refused, with their reasons and the branches that keep them."""
     from ecommerce_platform.lakehouse.by_hand.refused_days import decided_days
 
-    print_rows(decided_days(settings_or_exit(), published=everything), output, "no day is refused")
+    print_rows(decided_days(Lake.of(settings_or_exit()), published=everything), output, "no day is refused")
 
 
 @refused_app.command("show", epilog="Example: `ecommerce-platform refused show orders 2026-01-05`")
@@ -55,7 +56,7 @@ def refused_show(table: Table, day: Day, output: Format = ListFormat.TABLE) -> N
     from ecommerce_platform.lakehouse.errors import OverruleError
 
     try:
-        story = show_refused(settings_or_exit(), _contract(table), day.date())
+        story = show_refused(Lake.of(settings_or_exit()), _contract(table), day.date())
     except OverruleError as error:
         _fail(error)
     fields = asdict(story)
@@ -97,7 +98,7 @@ def refused_publish(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     decision = Decision(reason, getpass.getuser(), now, f"hand-{uuid4()}", withdraw=withdraw)
     try:
-        record = publish_refused(settings_or_exit(), _contract(table), day.date(), decision)
+        record = publish_refused(Lake.of(settings_or_exit()), _contract(table), day.date(), decision)
     except LakehouseError as error:
         _fail(error)
     typer.echo(json.dumps(named_as_stored(record), indent=2, default=str, ensure_ascii=False))
@@ -111,7 +112,7 @@ def refused_drop(table: Table, day: Day) -> None:
     from ecommerce_platform.lakehouse.errors import LakehouseError
 
     try:
-        item = drop_refused(settings_or_exit(), _contract(table), day.date())
+        item = drop_refused(Lake.of(settings_or_exit()), _contract(table), day.date())
     except LakehouseError as error:
         _fail(error)
     say(f"{table} {item.day}: the refusal, {item.branch or 'no branch'} and its quarantined rows are dropped")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.demo.run import RunOutcome, Say, materialize_range
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.live_progress import live_progress
 from ecommerce_platform.next_commands import down_command, platform_command, ui_command
 from ecommerce_platform.settings import Profile, Settings
@@ -125,7 +126,7 @@ def refuse_published_shop(settings: Settings) -> None:
     from ecommerce_platform.lakehouse.days.ledger import published_days
     from ecommerce_platform.sample_shop import SampleError
 
-    days = sorted({day for table in published_days(settings).values() for day in table})
+    days = sorted({day for table in published_days(Lake.of(settings)).values() for day in table})
     if days:
         raise SampleError(
             f"sample shop: {settings.data_dir} holds the days of another shop, of which {len(days)} are published ({days[0]} to "

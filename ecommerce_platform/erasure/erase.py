@@ -17,13 +17,16 @@ from functools import partial
 from pyiceberg.catalog import Catalog
 from pyiceberg.typedef import Record
 
-from ecommerce_platform.erasure import lake, lake_commit, landing_files, leftovers, speed, warehouse
+from ecommerce_platform.erasure import lake as lake_files
+from ecommerce_platform.erasure import lake_commit, landing_files, leftovers, speed, warehouse
 from ecommerce_platform.erasure.day_ledger import ledger_properties, names_old_content
 from ecommerce_platform.erasure.errors import ErasureError
 from ecommerce_platform.erasure.plan import Holding, Plan, lake_changes, make_plan, subject_of
 from ecommerce_platform.erasure.subject import Subject
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, read_ledger
-from ecommerce_platform.lakehouse.ingest.tables import event_identifier, open_catalog, quarantine_identifier
+from ecommerce_platform.lakehouse.ingest.tables import open_catalog
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.forgotten import (
     Entry,
@@ -35,6 +38,7 @@ from ecommerce_platform.landing.forgotten import (
     load_forgotten,
     write_entry,
 )
+from ecommerce_platform.reconciliation.layers.clickhouse import speed_table
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.sql.connection import connect
 
@@ -73,7 +77,7 @@ class Outcome:
 def plan(settings: Settings, table: str, key: int) -> Plan:
     """What holds the person, where, and how much of it; changes nothing."""
     with connect(settings) as connection:
-        return make_plan(settings, connection, subject_of(settings, table, key))
+        return make_plan(settings, connection, subject_of(Lake.of(settings), table, key))
 
 
 def erase(request: Request, planned: Plan) -> Outcome:
@@ -99,9 +103,10 @@ def erase_files(request: Request, planned: Plan) -> tuple[Entry, tuple[landing_f
     request.reached("listed")
     entry, refused = _landing(request, planned, entry)
     contents = {
-        table: landing_files.renamed_contents(settings, subject.contracts[table], entry) for table in subject.rows
+        table: landing_files.renamed_contents(Intake.of(settings), subject.contracts[table], entry)
+        for table in subject.rows
     }
-    return _lake(request, open_catalog(settings), subject, entry, contents, planned), refused, contents
+    return _lake(request, open_catalog(Lake.of(settings)), subject, entry, contents, planned), refused, contents
 
 
 @dataclass
@@ -178,37 +183,34 @@ def _landing(request: Request, planned: Plan, entry: Entry) -> tuple[Entry, tupl
 def _lake(
     request: Request, catalog: Catalog, subject: Subject, entry: Entry, contents: _Contents, planned: Plan
 ) -> Entry:
-    settings = request.settings
-    journal = _Journal(ForgottenFiles.of(settings), entry)
-    for identifier, part in _parts(settings, catalog, subject, contents).items():
-        if lake.load_if_present(catalog, identifier) is None:
+    lake = Lake.of(request.settings)
+    journal = _Journal(ForgottenFiles.of(request.settings), entry)
+    for identifier, part in _parts(lake, catalog, subject, contents).items():
+        if lake_files.load_if_present(catalog, identifier) is None:
             continue
         files = lake_commit.erase(catalog, part, journal, request.reached)
         doomed, tries = (names.get(identifier, ()) for names in (journal.entry.doomed, journal.entry.tries))
-        lake.remove_doomed(settings.s3, catalog, identifier, doomed, tries)
+        lake_files.remove_doomed(lake.s3, catalog, identifier, doomed, tries)
         request.reached(f"{identifier} removed")
         if files:
             request.say(f"lake: {identifier}: {files} data files written again, old snapshots dropped")
     for identifier, strays in planned.strays.items() if request.alone else ():
         table = catalog.load_table(identifier)
-        present = {file.address for file in lake.unnamed(settings.s3, table)}
+        present = {file.address for file in lake_files.unnamed(lake.s3, table)}
         for file in (file for file in strays if file.address in present):
-            lake.remove_file(table, file.address)
+            lake_files.remove_file(table, file.address)
     request.reached("lake done")
     return journal.entry
 
 
-def _parts(
-    settings: Settings, catalog: Catalog, subject: Subject, contents: _Contents
-) -> dict[str, lake_commit.TableErasure]:
+def _parts(lake: Lake, catalog: Catalog, subject: Subject, contents: _Contents) -> dict[str, lake_commit.TableErasure]:
     """What to do with each table, quarantine before events: the values of events identify rows with unreadable keys."""
     parts = {
-        name: lake_commit.TableErasure(name, change)
-        for name, change in lake_changes(settings, catalog, subject).items()
+        name: lake_commit.TableErasure(name, change) for name, change in lake_changes(lake, catalog, subject).items()
     }
     for table in subject.rows:
         renamed = dict(contents.get(table, {}).values())
-        unfit, events = quarantine_identifier(settings, table), event_identifier(settings, table)
+        unfit, events = lake.quarantine(table), lake.events(table)
         parts[unfit] = lake_commit.TableErasure(
             unfit,
             subject.quarantine_change(table, renamed),
@@ -226,7 +228,8 @@ def _parts(
 
 def _warehouse(request: Request, subject: Subject, entry: Entry, contents: _Contents) -> None:
     records: dict[str, dict[date, DayRecord]] = {
-        table: dict(ledger.published) for table, ledger in read_ledger(request.settings, list(subject.rows)).items()
+        table: dict(ledger.published)
+        for table, ledger in read_ledger(Lake.of(request.settings), list(subject.rows)).items()
     }
     opener = partial(connect, request.settings, request.run_id)
     batch = f"forget-{entry.person[:16]}"
@@ -240,9 +243,9 @@ def _speed(request: Request, subject: Subject) -> str:
     if "orders" not in subject.rows:
         return ""
     leftovers.rewrite_sample(request.settings.realtime_dir, subject.change("orders", strays=False))
-    with speed.speed_table(request.settings) as table:
+    with speed_table(request.settings) as table:
         contract, rows = subject.contracts["orders"], subject.rows["orders"]
-        owner = speed.erase(table, contract, rows, in_stand_in=request.settings.clickhouse_is_embedded)
+        owner = speed.erase(table, contract, rows, in_stand_in=request.settings.clickhouse.is_embedded)
     request.reached("speed layer done")
     return owner
 
@@ -252,7 +255,7 @@ def _leftovers(request: Request) -> None:
         leftovers.remove_all_staged(connection)
     leftovers.remove_scratch(request.settings.scratch_uri)
     request.reached("leftovers done")
-    if request.settings.snowflake_is_embedded:
+    if request.settings.snowflake.is_embedded:
         from ecommerce_platform.stand_ins.compaction import compact_snowflake
 
         compact_snowflake(request.settings.data_dir)

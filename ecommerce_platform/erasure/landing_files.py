@@ -26,7 +26,7 @@ import pyarrow.fs as pafs
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
-from ecommerce_platform.lakehouse.arrived.arrivals import arrived_day, scan
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake, arrived_day, scan
 from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table, local_path
 from ecommerce_platform.landing.forgotten import Entry
 from ecommerce_platform.settings import Settings
@@ -79,9 +79,10 @@ def rewrite_files(
 ) -> tuple[Entry, list[LandingHolding]]:
     """Rewrites the files; the entry with what became of them, and the files that only their owner can write."""
     table = contract.table
-    zone, copies = LandingZone.of(settings), _copies(settings.data_dir)
+    intake, copies = Intake.of(settings), _copies(settings.data_dir)
+    zone = intake.zone
     _remove_drafts(zone, copies, table)
-    entry = _with_contents(settings, contract, [item for item in holdings if item.rows], entry)
+    entry = _with_contents(intake, contract, [item for item in holdings if item.rows], entry)
     save(entry)
     refused: list[LandingHolding] = []
     readable = [item for item in holdings if item.rows]
@@ -119,7 +120,7 @@ def settled(zone: LandingZone, table: str, entry: Entry) -> Entry:
     return replace(entry, rewritten={**entry.rewritten, table: versions})
 
 
-def renamed_contents(settings: Settings, contract: Contract, entry: Entry) -> dict[date, tuple[str, str]]:
+def renamed_contents(intake: Intake, contract: Contract, entry: Entry) -> dict[date, tuple[str, str]]:
     """Of the days whose files were rewritten: the content id before, and that of the same files as they are now.
 
     Files that came since do not count, so that their day is ingested again; a day of which a file has gone, or was changed by
@@ -129,7 +130,7 @@ def renamed_contents(settings: Settings, contract: Contract, entry: Entry) -> di
     if not planned:
         return {}
     versions = entry.rewritten.get(contract.table, {})
-    arrivals = scan(settings, LandingZone.of(settings), contract, sorted(planned))
+    arrivals = scan(intake, contract, sorted(planned))
     contents = {}
     for day, known in planned.items():
         arrival = arrivals.days.get(day)
@@ -138,16 +139,16 @@ def renamed_contents(settings: Settings, contract: Contract, entry: Entry) -> di
         }
         same = tuple(file for file in (arrival.files if arrival else ()) if expected.get(file.path) == file.version)
         if len(same) == len(expected):
-            contents[day] = (str(known["id"]), arrived_day(settings, contract, day, same).content_id)
+            contents[day] = (str(known["id"]), arrived_day(intake.unknown_columns, contract, day, same).content_id)
     return contents
 
 
-def _with_contents(settings: Settings, contract: Contract, holdings: list[LandingHolding], entry: Entry) -> Entry:
+def _with_contents(intake: Intake, contract: Contract, holdings: list[LandingHolding], entry: Entry) -> Entry:
     """The entry with the content of each day that is about to change; what an earlier try has written down stays."""
     known: dict[str, Mapping[str, Any]] = dict(entry.contents.get(contract.table, {}))
     days = sorted({item.day for item in holdings} - {date.fromisoformat(day) for day in known})
     if days:
-        for day, arrival in scan(settings, LandingZone.of(settings), contract, days).days.items():
+        for day, arrival in scan(intake, contract, days).days.items():
             files = {file.path: file.version for file in arrival.files}
             known[day.isoformat()] = {"id": arrival.content_id, "files": files}
     return replace(entry, contents={**entry.contents, contract.table: known})

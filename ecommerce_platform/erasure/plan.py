@@ -14,18 +14,20 @@ import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
 
 from ecommerce_platform.contracts import Column, load_contracts
-from ecommerce_platform.erasure import lake, landing_files, leftovers, speed, warehouse
+from ecommerce_platform.erasure import lake as lake_files
+from ecommerce_platform.erasure import landing_files, leftovers, speed, warehouse
 from ecommerce_platform.erasure.bucket_versions import kept_versions
 from ecommerce_platform.erasure.parquet import Change, count_rows
 from ecommerce_platform.erasure.subject import Subject
-from ecommerce_platform.iceberg.catalog import warehouse_root
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import tables_of as tables_in
 from ecommerce_platform.iceberg.warehouse_files import StoredFile
-from ecommerce_platform.lakehouse.ingest.tables import event_identifier, open_catalog, quarantine_identifier
+from ecommerce_platform.lakehouse.ingest.tables import open_catalog
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.persons import Rows, distinct_keys, erased, rows_of, still_personal, tables_of
+from ecommerce_platform.reconciliation.layers.clickhouse import speed_table
 from ecommerce_platform.settings import S3Settings, Settings
-from ecommerce_platform.transformation.project.manifest import load_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -53,21 +55,21 @@ class Plan:
     strays: dict[str, tuple[StoredFile, ...]] = field(default_factory=dict)
 
 
-def subject_of(settings: Settings, table: str, key: int) -> Subject:
+def subject_of(lake: Lake, table: str, key: int) -> Subject:
     """The person with the keys and values that the lake knows."""
     contracts = load_contracts()
-    catalog = open_catalog(settings)
+    catalog = open_catalog(lake)
     keys: dict[str, frozenset[int]] = {table: frozenset({key})}
     values: dict[str, dict[str, frozenset[str]]] = {}
     for name in tables_of(contracts, table):
-        iceberg = lake.load_if_present(catalog, event_identifier(settings, name))
+        iceberg = lake_files.load_if_present(catalog, lake.events(name))
         if iceberg is None:
             continue
         rows = rows_of(contracts, table, keys)[name]
         personal = [column.name for column in contracts[name].personal_columns]
         own: set[int] = set()
         texts: dict[str, set[str]] = {column: set() for column in personal}
-        for some in lake.read_columns(iceberg, (*rows.columns, *personal)):
+        for some in lake_files.read_columns(iceberg, (*rows.columns, *personal)):
             about = some.filter(rows.mask(some))
             own |= distinct_keys(about.column(contracts[name].key))
             for column in set(personal) & set(about.column_names):
@@ -83,17 +85,16 @@ def subject_of(settings: Settings, table: str, key: int) -> Subject:
 
 def make_plan(settings: Settings, connection: SnowflakeConnection, subject: Subject) -> Plan:
     """Asks every place; reads key columns and personal columns, and changes nothing."""
-    contents = plan_files(settings, subject)
+    contents = plan_files(Lake.of(settings), LandingZone.of(settings), subject)
     return replace(contents, holdings=(*contents.holdings, *_served(settings, connection, subject)))
 
 
-def plan_files(settings: Settings, subject: Subject) -> Plan:
+def plan_files(lake: Lake, zone: LandingZone, subject: Subject) -> Plan:
     """What landing and the lake hold."""
-    catalog = open_catalog(settings)
+    catalog = open_catalog(lake)
     holdings: list[Holding] = []
     landed: list[landing_files.LandingHolding] = []
     strays: dict[str, tuple[StoredFile, ...]] = {}
-    zone = LandingZone.of(settings)
     for table in subject.rows:
         holdings_of_table = landing_files.find(zone, table, subject.change(table, strays=True))
         landed += holdings_of_table
@@ -104,27 +105,27 @@ def plan_files(settings: Settings, subject: Subject) -> Plan:
             for item in holdings_of_table
             if item.problem
         ]
-    for identifier, change in lake_changes(settings, catalog, subject).items():
-        iceberg = lake.load_if_present(catalog, identifier)
+    for identifier, change in lake_changes(lake, catalog, subject).items():
+        iceberg = lake_files.load_if_present(catalog, identifier)
         if iceberg is None:
             continue
-        held = lake.held(iceberg, change)
+        held = lake_files.held(iceberg, change)
         if held.rows:
             holdings.append(Holding("lake", identifier, held.rows, held.files))
-        lost = _holding_strays(settings.s3, iceberg, change)
+        lost = _holding_strays(lake.s3, iceberg, change)
         if lost:
             strays[identifier] = tuple(lost)
             holdings.append(Holding("lake", f"{identifier}, files that no snapshot names", 0, len(lost)))
     holdings += [
         Holding("bucket", f"older versions of objects below {item.address}", 0, item.count, item.problem)
-        for item in kept_versions((settings.landing_uri, warehouse_root(settings) or ""), settings.s3)
+        for item in kept_versions((zone.uri, lake.root or ""), lake.s3)
     ]
     return Plan(subject, tuple(holdings), tuple(landed), strays)
 
 
 def _served(settings: Settings, connection: SnowflakeConnection, subject: Subject) -> list[Holding]:
     """What the warehouse, the speed layer and scratch hold."""
-    in_warehouse = warehouse.find(connection, load_manifest(settings), subject)
+    in_warehouse = warehouse.find(connection, load_manifest(DbtProject.of(settings)), subject)
     holdings = [Holding("warehouse", item.table, item.rows) for item in in_warehouse]
     if staged := sum(leftovers.staged(connection).values()):
         holdings.append(Holding("warehouse", "files on the load stage", 0, staged))
@@ -134,21 +135,21 @@ def _served(settings: Settings, connection: SnowflakeConnection, subject: Subjec
         sample = leftovers.sample_files(settings.realtime_dir, subject.change("orders", strays=False))
         if sample:
             holdings.append(Holding("sample shop", "realtime", sum(rows for _, rows in sample), len(sample)))
-        with speed.speed_table(settings) as table:
+        with speed_table(settings) as table:
             if rows := speed.find(table, subject.contracts["orders"], subject.rows["orders"]):
                 holdings.append(Holding("speed layer", table.table, rows))
     return holdings
 
 
-def lake_changes(settings: Settings, catalog: Catalog, subject: Subject) -> dict[str, Change]:
+def lake_changes(lake: Lake, catalog: Catalog, subject: Subject) -> dict[str, Change]:
     """The lake's tables that may hold the person, and what changes in each."""
     changes: dict[str, Change] = {}
     for table in subject.rows:
-        changes[quarantine_identifier(settings, table)] = subject.quarantine_change(table)
-        changes[event_identifier(settings, table)] = subject.change(table, strays=False)
+        changes[lake.quarantine(table)] = subject.quarantine_change(table)
+        changes[lake.events(table)] = subject.change(table, strays=False)
     contract, rows = subject.contracts[subject.table], subject.rows.get(subject.table)
     if rows is not None:
-        for identifier in sorted(tables_in(catalog, settings.lakehouse.analytics_namespace)):
+        for identifier in sorted(tables_in(catalog, lake.section.analytics_namespace)):
             names = {field.name for field in catalog.load_table(identifier).schema().fields}
             shared = [column for column in contract.personal_columns if column.name in names]
             if shared and contract.key in names:
@@ -170,7 +171,7 @@ def _computed_change(rows: Rows, columns: Sequence[Column]) -> Change:
 def _holding_strays(s3: S3Settings, table: Table, change: Change) -> list[StoredFile]:
     """Files that no snapshot names and that hold the person, or that name files that do (manifests)."""
     files = []
-    for file in lake.unnamed(s3, table):
+    for file in lake_files.unnamed(s3, table):
         if file.name.endswith(".avro"):
             files.append(file)
             continue

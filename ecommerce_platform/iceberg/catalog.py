@@ -12,12 +12,11 @@ from urllib.parse import urlencode
 
 from ecommerce_platform.iceberg.s3_options import iceberg_s3_options, pyiceberg_s3_options
 from ecommerce_platform.iceberg.shared_catalogs import sql_catalog
-from ecommerce_platform.settings import LakehouseSettings, Settings
+from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings
 from ecommerce_platform.settings.addresses import is_s3, store_path
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
-    from pyiceberg.table import Table
     from pyspark.sql import SparkSession
 
 #: How long a writer waits for another one's lock on SQLite.
@@ -46,53 +45,53 @@ def hadoop_uri(location: str) -> str:
     return f"s3a://{store_path(uri)}" if is_s3(uri) else uri
 
 
-def warehouse_uri(settings: Settings) -> str:
+def warehouse_uri(section: LakehouseSettings) -> str:
     """Where Iceberg's files lie."""
-    warehouse = settings.lakehouse.warehouse
+    warehouse = section.warehouse
     if not warehouse:
         raise CatalogError("ECOMMERCE_LAKEHOUSE__WAREHOUSE is empty; expected a folder or s3://bucket/prefix")
     return absolute_uri(warehouse)
 
 
-def warehouse_root(settings: Settings) -> str | None:
+def warehouse_root(section: LakehouseSettings) -> str | None:
     """The warehouse as a place that can be listed; None where it is only a name that a REST catalog's service knows."""
-    warehouse = settings.lakehouse.warehouse or ""
-    is_name = settings.lakehouse.catalog_type == "rest" and "://" not in warehouse and not warehouse.startswith("/")
-    return None if is_name else warehouse_uri(settings).rstrip("/")
+    warehouse = section.warehouse or ""
+    is_name = section.catalog_type == "rest" and "://" not in warehouse and not warehouse.startswith("/")
+    return None if is_name else warehouse_uri(section).rstrip("/")
 
 
-def _required_uri(lake: LakehouseSettings) -> str:
-    if not lake.catalog_uri:
+def _required_uri(section: LakehouseSettings) -> str:
+    if not section.catalog_uri:
         raise CatalogError(
-            f"ECOMMERCE_LAKEHOUSE__CATALOG_URI is empty; a {lake.catalog_type} catalog needs its address"
+            f"ECOMMERCE_LAKEHOUSE__CATALOG_URI is empty; a {section.catalog_type} catalog needs its address"
         )
-    return lake.catalog_uri
+    return section.catalog_uri
 
 
-def _with_credentials(lake: LakehouseSettings) -> dict[str, str]:
+def _with_credentials(section: LakehouseSettings) -> dict[str, str]:
     """User and password: those of the settings, else those in the address."""
     from sqlalchemy.engine import make_url
 
-    url = make_url(_required_uri(lake))
-    password = lake.catalog_password.get_secret_value() if lake.catalog_password else url.password
-    credentials = {"user": lake.catalog_user or url.username, "password": password}
+    url = make_url(_required_uri(section))
+    password = section.catalog_password.get_secret_value() if section.catalog_password else url.password
+    credentials = {"user": section.catalog_user or url.username, "password": password}
     return {name: str(value) for name, value in credentials.items() if value}
 
 
-def jdbc_uri(lake: LakehouseSettings) -> str:
+def jdbc_uri(section: LakehouseSettings) -> str:
     """The SQL catalog's address in JDBC's form, without user and password. Raises CatalogError for an unknown database."""
     from sqlalchemy.engine import make_url
 
-    url = make_url(_required_uri(lake))
+    url = make_url(_required_uri(section))
     database = url.get_backend_name()
     if database == "sqlite":
-        return f"jdbc:sqlite:{_sqlite_file(lake)}?busy_timeout={LOCK_TIMEOUT_SECONDS * 1000}"
+        return f"jdbc:sqlite:{_sqlite_file(section)}?busy_timeout={LOCK_TIMEOUT_SECONDS * 1000}"
     if database in ("postgresql", "postgres"):
         # The driver's names; what the address says itself wins.
         limits: dict[str, object] = {
-            "connectTimeout": lake.catalog_connect_seconds,
-            "loginTimeout": lake.catalog_connect_seconds,
-            "socketTimeout": lake.catalog_answer_seconds,
+            "connectTimeout": section.catalog_connect_seconds,
+            "loginTimeout": section.catalog_connect_seconds,
+            "socketTimeout": section.catalog_answer_seconds,
             "tcpKeepAlive": "true",
         }
         given = {name: value for name, value in url.query.items() if (name, value) != ("sslrootcert", "system")}
@@ -105,23 +104,23 @@ def jdbc_uri(lake: LakehouseSettings) -> str:
     )
 
 
-def sqlalchemy_uri(lake: LakehouseSettings) -> str:
+def sqlalchemy_uri(section: LakehouseSettings) -> str:
     """The SQL catalog's address in SQLAlchemy's form, with user and password."""
     from sqlalchemy.engine import make_url
 
-    url = make_url(_required_uri(lake))
+    url = make_url(_required_uri(section))
     if url.get_backend_name() == "sqlite":
-        return f"sqlite:///{_sqlite_file(lake)}?timeout={LOCK_TIMEOUT_SECONDS}"
-    given = _with_credentials(lake)
+        return f"sqlite:///{_sqlite_file(section)}?timeout={LOCK_TIMEOUT_SECONDS}"
+    given = _with_credentials(section)
     url = url.set(drivername="postgresql+psycopg2", username=given.get("user"), password=given.get("password"))
     # libpq's names; what the address says itself wins. A server that is gone is noticed by what it no longer acknowledges.
     limits = {
-        "connect_timeout": str(lake.catalog_connect_seconds),
-        "options": f"-c statement_timeout={lake.catalog_answer_seconds * 1000}",
+        "connect_timeout": str(section.catalog_connect_seconds),
+        "options": f"-c statement_timeout={section.catalog_answer_seconds * 1000}",
         "keepalives_idle": "30",
         "keepalives_interval": "10",
         "keepalives_count": "3",
-        "tcp_user_timeout": str(lake.catalog_answer_seconds * 1000),
+        "tcp_user_timeout": str(section.catalog_answer_seconds * 1000),
     }
     if str(url.query.get("sslmode", "")).startswith("verify"):
         limits["sslrootcert"] = "system"  # the certificates that the machine trusts
@@ -129,132 +128,101 @@ def sqlalchemy_uri(lake: LakehouseSettings) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def _sqlite_file(lake: LakehouseSettings) -> Path:
+def _sqlite_file(section: LakehouseSettings) -> Path:
     from sqlalchemy.engine import make_url
 
-    database = make_url(_required_uri(lake)).database
+    database = make_url(_required_uri(section)).database
     if not database or database == ":memory:":
         raise CatalogError(
-            f"ECOMMERCE_LAKEHOUSE__CATALOG_URI is {lake.catalog_uri}; expected sqlite:////folder/catalog.db, a file that "
+            f"ECOMMERCE_LAKEHOUSE__CATALOG_URI is {section.catalog_uri}; expected sqlite:////folder/catalog.db, a file that "
             "Spark and PyIceberg can both open"
         )
     return Path(database).expanduser().resolve()
 
 
-def prepare_catalog(settings: Settings) -> None:
+def prepare_catalog(section: LakehouseSettings) -> None:
     """Makes the folders of a local catalog and warehouse; does nothing for those elsewhere."""
-    lake = settings.lakehouse
-    if lake.catalog_type == "sql" and _required_uri(lake).startswith("sqlite"):
-        _sqlite_file(lake).parent.mkdir(parents=True, exist_ok=True)
-    warehouse = warehouse_uri(settings)
+    if section.catalog_type == "sql" and _required_uri(section).startswith("sqlite"):
+        _sqlite_file(section).parent.mkdir(parents=True, exist_ok=True)
+    warehouse = warehouse_uri(section)
     if warehouse.startswith("file:"):
         Path(warehouse.removeprefix("file://")).mkdir(parents=True, exist_ok=True)
 
 
-def spark_catalog_options(settings: Settings) -> dict[str, str]:
+def spark_catalog_options(section: LakehouseSettings, s3: S3Settings) -> dict[str, str]:
     """Spark's options `spark.sql.catalog.<name>…` for the catalog. Some are secret: they are set in the session, never
     on Spark's command line, which every user of the machine can read.
     """
-    lake = settings.lakehouse
     options = {
         # What PyIceberg or another process commits must be seen at once.
         "cache-enabled": "false",
-        "warehouse": warehouse_uri(settings),
-        **_spark_type_options(lake),
+        "warehouse": warehouse_uri(section),
+        **_spark_type_options(section),
     }
-    if is_s3(options["warehouse"]) or lake.catalog_type == "glue":
-        options |= {"io-impl": "org.apache.iceberg.aws.s3.S3FileIO", **iceberg_s3_options(settings.s3)}
-        if lake.catalog_type == "hadoop":
+    if is_s3(options["warehouse"]) or section.catalog_type == "glue":
+        options |= {"io-impl": "org.apache.iceberg.aws.s3.S3FileIO", **iceberg_s3_options(s3)}
+        if section.catalog_type == "hadoop":
             # The hadoop catalog lists and renames through Hadoop's file system.
             options["warehouse"] = hadoop_uri(options["warehouse"])
             del options["io-impl"]
-    prefix = f"spark.sql.catalog.{lake.catalog_name}"
+    prefix = f"spark.sql.catalog.{section.catalog_name}"
     return {
         prefix: "org.apache.iceberg.spark.SparkCatalog",
         **{f"{prefix}.{name}": value for name, value in options.items()},
     }
 
 
-def _spark_type_options(lake: LakehouseSettings) -> dict[str, str]:
-    if lake.catalog_type == "sql":
-        credentials = {f"jdbc.{name}": value for name, value in _with_credentials(lake).items()}
-        return {"type": "jdbc", "uri": jdbc_uri(lake), "jdbc.schema-version": "V1", **credentials}
-    if lake.catalog_type == "glue":
-        endpoint = {"glue.endpoint": lake.catalog_uri} if lake.catalog_uri else {}
+def _spark_type_options(section: LakehouseSettings) -> dict[str, str]:
+    if section.catalog_type == "sql":
+        credentials = {f"jdbc.{name}": value for name, value in _with_credentials(section).items()}
+        return {"type": "jdbc", "uri": jdbc_uri(section), "jdbc.schema-version": "V1", **credentials}
+    if section.catalog_type == "glue":
+        endpoint = {"glue.endpoint": section.catalog_uri} if section.catalog_uri else {}
         return {"type": "glue", **endpoint}
-    if lake.catalog_type == "hadoop":
+    if section.catalog_type == "hadoop":
         return {"type": "hadoop"}
-    return {"type": lake.catalog_type, "uri": _required_uri(lake), **_rest_credential(lake)}
+    return {"type": section.catalog_type, "uri": _required_uri(section), **_rest_credential(section)}
 
 
-def _rest_credential(lake: LakehouseSettings) -> dict[str, str]:
+def _rest_credential(section: LakehouseSettings) -> dict[str, str]:
     """OAuth2 client credentials of a REST catalog: `user:password`, as both libraries take them."""
-    if lake.catalog_type != "rest" or not lake.catalog_password:
+    if section.catalog_type != "rest" or not section.catalog_password:
         return {}
-    secret = lake.catalog_password.get_secret_value()
-    return {"credential": f"{lake.catalog_user}:{secret}" if lake.catalog_user else secret}
+    secret = section.catalog_password.get_secret_value()
+    return {"credential": f"{section.catalog_user}:{secret}" if section.catalog_user else secret}
 
 
-def pyiceberg_catalog(settings: Settings) -> Catalog:
+def pyiceberg_catalog(section: LakehouseSettings, s3: S3Settings, on_s3: bool) -> Catalog:
     """The catalog for PyIceberg, the same one that Spark has; a SQL catalog is one for the process (shared_catalogs.py).
+    `on_s3` is whether files may lie in a store, which is reached by `s3`.
 
     Raises CatalogError for `hadoop`, which PyIceberg lacks.
     """
     from pyiceberg.catalog import load_catalog
 
-    lake = settings.lakehouse
-    if lake.catalog_type == "hadoop":
+    if section.catalog_type == "hadoop":
         raise CatalogError(
             "ECOMMERCE_LAKEHOUSE__CATALOG_TYPE=hadoop has no catalog for PyIceberg: it reads such a table only by its "
-            "folder (load_iceberg_table). Use sql, rest, glue or hive where Python writes."
+            "folder (Lake.load). Use sql, rest, glue or hive where Python writes."
         )
-    prepare_catalog(settings)
-    options = {"type": lake.catalog_type, "warehouse": warehouse_uri(settings)}
-    s3_options = pyiceberg_s3_options(settings.s3) if needs_s3(settings) else {}
-    if lake.catalog_type == "sql":
-        return sql_catalog(lake.catalog_name, options | {"uri": sqlalchemy_uri(lake)} | s3_options)
-    if lake.catalog_type == "glue":
-        options |= {"glue.region": settings.s3.region}
-        if lake.catalog_uri:
-            options["glue.endpoint"] = lake.catalog_uri
-        if settings.s3.access_key_id and settings.s3.secret_access_key:
-            options["glue.access-key-id"] = settings.s3.access_key_id.get_secret_value()
-            options["glue.secret-access-key"] = settings.s3.secret_access_key.get_secret_value()
+    prepare_catalog(section)
+    options = {"type": section.catalog_type, "warehouse": warehouse_uri(section)}
+    s3_options = pyiceberg_s3_options(s3) if on_s3 else {}
+    if section.catalog_type == "sql":
+        return sql_catalog(section.catalog_name, options | {"uri": sqlalchemy_uri(section)} | s3_options)
+    if section.catalog_type == "glue":
+        options |= {"glue.region": s3.region}
+        if section.catalog_uri:
+            options["glue.endpoint"] = section.catalog_uri
+        if s3.access_key_id and s3.secret_access_key:
+            options["glue.access-key-id"] = s3.access_key_id.get_secret_value()
+            options["glue.secret-access-key"] = s3.secret_access_key.get_secret_value()
     else:
-        options |= {"uri": _required_uri(lake), **_rest_credential(lake)}
-    return load_catalog(lake.catalog_name, **options, **s3_options)
+        options |= {"uri": _required_uri(section), **_rest_credential(section)}
+    return load_catalog(section.catalog_name, **options, **s3_options)
 
 
-def load_iceberg_table(settings: Settings, identifier: str) -> Table:
-    """A table for PyIceberg to read, `namespace.table`; with a hadoop catalog read-only, by its folder.
-
-    Raises NoSuchTableError (or NoSuchNamespaceError) for one that does not exist, whatever the catalog; FileNotFoundError means
-    that a file of its metadata is lost, LostTableError that the catalog lacks a table whose metadata lies in the warehouse.
-    """
-    from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
-    from pyiceberg.table import StaticTable
-
-    if settings.lakehouse.catalog_type != "hadoop":
-        catalog = pyiceberg_catalog(settings)
-        try:
-            return catalog.load_table(identifier)
-        except (NoSuchTableError, NoSuchNamespaceError):
-            from ecommerce_platform.iceberg.metadata_files import refuse_lost_table
-
-            refuse_lost_table(settings, catalog, identifier)
-            raise
-
-    folder = f"{warehouse_uri(settings)}/{identifier.replace('.', '/')}"
-    try:
-        return StaticTable.from_metadata(folder, pyiceberg_s3_options(settings.s3) if needs_s3(settings) else {})
-    except FileNotFoundError as error:
-        if "version-hint.text" not in str(error):
-            raise
-        raise NoSuchTableError(f"table {identifier} does not exist: {folder} has no metadata") from error
-
-
-def ensure_namespaces(spark: SparkSession, settings: Settings) -> None:
+def ensure_namespaces(spark: SparkSession, section: LakehouseSettings) -> None:
     """Creates the platform's three namespaces where they are missing."""
-    lake = settings.lakehouse
-    for namespace in (lake.namespace, lake.quarantine_namespace, lake.analytics_namespace):
-        spark.sql(f"create namespace if not exists `{lake.catalog_name}`.`{namespace}`")
+    for namespace in (section.namespace, section.quarantine_namespace, section.analytics_namespace):
+        spark.sql(f"create namespace if not exists `{section.catalog_name}`.`{namespace}`")

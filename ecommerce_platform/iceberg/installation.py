@@ -15,10 +15,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ecommerce_platform.iceberg.catalog import warehouse_root
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import REGISTER, tables_lying, tables_of
 from ecommerce_platform.iceberg.warehouse_files import read_file, replace_file, write_new_file
-from ecommerce_platform.settings import LakehouseSettings, Settings
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -40,22 +39,15 @@ class Marker:
     previous: tuple[str, ...] = ()
 
 
-def catalog_address(lake: LakehouseSettings) -> str:
-    """Kind, address and name of the catalog, without user and password."""
-    scheme, separator, rest = (lake.catalog_uri or "").partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{lake.catalog_type} {scheme}{separator}{host.rpartition('@')[2]}{slash}{path.partition('?')[0]} {lake.catalog_name}"
+def marker_address(lake: Lake) -> str | None:
+    root = lake.root
+    return f"{root}/installation.{lake.section.namespace}.json" if root else None
 
 
-def marker_address(settings: Settings) -> str | None:
-    root = warehouse_root(settings)
-    return f"{root}/installation.{settings.lakehouse.namespace}.json" if root else None
-
-
-def read_marker(settings: Settings) -> Marker | None:
+def read_marker(lake: Lake) -> Marker | None:
     """The warehouse's id; None where it has none yet. Raises ForeignWarehouseError for a file that is none of the platform's."""
-    address = marker_address(settings)
-    content = read_file(settings.s3, address) if address else None
+    address = marker_address(lake)
+    content = read_file(lake.s3, address) if address else None
     if content is None:
         return None
     try:
@@ -67,22 +59,22 @@ def read_marker(settings: Settings) -> Marker | None:
         ) from error
 
 
-def recorded_id(settings: Settings, catalog: Catalog) -> str | None:
+def recorded_id(lake: Lake, catalog: Catalog) -> str | None:
     """The id in the catalog; None where it has none yet."""
     from pyiceberg.exceptions import NoSuchNamespaceError
 
     try:
-        return catalog.load_namespace_properties(settings.lakehouse.namespace).get(PROPERTY)
+        return catalog.load_namespace_properties(lake.section.namespace).get(PROPERTY)
     except NoSuchNamespaceError:
         return None
 
 
-def _record(settings: Settings, catalog: Catalog, installation: str) -> None:
+def _record(lake: Lake, catalog: Catalog, installation: str) -> None:
     """Writes the id into the catalog; a catalog that keeps no properties of namespaces goes without."""
     from pyiceberg.exceptions import BadRequestError, ForbiddenError
     from sqlalchemy.exc import DBAPIError
 
-    namespace = settings.lakehouse.namespace
+    namespace = lake.section.namespace
     try:
         catalog.create_namespace_if_not_exists(namespace)
     except DBAPIError:
@@ -95,42 +87,42 @@ def _record(settings: Settings, catalog: Catalog, installation: str) -> None:
         return
     except DBAPIError:
         # The same of two that write it at once: what the faster one wrote is the marker's id, too.
-        if recorded_id(settings, catalog) != installation:
+        if recorded_id(lake, catalog) != installation:
             raise
 
 
-def claim(settings: Settings, catalog: Catalog) -> None:
+def claim(lake: Lake, catalog: Catalog) -> None:
     """Makes sure that catalog and warehouse belong together before anything is written or removed; makes the id on first use,
     and gives it to an installation that is older than ids.
 
     Raises ForeignWarehouseError when tables lie in the warehouse and the catalog knows none of them, or when catalog and
     warehouse have ids that differ.
     """
-    address = marker_address(settings)
+    address = marker_address(lake)
     if address is None:
         return
-    marker, recorded = refuse_foreign(settings, catalog)
+    marker, recorded = refuse_foreign(lake, catalog)
     if marker is not None and marker.id == recorded:
         return
     if marker is None:
-        made = Marker(recorded or str(uuid4()), catalog_address(settings.lakehouse))
-        write_new_file(settings.s3, address, _content(made))
+        made = Marker(recorded or str(uuid4()), lake.address)
+        write_new_file(lake.s3, address, _content(made))
         # Another process, of this or of another installation, may have made it meanwhile.
-        marker, recorded = refuse_foreign(settings, catalog)
+        marker, recorded = refuse_foreign(lake, catalog)
     if marker is None:
         raise ForeignWarehouseError(f"{address} cannot be read right after it was written: is the store consistent?")
     if recorded is None:
-        _record(settings, catalog, marker.id)
+        _record(lake, catalog, marker.id)
 
 
-def refuse_foreign(settings: Settings, catalog: Catalog) -> tuple[Marker | None, str | None]:
+def refuse_foreign(lake: Lake, catalog: Catalog) -> tuple[Marker | None, str | None]:
     """What lies in the warehouse, and the catalog's id. Changes nothing; raises as `claim` does."""
-    marker = read_marker(settings)
-    recorded = recorded_id(settings, catalog)
+    marker = read_marker(lake)
+    recorded = recorded_id(lake, catalog)
     if recorded is None:
-        _refuse_unknown_tables(settings, catalog, marker)
+        _refuse_unknown_tables(lake, catalog, marker)
     elif marker is not None and marker.id != recorded:
-        raise ForeignWarehouseError(_two_ids(settings, marker))
+        raise ForeignWarehouseError(_two_ids(lake, marker))
     return marker, recorded
 
 
@@ -138,47 +130,47 @@ def _content(marker: Marker) -> bytes:
     return (json.dumps(asdict(marker), indent=1) + "\n").encode()
 
 
-def take_over(settings: Settings, catalog: Catalog) -> Marker:
+def take_over(lake: Lake, catalog: Catalog) -> Marker:
     """Gives warehouse and catalog a new id: any other catalog that knew the old one is refused from now on. Snowflake knows the
     lake by its earlier ids.
     """
-    address = marker_address(settings)
-    marker = Marker(str(uuid4()), catalog_address(settings.lakehouse), _ids_before(settings))
+    address = marker_address(lake)
+    marker = Marker(str(uuid4()), lake.address, _ids_before(lake))
     if address is not None:
-        replace_file(settings.s3, address, _content(marker))
-    _record(settings, catalog, marker.id)
+        replace_file(lake.s3, address, _content(marker))
+    _record(lake, catalog, marker.id)
     return marker
 
 
-def _ids_before(settings: Settings) -> tuple[str, ...]:
+def _ids_before(lake: Lake) -> tuple[str, ...]:
     try:
-        marker = read_marker(settings)
+        marker = read_marker(lake)
     except ForeignWarehouseError:
         return ()  # what lies there is none of the platform's, and is replaced
     return (*marker.previous, marker.id) if marker else ()
 
 
-def _refuse_unknown_tables(settings: Settings, catalog: Catalog, marker: Marker | None) -> None:
+def _refuse_unknown_tables(lake: Lake, catalog: Catalog, marker: Marker | None) -> None:
     """For a catalog without an id. Raises ForeignWarehouseError when it knows none of the tables that lie in the warehouse, or
     when another catalog has made the warehouse its own and no table yet.
     """
-    lying = tables_lying(settings)
+    lying = tables_lying(lake)
     namespaces = {table.partition(".")[0] for table in lying}
     known = set(lying) & {table for namespace in namespaces for table in tables_of(catalog, namespace)}
-    address = catalog_address(settings.lakehouse)
+    address = lake.address
     foreign = marker is not None and marker.catalog != address
     if known or not (lying or foreign):
         return
     # It may have been given its id while the folders were read; its tables came after that.
-    if marker is not None and recorded_id(settings, catalog) == marker.id:
+    if marker is not None and recorded_id(lake, catalog) == marker.id:
         return
-    if marker is None and recorded_id(settings, catalog) is not None:
+    if marker is None and recorded_id(lake, catalog) is not None:
         return
-    raise ForeignWarehouseError(_empty_catalog(settings, sorted(lying), marker))
+    raise ForeignWarehouseError(_empty_catalog(lake, sorted(lying), marker))
 
 
-def _empty_catalog(settings: Settings, lying: list[str], marker: Marker | None) -> str:
-    here, root = catalog_address(settings.lakehouse), warehouse_root(settings)
+def _empty_catalog(lake: Lake, lying: list[str], marker: Marker | None) -> str:
+    here, root = lake.address, lake.root
     names = ", ".join(lying[:3]) + (", …" if len(lying) > 3 else "")
     tables = f"{len(lying)} tables lie there ({names})" if lying else "no table lies there yet"
     if marker is not None and marker.catalog != here:
@@ -194,9 +186,9 @@ def _empty_catalog(settings: Settings, lying: list[str], marker: Marker | None) 
     )
 
 
-def _two_ids(settings: Settings, marker: Marker) -> str:
+def _two_ids(lake: Lake, marker: Marker) -> str:
     return (
-        f"the warehouse {warehouse_root(settings)} and the catalog {catalog_address(settings.lakehouse)} belong to two "
+        f"the warehouse {lake.root} and the catalog {lake.address} belong to two "
         f"installations; the warehouse is that of the catalog {marker.catalog}. The catalog was put back from a copy older than "
         f"a `{REGISTER}`, or one of ECOMMERCE_LAKEHOUSE__CATALOG_URI and ECOMMERCE_LAKEHOUSE__WAREHOUSE is wrong. Mend the "
         f"setting; if this catalog is to have the warehouse, run `{REGISTER} --take-over`"

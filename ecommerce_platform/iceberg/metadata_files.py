@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.iceberg.catalog import warehouse_root
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.warehouse_files import files_below, folders_in, read_file
-from ecommerce_platform.settings import S3Settings, Settings
+from ecommerce_platform.settings import S3Settings
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -92,11 +92,11 @@ def read_metadata(s3: S3Settings, address: str) -> MetadataFile | None:
     return MetadataFile(address, version_of(address) or 0, metadata)
 
 
-def candidate_folders(settings: Settings, catalog: Catalog | None, identifier: str) -> list[str]:
+def candidate_folders(lake: Lake, catalog: Catalog | None, identifier: str) -> list[str]:
     """Where the catalog would put the table: `<warehouse>/<namespace>/<table>`, in Hive's way with `.db`, or below the
     namespace's own location. None where the warehouse is a name of the catalog's service, which owns the places.
     """
-    root = warehouse_root(settings)
+    root = lake.root
     namespace, _, table = identifier.partition(".")
     folders = [f"{root}/{namespace}/{table}", f"{root}/{namespace}.db/{table}"] if root else []
     if catalog is not None:
@@ -111,25 +111,24 @@ def candidate_folders(settings: Settings, catalog: Catalog | None, identifier: s
     return list(dict.fromkeys(folders))
 
 
-def history_in(settings: Settings, folder: str) -> str | None:
+def history_in(lake: Lake, folder: str) -> str | None:
     """The newest metadata file of a table with a history in this folder; None where no such table lies there."""
-    addresses = metadata_addresses(settings.s3, f"{folder}/metadata")
+    addresses = metadata_addresses(lake.s3, f"{folder}/metadata")
     if not addresses:
         return None
     if (version_of(addresses[-1]) or 0) > 0:
         return addresses[-1]
-    read = [read_metadata(settings.s3, address) for address in addresses]
+    read = [read_metadata(lake.s3, address) for address in addresses]
     return next((file.address for file in read if file is not None and file.has_history), None)
 
 
-def tables_lying(settings: Settings) -> dict[str, str]:
+def tables_lying(lake: Lake) -> dict[str, str]:
     """Tables with a history in the warehouse's folders of the platform's namespaces: `namespace.table` to its folder."""
-    root, lake = warehouse_root(settings), settings.lakehouse
     tables = {}
-    for namespace in (lake.namespace, lake.quarantine_namespace, lake.analytics_namespace) if root else ():
-        for parent in (f"{root}/{namespace}", f"{root}/{namespace}.db"):
-            for folder in folders_in(settings.s3, parent):
-                if history_in(settings, folder):
+    for namespace in lake.namespaces if lake.root else ():
+        for parent in (f"{lake.root}/{namespace}", f"{lake.root}/{namespace}.db"):
+            for folder in folders_in(lake.s3, parent):
+                if history_in(lake, folder):
                     tables[f"{namespace}.{_name(folder)}"] = folder
     return tables
 
@@ -144,13 +143,13 @@ def tables_of(catalog: Catalog, namespace: str) -> set[str]:
         return set()
 
 
-def refuse_lost_table(settings: Settings, catalog: Catalog, identifier: str) -> None:
+def refuse_lost_table(lake: Lake, catalog: Catalog, identifier: str) -> None:
     """Raises LostTableError when the catalog lacks this table and its metadata lies where the table would be made.
 
     Asks the catalog once more after looking: another process may have made the table meanwhile.
     """
-    for folder in candidate_folders(settings, catalog, identifier):
-        newest = history_in(settings, folder)
+    for folder in candidate_folders(lake, catalog, identifier):
+        newest = history_in(lake, folder)
         if newest and identifier not in tables_of(catalog, identifier.partition(".")[0]):
             raise LostTableError(
                 f"the catalog has no table {identifier}, but its metadata lies in the warehouse ({newest}): the catalog was "
@@ -160,14 +159,14 @@ def refuse_lost_table(settings: Settings, catalog: Catalog, identifier: str) -> 
             )
 
 
-def refuse_newer_metadata(settings: Settings, catalog: Catalog, table: Table) -> Table:
+def refuse_newer_metadata(lake: Lake, catalog: Catalog, table: Table) -> Table:
     """The table as it is now. Raises LostTableError when its folder holds later commits than the catalog knows: the catalog
     was put back from an older copy.
 
     One file beyond the catalog's may be a commit under way, or killed; a second one was built upon the first. The catalog is
     asked after the folder, so that commits meanwhile are not newer history.
     """
-    newest = _newest(settings, table)
+    newest = _newest(lake, table)
     if newest is None or not _is_beyond(newest, table):
         return table
     table = catalog.load_table(table.name())
@@ -176,7 +175,7 @@ def refuse_newer_metadata(settings: Settings, catalog: Catalog, table: Table) ->
     return table
 
 
-def sound_table(settings: Settings, catalog: Catalog, identifier: str) -> Table | None:
+def sound_table(lake: Lake, catalog: Catalog, identifier: str) -> Table | None:
     """The table, to write to; None where it is still to be made.
 
     Raises LostTableError when its folder holds a table, or later commits, that the catalog does not know.
@@ -186,15 +185,15 @@ def sound_table(settings: Settings, catalog: Catalog, identifier: str) -> Table 
     try:
         table = catalog.load_table(identifier)
     except (NoSuchTableError, NoSuchNamespaceError):
-        refuse_lost_table(settings, catalog, identifier)
+        refuse_lost_table(lake, catalog, identifier)
         return None
-    return refuse_newer_metadata(settings, catalog, table)
+    return refuse_newer_metadata(lake, catalog, table)
 
 
-def _newest(settings: Settings, table: Table) -> str | None:
-    if warehouse_root(settings) is None:
+def _newest(lake: Lake, table: Table) -> str | None:
+    if lake.root is None:
         return None
-    addresses = metadata_addresses(settings.s3, table.metadata_location.rpartition("/")[0])
+    addresses = metadata_addresses(lake.s3, table.metadata_location.rpartition("/")[0])
     return addresses[-1] if addresses else None
 
 
@@ -212,7 +211,7 @@ def stale(table: Table, newest: str) -> str:
     )
 
 
-def foreign_files(settings: Settings, table: Table) -> list[MetadataFile]:
+def foreign_files(lake: Lake, table: Table) -> list[MetadataFile]:
     """Metadata files in the table's folder that are not part of its history, and that some catalog has committed: of another
     table (another uuid, with a history), or of later or other commits of this one, which others of them were built upon.
 
@@ -220,8 +219,8 @@ def foreign_files(settings: Settings, table: Table) -> list[MetadataFile]:
     """
     folder = table.metadata_location.rpartition("/")[0]
     own = {_name(entry.metadata_file) for entry in table.metadata.metadata_log} | {_name(table.metadata_location)}
-    foreign = [address for address in metadata_addresses(settings.s3, folder) if _name(address) not in own]
-    read = [file for file in (read_metadata(settings.s3, address) for address in foreign) if file is not None]
+    foreign = [address for address in metadata_addresses(lake.s3, folder) if _name(address) not in own]
+    read = [file for file in (read_metadata(lake.s3, address) for address in foreign) if file is not None]
     built_upon = {file.predecessor for file in read}
     chained = {file.name for file in read if file.name in built_upon}
     return [

@@ -19,14 +19,13 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 
-from ecommerce_platform.iceberg.catalog import pyiceberg_catalog, warehouse_root
 from ecommerce_platform.iceberg.installation import (
     ForeignWarehouseError,
-    catalog_address,
     read_marker,
     recorded_id,
     take_over,
 )
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import (
     MetadataFile,
     heads,
@@ -37,7 +36,6 @@ from ecommerce_platform.iceberg.metadata_files import (
     version_of,
 )
 from ecommerce_platform.iceberg.warehouse_files import read_file, set_aside
-from ecommerce_platform.settings import Settings
 
 REGISTERED, REPLACED, KNOWN, UNDECIDED = "registered", "put forward", "as it was", "not decided"
 
@@ -68,7 +66,7 @@ class _Plan:
 
 
 def register(
-    settings: Settings, *, chosen: Mapping[str, str] | None = None, take: bool = False, dry_run: bool = False
+    lake: Lake, *, chosen: Mapping[str, str] | None = None, take: bool = False, dry_run: bool = False
 ) -> list[Registration]:
     """Gives the catalog every table that lies in the warehouse and that it lacks, or knows in an older state only.
 
@@ -77,61 +75,57 @@ def register(
 
     Raises RegisterError, before anything is changed, when that agreement is missing, or a chosen file is none of the table's.
     """
-    if settings.lakehouse.catalog_type == "hadoop" or warehouse_root(settings) is None:
+    if lake.section.catalog_type == "hadoop" or lake.root is None:
         raise RegisterError(
             "there is no folder to look at: a hadoop catalog is its own folder, and a REST catalog whose warehouse is a name "
             "keeps its places to itself; use that service's own backup"
         )
-    catalog = pyiceberg_catalog(settings)
-    _refuse_without_agreement(settings, catalog, take)
-    lying = tables_lying(settings)
+    catalog = lake.catalog
+    _refuse_without_agreement(lake, catalog, take)
+    lying = tables_lying(lake)
     unknown = sorted(set(chosen or {}) - set(lying))
     if unknown:
-        raise RegisterError(
-            f"no table {', '.join(unknown)} lies in {warehouse_root(settings)}; there are {', '.join(lying)}"
-        )
+        raise RegisterError(f"no table {', '.join(unknown)} lies in {lake.root}; there are {', '.join(lying)}")
     chosen_files = chosen or {}
-    plans = [
-        _plan(settings, catalog, table, folder, chosen_files.get(table)) for table, folder in sorted(lying.items())
-    ]
+    plans = [_plan(lake, catalog, table, folder, chosen_files.get(table)) for table, folder in sorted(lying.items())]
     if not dry_run:
         changed = [plan for plan in plans if plan.outcome in (REGISTERED, REPLACED)]
         for plan in changed:
             _apply(catalog, plan)
         for address in (address for plan in plans for address in plan.set_aside):
-            set_aside(settings.s3, address)
-        if changed or not _belong_together(settings, catalog):
-            take_over(settings, catalog)
+            set_aside(lake.s3, address)
+        if changed or not _belong_together(lake, catalog):
+            take_over(lake, catalog)
     return [_report(plan) for plan in plans]
 
 
-def _belong_together(settings: Settings, catalog: Catalog) -> bool:
+def _belong_together(lake: Lake, catalog: Catalog) -> bool:
     try:
-        marker = read_marker(settings)
+        marker = read_marker(lake)
     except ForeignWarehouseError:
         return False
-    return marker is not None and marker.id == recorded_id(settings, catalog)
+    return marker is not None and marker.id == recorded_id(lake, catalog)
 
 
-def _refuse_without_agreement(settings: Settings, catalog: Catalog, take: bool) -> None:
+def _refuse_without_agreement(lake: Lake, catalog: Catalog, take: bool) -> None:
     try:
-        marker = read_marker(settings)
+        marker = read_marker(lake)
     except ForeignWarehouseError:
         marker = None
-    if take or marker is None or marker.catalog == catalog_address(settings.lakehouse):
+    if take or marker is None or marker.catalog == lake.address:
         return
-    if marker.id != recorded_id(settings, catalog):
+    if marker.id != recorded_id(lake, catalog):
         raise RegisterError(
-            f"the warehouse {warehouse_root(settings)} belongs to the installation with the catalog {marker.catalog}, and this "
-            f"one has {catalog_address(settings.lakehouse)}: two catalogs that write one warehouse destroy it. If that catalog "
+            f"the warehouse {lake.root} belongs to the installation with the catalog {marker.catalog}, and this "
+            f"one has {lake.address}: two catalogs that write one warehouse destroy it. If that catalog "
             "is gone for good, run the command with --take-over; the other catalog is refused from then on"
         )
 
 
-def _plan(settings: Settings, catalog: Catalog, table: str, folder: str, chosen: str | None) -> _Plan:
+def _plan(lake: Lake, catalog: Catalog, table: str, folder: str, chosen: str | None) -> _Plan:
     """What to do with one table. One that needs a person is left as it is, and does not stop the others."""
-    addresses = metadata_addresses(settings.s3, f"{folder}/metadata")
-    files = [file for file in (read_metadata(settings.s3, address) for address in addresses) if file is not None]
+    addresses = metadata_addresses(lake.s3, f"{folder}/metadata")
+    files = [file for file in (read_metadata(lake.s3, address) for address in addresses) if file is not None]
     with_history = [file for file in files if file.has_history]
     if not with_history:
         return _Plan(table, UNDECIDED, None, f"none of the {len(addresses)} metadata files in {folder} can be read")
@@ -145,7 +139,7 @@ def _plan(settings: Settings, catalog: Catalog, table: str, folder: str, chosen:
         if len(others) > 1:
             names = "; ".join(_described(file) for file in others)
             return _Plan(table, UNDECIDED, pick, f"{len(others)} histories lie in {folder}: {names}")
-    if trouble := _unusable(settings, folder, pick):
+    if trouble := _unusable(lake, folder, pick):
         return _Plan(table, UNDECIDED, pick, trouble)
     remark = "" if len(files) == len(addresses) else f"{len(addresses) - len(files)} metadata files cannot be read"
     return _Plan(table, _outcome(catalog, table, pick, with_history), pick, remark, aside)
@@ -186,7 +180,7 @@ def _chosen(table: str, files: list[MetadataFile], chosen: str) -> MetadataFile:
     raise RegisterError(f"table {table} has no readable metadata file {chosen}; the newest are {names}")
 
 
-def _unusable(settings: Settings, folder: str, file: MetadataFile) -> str:
+def _unusable(lake: Lake, folder: str, file: MetadataFile) -> str:
     """Iceberg writes whole addresses: metadata that was copied elsewhere still names the old place."""
     if _path(file.metadata.location) != _path(folder):
         return (
@@ -194,7 +188,7 @@ def _unusable(settings: Settings, folder: str, file: MetadataFile) -> str:
             "where it was written: copy it back to that address, or set ECOMMERCE_LAKEHOUSE__WAREHOUSE to it"
         )
     snapshot = file.metadata.snapshot_by_id(file.metadata.current_snapshot_id or -1)
-    if snapshot is not None and read_file(settings.s3, snapshot.manifest_list) is None:
+    if snapshot is not None and read_file(lake.s3, snapshot.manifest_list) is None:
         return f"{file.address} names {snapshot.manifest_list}, which is lost: restore that file, or choose earlier metadata"
     return ""
 

@@ -15,10 +15,13 @@ import dagster as dg
 from ecommerce_platform.contracts import Contract, load_contracts, source_tables
 from ecommerce_platform.execution.partitions import add_days_metadata, daily_partitions, last_partition, partition_days
 from ecommerce_platform.execution.plain_steps import plain_words
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import StepLake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.days.withheld import WHY_WITHHELD
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest, TableResult
-from ecommerce_platform.lakehouse.ingest.tables import TABLE_PROPERTIES, event_identifier, quarantine_identifier
+from ecommerce_platform.lakehouse.ingest.tables import TABLE_PROPERTIES
 from ecommerce_platform.landing.files import landed_bytes
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
@@ -42,7 +45,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     @dg.multi_asset(
         name="change_events",
         pool="iceberg_events",
-        specs=[_spec(settings, contracts[table]) for table in source_tables()],
+        specs=[_spec(Lake.of(settings), contracts[table]) for table in source_tables()],
         can_subset=True,
         partitions_def=daily_partitions(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -50,6 +53,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     @plain_words
     def change_events(
         context: dg.AssetExecutionContext,
+        lake: StepLake,
         landing_zone: StepLandingZone,
         spark: SparkResource,
         spark_steps: SparkSteps,
@@ -61,7 +65,8 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         def to_read() -> int:
             return landed_bytes(landing_zone, selected, days[0], days[-1])
 
-        job = Ingest(settings, lambda: spark.session_for(to_read), context.run.run_id, zone=landing_zone)
+        intake = Intake.of(settings, landing_zone)
+        job = Ingest(lake, intake, lambda: spark.session_for(to_read), context.run.run_id)
         for table, result in ingest(job, days, selected).items():
             key = event_key(table)
             landing = f"{landing_zone.uri}/{table}"
@@ -82,7 +87,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     return [change_events]
 
 
-def _spec(settings: Settings, contract: Contract) -> dg.AssetSpec:
+def _spec(lake: Lake, contract: Contract) -> dg.AssetSpec:
     table = contract.table
     return dg.AssetSpec(
         key=event_key(table),
@@ -95,9 +100,9 @@ def _spec(settings: Settings, contract: Contract) -> dg.AssetSpec:
         kinds={"spark", "iceberg"},
         owners=OWNERS,
         metadata={
-            "dagster/table_name": f"{settings.lakehouse.catalog_name}.{event_identifier(settings, table)}",
+            "dagster/table_name": f"{lake.section.catalog_name}.{lake.events(table)}",
             "dagster/column_schema": _column_schema(contract),
-            "quarantine_table": quarantine_identifier(settings, table),
+            "quarantine_table": lake.quarantine(table),
             "table_properties": dict(TABLE_PROPERTIES),
             "contract": f"{contract.source} {contract.version}",
         },

@@ -6,6 +6,7 @@ published (audit.py): a day that fails it is not there to be checked.
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import partial
 
 import dagster as dg
@@ -13,12 +14,12 @@ import dagster as dg
 from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.execution.partitions import daily_partitions, last_partition
 from ecommerce_platform.execution.plain_steps import plain_words
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.days.withheld import withheld_columns, withheld_lines
 from ecommerce_platform.lakehouse.ingest.audit import count_days, volume_warning
-from ecommerce_platform.lakehouse.ingest.tables import event_identifier
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
@@ -59,18 +60,19 @@ def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name="change_events_audit", specs=specs, can_subset=True)
     @plain_words
     def change_events_audit(
-        context: dg.AssetCheckExecutionContext, landing_zone: StepLandingZone
+        context: dg.AssetCheckExecutionContext, lake: StepLake, landing_zone: StepLandingZone
     ) -> Iterator[dg.AssetCheckResult]:
-        days = checked_days(context, settings)
-        checks: dict[str, Callable[[Settings, str, Sequence[date]], dg.AssetCheckResult]] = {
-            "row_conservation": row_conservation,
-            "quarantine_share": quarantine_share,
-            "volume": volume,
-            "landing_is_read": partial(landing_is_read, landing_zone),
-            "columns_are_classified": columns_are_classified,
+        days = checked_days(context, daily_partitions(settings))
+        partitions = settings.start_date, last_partition(settings)
+        checks: dict[str, Callable[[str, Sequence[date]], dg.AssetCheckResult]] = {
+            "row_conservation": partial(row_conservation, lake),
+            "quarantine_share": partial(quarantine_share, lake, settings.landing.max_quarantined_share),
+            "volume": partial(volume, lake),
+            "landing_is_read": partial(landing_is_read, landing_zone, partitions),
+            "columns_are_classified": partial(columns_are_classified, lake),
         }
         for key in sorted(context.selected_asset_check_keys):
-            yield checks[key.name](settings, key.asset_key.path[-1], days)
+            yield checks[key.name](key.asset_key.path[-1], days)
 
     return change_events_audit
 
@@ -83,11 +85,11 @@ def _closing_check(settings: Settings) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(name="all_days_published", specs=specs, can_subset=True)
     @plain_words
-    def all_days_published(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        days = checked_days(context, settings)
+    def all_days_published(context: dg.AssetCheckExecutionContext, lake: StepLake) -> Iterator[dg.AssetCheckResult]:
+        days = checked_days(context, daily_partitions(settings))
         missing: list[str] = []
         for key in sorted(context.selected_asset_check_keys):
-            problems = unpublished(settings, key.asset_key.path[-1], days)
+            problems = unpublished(lake, key.asset_key.path[-1], days)
             missing += problems
             yield dg.AssetCheckResult(
                 passed=not problems,
@@ -105,22 +107,23 @@ def _closing_check(settings: Settings) -> dg.AssetChecksDefinition:
     return all_days_published
 
 
-def checked_days(context: dg.AssetCheckExecutionContext, settings: Settings) -> tuple[date, ...]:
+def checked_days(
+    context: dg.AssetCheckExecutionContext, partitions: dg.TimeWindowPartitionsDefinition
+) -> tuple[date, ...]:
     """The days of the run; a run without partitions checks all days that are published."""
     if context.op_execution_context.has_partition_key or context.op_execution_context.has_partition_key_range:
-        keys = daily_partitions(settings)
         window = context.op_execution_context.partition_key_range
-        return tuple(date.fromisoformat(key) for key in keys.get_partition_keys_in_range(window))
+        return tuple(date.fromisoformat(key) for key in partitions.get_partition_keys_in_range(window))
     return ()
 
 
-def _ledger(settings: Settings, table: str) -> TableLedger:
-    return read_table_ledger(table, load_iceberg_table(settings, event_identifier(settings, table)))
+def _ledger(lake: Lake, table: str) -> TableLedger:
+    return read_table_ledger(table, lake.load(lake.events(table)))
 
 
-def row_conservation(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
+def row_conservation(lake: Lake, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
     """Compares the ledger with itself and with the manifests of the published snapshot."""
-    iceberg = load_iceberg_table(settings, event_identifier(settings, table))
+    iceberg = lake.load(lake.events(table))
     records = [record for day, record in read_table_ledger(table, iceberg).published.items() if not days or day in days]
     snapshot = iceberg.current_snapshot()
     counted = (
@@ -149,10 +152,9 @@ def row_conservation(settings: Settings, table: str, days: Sequence[date]) -> dg
     )
 
 
-def quarantine_share(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
+def quarantine_share(lake: Lake, limit: Decimal, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
     """The highest share of quarantined rows of a published day, against the limit."""
-    limit = settings.landing.max_quarantined_share
-    records = {day: record for day, record in _ledger(settings, table).published.items() if not days or day in days}
+    records = {day: record for day, record in _ledger(lake, table).published.items() if not days or day in days}
     shares = {day: record.quarantined / record.landed for day, record in records.items() if record.landed}
     by_hand = [
         f"{day}: {record.by_hand.reason} ({record.by_hand.by}, {record.by_hand.at})"
@@ -174,9 +176,9 @@ def quarantine_share(settings: Settings, table: str, days: Sequence[date]) -> dg
     )
 
 
-def volume(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
+def volume(lake: Lake, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
     """Days on which unusually few or many rows landed."""
-    records = _ledger(settings, table).published
+    records = _ledger(lake, table).published
     volume_warnings = [
         volume_warning(records, day, record.landed) for day, record in records.items() if not days or day in days
     ]
@@ -190,9 +192,11 @@ def volume(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetChec
     )
 
 
-def landing_is_read(zone: LandingZone, settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
+def landing_is_read(
+    zone: LandingZone, partitions: tuple[date, date], table: str, days: Sequence[date]
+) -> dg.AssetCheckResult:
     """Misnamed folders, stray files, and days without a partition, whatever the run's days are."""
-    lines = unread(zone, table, settings.start_date, last_partition(settings))
+    lines = unread(zone, table, *partitions)
     return dg.AssetCheckResult(
         passed=not lines,
         asset_key=event_key(table),
@@ -202,9 +206,9 @@ def landing_is_read(zone: LandingZone, settings: Settings, table: str, days: Seq
     )
 
 
-def columns_are_classified(settings: Settings, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
+def columns_are_classified(lake: Lake, table: str, days: Sequence[date]) -> dg.AssetCheckResult:
     """Columns of the days' files that production left out, by the ledger."""
-    withheld = withheld_columns(_ledger(settings, table), days)
+    withheld = withheld_columns(_ledger(lake, table), days)
     return dg.AssetCheckResult(
         passed=not withheld,
         asset_key=event_key(table),
@@ -214,9 +218,9 @@ def columns_are_classified(settings: Settings, table: str, days: Sequence[date])
     )
 
 
-def unpublished(settings: Settings, table: str, days: Sequence[date]) -> list[str]:
+def unpublished(lake: Lake, table: str, days: Sequence[date]) -> list[str]:
     """Why days of the run are not published, one line a day."""
-    ledger = _ledger(settings, table)
+    ledger = _ledger(lake, table)
     refused = [item for day, item in ledger.refused.items() if not days or day in days]
     absent = [day for day in days if day not in ledger.published and day not in ledger.refused]
     return [f"{table} {item.day}: {item.reason}" for item in refused] + [

@@ -121,7 +121,7 @@ class ForgottenFiles:
 
     @classmethod
     def of(cls, settings: Settings) -> ForgottenFiles:
-        root = warehouse_root(settings) or str(settings.data_dir)
+        root = warehouse_root(settings.lakehouse) or str(settings.data_dir)
         return cls(f"{root}/forgotten.{settings.lakehouse.namespace}", settings.s3)
 
     def address(self, person: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ecommerce_platform.contracts import source_tables, tables_of_day
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import Settings
 
 
@@ -59,11 +60,10 @@ def _java(settings: Settings) -> str:
 
 
 def _jars(settings: Settings) -> str:
-    from ecommerce_platform.iceberg.catalog import needs_s3
-    from ecommerce_platform.spark.jars import CORE, S3, default_jars_dir, ensure_jars
+    from ecommerce_platform.spark.jars import default_jars_dir, ensure_jars
+    from ecommerce_platform.spark.options import SparkApplication
 
-    groups = frozenset({CORE, S3} if needs_s3(settings) else {CORE})
-    jars = ensure_jars(default_jars_dir(settings.spark), groups)
+    jars = ensure_jars(default_jars_dir(settings.spark), SparkApplication.of(settings).jar_groups)
     return f"{len(jars)} jars, SHA-256 as pinned"
 
 
@@ -86,20 +86,22 @@ def _landing(settings: Settings) -> str:
 
 
 def _catalog(settings: Settings) -> str:
-    from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
     from ecommerce_platform.lakehouse.days.ledger import read_ledger
     from ecommerce_platform.lakehouse.days.withheld import withheld_columns, withheld_lines
     from ecommerce_platform.lakehouse.maintenance.soundness import refuse_unsound_catalog
 
-    refuse_unsound_catalog(settings)
-    namespaces = [".".join(namespace) for namespace in pyiceberg_catalog(settings).list_namespaces()]
+    lake = Lake.of(settings)
+    refuse_unsound_catalog(lake)
+    namespaces = [".".join(namespace) for namespace in lake.catalog.list_namespaces()]
     summary = f"{settings.lakehouse.catalog_type} catalog {settings.lakehouse.catalog_name}: {', '.join(namespaces) or 'empty'}"
-    ledgers = read_ledger(settings)
+    ledgers = read_ledger(lake)
     withheld = [line for table in ledgers for line in withheld_lines(table, withheld_columns(ledgers[table]))]
     return "; ".join([summary, *withheld])
 
 
 def _snowflake(settings: Settings) -> str:
+    from ecommerce_platform.iceberg.installation import read_marker
+    from ecommerce_platform.iceberg.lake import Lake
     from ecommerce_platform.warehouse.schema.owner import refuse_foreign_lake
     from ecommerce_platform.warehouse.schema.protection import state_in_words
     from ecommerce_platform.warehouse.sql.connection import connect
@@ -108,8 +110,8 @@ def _snowflake(settings: Settings) -> str:
     with connect(settings) as connection:
         version = run_sql(connection, "select current_version()").rows[0][0]
         protected = state_in_words(connection)
-        refuse_foreign_lake(settings, connection)
-    where = "embedded stand-in" if settings.snowflake_is_embedded else settings.snowflake.account
+        refuse_foreign_lake(connection, read_marker(Lake.of(settings)), settings.snowflake.database)
+    where = "embedded stand-in" if settings.snowflake.is_embedded else settings.snowflake.account
     return f"{where}, version {version}, {protected}"
 
 
@@ -117,18 +119,19 @@ def _clickhouse(settings: Settings) -> str:
     from ecommerce_platform.reconciliation.layers.clickhouse import connect
 
     client = connect(settings)
-    where = "embedded stand-in" if settings.clickhouse_is_embedded else settings.clickhouse.host
+    where = "embedded stand-in" if settings.clickhouse.is_embedded else settings.clickhouse.host
     return f"{where}, version {client.server_version}"
 
 
 def _dbt(settings: Settings) -> str:
     from ecommerce_platform.contracts import load_contracts
     from ecommerce_platform.transformation.project.lineage import kept_lineage
-    from ecommerce_platform.transformation.project.manifest import definition_digest, load_manifest, target_path
+    from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest, load_manifest
     from ecommerce_platform.transformation.project.personal import undeclared
 
-    manifest = load_manifest(settings)
-    lineage = kept_lineage(target_path(settings), definition_digest(settings)) or {}
+    project = DbtProject.of(settings)
+    manifest = load_manifest(project)
+    lineage = kept_lineage(project.target, definition_digest(project)) or {}
     if unsaid := list(undeclared(manifest, load_contracts(), lineage)):
         raise ValueError("; ".join(unsaid))
     return f"{len(manifest['nodes'])} nodes in the manifest"

@@ -12,6 +12,7 @@ import dagster as dg
 
 from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.execution.resuming import resuming_executor
+from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.maintenance.plan import MaintenanceReport, refusals
 from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
@@ -44,18 +45,22 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
     )
     @plain_words
     def upkeep_iceberg_tables(
-        context: dg.OpExecutionContext, spark: SparkResource, spark_steps: SparkSteps, warehouse: WarehouseResource
+        context: dg.OpExecutionContext,
+        lake: StepLake,
+        spark: SparkResource,
+        spark_steps: SparkSteps,
+        warehouse: WarehouseResource,
     ) -> None:
         dry_run, run_id = bool(context.op_config["dry_run"]), context.run.run_id
         with warehouse.connection(run_id) as connection:
             ensure_current(connection)
-            for line in clean_up(settings, connection, warehouse.opener(run_id), run_id, dry_run):
+            for line in clean_up(settings.snowflake, connection, warehouse.opener(run_id), run_id, dry_run):
                 context.log.info(line)
         opener, now = warehouse.opener(run_id), datetime.now(UTC)
         for line in apply_retention(settings, opener, context.instance, run_id, now, dry_run):
             context.log.info(line)
         job = Maintenance(
-            settings,
+            lake,
             lambda: spark.spark_session,
             context.run.run_id,
             now,

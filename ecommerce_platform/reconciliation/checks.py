@@ -18,12 +18,12 @@ from ecommerce_platform.reconciliation.record import outcome
 from ecommerce_platform.reconciliation.record.outcome import Outcome
 from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
-from ecommerce_platform.settings import ReconciliationSettings, Settings
+from ecommerce_platform.settings import ReconciliationSettings
 
 ID_ALIGNMENT, CONFIRMED, CONVERGED = "id_alignment", "confirmed_discrepancies", "converged"
 
 
-def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+def build_checks() -> list[dg.AssetChecksDefinition]:
     """All checks of the room."""
 
     @dg.multi_asset_check(name="reconciliation__checks", specs=_specs(), can_subset=True)

@@ -18,7 +18,8 @@ from pyspark.sql import functions as F  # noqa: N812
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput
 from ecommerce_platform.analytics.tables import spark_name
 from ecommerce_platform.business_span import BusinessSpan
-from ecommerce_platform.iceberg.catalog import ensure_namespaces, load_iceberg_table
+from ecommerce_platform.iceberg.catalog import ensure_namespaces
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.analytics.rows import event_frame
 
@@ -35,7 +36,7 @@ class EventLake:
     _published: dict[tuple[str, date], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        ensure_namespaces(self.spark, self.settings)
+        ensure_namespaces(self.spark, self.settings.lakehouse)
         for table in NEEDED:
             empty = event_frame(self.spark, table, [])
             empty.writeTo(self.name(table)).using("iceberg").partitionedBy(F.col("date")).create()
@@ -69,10 +70,10 @@ class EventLake:
         return repr(sorted(self.contents[table, day], key=repr))
 
     def _snapshot(self, table: str) -> int:
-        snapshot = load_iceberg_table(self.settings, f"{self.settings.lakehouse.namespace}.{table}").current_snapshot()
+        snapshot = Lake.of(self.settings).load(f"{self.settings.lakehouse.namespace}.{table}").current_snapshot()
         return snapshot.snapshot_id if snapshot else 0
 
     def stored(self, name: str) -> pa.Table:
         """All rows of a table of the analytics, read without Spark."""
-        table = load_iceberg_table(self.settings, f"{self.settings.lakehouse.analytics_namespace}.{name}")
+        table = Lake.of(self.settings).load(f"{self.settings.lakehouse.analytics_namespace}.{name}")
         return table.scan().to_arrow()

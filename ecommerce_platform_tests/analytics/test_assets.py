@@ -15,7 +15,8 @@ from ecommerce_platform.analytics.assets import analytics_key, build_assets, pub
 from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import AS_OF, TABLES
 from ecommerce_platform.contracts import load_contracts, source_tables
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.landing.resource import build_resources as landing_resources
@@ -55,7 +56,11 @@ class Shop:
         definitions = dg.Definitions(
             assets=[*lakehouse_assets(self.settings), *build_assets(self.settings)],
             jobs=[dg.define_asset_job("run", selection=list(keys) or dg.AssetSelection.all())],
-            resources={**landing_resources(self.settings), **build_resources(self.settings)},
+            resources={
+                **landing_resources(self.settings),
+                **iceberg_resources(self.settings),
+                **build_resources(self.settings),
+            },
         )
         tags = {
             ASSET_PARTITION_RANGE_START_TAG: day(first).isoformat(),
@@ -64,7 +69,7 @@ class Shop:
         return definitions.resolve_job_def("run").execute_in_process(instance=self.instance, tags=tags)
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        dicts = load_iceberg_table(self.settings, f"analytics.{table}").scan().to_arrow().to_pylist()
+        dicts = Lake.of(self.settings).load(f"analytics.{table}").scan().to_arrow().to_pylist()
         return sorted(tuple(row[column] for column in columns) for row in dicts)
 
 
@@ -100,7 +105,7 @@ def test_a_range_is_one_run_and_its_result_is_that_of_all_published_days(shop: S
     (event, *_) = result.asset_materializations_for_node("spark_analytics")
     assert event.metadata["as_of"].value == "2026-01-02"
     assert event.metadata["dagster/row_count"].value == 1
-    snapshot = load_iceberg_table(shop.settings, "analytics.customer_metrics").current_snapshot()
+    snapshot = Lake.of(shop.settings).load("analytics.customer_metrics").current_snapshot()
     assert snapshot is not None
     assert snapshot.summary is not None
     assert snapshot.summary[AS_OF] == "2026-01-02"

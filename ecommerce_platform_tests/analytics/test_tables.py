@@ -15,7 +15,7 @@ def test_a_column_that_an_earlier_release_made_narrower_is_widened(
 ) -> None:
     table = TABLES[DAILY_BUSINESS_METRICS]
     name = spark_name(local_settings, local_settings.lakehouse.analytics_namespace, table.name)
-    ensure_namespaces(spark, local_settings)
+    ensure_namespaces(spark, local_settings.lakehouse)
     narrow = {
         "average_items_per_order": "decimal(5,2)",
         "avg_order_value": "decimal(10,2)",

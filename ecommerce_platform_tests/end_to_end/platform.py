@@ -17,7 +17,7 @@ from typing import Any
 
 import dagster as dg
 
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import read_ledger
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.stand_ins.servers import down
@@ -135,16 +135,14 @@ class Platform:
         """Rows of each published table and day, as the lakehouse's ledger has them."""
         return {
             (table, day): Counts(record.landed, record.published, record.quarantined, record.duplicates)
-            for table, ledger in read_ledger(self.settings).items()
+            for table, ledger in read_ledger(Lake.of(self.settings)).items()
             for day, record in ledger.published.items()
         }
 
     def events(self, table: str) -> list[Row]:
         """The change events in Iceberg, with their landing day, file and row."""
         columns = (*COLUMNS[table], *METADATA, "date", "__source_file", "__source_row")
-        return (
-            load_iceberg_table(self.settings, f"ecommerce.{table}").scan(selected_fields=columns).to_arrow().to_pylist()
-        )
+        return Lake.of(self.settings).load(f"ecommerce.{table}").scan(selected_fields=columns).to_arrow().to_pylist()
 
 
 def outcome(events: Sequence[dg.DagsterEvent], success: bool) -> Run:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.register import register
 from ecommerce_platform.settings import SparkSettings
 from ecommerce_platform_tests.end_to_end.everything import LAST_DAY, everything
@@ -25,7 +26,7 @@ def test_days_go_on_after_a_lost_catalog_with_all_tables_right(spark_application
         lost = platform.run(DAYS[-1], with_checks=False)
         assert not lost.success
 
-        assert {item.outcome for item in register(platform.settings)} == {"registered"}
+        assert {item.outcome for item in register(Lake.of(platform.settings))} == {"registered"}
         # A session that has not seen the lost catalog, as a new process has it.
         fresh = SparkSettings(extra={"spark.sql.catalog.iceberg.process": "second"})
         platform.settings = platform.settings.model_copy(update={"spark": fresh})

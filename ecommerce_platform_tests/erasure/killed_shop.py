@@ -16,12 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecommerce_platform.demo.steps import load_speed_layer, write_sample
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.days.ledger import read_ledger
 from ecommerce_platform.reconciliation.layers.clickhouse import connect as clickhouse
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.warehouse.load import load_sql
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 from ecommerce_platform_tests.end_to_end.oracle import Thresholds, truth
 from ecommerce_platform_tests.end_to_end.platform import Platform, assert_spark_agrees, disagreements
@@ -82,7 +84,7 @@ class KilledShop:
         (scratch / "fetched-0.parquet").write_bytes(MARKER.encode())
         places = tables_with(settings, MARKER)
         assert {"RAW.SUPERSEDED_ORDERS", "RAW.ORDERS", "MARTS.CUSTOMER_ANALYTICS"} <= set(places), places
-        held = load_iceberg_table(settings, "quarantine.users").scan().to_arrow().column("original_values").to_pylist()
+        held = Lake.of(settings).load("quarantine.users").scan().to_arrow().column("original_values").to_pylist()
         assert any(MARKER in row for row in held)
 
     def _late_file(self) -> None:
@@ -98,8 +100,8 @@ class KilledShop:
         assert hers.num_rows
         pq.write_table(_bumped(hers), source.with_name("late.parquet"))
         settings = self.settings
-        ingest(Ingest(settings, lambda: build_session(settings), "late"), DAYS[:1])
-        load_tables(settings, lambda: connect(settings, "late"), ["orders"], DAYS[:1], "late")
+        ingest(Ingest(Lake.of(settings), Intake.of(settings), lambda: build_session(settings), "late"), DAYS[:1])
+        load_tables(LoadSource.of(settings), lambda: connect(settings, "late"), ["orders"], DAYS[:1], "late")
 
     def stage(self) -> None:
         """A file as a load that is killed leaves it on the stage, which ends with the stand-in."""
@@ -163,14 +165,14 @@ class KilledShop:
             names = [f'{schema}."{table}"' for schema, table in fetch_all(connection, sql)]
         for name in sorted(names):
             state[name] = _plain(platform.query(f"select * from {name}"), name)
-        for table, ledger in read_ledger(settings).items():
+        for table, ledger in read_ledger(Lake.of(settings)).items():
             state[f"lake {table}"] = _plain(platform.events(table))
             state[f"ledger {table}"] = [
                 f"{day} {item.landed} {item.published} {item.quarantined} {item.duplicates}"
                 for day, item in sorted(ledger.published.items())
             ]
         for table in ("users", "orders"):
-            rows = load_iceberg_table(settings, f"quarantine.{table}").scan().to_arrow().to_pylist()
+            rows = Lake.of(settings).load(f"quarantine.{table}").scan().to_arrow().to_pylist()
             state[f"quarantine {table}"] = _plain(rows)
         client = clickhouse(settings)
         try:

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.erasure.erase import Request, erase_files
 from ecommerce_platform.erasure.plan import plan_files, subject_of
-from ecommerce_platform.lakehouse.arrived.arrivals import scan
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake, scan
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.days.ledger import AuditedCounts, DayRecord, RefusedDay, read_ledger
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, ensure_quarantine_table, open_catalog
@@ -60,12 +61,12 @@ def order(key: int, user_id: int, lsn: int) -> dict[str, Any]:
     }
 
 
-class Lake:
+class SmallLake:
     """Landing files and what ingestion makes of them, without Spark."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings, self.catalog = settings, open_catalog(settings)
-        self.quarantine = ensure_quarantine_table(self.catalog, settings, CONTRACTS["users"])
+        self.settings, self.catalog = settings, open_catalog(Lake.of(settings))
+        self.quarantine = ensure_quarantine_table(self.catalog, Lake.of(settings), CONTRACTS["users"])
 
     def land(self, table: str, day: date, rows: list[dict[str, Any]], name: str = "part-0.parquet") -> None:
         folder = f"{self.settings.landing_uri.removeprefix('s3://')}/{table}/date={day}"
@@ -83,18 +84,18 @@ class Lake:
         pq.write_table(pa.Table.from_pylist(rows, arrow_schema), f"{folder}/{name}", filesystem=store)
 
     def content(self, table: str, day: date) -> str:
-        return scan(self.settings, LandingZone.of(self.settings), CONTRACTS[table], [day]).days[day].content_id
+        return scan(Intake.of(self.settings), CONTRACTS[table], [day]).days[day].content_id
 
     def ingest(self, table: str, day: date, *, refused: bool = False) -> None:
         """Publishes what lies in landing, or refuses it on a branch."""
-        arrival = scan(self.settings, LandingZone.of(self.settings), CONTRACTS[table], [day]).days[day]
+        arrival = scan(Intake.of(self.settings), CONTRACTS[table], [day]).days[day]
         rows = [
             {**row, "date": day, "__source_file": file.path, "__source_row": number}
             for file in arrival.files
             for number, row in enumerate(self._read(file.uri))
             if row["id"] is not None
         ]
-        iceberg = ensure_event_table(self.catalog, self.settings, CONTRACTS[table])
+        iceberg = ensure_event_table(self.catalog, Lake.of(self.settings), CONTRACTS[table])
         branch = publishing.audit_branch("run", 1)
         publishing.start_branch(self.catalog, iceberg, branch)
         iceberg = self.catalog.load_table(iceberg.name())
@@ -160,16 +161,16 @@ class Lake:
                         for row in rest
                     ]
                 )
-        for table_name, ledger in read_ledger(self.settings, ["users", "orders"]).items():
+        for table_name, ledger in read_ledger(Lake.of(self.settings), ["users", "orders"]).items():
             content[f"ledger {table_name}"] = [
                 replace(item, content_id="", snapshot_id=0, checksum=None) for item in ledger.published.values()
             ] + [replace(item, content_id="", audited=None) for item in ledger.refused.values()]
         return content
 
 
-def filled(settings: Settings) -> Lake:
+def filled(settings: Settings) -> SmallLake:
     """Three days: one that was published twice, one with orders and a row in quarantine, one that is refused on its branch."""
-    lake = Lake(settings)
+    lake = SmallLake(settings)
     lake.land("users", FIRST, [user(7, 1), user(8, 2)])
     lake.ingest("users", FIRST)
     lake.land("users", FIRST, [user(7, 1), user(8, 2), user(9, 3)])
@@ -190,7 +191,7 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of the erasure catches it."""
 
 
-def forget(lake: Lake, die_at: int | None = None, alone: bool = False) -> list[str]:
+def forget(lake: SmallLake, die_at: int | None = None, alone: bool = False) -> list[str]:
     """One try; the steps that it reached."""
     steps: list[str] = []
 
@@ -199,29 +200,34 @@ def forget(lake: Lake, die_at: int | None = None, alone: bool = False) -> list[s
         if len(steps) == die_at:
             raise Killed(step)
 
-    subject = subject_of(lake.settings, "users", 7)
+    subject = subject_of(Lake.of(lake.settings), "users", 7)
     request = Request(lake.settings, "users", 7, "asked", "ada", "forget", alone=alone, reached=reached)
-    erase_files(request, plan_files(lake.settings, subject))
+    erase_files(request, plan_files(Lake.of(lake.settings), LandingZone.of(lake.settings), subject))
     return steps
 
 
-def assert_forgotten(lake: Lake, before: dict[str, Any]) -> None:
+def assert_forgotten(lake: SmallLake, before: dict[str, Any]) -> None:
     assert files_with(lake.settings.data_dir, MARKER) == []
     assert lake.state() == before
     for table, days in (("users", (FIRST, SECOND)), ("orders", (SECOND,))):
-        ledger = read_ledger(lake.settings, [table])[table]
+        ledger = read_ledger(Lake.of(lake.settings), [table])[table]
         # A run of these days finds what is published: nothing is written, nothing is gone.
         assert {day: ledger.published[day].content_id for day in days} == {
             day: lake.content(table, day) for day in days
         }
-    users = read_ledger(lake.settings, ["users"])["users"]
+    users = read_ledger(Lake.of(lake.settings), ["users"])["users"]
     assert users.refused[THIRD].content_id == lake.content("users", THIRD)
     # Of the days whose rows changed nobody knows the checksum; the other day has its own still.
     assert {day: record.checksum for day, record in users.published.items()} == {FIRST: None, SECOND: "1"}
     assert users.refused[THIRD].audited == AuditedCounts(2, 2, 0, 0, 0, 0, 1, 1)
     contents = set(lake.catalog.load_table("quarantine.users").scan().to_arrow().column("content_id").to_pylist())
     assert contents == {lake.content("users", SECOND)}
-    assert plan_files(lake.settings, subject_of(lake.settings, "users", 7)).holdings == ()
+    assert (
+        plan_files(
+            Lake.of(lake.settings), LandingZone.of(lake.settings), subject_of(Lake.of(lake.settings), "users", 7)
+        ).holdings
+        == ()
+    )
     rewritten = rewritten_files(ForgottenFiles.of(lake.settings))[0]
     for table in ("users", "orders"):
         listed = list_table(LandingZone.of(lake.settings), table).days.values()

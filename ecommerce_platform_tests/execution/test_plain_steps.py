@@ -13,6 +13,7 @@ import pytest
 from dagster._utils.error import SerializableErrorInfo
 
 from ecommerce_platform.execution.plain_steps import plain_words
+from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse import assets as lakehouse
 from ecommerce_platform.landing.resource import build_resources as landing_resources
 from ecommerce_platform.settings import Settings, load_settings
@@ -46,11 +47,15 @@ def snowflake(folder: Path, port: int) -> Settings:
 
 
 def loads(settings: Settings) -> SerializableErrorInfo:
-    return failure_of(warehouse.build_assets(settings)[:1], warehouse_resources(settings))
+    resources = {**iceberg_resources(settings), **warehouse_resources(settings)}
+    return failure_of(warehouse.build_assets(settings)[:1], resources)
 
 
 def ingests(settings: Settings) -> SerializableErrorInfo:
-    return failure_of(lakehouse.build_assets(settings), {**landing_resources(settings), **spark_resources(settings)})
+    return failure_of(
+        lakehouse.build_assets(settings),
+        {**landing_resources(settings), **iceberg_resources(settings), **spark_resources(settings)},
+    )
 
 
 def is_one_paragraph(error: SerializableErrorInfo, *words: str) -> None:

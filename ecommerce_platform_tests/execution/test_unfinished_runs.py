@@ -96,7 +96,7 @@ def test_no_sensor_waits_for_a_run_that_cannot_come_back(
 
     for sensor in (
         build_sensor(local_settings, job, clock=later),
-        build_retry_sensor(local_settings, job, later),
+        build_retry_sensor(local_settings.profile, job, later),
     ):
         skipped = sensor(dg.build_sensor_context(instance, resources=build_resources(local_settings)))
         assert isinstance(skipped, dg.SkipReason)

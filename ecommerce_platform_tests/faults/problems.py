@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from ecommerce_platform.contracts import load_contracts, source_tables
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import read_ledger
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.end_to_end.compare import differences
@@ -29,19 +29,19 @@ def lake_problems(settings: Settings, shop: Shop) -> list[str]:
     for table in COLUMNS:
         expected = as_arrow(shop.decoded.events[table], table).to_pylist()
         problems += compared(platform.events(table), expected, f"iceberg {table}")
-        branches = set(load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{table}").metadata.refs) - {"main"}
+        branches = set(Lake.of(settings).load(f"{settings.lakehouse.namespace}.{table}").metadata.refs) - {"main"}
         problems += [f"iceberg {table}: branch {name} is left" for name in branches]
     return problems + quarantine_problems(settings, shop)
 
 
 def quarantine_problems(settings: Settings, shop: Shop) -> list[str]:
     problems = []
-    for table, ledger in read_ledger(settings).items():
+    for table, ledger in read_ledger(Lake.of(settings)).items():
         expected = sorted((on, file, row) for name, on, file, row, _ in shop.decoded.quarantined if name == table)
         current = {record.content_id for record in ledger.published.values()}
         held: list[tuple[date, str, int]] = []
         if expected:
-            scan = load_iceberg_table(settings, f"{settings.lakehouse.quarantine_namespace}.{table}").scan()
+            scan = Lake.of(settings).load(f"{settings.lakehouse.quarantine_namespace}.{table}").scan()
             held = sorted(
                 (row["date"], row["source_file"], row["source_row"])
                 for row in scan.to_arrow().to_pylist()
@@ -58,7 +58,7 @@ def raw_problems(settings: Settings, shop: Shop) -> list[str]:
     ledger = {(row["table_name"], row["date"]): row for row in platform.query("select * from RAW.LOAD_LEDGER")}
     entries = platform.query("select count(*) as n from RAW.LOAD_LEDGER")[0]["n"]
     problems = [] if entries == len(ledger) else [f"RAW.LOAD_LEDGER has {entries} rows for {len(ledger)} days"]
-    published = read_ledger(settings)
+    published = read_ledger(Lake.of(settings))
     for table in source_tables():
         names = ", ".join(f'"{column.name.upper()}"' for column in load_contracts()[table].raw_columns)
         rows = platform.query(f"select {names} from RAW.{table}")

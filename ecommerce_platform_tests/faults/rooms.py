@@ -17,6 +17,8 @@ from typing import ClassVar
 import dagster as dg
 
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.warehouse.sql.connection import connect
 from ecommerce_platform_tests.end_to_end.platform import Platform, assert_spark_agrees
@@ -195,7 +197,9 @@ def ingest_shop(settings: Settings, passages: Passages, run_id: str) -> None:
     def reached(table: str, step: str) -> None:
         passages.reached(f"ingest {table} {step}")
 
-    ingest(Ingest(settings, lambda: build_session(settings), run_id, reached=reached), DAYS)
+    ingest(
+        Ingest(Lake.of(settings), Intake.of(settings), lambda: build_session(settings), run_id, reached=reached), DAYS
+    )
     withdraw_what_the_other_shop_had(settings, passages, run_id)
 
 
@@ -206,11 +210,13 @@ def withdraw_what_the_other_shop_had(settings: Settings, passages: Passages, run
 
 def load_shop(settings: Settings, run_id: str) -> None:
     from ecommerce_platform.warehouse.load.days import load_tables
+    from ecommerce_platform.warehouse.load.lake_files import LoadSource
     from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 
     with connect(settings) as connection:
         ensure_current(connection)
-    for table, load in load_tables(settings, lambda: connect(settings, run_id), source_tables(), DAYS, run_id).items():
+    opener = partial(connect, settings, run_id)
+    for table, load in load_tables(LoadSource.of(settings), opener, source_tables(), DAYS, run_id).items():
         if load.failed or load.not_published:
             raise AssertionError(f"{table}: failed {load.failed}, not published {load.not_published}")
 
@@ -219,11 +225,14 @@ def transform(settings: Settings, run_id: str) -> None:
     from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
     from ecommerce_platform.transformation.builds.build import exclusive_build
     from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
-    from ecommerce_platform.transformation.project.manifest import definition_digest
+    from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
 
-    definition = definition_digest(settings)
+    definition = definition_digest(DbtProject.of(settings))
     opener = partial(connect, settings, run_id)
-    with opener() as connection, exclusive_build(settings, connection, opener, run_id, print) as lease:
+    with (
+        opener() as connection,
+        exclusive_build(settings.dbt, settings.snowflake, connection, opener, run_id, print) as lease,
+    ):
         reason = full_refresh_reason(read_build_state(connection), definition)
         run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), run_id, lease)
         mark_applied(connection, definition, lease)

@@ -8,7 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.definitions import build_definitions
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.assets import event_key
+from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
 from ecommerce_platform.landing.assets import landing_key
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import load_settings
@@ -94,3 +98,16 @@ def test_a_landing_zone_of_its_own_takes_the_place_of_the_settings(tmp_path: Pat
         observed = job.execute_in_process(instance=instance).get_asset_observation_events()
     (observation,) = [event.asset_observation_data.asset_observation for event in observed]
     assert (observation.asset_key, observation.partition) == (landing_key("orders"), str(settings.start_date))
+
+
+def test_a_lake_of_its_own_takes_the_place_of_the_settings(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path / "data")
+    lake = Lake.of(load_settings(data_dir=tmp_path / "elsewhere"))
+    ensure_event_table(open_catalog(lake), lake, load_contracts()["orders"])
+    check = dg.AssetCheckKey(event_key("orders"), "row_conservation")
+    job = build_definitions(settings, lake=lake).resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = job.get_subset(asset_check_selection={check}).execute_in_process(instance=instance)
+    (evaluation,) = done.get_asset_check_evaluations()
+    assert (evaluation.asset_check_key, evaluation.passed) == (check, True)
+    assert not (tmp_path / "data" / "catalog.db").exists()

@@ -21,6 +21,7 @@ import dagster as dg
 import pytest
 
 from ecommerce_platform.demo.steps import write_sample
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.days.ledger import published_days
 from ecommerce_platform.settings import load_settings
@@ -120,7 +121,7 @@ def _lake() -> tuple[Rows, Counts]:
     """The rows by table, and by day how many landed, are published, quarantined, and duplicates."""
     counts = {
         str(day): (record.landed, record.published, record.quarantined, record.duplicates)
-        for day, record in published_days(load_settings())[TABLE].items()
+        for day, record in published_days(Lake.of(load_settings()))[TABLE].items()
     }
     return launched_lake.rows_of(LAKE_TABLES), counts
 

@@ -8,10 +8,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform_tests.lakehouse.lake import Lake
+from ecommerce_platform_tests.lakehouse.lake import SmallLake
 
 
 @pytest.fixture
-def lake(spark: SparkSession, local_settings: Settings) -> Lake:
+def lake(spark: SparkSession, local_settings: Settings) -> SmallLake:
     (Path(local_settings.landing_uri) / "orders").mkdir(parents=True)
-    return Lake(local_settings, lambda: spark)
+    return SmallLake(local_settings, lambda: spark)

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import Contract, load_contracts
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.by_hand.refused import Decision, publish_refused
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, TableLedger, read_ledger
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
@@ -22,11 +23,11 @@ from ecommerce_platform.lakehouse.ingest.tables import with_extra_columns
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.checksum import Content
 from ecommerce_platform.warehouse.load.lake_files import (
+    LoadSource,
     collect,
     contents_by_day,
     files_of_days,
     open_table,
-    scratch_folder,
 )
 
 #: A day in January 2026, in the units that the sample's files have.
@@ -70,7 +71,7 @@ ORDER_SCHEMA = pa.schema(
 
 
 @dataclass
-class Lake:
+class SmallLake:
     """An installation of its own: its landing zone and what the platform makes of it."""
 
     settings: Settings
@@ -98,22 +99,30 @@ class Lake:
         """Ingests these days of orders."""
         self.runs += 1
         contracts = dict(load_contracts()) | ({"orders": contract} if contract else {})
-        job = Ingest(self.settings, self.session, f"run-{self.runs}", force, self.reached, contracts)
+        job = Ingest(
+            Lake.of(self.settings),
+            Intake.of(self.settings),
+            self.session,
+            f"run-{self.runs}",
+            force,
+            self.reached,
+            contracts,
+        )
         return ingest(job, days, ["orders"])["orders"]
 
     def withdraw(self, day: date, reason: str = "the source has withdrawn them") -> DayRecord:
         """Gives up the published events that a refused day of orders lacks."""
         self.runs += 1
         decision = Decision(reason, "ada", "2026-01-05T08:00:00+00:00", f"hand-{self.runs}", withdraw=True)
-        return publish_refused(self.settings, load_contracts()["orders"], day, decision)
+        return publish_refused(Lake.of(self.settings), load_contracts()["orders"], day, decision)
 
     @property
     def ledger(self) -> TableLedger:
-        return read_ledger(self.settings, ["orders"])["orders"]
+        return read_ledger(Lake.of(self.settings), ["orders"])["orders"]
 
     def rows(self, *columns: str, table: str = "ecommerce.orders") -> list[tuple[Any, ...]]:
         """The published rows, in the order of file and row."""
-        dicts = load_iceberg_table(self.settings, table).scan().to_arrow().to_pylist()
+        dicts = Lake.of(self.settings).load(table).scan().to_arrow().to_pylist()
         prefix = "__" if table.startswith("ecommerce") else ""
         dicts.sort(key=lambda row: (row[f"{prefix}source_file"], row[f"{prefix}source_row"]))
         return [tuple(row[column] for column in columns) for row in dicts]
@@ -127,17 +136,17 @@ class Lake:
 
     def in_files(self) -> dict[date, Content]:
         """The same, read from the days' files."""
-        opened = open_table(self.settings, "orders")
+        opened = open_table(Lake.of(self.settings), "orders")
         assert opened is not None
         iceberg, ledger = opened
         contract = with_extra_columns(load_contracts()["orders"], iceberg)
         files = files_of_days(iceberg, list(ledger.published.values()))
-        with scratch_folder(self.settings) as folder:
+        with LoadSource.of(self.settings).scratch_folder() as folder:
             groups = collect(iceberg, [file for of_day in files.values() for file in of_day], folder)
             return contents_by_day(groups, contract, list(files))
 
     def branches(self) -> list[str]:
-        return sorted(set(load_iceberg_table(self.settings, "ecommerce.orders").refs()) - {"main"})
+        return sorted(set(Lake.of(self.settings).load("ecommerce.orders").refs()) - {"main"})
 
 
 def counts(result: TableResult, day: date) -> Sequence[int]:

@@ -23,7 +23,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from ecommerce_platform.lakehouse.ingest import quarantine, write
 from ecommerce_platform.settings import LandingSettings, SparkSettings, load_settings
 from ecommerce_platform.spark.session import build_session, stop_session
-from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, counts, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, SmallLake, counts, order
 
 #: Enough of them on two cores that the first have written before the last have begun.
 WRITING_TASKS = 24
@@ -31,7 +31,7 @@ ROWS, UNFIT, COPIES = 3000, 7, 11
 MASTERS = {"lost_executor": "local-cluster[2,1,1024]", "failed_tasks": "local[2,4]"}
 
 
-def land(lake: Lake) -> None:
+def land(lake: SmallLake) -> None:
     """Each day: rows, some unfit ones, and copies, in several files so that several tasks read."""
     for day, first in ((FIRST, 0), (SECOND, ROWS)):
         for file in range(4):
@@ -125,7 +125,7 @@ def main(trouble: str, folder: str, handed_over: str) -> None:
         quarantine.HANDED_OVER_ROWS = 0
     Path(settings.landing_uri).mkdir(parents=True)
     spark = build_session(settings)
-    lake = Lake(settings, lambda: spark)
+    lake = SmallLake(settings, lambda: spark)
     land(lake)
     report: dict[str, Any] = {}
     if trouble == "lost_executor":

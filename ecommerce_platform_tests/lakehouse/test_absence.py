@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.assets import day_metadata
 from ecommerce_platform.lakehouse.by_hand.refused import Decision, publish_refused
 from ecommerce_platform.lakehouse.by_hand.refused_days import decided_days
@@ -19,7 +20,7 @@ from ecommerce_platform.lakehouse.checks import row_conservation, unpublished
 from ecommerce_platform.lakehouse.days.absence import Gone, absence_reason
 from ecommerce_platform.lakehouse.errors import OverruleError
 from ecommerce_platform_tests.case_sets import spread
-from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, SECOND, THIRD, Lake, counts, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, SECOND, THIRD, SmallLake, counts, order
 
 ORDERS = load_contracts()["orders"]
 GOOD = [order(key, key) for key in range(1, 31)]
@@ -29,11 +30,11 @@ def no_spark() -> None:
     raise AssertionError("Spark was started for days without rows")
 
 
-def keys(lake: Lake) -> list[int]:
+def keys(lake: SmallLake) -> list[int]:
     return sorted(key for (key,) in lake.rows("id"))
 
 
-def published(lake: Lake, *days: date) -> None:
+def published(lake: SmallLake, *days: date) -> None:
     for day in days:
         lake.land(day, *GOOD)
     assert lake.ingest(*days).refused == {}
@@ -41,7 +42,7 @@ def published(lake: Lake, *days: date) -> None:
 
 @pytest.mark.parametrize("empty", ["folder gone", "folder empty", "a file without rows"])
 def test_a_published_day_whose_files_are_gone_is_refused_without_spark_and_stays_as_it_was(
-    lake: Lake, empty: str
+    lake: SmallLake, empty: str
 ) -> None:
     published(lake, FIRST, SECOND)
     spark, lake.session = lake.session, no_spark  # type: ignore[assignment]
@@ -60,7 +61,7 @@ def test_a_published_day_whose_files_are_gone_is_refused_without_spark_and_stays
     )
     assert sorted(result.unchanged) == [FIRST, SECOND]
     assert len(keys(lake)) == 60
-    assert unpublished(lake.settings, "orders", [FIRST]) != []
+    assert unpublished(Lake.of(lake.settings), "orders", [FIRST]) != []
     again = lake.ingest(FIRST, force=True)
     assert again.refused == result.refused
     assert lake.branches() == [result.refused[FIRST].branch]
@@ -71,7 +72,7 @@ def test_a_published_day_whose_files_are_gone_is_refused_without_spark_and_stays
     assert (back.refused, sorted(back.unchanged), lake.branches()) == ({}, [FIRST], [])
 
 
-def test_a_day_rewritten_with_a_part_of_its_events_is_refused_and_good_days_go_through(lake: Lake) -> None:
+def test_a_day_rewritten_with_a_part_of_its_events_is_refused_and_good_days_go_through(lake: SmallLake) -> None:
     published(lake, FIRST)
     lake.land(FIRST, *GOOD[10:])
     lake.land(SECOND, *GOOD)
@@ -88,7 +89,7 @@ def test_a_day_rewritten_with_a_part_of_its_events_is_refused_and_good_days_go_t
     assert (audited.published, audited.gone) == (20, 10)
 
 
-SAME_EVENTS: dict[str, Callable[[Lake], object]] = {
+SAME_EVENTS: dict[str, Callable[[SmallLake], object]] = {
     "values corrected": lambda lake: lake.land(FIRST, *(row | {"status": "shipped"} for row in GOOD)),
     "delivered again": lambda lake: lake.land(FIRST, *(row | {"__ts_ms": NOON + 7} for row in GOOD)),
     "renamed": lambda lake: lake.path(FIRST).rename(lake.path(FIRST, "b.parquet")),
@@ -98,14 +99,14 @@ SAME_EVENTS: dict[str, Callable[[Lake], object]] = {
 
 
 @pytest.mark.parametrize("change", spread(SAME_EVENTS, everyday=1, slow=1))
-def test_events_that_are_corrected_or_moved_to_other_files_are_not_gone(lake: Lake, change: str) -> None:
+def test_events_that_are_corrected_or_moved_to_other_files_are_not_gone(lake: SmallLake, change: str) -> None:
     published(lake, FIRST)
     SAME_EVENTS[change](lake)
     result = lake.ingest(FIRST)
     assert (result.refused, sorted(result.published)) == ({}, [FIRST])
 
 
-def test_an_event_that_comes_less_often_is_gone(lake: Lake) -> None:
+def test_an_event_that_comes_less_often_is_gone(lake: SmallLake) -> None:
     """Insert, delete, insert of one key share an LSN; a snapshot row has none and is known by its time."""
     lake.land(FIRST, order(1, 5), order(1, 5, "d"), order(1, 5, __ts_ms=NOON + 1), order(2, None, "r"), order(3, 6))
     assert counts(lake.ingest(FIRST), FIRST)[1] == 5
@@ -118,7 +119,7 @@ def test_an_event_that_comes_less_often_is_gone(lake: Lake) -> None:
 
 
 @pytest.mark.soak
-def test_a_row_that_is_rewritten_as_unreadable_is_not_absent(lake: Lake) -> None:
+def test_a_row_that_is_rewritten_as_unreadable_is_not_absent(lake: SmallLake) -> None:
     many = [order(key, key) for key in range(1, 401)]
     lake.land(FIRST, *many)
     lake.ingest(FIRST)
@@ -133,7 +134,7 @@ def test_a_row_that_is_rewritten_as_unreadable_is_not_absent(lake: Lake) -> None
 
 
 @pytest.mark.slow
-def test_withdrawing_publishes_what_was_audited_and_belongs_to_that_content(lake: Lake) -> None:
+def test_withdrawing_publishes_what_was_audited_and_belongs_to_that_content(lake: SmallLake) -> None:
     published(lake, FIRST, SECOND)
     lake.land(FIRST, *GOOD[10:])
     lake.ingest(FIRST)
@@ -145,8 +146,8 @@ def test_withdrawing_publishes_what_was_audited_and_belongs_to_that_content(lake
     for result in (lake.ingest(FIRST), lake.ingest(FIRST, force=True)):
         assert (result.refused, result.records[FIRST].by_hand) == ({}, record.by_hand)
     assert day_metadata(result, FIRST)["events_withdrawn_by_hand"] == 10
-    assert row_conservation(lake.settings, "orders", [FIRST]).passed
-    (line,) = decided_days(lake.settings, published=True)
+    assert row_conservation(Lake.of(lake.settings), "orders", [FIRST]).passed
+    (line,) = decided_days(Lake.of(lake.settings), published=True)
     assert (line.state, line.events_gone, line.published_by) == ("withdrawn by hand", 10, "ada")
 
     lake.path(FIRST).unlink()
@@ -160,20 +161,20 @@ def test_withdrawing_publishes_what_was_audited_and_belongs_to_that_content(lake
     assert lake.ledger.published[FIRST].by_hand is None
 
 
-def test_only_withdraw_gives_events_up_and_it_gives_up_nothing_else(lake: Lake) -> None:
+def test_only_withdraw_gives_events_up_and_it_gives_up_nothing_else(lake: SmallLake) -> None:
     published(lake, FIRST)
     lake.path(FIRST).unlink()
     lake.land(SECOND, order(1, 1), order(2, None))
     lake.ingest(FIRST, SECOND)
     plain = Decision("known", "ada", "2026-01-05T08:00:00+00:00", "hand-1")
     with pytest.raises(OverruleError, match="gives up 30 published events, which only `--withdraw` does"):
-        publish_refused(lake.settings, ORDERS, FIRST, plain)
+        publish_refused(Lake.of(lake.settings), ORDERS, FIRST, plain)
     with pytest.raises(OverruleError, match="no published event is gone, so there is nothing to withdraw"):
         lake.withdraw(SECOND)
     assert len(keys(lake)) == 30
 
 
-def test_the_command_line_withdraws_with_a_reason(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_withdraws_with_a_reason(lake: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
     published(lake, FIRST)
     lake.path(FIRST).unlink()
     lake.ingest(FIRST)
@@ -187,7 +188,7 @@ def test_the_command_line_withdraws_with_a_reason(lake: Lake, monkeypatch: pytes
 
 
 @pytest.mark.slow
-def test_a_day_past_retention_may_be_empty_but_not_have_a_part_of_its_events(lake: Lake) -> None:
+def test_a_day_past_retention_may_be_empty_but_not_have_a_part_of_its_events(lake: SmallLake) -> None:
     landing = lake.settings.landing.model_copy(update={"retention_days": 1})
     lake.settings = lake.settings.model_copy(update={"landing": landing})
     published(lake, FIRST, SECOND, THIRD)

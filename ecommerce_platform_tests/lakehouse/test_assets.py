@@ -6,15 +6,17 @@ from pathlib import Path
 import dagster as dg
 
 from ecommerce_platform.execution.partitions import daily_partitions
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse.assets import build_assets, event_key
 from ecommerce_platform.lakehouse.checks import build_checks
 from ecommerce_platform.lakehouse.days.ledger import complete_days
 from ecommerce_platform.landing.resource import build_resources as landing_resources
-from ecommerce_platform.spark.resource import build_resources
-from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, order
+from ecommerce_platform.spark.resource import build_resources as spark_resources
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, SmallLake, order
 
 
-def materialize_range(lake: Lake, instance: dg.DagsterInstance) -> tuple[dg.ExecuteInProcessResult, list[str]]:
+def materialize_range(lake: SmallLake, instance: dg.DagsterInstance) -> tuple[dg.ExecuteInProcessResult, list[str]]:
     downstream: list[str] = []
 
     @dg.asset(
@@ -28,7 +30,11 @@ def materialize_range(lake: Lake, instance: dg.DagsterInstance) -> tuple[dg.Exec
     definitions = dg.Definitions(
         assets=[*build_assets(lake.settings), reader],
         asset_checks=build_checks(lake.settings),
-        resources={**landing_resources(lake.settings), **build_resources(lake.settings)},
+        resources={
+            **landing_resources(lake.settings),
+            **iceberg_resources(lake.settings),
+            **spark_resources(lake.settings),
+        },
         executor=dg.in_process_executor,
         jobs=[dg.define_asset_job("everything", selection="*")],
     )
@@ -52,7 +58,7 @@ def metadata_of(result: dg.ExecuteInProcessResult, table: str) -> dict[str, Mapp
     }
 
 
-def test_a_range_is_one_step_and_a_refused_day_fails_only_the_closing_check(lake: Lake) -> None:
+def test_a_range_is_one_step_and_a_refused_day_fails_only_the_closing_check(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1))
     lake.path(SECOND).write_bytes(b"PAR1 cut off")
     for table in ("users", "products"):
@@ -64,7 +70,7 @@ def test_a_range_is_one_step_and_a_refused_day_fails_only_the_closing_check(lake
         failed = [event.step_key for event in result.all_events if event.is_step_failure]
         assert failed == ["all_days_published"]
         assert downstream == [FIRST.isoformat(), SECOND.isoformat()]
-        assert complete_days(lake.settings) == (FIRST,)
+        assert complete_days(Lake.of(lake.settings)) == (FIRST,)
         days = metadata_of(result, "orders")
         assert days[FIRST.isoformat()]["state"].value == "published"
         assert days[FIRST.isoformat()]["rows_landed"].value == 1

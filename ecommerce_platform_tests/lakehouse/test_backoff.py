@@ -10,7 +10,7 @@ from pyiceberg.exceptions import CommitFailedException
 
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.iceberg.backoff import COMMIT_SECONDS, Backoff
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
 from ecommerce_platform.settings import Settings
@@ -62,25 +62,25 @@ def test_a_pause_is_drawn_between_nothing_and_its_limit() -> None:
 
 def test_many_writers_of_one_table_all_get_through(local_settings: Settings) -> None:
     contract = load_contracts()["users"]
-    ensure_event_table(open_catalog(local_settings), local_settings, contract)
+    ensure_event_table(open_catalog(Lake.of(local_settings)), Lake.of(local_settings), contract)
 
     def write(number: int) -> None:
-        catalog = open_catalog(local_settings)
-        table = load_iceberg_table(local_settings, "ecommerce.users")
+        catalog = open_catalog(Lake.of(local_settings))
+        table = Lake.of(local_settings).load("ecommerce.users")
         publishing.start_branch(catalog, table, publishing.audit_branch(f"writer{number}", 1))
 
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(write, range(12)))
 
-    refs = load_iceberg_table(local_settings, "ecommerce.users").metadata.refs
+    refs = Lake.of(local_settings).load("ecommerce.users").metadata.refs
     assert {publishing.audit_branch(f"writer{number}", 1) for number in range(12)} <= set(refs)
 
 
 def test_a_commit_that_always_meets_another_ends_with_the_conflict(
     local_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    catalog = open_catalog(local_settings)
-    table = ensure_event_table(catalog, local_settings, load_contracts()["users"])
+    catalog = open_catalog(Lake.of(local_settings))
+    table = ensure_event_table(catalog, Lake.of(local_settings), load_contracts()["users"])
     clock, tries = Clock(), []
 
     class Busy:

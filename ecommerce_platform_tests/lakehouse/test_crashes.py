@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ecommerce_platform_tests.case_sets import spread
-from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, counts, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, SmallLake, counts, order
 
 STEPS = ("branched", "written", "quarantined", "audited", "published")
 
@@ -23,7 +23,7 @@ def kill_at(boundary: str) -> object:
 
 
 @pytest.mark.parametrize("step", spread(STEPS, everyday=2, slow=1))
-def test_a_killed_run_leaves_the_last_good_state_and_the_next_run_finishes_it(lake: Lake, step: str) -> None:
+def test_a_killed_run_leaves_the_last_good_state_and_the_next_run_finishes_it(lake: SmallLake, step: str) -> None:
     lake.land(FIRST, *(order(key, key) for key in range(1, 101)), order(None, 900))
     lake.ingest(FIRST)
     lake.land(FIRST, *(order(key, key) for key in range(1, 102)), order(None, 900), order(5, 5))
@@ -48,7 +48,7 @@ def test_a_killed_run_leaves_the_last_good_state_and_the_next_run_finishes_it(la
     assert [row for row in lake.quarantined("content_id") if row[0] in current] == [(result.records[FIRST].content_id,)]
 
 
-def test_two_runs_of_the_same_days_at_once_publish_them_once(lake: Lake) -> None:
+def test_two_runs_of_the_same_days_at_once_publish_them_once(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1), order(2, 2))
     outer = lake.reached
 

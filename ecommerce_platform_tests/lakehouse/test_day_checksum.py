@@ -17,12 +17,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.by_hand.refused import Decision, publish_refused
 from ecommerce_platform.lakehouse.maintenance.work import run_maintenance
 from ecommerce_platform.row_hash import MODULUS, spark_row_hash
 from ecommerce_platform.warehouse.load.checksum import Content
 from ecommerce_platform.warehouse.load.lake_files import FileGroup, content
-from ecommerce_platform_tests.lakehouse.lake import FIRST, ORDER_SCHEMA, SECOND, THIRD, Lake, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, ORDER_SCHEMA, SECOND, THIRD, SmallLake, order
 from ecommerce_platform_tests.lakehouse.test_maintenance import maintenance_of
 from ecommerce_platform_tests.lakehouse.test_parts import by_parts
 
@@ -95,7 +96,7 @@ def arrow_type(column: Column) -> pa.DataType:
     }[column.type]
 
 
-def land(lake: Lake, day: date, rows: Sequence[dict[str, Any]], file: str, **extra: pa.Array) -> None:
+def land(lake: SmallLake, day: date, rows: Sequence[dict[str, Any]], file: str, **extra: pa.Array) -> None:
     table = pa.Table.from_pylist(list(rows), ORDER_SCHEMA)
     for name, values in extra.items():
         table = table.append_column(name, values)
@@ -103,7 +104,7 @@ def land(lake: Lake, day: date, rows: Sequence[dict[str, Any]], file: str, **ext
 
 
 @pytest.mark.slow
-def test_the_ledger_has_the_checksum_of_a_day_however_it_was_written(lake: Lake) -> None:
+def test_the_ledger_has_the_checksum_of_a_day_however_it_was_written(lake: SmallLake) -> None:
     rows = [
         order(key, key, status=TEXTS[key % len(TEXTS)], total_amount=f"-{key}.05", shipping_address=None)
         for key in range(1, 60)
@@ -141,7 +142,9 @@ def test_the_ledger_has_the_checksum_of_a_day_however_it_was_written(lake: Lake)
 
 
 @pytest.mark.slow
-def test_a_commit_of_many_days_leaves_their_checksums_to_the_load(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_of_many_days_leaves_their_checksums_to_the_load(
+    lake: SmallLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ecommerce_platform.lakehouse.ingest.write.DAYS_WITH_CHECKSUMS", 1)
     lake.land(FIRST, order(1, 1), order(1, 1))
     lake.land(SECOND, order(2, 2))
@@ -158,13 +161,13 @@ def test_a_commit_of_many_days_leaves_their_checksums_to_the_load(lake: Lake, mo
 
 
 @pytest.mark.slow
-def test_a_day_published_by_hand_has_the_checksum_of_its_audit(lake: Lake) -> None:
+def test_a_day_published_by_hand_has_the_checksum_of_its_audit(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1), order(2, 2), order(None, 3))
     refused = lake.ingest(FIRST).refused[FIRST]
     assert refused.audited is not None
 
     decision = Decision("known", "ada", "2026-01-05T08:00:00+00:00", "hand")
-    record = publish_refused(lake.settings, ORDERS, FIRST, decision)
+    record = publish_refused(Lake.of(lake.settings), ORDERS, FIRST, decision)
 
     assert record.checksum == refused.audited.checksum == lake.in_files()[FIRST].checksum
     assert replace(record, checksum=None).published == 2

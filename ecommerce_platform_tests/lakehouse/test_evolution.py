@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import Classification, Column, LogicalType, load_contracts
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.assets import day_metadata
 from ecommerce_platform.lakehouse.by_hand.inspection import contract_differences
 from ecommerce_platform.lakehouse.checks import columns_are_classified
@@ -24,7 +25,7 @@ from ecommerce_platform.lakehouse.decode.physical import Footer, PhysicalColumn,
 from ecommerce_platform.lakehouse.errors import DayRefusedError, TableEvolutionError
 from ecommerce_platform.operations.doctor import _catalog
 from ecommerce_platform.settings import Profile
-from ecommerce_platform_tests.lakehouse.lake import FIRST, ORDER_SCHEMA, SECOND, THIRD, Lake, counts, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, ORDER_SCHEMA, SECOND, THIRD, SmallLake, counts, order
 
 ORDERS = load_contracts()["orders"]
 FORTH = THIRD.replace(day=4)
@@ -137,7 +138,9 @@ def test_two_files_whose_types_disagree_refuse_the_day_by_name() -> None:
         merged([INT], [TEXT])
 
 
-def land(lake: Lake, day: Any, rows: list[dict[str, Any]], file: str = "part-0.parquet", **extra: pa.Array) -> None:
+def land(
+    lake: SmallLake, day: Any, rows: list[dict[str, Any]], file: str = "part-0.parquet", **extra: pa.Array
+) -> None:
     content = pa.Table.from_pylist(rows, ORDER_SCHEMA)
     for name, values in extra.items():
         content = content.append_column(name, values)
@@ -145,7 +148,7 @@ def land(lake: Lake, day: Any, rows: list[dict[str, Any]], file: str = "part-0.p
 
 
 @pytest.mark.slow
-def test_a_column_that_files_bring_appears_in_the_table_and_history_stays_readable(lake: Lake) -> None:
+def test_a_column_that_files_bring_appears_in_the_table_and_history_stays_readable(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1))
     first = lake.ingest(FIRST).records[FIRST]
     at = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -176,14 +179,14 @@ def test_a_column_that_files_bring_appears_in_the_table_and_history_stays_readab
         (3, None, 2, None, at),
         (3, "x", 3, None, at),
     ]
-    names = load_iceberg_table(lake.settings, "ecommerce.orders").schema().column_names
+    names = Lake.of(lake.settings).load("ecommerce.orders").schema().column_names
     assert names == [column.name for column in ORDERS.all_event_columns] + ["coupon", "discount", "points", "seen"]
     # Days without the column are what they were: nothing is written again.
     assert lake.ingest(FIRST).unchanged == {FIRST: first}
 
 
 @pytest.mark.slow
-def test_a_type_that_the_table_cannot_follow_refuses_its_day_only(lake: Lake) -> None:
+def test_a_type_that_the_table_cannot_follow_refuses_its_day_only(lake: SmallLake) -> None:
     land(
         lake,
         FIRST,
@@ -206,7 +209,10 @@ def test_a_type_that_the_table_cannot_follow_refuses_its_day_only(lake: Lake) ->
     assert sorted(result.published) == [THIRD]
     assert "column 'points', which the contract does not name, is string in the files" in result.refused[SECOND].reason
     assert lake.rows("points", "price") == [(1, Decimal("1.00")), (2**40, Decimal("99999999.00"))]
-    differences = {(item.kind, item.column): item.found for item in contract_differences(lake.settings, ORDERS)}
+    differences = {
+        (item.kind, item.column): item.found
+        for item in contract_differences(Lake.of(lake.settings), Intake.of(lake.settings), ORDERS, (FIRST, THIRD))
+    }
     assert differences[("unknown column", "price")] in (
         "decimal(8,2); added as decimal(8,2)",
         "decimal(10,2); added as decimal(10,2)",
@@ -215,7 +221,7 @@ def test_a_type_that_the_table_cannot_follow_refuses_its_day_only(lake: Lake) ->
 
 
 def test_the_command_line_shows_what_files_have_that_the_contract_has_not(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: SmallLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(lake.settings.data_dir))
     run = CliRunner().invoke
@@ -233,7 +239,7 @@ def test_the_command_line_shows_what_files_have_that_the_contract_has_not(
     assert (refused.exit_code, "its name cannot be used" in refused.stdout.replace("\n", " ")) == (1, True)
 
 
-def test_production_adds_no_column_until_a_contract_names_it_and_says_so(lake: Lake) -> None:
+def test_production_adds_no_column_until_a_contract_names_it_and_says_so(lake: SmallLake) -> None:
     production = replace(lake, settings=lake.settings.model_copy(update={"profile": Profile.PRODUCTION}))
     secret = {"iban": pa.array(["DE99"]), "größe": pa.array([1.5])}
     land(lake, FIRST, [order(1, 1)], **secret)
@@ -242,12 +248,12 @@ def test_production_adds_no_column_until_a_contract_names_it_and_says_so(lake: L
     result = production.ingest(FIRST, SECOND)
 
     assert (result.refused, day_metadata(result, FIRST)["state"]) == ({}, "published")
-    assert "iban" not in load_iceberg_table(lake.settings, "ecommerce.orders").schema().column_names
+    assert "iban" not in Lake.of(lake.settings).load("ecommerce.orders").schema().column_names
     assert day_metadata(result, FIRST)["columns_withheld"].startswith("größe, iban: no contract names it")
     assert "columns_withheld" not in day_metadata(result, SECOND)
-    check = columns_are_classified(production.settings, "orders", [FIRST])
+    check = columns_are_classified(Lake.of(production.settings), "orders", [FIRST])
     assert (check.passed, check.severity) == (False, AssetCheckSeverity.WARN)
-    assert columns_are_classified(production.settings, "orders", [SECOND]).passed
+    assert columns_are_classified(Lake.of(production.settings), "orders", [SECOND]).passed
     assert f"column iban of orders, {FIRST} to {FIRST}, is left out: no contract names it" in _catalog(
         production.settings
     )
@@ -259,7 +265,7 @@ def test_production_adds_no_column_until_a_contract_names_it_and_says_so(lake: L
     assert lake.rows("id", "iban") == [(1, "DE99"), (2, None)]
 
 
-def test_the_contract_can_name_the_column_later_and_settings_can_leave_it_out(lake: Lake) -> None:
+def test_the_contract_can_name_the_column_later_and_settings_can_leave_it_out(lake: SmallLake) -> None:
     land(lake, FIRST, [order(1, 1)], coupon=pa.array(["x"]))
     lake.ingest(FIRST)
     ignoring = replace(
@@ -277,7 +283,7 @@ def test_the_contract_can_name_the_column_later_and_settings_can_leave_it_out(la
     land(lake, THIRD, [order(3, 3)], coupon=pa.array(["z"]))
     assert lake.ingest(THIRD, contract=named).unknown_columns == {}
     assert lake.rows("id", "coupon") == [(1, "x"), (2, None), (3, "z")]
-    field = load_iceberg_table(lake.settings, "ecommerce.orders").schema().find_field("coupon")
+    field = Lake.of(lake.settings).load("ecommerce.orders").schema().find_field("coupon")
     assert field.doc == "Code of a coupon."
     # From now on it is a column of the contract: it cannot be taken out again.
     with pytest.raises(TableEvolutionError, match="has the column coupon, which"):

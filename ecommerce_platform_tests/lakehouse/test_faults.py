@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.unreadable import SPARK_ERRORS
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.ingest.tables import open_catalog
-from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, counts, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, SmallLake, counts, order
 
 _HERE = "ecommerce_platform_tests.lakehouse."
 #: Fault -> module and test.
@@ -70,7 +71,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
         subprocess.run([*prefix, "umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_publishes_nothing_and_the_same_run_again_does_all(lake: Lake) -> None:
+def test_a_full_disk_publishes_nothing_and_the_same_run_again_does_all(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1))
     lake.ingest(FIRST)
     # Texts that do not compress, several times what the disk holds.
@@ -88,11 +89,11 @@ def test_a_full_disk_publishes_nothing_and_the_same_run_again_does_all(lake: Lak
     assert lake.branches() == []
 
 
-def catalog_file(lake: Lake) -> Path:
+def catalog_file(lake: SmallLake) -> Path:
     return lake.settings.data_dir / "catalog.db"
 
 
-def test_a_catalog_that_is_locked_for_a_moment_is_waited_for(lake: Lake) -> None:
+def test_a_catalog_that_is_locked_for_a_moment_is_waited_for(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1))
     locked: list[sqlite3.Connection] = []
 
@@ -111,7 +112,7 @@ def test_a_catalog_that_is_locked_for_a_moment_is_waited_for(lake: Lake) -> None
 
 @pytest.mark.slow
 def test_a_catalog_that_stays_locked_ends_the_run_and_changes_nothing(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: SmallLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.land(FIRST, order(1, 1))
     lake.ingest(FIRST)
@@ -134,7 +135,7 @@ def test_a_catalog_that_stays_locked_ends_the_run_and_changes_nothing(
     assert lake.branches() == []
 
 
-def test_a_commit_conflict_writes_the_day_again_on_the_new_main(lake: Lake) -> None:
+def test_a_commit_conflict_writes_the_day_again_on_the_new_main(lake: SmallLake) -> None:
     """Another writer moves `main` after the audit: what was audited is not what would be published."""
     lake.land(FIRST, order(1, 1))
     lake.land(SECOND, order(2, 2))
@@ -145,7 +146,7 @@ def test_a_commit_conflict_writes_the_day_again_on_the_new_main(lake: Lake) -> N
         if step == "audited":
             written.append(step)
             if len(written) == 1:
-                catalog = open_catalog(lake.settings)
+                catalog = open_catalog(Lake.of(lake.settings))
                 theirs = catalog.load_table("ecommerce.orders")
                 publishing.start_branch(catalog, theirs, "theirs")
                 theirs = catalog.load_table("ecommerce.orders")

@@ -14,12 +14,12 @@ from ecommerce_platform.landing.forgotten import (
     key_check,
     write_entry,
 )
-from ecommerce_platform_tests.lakehouse.lake import FIRST, Lake, counts, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SmallLake, counts, order
 
 
 @pytest.mark.parametrize("handed_over", [True, False], ids=["few rows", "many rows"])
 def test_a_person_who_is_landed_again_stays_forgotten(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, handed_over: bool
+    lake: SmallLake, monkeypatch: pytest.MonkeyPatch, handed_over: bool
 ) -> None:
     if not handed_over:
         monkeypatch.setattr("ecommerce_platform.lakehouse.ingest.quarantine.HANDED_OVER_ROWS", 0)

@@ -11,7 +11,7 @@ import pytest
 
 from ecommerce_platform.contracts import Column, LogicalType, load_contracts
 from ecommerce_platform.lakehouse.ingest import quarantine
-from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, ORDER_SCHEMA, SECOND, THIRD, Lake, counts, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, ORDER_SCHEMA, SECOND, THIRD, SmallLake, counts, order
 
 STATE = ("id", "__op", "__source_lsn", "status")
 
@@ -22,7 +22,7 @@ def good_rows(number: int) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("handed_over", [True, False], ids=["few rows", "many rows"])
 def test_every_landed_row_is_published_quarantined_or_a_duplicate(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, handed_over: bool
+    lake: SmallLake, monkeypatch: pytest.MonkeyPatch, handed_over: bool
 ) -> None:
     if not handed_over:
         monkeypatch.setattr("ecommerce_platform.lakehouse.ingest.quarantine.HANDED_OVER_ROWS", 0)
@@ -65,7 +65,7 @@ UNFIT = [
 ]
 
 
-def test_each_row_that_cannot_be_an_event_is_kept_with_its_reason(lake: Lake) -> None:
+def test_each_row_that_cannot_be_an_event_is_kept_with_its_reason(lake: SmallLake) -> None:
     lake.land(FIRST, *good_rows(1400), *(row for row, _, _ in UNFIT))
 
     result = lake.ingest(FIRST)
@@ -74,7 +74,7 @@ def test_each_row_that_cannot_be_an_event_is_kept_with_its_reason(lake: Lake) ->
     assert lake.quarantined("reason", "column_name") == [(reason, column) for _, reason, column in UNFIT]
 
 
-def test_flags_are_no_reason_for_quarantine(lake: Lake) -> None:
+def test_flags_are_no_reason_for_quarantine(lake: SmallLake) -> None:
     """Business rules never drop a row: a negative amount, an unknown status, a user that nobody knows."""
     lake.land(
         FIRST,
@@ -88,7 +88,7 @@ def test_flags_are_no_reason_for_quarantine(lake: Lake) -> None:
     assert lake.rows("id", "__op") == [(1, "INSERT"), (2, "READ"), (3, "DELETE"), (4, "UPDATE")]
 
 
-def test_only_neighbours_of_one_key_and_lsn_are_duplicates(lake: Lake) -> None:
+def test_only_neighbours_of_one_key_and_lsn_are_duplicates(lake: SmallLake) -> None:
     """Insert, delete, insert in one transaction share an LSN: the second insert equals the first and is another event."""
     lake.land(FIRST, order(1, 5), order(1, 5, "d"), order(1, 5), order(1, 5), order(2, 6), order(2, 7), order(2, 6))
     lake.land(
@@ -112,7 +112,7 @@ def test_only_neighbours_of_one_key_and_lsn_are_duplicates(lake: Lake) -> None:
     ]
 
 
-def test_a_day_is_skipped_until_its_content_changes_and_then_replaced_as_a_whole(lake: Lake) -> None:
+def test_a_day_is_skipped_until_its_content_changes_and_then_replaced_as_a_whole(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1), order(2, 2))
     lake.land(SECOND, order(3, 3))
     first = lake.ingest(FIRST, SECOND)
@@ -139,7 +139,7 @@ def test_a_day_is_skipped_until_its_content_changes_and_then_replaced_as_a_whole
     assert lake.rows("id") == [(3,)]
 
 
-def test_a_forced_day_is_written_again_with_the_same_content_id(lake: Lake) -> None:
+def test_a_forced_day_is_written_again_with_the_same_content_id(lake: SmallLake) -> None:
     lake.land(FIRST, *good_rows(200), order(None, 900))
     first = lake.ingest(FIRST)
     forced = lake.ingest(FIRST, force=True)
@@ -150,7 +150,7 @@ def test_a_forced_day_is_written_again_with_the_same_content_id(lake: Lake) -> N
 
 
 @pytest.mark.slow
-def test_the_order_in_which_days_are_applied_does_not_matter(lake: Lake) -> None:
+def test_the_order_in_which_days_are_applied_does_not_matter(lake: SmallLake) -> None:
     days = (FIRST, SECOND, THIRD)
     for position, day in enumerate(days):
         lake.land(day, order(1, position), order(2, position, "u"))
@@ -164,7 +164,7 @@ def test_the_order_in_which_days_are_applied_does_not_matter(lake: Lake) -> None
     }
 
 
-def test_a_refused_day_keeps_its_last_good_state_and_the_good_days_go_through(lake: Lake) -> None:
+def test_a_refused_day_keeps_its_last_good_state_and_the_good_days_go_through(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1))
     lake.ingest(FIRST)
     lake.land(FIRST, order(1, 1), order(2, None))  # half of the rows lack an LSN
@@ -190,7 +190,7 @@ def test_a_refused_day_keeps_its_last_good_state_and_the_good_days_go_through(la
     assert lake.quarantined("reason") == []
 
 
-def test_a_refusal_is_lifted_when_the_files_are_again_what_is_published(lake: Lake) -> None:
+def test_a_refusal_is_lifted_when_the_files_are_again_what_is_published(lake: SmallLake) -> None:
     good = lake.land(FIRST, order(1, 1)).read_bytes()
     lake.ingest(FIRST)
     lake.path(FIRST).write_bytes(b"PAR1")
@@ -208,7 +208,7 @@ def cut_off_data(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-def test_a_file_whose_data_cannot_be_read_refuses_its_day_only(lake: Lake) -> None:
+def test_a_file_whose_data_cannot_be_read_refuses_its_day_only(lake: SmallLake) -> None:
     lake.land(FIRST, *good_rows(50))
     cut_off_data(lake.land(SECOND, *good_rows(50)))
     lake.land(THIRD, *good_rows(50))
@@ -220,7 +220,7 @@ def test_a_file_whose_data_cannot_be_read_refuses_its_day_only(lake: Lake) -> No
     assert lake.branches() == []
 
 
-def test_a_file_that_changes_while_it_is_read_is_read_again(lake: Lake) -> None:
+def test_a_file_that_changes_while_it_is_read_is_read_again(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1))
     steps: list[str] = []
 
@@ -236,7 +236,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(lake: Lake) -> None:
     assert lake.branches() == []
 
 
-def test_a_file_that_vanishes_before_spark_reads_it_leaves_the_day_without_it(lake: Lake) -> None:
+def test_a_file_that_vanishes_before_spark_reads_it_leaves_the_day_without_it(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1))
     gone = lake.land(FIRST, order(2, 2), file="b.parquet")
 
@@ -251,14 +251,14 @@ def test_a_file_that_vanishes_before_spark_reads_it_leaves_the_day_without_it(la
 
 
 @pytest.mark.parametrize("name", ["part 0.parquet", "größe+1%20[a].parquet", "{a,b}*?.parquet"])
-def test_file_names_are_taken_as_they_are(lake: Lake, name: str) -> None:
+def test_file_names_are_taken_as_they_are(lake: SmallLake, name: str) -> None:
     lake.land(FIRST, order(1, 1), file=name)
     lake.ingest(FIRST)
     assert lake.rows("__source_file") == [(f"date=2026-01-01/{name}",)]
 
 
 @pytest.mark.parametrize("files", [1, 4, 5])
-def test_each_row_knows_its_file_and_day_however_many_files_a_day_has(lake: Lake, files: int) -> None:
+def test_each_row_knows_its_file_and_day_however_many_files_a_day_has(lake: SmallLake, files: int) -> None:
     # Eight files in all are distinguished in one way, ten in another. Each name ends like the one before it.
     names = [f"{'p' * number}art.parquet" for number in range(1, files + 1)]
     for number, name in enumerate(names):
@@ -269,7 +269,7 @@ def test_each_row_knows_its_file_and_day_however_many_files_a_day_has(lake: Lake
     assert sorted(lake.rows("__source_file", "date")) == sorted(places)
 
 
-def test_files_of_different_forms_make_one_day(lake: Lake) -> None:
+def test_files_of_different_forms_make_one_day(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1))
     typed = pa.Table.from_pylist([order(2, 2)], ORDER_SCHEMA).drop_columns(["updated_at"])
     typed = typed.set_column(3, "total_amount", typed["total_amount"].cast(pa.decimal128(12, 2)))
@@ -284,7 +284,7 @@ def test_files_of_different_forms_make_one_day(lake: Lake) -> None:
     assert lake.rows("coupon") == [("x",), (None,)]
 
 
-def test_a_column_that_the_contract_gains_appears_and_history_stays_readable(lake: Lake) -> None:
+def test_a_column_that_the_contract_gains_appears_and_history_stays_readable(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1))
     lake.ingest(FIRST)
     orders = load_contracts()["orders"]
@@ -300,7 +300,7 @@ def test_a_column_that_the_contract_gains_appears_and_history_stays_readable(lak
     assert sorted(lake.ingest(FIRST, contract=wider).published) == [FIRST]
 
 
-def test_empty_days_are_recorded_without_starting_spark(lake: Lake) -> None:
+def test_empty_days_are_recorded_without_starting_spark(lake: SmallLake) -> None:
     def no_spark() -> None:
         raise AssertionError("Spark was started for days without rows")
 
@@ -310,7 +310,7 @@ def test_empty_days_are_recorded_without_starting_spark(lake: Lake) -> None:
     assert counts(result, SECOND) == (0, 0, 0, 0)
 
 
-def test_a_day_without_its_usual_rows_is_published_with_a_warning(lake: Lake) -> None:
+def test_a_day_without_its_usual_rows_is_published_with_a_warning(lake: SmallLake) -> None:
     days = [date(2026, 1, day) for day in range(1, 6)]
     for day in days[:4]:
         lake.land(day, *good_rows(4))
@@ -320,7 +320,7 @@ def test_a_day_without_its_usual_rows_is_published_with_a_warning(lake: Lake) ->
 
 
 def test_a_large_day_is_spread_over_several_files_and_stays_free_of_duplicates(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: SmallLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ecommerce_platform.lakehouse.ingest.duplicates.ROWS_PER_BUCKET", 100)
     lake.land(FIRST, *good_rows(300), *good_rows(300))
@@ -328,7 +328,7 @@ def test_a_large_day_is_spread_over_several_files_and_stays_free_of_duplicates(
 
 
 @pytest.mark.slow
-def test_quarantined_rows_of_the_published_content_survive_while_newer_content_is_refused(lake: Lake) -> None:
+def test_quarantined_rows_of_the_published_content_survive_while_newer_content_is_refused(lake: SmallLake) -> None:
     lake.land(FIRST, *good_rows(200), order(None, 900))
     published = lake.ingest(FIRST).records[FIRST]
     lake.land(FIRST, order(1, 1), order(2, None))
@@ -338,7 +338,7 @@ def test_quarantined_rows_of_the_published_content_survive_while_newer_content_i
     assert quarantine.HANDED_OVER_ROWS > 0
 
 
-def test_a_day_whose_rows_are_all_unfit_is_refused_and_its_rows_are_kept(lake: Lake) -> None:
+def test_a_day_whose_rows_are_all_unfit_is_refused_and_its_rows_are_kept(lake: SmallLake) -> None:
     lake.land(FIRST, order(None, 1), order(2, 2, "truncate"))
     result = lake.ingest(FIRST)
     assert "quarantine" in result.refused[FIRST].reason

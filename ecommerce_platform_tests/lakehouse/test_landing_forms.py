@@ -14,12 +14,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.arrived.arrivals import scan
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake, scan
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import LakehouseSettings, Settings, load_settings
-from ecommerce_platform_tests.lakehouse.lake import FIRST, ORDER_SCHEMA, SECOND, Lake, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, ORDER_SCHEMA, SECOND, SmallLake, order
 from ecommerce_platform_tests.s3_server import s3_bucket
 
 ORDERS = load_contracts()["orders"]
@@ -110,7 +111,7 @@ def test_every_file_that_is_parquet_counts_whatever_its_name_and_folder(zone: Zo
         zone.put(f"orders/date={FIRST}/{name}", parquet(key))
     for name in SKIPPED:
         zone.put(f"orders/date={FIRST}/{name}", b"left alone")
-    arrivals = scan(zone.settings, LandingZone.of(zone.settings), ORDERS, [FIRST])
+    arrivals = scan(Intake.of(zone.settings), ORDERS, [FIRST])
     assert arrivals.refused == {}
     assert [file.path for file in arrivals.days[FIRST].files] == sorted(f"date={FIRST}/{name}" for name in READ)
     assert arrivals.days[FIRST].rows == len(READ)
@@ -121,7 +122,7 @@ def test_what_is_no_parquet_refuses_its_day_by_name_unless_it_is_to_be_ignored(z
     content, kind = NO_PARQUET[name]
     zone.put(f"orders/date={FIRST}/{name}", content)
     zone.put(f"orders/date={SECOND}/part-0.parquet", parquet(1))
-    arrivals = scan(zone.settings, LandingZone.of(zone.settings), ORDERS, [FIRST, SECOND])
+    arrivals = scan(Intake.of(zone.settings), ORDERS, [FIRST, SECOND])
     assert sorted(arrivals.days) == [SECOND]
     reason = arrivals.refused[FIRST].reason
     assert reason.startswith(
@@ -131,7 +132,7 @@ def test_what_is_no_parquet_refuses_its_day_by_name_unless_it_is_to_be_ignored(z
     for pattern in (name.rpartition("/")[2], f"date=*/{name}"):
         landing = zone.settings.landing.model_copy(update={"ignore": (pattern,)})
         ignoring = LandingZone.of(zone.settings.model_copy(update={"landing": landing}))
-        assert scan(zone.settings, ignoring, ORDERS, [FIRST]).refused == {}
+        assert scan(Intake.of(zone.settings, ignoring), ORDERS, [FIRST]).refused == {}
 
 
 def place(zone: Zone, name: str) -> str:
@@ -140,7 +141,7 @@ def place(zone: Zone, name: str) -> str:
 
 
 @pytest.mark.parametrize("files", [3, len(READ)], ids=["few files", "many files"])
-def test_rows_know_the_file_in_its_sub_folder_and_the_day_on_a_disk(lake: Lake, files: int) -> None:
+def test_rows_know_the_file_in_its_sub_folder_and_the_day_on_a_disk(lake: SmallLake, files: int) -> None:
     """Few files are distinguished in one way, many in another. The folder `date=` below the day is not a day."""
     zone = Zone(lake.settings)
     names = [*READ[-files:], f"date={SECOND}/part-0.parquet"]
@@ -154,7 +155,7 @@ def test_a_landing_address_with_dots_and_spaces_gives_the_same_places(spark: Spa
     (tmp_path / "x").mkdir()
     address = f"{tmp_path}/x/../my landing"
     settings = load_settings(data_dir=tmp_path / "data", landing_uri=address)
-    lake = Lake(settings, lambda: spark)
+    lake = SmallLake(settings, lambda: spark)
     places = [place(Zone(settings), name) for name in READ]
     assert lake.ingest(FIRST).refused == {}
     assert sorted(lake.rows("__source_file")) == sorted((item,) for item in places)
@@ -171,8 +172,8 @@ def test_rows_know_the_file_in_its_sub_folder_on_s3(spark_application: None, tmp
             lakehouse=LakehouseSettings(warehouse="s3://landing-forms-lake/warehouse"),
         )
         places = [place(Zone(settings, bucket.client), name) for name in READ]
-        lake = Lake(settings, lambda: build_session(settings))
-        job = Ingest(settings, lake.session, "run-1")
+        lake = SmallLake(settings, lambda: build_session(settings))
+        job = Ingest(Lake.of(settings), Intake.of(settings), lake.session, "run-1")
         assert ingest(job, [FIRST], ["orders"])["orders"].refused == {}
         assert sorted(lake.rows("__source_file", "date")) == sorted((item, FIRST) for item in places)
 
@@ -181,7 +182,4 @@ def test_a_link_to_nothing_refuses_its_day(tmp_path: Path) -> None:
     zone = Zone(load_settings(data_dir=tmp_path / "data", landing_uri=str(tmp_path / "landing")))
     zone.put(f"orders/date={FIRST}/part-0.parquet", parquet(1))
     (tmp_path / "landing" / "orders" / f"date={FIRST}" / "gone.parquet").symlink_to(tmp_path / "nowhere")
-    assert (
-        "gone.parquet: it cannot be opened"
-        in scan(zone.settings, LandingZone.of(zone.settings), ORDERS, [FIRST]).refused[FIRST].reason
-    )
+    assert "gone.parquet: it cannot be opened" in scan(Intake.of(zone.settings), ORDERS, [FIRST]).refused[FIRST].reason

@@ -14,7 +14,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.iceberg.catalog import load_iceberg_table, pyiceberg_catalog
 from ecommerce_platform.iceberg.installation import (
     ForeignWarehouseError,
     claim,
@@ -22,6 +21,7 @@ from ecommerce_platform.iceberg.installation import (
     read_marker,
     recorded_id,
 )
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import LostTableError
 from ecommerce_platform.iceberg.shared_catalogs import close_catalogs
 from ecommerce_platform.lakehouse.days.ledger import read_ledger
@@ -34,7 +34,7 @@ from ecommerce_platform.operations.doctor import examine
 from ecommerce_platform.settings import LakehouseSettings, Settings, SparkSettings, load_settings
 from ecommerce_platform.spark.session import build_session
 from ecommerce_platform_tests.case_sets import spread
-from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, SmallLake, order
 from ecommerce_platform_tests.s3_server import s3_bucket
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
 
@@ -75,7 +75,7 @@ def other_catalogs(settings: Settings, tmp_path: Path) -> dict[str, Settings]:
 
 
 def maintenance(settings: Settings, spark: SparkSession, now: datetime | None = None) -> dict[str, MaintenanceReport]:
-    job = Maintenance(settings, lambda: spark, "maintenance", now or datetime.now(UTC))
+    job = Maintenance(Lake.of(settings), lambda: spark, "maintenance", now or datetime.now(UTC))
     return {report.table: report for report in run_maintenance(job)}
 
 
@@ -91,11 +91,11 @@ def test_a_catalog_that_knows_no_table_of_the_warehouse_writes_and_removes_nothi
     before = files_of(settings)
 
     with pytest.raises(ForeignWarehouseError, match="lakehouse register"):
-        open_catalog(settings)  # of every ingestion, maintenance and decision
+        open_catalog(Lake.of(settings))  # of every ingestion, maintenance and decision
     with pytest.raises(LostTableError, match=r"ecommerce\.orders.*lakehouse register"):
-        read_ledger(settings)  # of sensors, loads and analytics
+        read_ledger(Lake.of(settings))  # of sensors, loads and analytics
     with pytest.raises(ForeignWarehouseError, match=r"1 tables lie there \(ecommerce\.orders\)"):
-        refuse_unsound_catalog(settings)
+        refuse_unsound_catalog(Lake.of(settings))
     (finding,) = [item for item in examine(settings) if item.system == "catalog"]
     assert not finding.ok
     assert "lakehouse register" in finding.message
@@ -103,13 +103,13 @@ def test_a_catalog_that_knows_no_table_of_the_warehouse_writes_and_removes_nothi
 
 
 def test_one_table_that_the_catalog_lost_is_not_made_again_in_its_folder(four_days: Settings) -> None:
-    ensure_event_table(open_catalog(four_days), four_days, load_contracts()["users"])
-    open_catalog(four_days).drop_table("ecommerce.orders")
+    ensure_event_table(open_catalog(Lake.of(four_days)), Lake.of(four_days), load_contracts()["users"])
+    open_catalog(Lake.of(four_days)).drop_table("ecommerce.orders")
     with pytest.raises(LostTableError, match=r"no table ecommerce\.orders, but its metadata lies"):
-        ensure_event_table(open_catalog(four_days), four_days, ORDERS)
+        ensure_event_table(open_catalog(Lake.of(four_days)), Lake.of(four_days), ORDERS)
     with pytest.raises(LostTableError, match=r"ecommerce\.orders"):
-        refuse_unsound_catalog(four_days)
-    assert load_iceberg_table(four_days, "ecommerce.users") is not None
+        refuse_unsound_catalog(Lake.of(four_days))
+    assert Lake.of(four_days).load("ecommerce.users") is not None
 
 
 def test_a_catalog_put_back_from_yesterday_is_refused_before_it_forks_the_history(
@@ -126,9 +126,9 @@ def test_a_catalog_put_back_from_yesterday_is_refused_before_it_forks_the_histor
     before = files_of(local_settings)
 
     with pytest.raises(LostTableError, match="older copy"):
-        ensure_event_table(open_catalog(local_settings), local_settings, ORDERS)
+        ensure_event_table(open_catalog(Lake.of(local_settings)), Lake.of(local_settings), ORDERS)
     with pytest.raises(LostTableError, match="older copy"):
-        refuse_unsound_catalog(local_settings)
+        refuse_unsound_catalog(Lake.of(local_settings))
     report = maintenance(local_settings, spark)["ecommerce.orders"]
     assert "older copy" in report.refused
     assert files_of(local_settings) == before
@@ -174,54 +174,54 @@ def test_orphans_above_the_share_stay_until_a_person_decides(four_days: Settings
 
 
 def test_the_share_is_of_data_files_and_one_file_never_stops_maintenance(four_days: Settings) -> None:
-    table = load_iceberg_table(four_days, "ecommerce.orders")
+    table = Lake.of(four_days).load("ecommerce.orders")
     addresses = [f"file://{path}" for path in sorted(files_of(four_days, "*.parquet"))]
     metadata = [f"file://{path}" for path in sorted(files_of(four_days, "*.avro"))]
     assert len(addresses) == 4
-    refuse_large_share(four_days, table, addresses[:1])
-    refuse_large_share(four_days, table, metadata)
+    refuse_large_share(Lake.of(four_days), table, addresses[:1])
+    refuse_large_share(Lake.of(four_days), table, metadata)
     with pytest.raises(OrphanError, match="2 of 4 data files"):
-        refuse_large_share(four_days, table, addresses[:2])
-    refuse_large_share(lakehouse(four_days, max_orphan_share=0.5), table, addresses[:2])
+        refuse_large_share(Lake.of(four_days), table, addresses[:2])
+    refuse_large_share(Lake.of(lakehouse(four_days, max_orphan_share=0.5)), table, addresses[:2])
 
 
 def test_what_lost_and_killed_commits_leave_is_no_foreign_history(four_days: Settings) -> None:
-    table = load_iceberg_table(four_days, "ecommerce.orders")
+    table = Lake.of(four_days).load("ecommerce.orders")
     current = Path(table.metadata_location.removeprefix("file://"))
     version = int(current.name.split("-")[0])
     shutil.copy(current, current.with_name(f"{version:05d}-00000000-0000-0000-0000-00000000000a.gz.metadata.json"))
     shutil.copy(current, current.with_name(f"{version + 1:05d}-00000000-0000-0000-0000-00000000000b.gz.metadata.json"))
     current.with_name(f"{version:05d}-cut-off.gz.metadata.json").write_bytes(current.read_bytes()[:40])
-    refuse_foreign_history(four_days, table)
-    assert ensure_event_table(open_catalog(four_days), four_days, ORDERS).metadata == table.metadata
-    refuse_unsound_catalog(four_days)
+    refuse_foreign_history(Lake.of(four_days), table)
+    assert ensure_event_table(open_catalog(Lake.of(four_days)), Lake.of(four_days), ORDERS).metadata == table.metadata
+    refuse_unsound_catalog(Lake.of(four_days))
 
 
 def test_an_installation_older_than_ids_gets_one_without_ado(four_days: Settings) -> None:
     """As a release before this one leaves it: tables, no id."""
-    catalog = pyiceberg_catalog(four_days)
-    assert (read_marker(four_days), recorded_id(four_days, catalog)) == (None, None)
+    catalog = Lake.of(four_days).catalog
+    assert (read_marker(Lake.of(four_days)), recorded_id(Lake.of(four_days), catalog)) == (None, None)
 
-    ensure_event_table(open_catalog(four_days), four_days, ORDERS)
+    ensure_event_table(open_catalog(Lake.of(four_days)), Lake.of(four_days), ORDERS)
 
-    marker = read_marker(four_days)
+    marker = read_marker(Lake.of(four_days))
     assert marker is not None
-    assert marker.id == recorded_id(four_days, catalog)
+    assert marker.id == recorded_id(Lake.of(four_days), catalog)
     assert str(catalog_file(four_days)) in marker.catalog
 
 
 @pytest.mark.parametrize("lost", ["marker", "property"])
 def test_half_an_id_is_made_whole(four_days: Settings, lost: str) -> None:
     """A process was killed between the two places."""
-    catalog = open_catalog(four_days)
-    known = recorded_id(four_days, catalog)
+    catalog = open_catalog(Lake.of(four_days))
+    known = recorded_id(Lake.of(four_days), catalog)
     if lost == "marker":
-        Path((marker_address(four_days) or "").removeprefix("file://")).unlink()
+        Path((marker_address(Lake.of(four_days)) or "").removeprefix("file://")).unlink()
     else:
         catalog.update_namespace_properties("ecommerce", removals={"ecommerce.installation-id"})
-    claim(four_days, catalog)
-    marker = read_marker(four_days)
-    assert (marker and marker.id, recorded_id(four_days, catalog)) == (known, known)
+    claim(Lake.of(four_days), catalog)
+    marker = read_marker(Lake.of(four_days))
+    assert (marker and marker.id, recorded_id(Lake.of(four_days), catalog)) == (known, known)
 
 
 def at_once(settings: list[Settings]) -> list[Exception | None]:
@@ -231,7 +231,7 @@ def at_once(settings: list[Settings]) -> list[Exception | None]:
     def start(number: int) -> None:
         together.wait()
         try:
-            open_catalog(settings[number])
+            open_catalog(Lake.of(settings[number]))
         except Exception as error:  # noqa: BLE001 - it is looked at by the test
             outcomes[number] = error
 
@@ -245,9 +245,9 @@ def at_once(settings: list[Settings]) -> list[Exception | None]:
 
 def test_many_first_uses_at_once_agree_on_one_id(local_settings: Settings) -> None:
     assert at_once([local_settings] * 8) == [None] * 8
-    marker = read_marker(local_settings)
+    marker = read_marker(Lake.of(local_settings))
     assert marker is not None
-    assert recorded_id(local_settings, open_catalog(local_settings)) == marker.id
+    assert recorded_id(Lake.of(local_settings), open_catalog(Lake.of(local_settings))) == marker.id
 
 
 def test_of_two_installations_that_start_on_one_warehouse_one_gets_it(local_settings: Settings, tmp_path: Path) -> None:
@@ -270,12 +270,12 @@ def test_on_s3_ids_are_made_once_and_a_lost_catalog_is_refused(on_s3: tuple[Sett
     published(settings, 1, 2)
     other = lakehouse(settings, catalog_uri=f"sqlite:///{settings.data_dir / 'other.db'}")
     with pytest.raises(ForeignWarehouseError, match="belongs to the installation with the catalog"):
-        open_catalog(other)
+        open_catalog(Lake.of(other))
     catalog_file(settings).unlink()
     with pytest.raises(ForeignWarehouseError, match="lakehouse register"):
-        open_catalog(settings)
+        open_catalog(Lake.of(settings))
     with pytest.raises(LostTableError, match=r"s3://lost-catalog/warehouse/ecommerce/orders"):
-        read_ledger(settings)
+        read_ledger(Lake.of(settings))
 
 
 def test_the_attack_catalog_deleted_ingest_maintenance(four_days: Settings, spark_application: None) -> None:
@@ -297,13 +297,13 @@ def test_the_attack_catalog_deleted_ingest_maintenance(four_days: Settings, spar
     assert outcomes == ["LostTableError", "ForeignWarehouseError"]
 
 
-def test_a_lost_quarantine_refuses_the_run_and_no_day(lake: Lake) -> None:
+def test_a_lost_quarantine_refuses_the_run_and_no_day(lake: SmallLake) -> None:
     lenient = lake.settings.landing.model_copy(update={"max_quarantined_share": 1})
     lake.settings = lake.settings.model_copy(update={"landing": lenient})
     for on in (FIRST, SECOND):
         lake.land(on, order(1, 1), order(None, 2))
     lake.ingest(FIRST)
-    open_catalog(lake.settings).drop_table("quarantine.orders")
+    open_catalog(Lake.of(lake.settings)).drop_table("quarantine.orders")
     with pytest.raises(LostTableError, match=r"no table quarantine\.orders"):
         lake.ingest(SECOND)
     assert (sorted(lake.ledger.published), lake.ledger.refused) == ([FIRST], {})

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.arrived.expired_landing import remove_expired_landing
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, RefusedDay, TableLedger
 from ecommerce_platform.lakehouse.days.publish import start_branch
@@ -25,7 +26,7 @@ from ecommerce_platform.lakehouse.maintenance.plan import (
 )
 from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
 from ecommerce_platform.landing.files import LandingZone, list_table
-from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, Lake, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, SmallLake, order
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -99,7 +100,7 @@ def test_quarantined_rows_go_with_the_age_of_their_day_unless_somebody_waits_for
     assert due(written | {"of-91": young}) == ()
 
 
-def test_landing_files_past_their_retention_go_where_they_are_what_is_published(lake: Lake) -> None:
+def test_landing_files_past_their_retention_go_where_they_are_what_is_published(lake: SmallLake) -> None:
     for day in (FIRST, SECOND, THIRD):
         lake.land(day, order(1, day.day))
         lake.land(day, order(2, day.day), file="part-1.parquet")
@@ -112,9 +113,12 @@ def test_landing_files_past_their_retention_go_where_they_are_what_is_published(
     keeping = lake.settings.model_copy(update={"landing": landing})
     removing = lake.settings.model_copy(update={"landing": landing.model_copy(update={"remove_expired": True})})
 
-    assert remove_expired_landing(keeping) == []
-    assert remove_expired_landing(removing, dry_run=True)[0] == f"landing orders, {FIRST}: would remove 2 files"
-    removed = remove_expired_landing(removing)
+    assert remove_expired_landing(Lake.of(keeping), Intake.of(keeping)) == []
+    assert (
+        remove_expired_landing(Lake.of(removing), Intake.of(removing), dry_run=True)[0]
+        == f"landing orders, {FIRST}: would remove 2 files"
+    )
+    removed = remove_expired_landing(Lake.of(removing), Intake.of(removing))
 
     assert removed == [
         f"landing orders, {FIRST}: removed 2 files",
@@ -126,13 +130,13 @@ def test_landing_files_past_their_retention_go_where_they_are_what_is_published(
 
 
 def maintenance_of(
-    lake: Lake, *, dry_run: bool = False, reached: Callable[[str, str], None] | None = None
+    lake: SmallLake, *, dry_run: bool = False, reached: Callable[[str, str], None] | None = None
 ) -> Maintenance:
     """A maintenance run for which every snapshot is old."""
     lakehouse = lake.settings.lakehouse.model_copy(update={"snapshot_retention_days": 0})
     settings = lake.settings.model_copy(update={"lakehouse": lakehouse})
     report = reached or (lambda table, step: None)
-    return Maintenance(settings, lake.session, f"maintenance-{lake.runs}", datetime.now(UTC), dry_run, report)
+    return Maintenance(Lake.of(settings), lake.session, f"maintenance-{lake.runs}", datetime.now(UTC), dry_run, report)
 
 
 def of_orders(reports: list[MaintenanceReport]) -> MaintenanceReport:
@@ -140,7 +144,7 @@ def of_orders(reports: list[MaintenanceReport]) -> MaintenanceReport:
 
 
 @pytest.fixture
-def scattered(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
+def scattered(lake: SmallLake, monkeypatch: pytest.MonkeyPatch) -> SmallLake:
     """Two days of many small files each; the first was published twice, so that no ledger names one of its snapshots."""
     monkeypatch.setattr("ecommerce_platform.lakehouse.ingest.duplicates.ROWS_PER_BUCKET", 2)
     # Or Spark would put so few rows into one file.
@@ -156,15 +160,15 @@ def scattered(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
     return lake
 
 
-def snapshots(lake: Lake) -> set[int]:
-    return {snapshot.snapshot_id for snapshot in load_iceberg_table(lake.settings, "ecommerce.orders").snapshots()}
+def snapshots(lake: SmallLake) -> set[int]:
+    return {snapshot.snapshot_id for snapshot in Lake.of(lake.settings).load("ecommerce.orders").snapshots()}
 
 
-def files_on_disk(lake: Lake) -> set[Path]:
+def files_on_disk(lake: SmallLake) -> set[Path]:
     return set(Path(lake.settings.lakehouse.warehouse or "").glob("ecommerce/orders/data/**/*.parquet"))
 
 
-def test_maintenance_compacts_expires_and_removes_and_changes_nothing_that_readers_see(scattered: Lake) -> None:
+def test_maintenance_compacts_expires_and_removes_and_changes_nothing_that_readers_see(scattered: SmallLake) -> None:
     lake = scattered
     rows, before, ids = lake.rows("id", "__source_file", "__source_row", "status"), lake.ledger, snapshots(lake)
     files = files_on_disk(lake)
@@ -197,7 +201,7 @@ def test_maintenance_compacts_expires_and_removes_and_changes_nothing_that_reade
 
 
 @pytest.mark.slow
-def test_the_files_of_a_replaced_day_go_although_its_snapshot_published_another_day(lake: Lake) -> None:
+def test_the_files_of_a_replaced_day_go_although_its_snapshot_published_another_day(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1))
     lake.land(SECOND, order(2, 2))
     lake.ingest(FIRST, SECOND)
@@ -216,7 +220,7 @@ def test_the_files_of_a_replaced_day_go_although_its_snapshot_published_another_
 
 
 @pytest.mark.soak
-def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_maintenance_tries_again(scattered: Lake) -> None:
+def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_maintenance_tries_again(scattered: SmallLake) -> None:
     lake = scattered
     ran: list[str] = []
 
@@ -236,7 +240,9 @@ def test_a_run_that_publishes_while_a_day_is_compacted_wins_and_maintenance_trie
 
 
 @pytest.mark.soak
-def test_maintenance_that_comes_between_makes_a_run_write_its_day_again_and_publish_it_right(scattered: Lake) -> None:
+def test_maintenance_that_comes_between_makes_a_run_write_its_day_again_and_publish_it_right(
+    scattered: SmallLake,
+) -> None:
     lake = scattered
     ran: list[str] = []
 
@@ -255,18 +261,18 @@ def test_maintenance_that_comes_between_makes_a_run_write_its_day_again_and_publ
 
 
 @pytest.mark.soak
-def test_a_refused_branch_keeps_its_snapshot_and_its_quarantined_rows(scattered: Lake) -> None:
+def test_a_refused_branch_keeps_its_snapshot_and_its_quarantined_rows(scattered: SmallLake) -> None:
     lake = scattered
     strict = lake.settings.landing.model_copy(update={"max_quarantined_share": 0})
     lake.settings = lake.settings.model_copy(update={"landing": strict})
     lake.land(FIRST, order(1, 1), order(2, None))
     refused = lake.ingest(FIRST).refused[FIRST]
-    start_branch(open_catalog(lake.settings), load_iceberg_table(lake.settings, "ecommerce.orders"), "somebodys_own")
+    start_branch(open_catalog(Lake.of(lake.settings)), Lake.of(lake.settings).load("ecommerce.orders"), "somebodys_own")
 
     report = of_orders(run_maintenance(maintenance_of(lake), ["orders"]))
 
     assert report.days_compacted == (SECOND,)
-    table = load_iceberg_table(lake.settings, "ecommerce.orders")
+    table = Lake.of(lake.settings).load("ecommerce.orders")
     assert table.scan(snapshot_id=table.metadata.refs[refused.branch].snapshot_id).count() == 21
     assert lake.ledger.refused == {FIRST: refused}
     assert sorted(lake.branches()) == sorted([refused.branch, "somebodys_own"])

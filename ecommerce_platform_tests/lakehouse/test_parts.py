@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import ArrivedFile, DayArrival
 from ecommerce_platform.lakehouse.decode.physical import Footer
 from ecommerce_platform.lakehouse.ingest.write import plan_parts
 from ecommerce_platform.settings import Settings
-from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, Lake, counts, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, SmallLake, counts, order
 
 COLUMNS = ("id", "__op", "__source_lsn", "status", "total_amount", "__source_file", "__source_row", "date")
 
@@ -24,7 +24,7 @@ def by_parts(settings: Settings, rows: int) -> Settings:
     return settings.model_copy(update={"lakehouse": lakehouse, "landing": landing})
 
 
-def land_snapshot(lake: Lake) -> None:
+def land_snapshot(lake: SmallLake) -> None:
     """211 rows in two files, some of them copies of each other, some no events; and a small day beside it."""
     rows = [order(key, None, "r") for key in range(1, 101)]
     lake.land(FIRST, *rows, order(None, 900), order(901, None))
@@ -34,7 +34,7 @@ def land_snapshot(lake: Lake) -> None:
 
 
 @pytest.mark.slow
-def test_a_large_day_by_parts_equals_the_same_day_in_one_commit(lake: Lake) -> None:
+def test_a_large_day_by_parts_equals_the_same_day_in_one_commit(lake: SmallLake) -> None:
     land_snapshot(lake)
     whole = lake.settings
     lake.settings = by_parts(whole, 50)
@@ -61,7 +61,7 @@ def test_a_large_day_by_parts_equals_the_same_day_in_one_commit(lake: Lake) -> N
 
 
 @pytest.mark.slow
-def test_a_run_that_dies_between_two_parts_publishes_nothing_and_the_next_one_does_all(lake: Lake) -> None:
+def test_a_run_that_dies_between_two_parts_publishes_nothing_and_the_next_one_does_all(lake: SmallLake) -> None:
     land_snapshot(lake)
     lake.settings = by_parts(lake.settings, 80)
 
@@ -80,7 +80,7 @@ def test_a_run_that_dies_between_two_parts_publishes_nothing_and_the_next_one_do
 
 
 @pytest.mark.soak
-def test_a_publication_between_two_parts_makes_the_day_be_written_again(lake: Lake) -> None:
+def test_a_publication_between_two_parts_makes_the_day_be_written_again(lake: SmallLake) -> None:
     """It drops the branch, which Iceberg would recreate on the new main, without the first part."""
     land_snapshot(lake)
     lake.land(THIRD, order(700, 700))
@@ -99,7 +99,7 @@ def test_a_publication_between_two_parts_makes_the_day_be_written_again(lake: La
     assert counts(result, FIRST) == (211, 106, 3, 102)
     assert len(lake.rows("id")) == 107
     assert lake.branches() == []
-    assert len(load_iceberg_table(lake.settings, "ecommerce.orders").snapshots()) > 3
+    assert len(Lake.of(lake.settings).load("ecommerce.orders").snapshots()) > 3
 
 
 @pytest.mark.parametrize(("rows", "parts"), [((10, 20, 0), [(3, 1)]), ((10, 101, 5), [(2, 1), (1, 3), (1, 3), (1, 3)])])

@@ -14,6 +14,7 @@ from pyiceberg.exceptions import CommitStateUnknownException
 from pyiceberg.table import Table
 
 from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.days.ledger import (
     DayRecord,
@@ -33,12 +34,12 @@ RECORD = DayRecord("orders", FIRST, 0, "content", 1, 1, 0, 0, 1, 100, "run-1")
 
 @pytest.fixture
 def catalog(local_settings: Settings) -> Catalog:
-    return open_catalog(local_settings)
+    return open_catalog(Lake.of(local_settings))
 
 
 @pytest.fixture
 def orders(catalog: Catalog, local_settings: Settings) -> Table:
-    return ensure_event_table(catalog, local_settings, load_contracts()["orders"])
+    return ensure_event_table(catalog, Lake.of(local_settings), load_contracts()["orders"])
 
 
 def write_branch(catalog: Catalog, orders: Table, branch: str, day: date, key: int = 1) -> int:
@@ -96,12 +97,14 @@ def test_a_branch_that_started_before_main_moved_cannot_be_published(catalog: Ca
 def test_of_many_who_publish_at_once_one_wins_and_the_ledger_says_which(
     local_settings: Settings, orders: Table
 ) -> None:
-    catalog = open_catalog(local_settings)
+    catalog = open_catalog(Lake.of(local_settings))
     snapshots = [write_branch(catalog, orders, f"audit_{key}_1", FIRST, key) for key in range(1, 7)]
 
     def publish(snapshot: int) -> bool:
         try:
-            publishing.publish(open_catalog(local_settings), orders, snapshot, [replace(RECORD, snapshot_id=snapshot)])
+            publishing.publish(
+                open_catalog(Lake.of(local_settings)), orders, snapshot, [replace(RECORD, snapshot_id=snapshot)]
+            )
         except PublishConflictError:
             return False
         return True
@@ -251,7 +254,7 @@ def test_records_of_a_month_stay_when_others_of_it_are_written(
         publishing.publish(catalog, orders, snapshot, [replace(RECORD, day=day, snapshot_id=snapshot)])
     head = publishing.main_snapshot(catalog.load_table(orders.name()))
     publishing.publish_in_place(catalog, orders, head, [replace(RECORD, day=THIRD, snapshot_id=head, published=0)])
-    assert sorted(read_ledger(local_settings)["orders"].published) == [FIRST, SECOND, THIRD, date(2026, 2, 1)]
+    assert sorted(read_ledger(Lake.of(local_settings))["orders"].published) == [FIRST, SECOND, THIRD, date(2026, 2, 1)]
 
 
 def test_days_are_complete_when_all_four_tables_have_published_them() -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival
 from ecommerce_platform.lakehouse.assets import day_metadata
 from ecommerce_platform.lakehouse.by_hand.refused import Decision, drop_refused, publish_refused
@@ -26,7 +27,7 @@ from ecommerce_platform.lakehouse.errors import OverruleError
 from ecommerce_platform.lakehouse.ingest import quarantine
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, ensure_quarantine_table, open_catalog
 from ecommerce_platform.settings import Settings
-from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, Lake, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, THIRD, SmallLake, order
 
 ORDERS = load_contracts()["orders"]
 BY_HAND = Decision("agreed with sales", "ada", "2026-01-05T08:00:00+00:00", "hand-1")
@@ -50,10 +51,10 @@ LACKS_LSN = {
 }
 
 
-def write(lake: Lake, branch: str, day: date, *ids: int) -> int:
+def write(lake: SmallLake, branch: str, day: date, *ids: int) -> int:
     """What the Spark job does, in small: the day replaced on a branch that starts at main; returns the branch's snapshot."""
-    catalog = open_catalog(lake.settings)
-    table = ensure_event_table(catalog, lake.settings, ORDERS)
+    catalog = open_catalog(Lake.of(lake.settings))
+    table = ensure_event_table(catalog, Lake.of(lake.settings), ORDERS)
     start_branch(catalog, table, branch)
     table = catalog.load_table(table.name())
     empty = dict.fromkeys(table.schema().column_names)
@@ -66,20 +67,20 @@ def write(lake: Lake, branch: str, day: date, *ids: int) -> int:
     return catalog.load_table(table.name()).metadata.refs[branch].snapshot_id
 
 
-def publish_day(lake: Lake, day: date, *ids: int, content_id: str) -> None:
+def publish_day(lake: SmallLake, day: date, *ids: int, content_id: str) -> None:
     """Another run publishes the day."""
     snapshot = write(lake, audit_branch(content_id, 1), day, *ids)
     rows = len(ids)
     record = DayRecord("orders", day, snapshot, content_id, rows, rows, 0, 0, 1, 9, "run")
-    catalog = open_catalog(lake.settings)
+    catalog = open_catalog(Lake.of(lake.settings))
     publishing.publish(catalog, catalog.load_table("ecommerce.orders"), snapshot, [record])
 
 
-def refuse(lake: Lake, content_id: str, *ids: int, counts: AuditedCounts = COUNTS) -> None:
+def refuse(lake: SmallLake, content_id: str, *ids: int, counts: AuditedCounts = COUNTS) -> None:
     """Another run refuses the first day with this content."""
-    catalog = open_catalog(lake.settings)
+    catalog = open_catalog(Lake.of(lake.settings))
     snapshot = write(lake, audit_branch(content_id, 2), FIRST, *ids)
-    in_quarantine = ensure_quarantine_table(catalog, lake.settings, ORDERS)
+    in_quarantine = ensure_quarantine_table(catalog, Lake.of(lake.settings), ORDERS)
     quarantine.write_rows(in_quarantine, [DayArrival("orders", FIRST, (), content_id)], [LACKS_LSN], "run")
     branch = publishing.refused_branch(FIRST.isoformat(), content_id)
     refusal = RefusedDay("orders", FIRST, f"1 of {counts.landed} rows lack an LSN", content_id, branch, "run", counts)
@@ -88,26 +89,26 @@ def refuse(lake: Lake, content_id: str, *ids: int, counts: AuditedCounts = COUNT
 
 
 @pytest.fixture
-def refused(local_settings: Settings) -> Lake:
+def refused(local_settings: Settings) -> SmallLake:
     """The first day: one row published, then refused with three, one of which is none. Main has moved since. No Spark."""
     (Path(local_settings.landing_uri) / "orders").mkdir(parents=True)
 
     def no_spark() -> None:
         raise AssertionError("a decision by hand needs no Spark")
 
-    lake = Lake(local_settings, no_spark)  # type: ignore[arg-type]
+    lake = SmallLake(local_settings, no_spark)  # type: ignore[arg-type]
     publish_day(lake, FIRST, 1, content_id="first-content")
     refuse(lake, "refused-content", 1, 2)
     publish_day(lake, SECOND, 9, content_id="second-content")
     return lake
 
 
-def publish(lake: Lake, decision: Decision = BY_HAND) -> DayRecord:
-    return publish_refused(lake.settings, ORDERS, FIRST, decision)
+def publish(lake: SmallLake, decision: Decision = BY_HAND) -> DayRecord:
+    return publish_refused(Lake.of(lake.settings), ORDERS, FIRST, decision)
 
 
-def test_a_refused_day_is_shown_with_its_measures_its_rows_and_its_quarantine(refused: Lake) -> None:
-    story = show_refused(refused.settings, ORDERS, FIRST)
+def test_a_refused_day_is_shown_with_its_measures_its_rows_and_its_quarantine(refused: SmallLake) -> None:
+    story = show_refused(Lake.of(refused.settings), ORDERS, FIRST)
     assert story.audited is not None
     assert (story.audited.landed, story.audited.published, story.audited.quarantined) == (3, 2, 1)
     assert story.quarantined == ({"reason": "missing_lsn", "column": "__source_lsn", "rows": 1},)
@@ -116,8 +117,10 @@ def test_a_refused_day_is_shown_with_its_measures_its_rows_and_its_quarantine(re
     assert story.reason == "1 of 3 rows lack an LSN"
 
 
-def test_publishing_by_hand_puts_the_audited_rows_on_the_main_of_today_and_records_who_and_why(refused: Lake) -> None:
-    audited = int(show_refused(refused.settings, ORDERS, FIRST).snapshot_id)
+def test_publishing_by_hand_puts_the_audited_rows_on_the_main_of_today_and_records_who_and_why(
+    refused: SmallLake,
+) -> None:
+    audited = int(show_refused(Lake.of(refused.settings), ORDERS, FIRST).snapshot_id)
     record = publish(refused)
 
     assert refused.rows("date", "id") == [(FIRST, 1), (FIRST, 2), (SECOND, 9)]
@@ -128,18 +131,18 @@ def test_publishing_by_hand_puts_the_audited_rows_on_the_main_of_today_and_recor
     assert refused.ledger.published[FIRST] == record
     assert (dict(refused.ledger.refused), refused.branches()) == ({}, [])
     assert refused.quarantined("reason") == [("missing_lsn",)]
-    assert row_conservation(refused.settings, "orders", [FIRST, SECOND]).passed
-    assert unpublished(refused.settings, "orders", [FIRST, SECOND]) == []
+    assert row_conservation(Lake.of(refused.settings), "orders", [FIRST, SECOND]).passed
+    assert unpublished(Lake.of(refused.settings), "orders", [FIRST, SECOND]) == []
 
 
-def test_publishing_by_hand_twice_is_the_same_as_once(refused: Lake) -> None:
+def test_publishing_by_hand_twice_is_the_same_as_once(refused: SmallLake) -> None:
     first = publish(refused)
     again = publish(refused, replace(BY_HAND, reason="another reason", run_id="hand-2"))
     assert again == first
     assert len(refused.rows("id")) == 3
 
 
-def test_of_several_who_publish_a_refused_day_at_once_one_is_recorded(refused: Lake) -> None:
+def test_of_several_who_publish_a_refused_day_at_once_one_is_recorded(refused: SmallLake) -> None:
     decisions = [replace(BY_HAND, by=f"person {number}", run_id=f"hand{number}") for number in range(4)]
     with ThreadPoolExecutor(4) as pool:
         records = list(pool.map(lambda decision: publish(refused, decision), decisions))
@@ -148,7 +151,7 @@ def test_of_several_who_publish_a_refused_day_at_once_one_is_recorded(refused: L
     assert refused.branches() == []
 
 
-def test_a_day_that_is_published_while_another_is_published_by_hand_stays(refused: Lake) -> None:
+def test_a_day_that_is_published_while_another_is_published_by_hand_stays(refused: SmallLake) -> None:
     def other_run(step: str) -> None:
         if step == "written" and THIRD not in refused.ledger.published:
             publish_day(refused, THIRD, 7, content_id="third-content")
@@ -158,7 +161,7 @@ def test_a_day_that_is_published_while_another_is_published_by_hand_stays(refuse
     assert sorted(refused.ledger.published) == [FIRST, SECOND, THIRD]
 
 
-def test_other_content_that_is_refused_meanwhile_is_not_published_unseen(refused: Lake) -> None:
+def test_other_content_that_is_refused_meanwhile_is_not_published_unseen(refused: SmallLake) -> None:
     done: list[str] = []
 
     def other_content(step: str) -> None:
@@ -173,7 +176,7 @@ def test_other_content_that_is_refused_meanwhile_is_not_published_unseen(refused
 
 
 @pytest.mark.parametrize("step", ["branched", "written", "published"])
-def test_a_kill_at_any_step_leaves_the_day_as_it_was_or_published(refused: Lake, step: str) -> None:
+def test_a_kill_at_any_step_leaves_the_day_as_it_was_or_published(refused: SmallLake, step: str) -> None:
     def kill(reached: str) -> None:
         if reached == step:
             raise KilledError(step)
@@ -189,7 +192,7 @@ def test_a_kill_at_any_step_leaves_the_day_as_it_was_or_published(refused: Lake,
     assert refused.branches() == []
 
 
-def test_the_decision_belongs_to_the_content_and_stays_when_it_is_materialized_again(lake: Lake) -> None:
+def test_the_decision_belongs_to_the_content_and_stays_when_it_is_materialized_again(lake: SmallLake) -> None:
     lake.land(FIRST, order(1, 1), order(2, 2), order(3, None))
 
     def decide_once(table: str, step: str) -> None:
@@ -206,7 +209,7 @@ def test_the_decision_belongs_to_the_content_and_stays_when_it_is_materialized_a
     again = lake.ingest(FIRST)
     assert again.unchanged == {FIRST: record}
     assert day_metadata(again, FIRST)["published_by_hand"] == "agreed with sales (ada, 2026-01-05T08:00:00+00:00)"
-    check = quarantine_share(lake.settings, "orders", [FIRST])
+    check = quarantine_share(Lake.of(lake.settings), lake.settings.landing.max_quarantined_share, "orders", [FIRST])
     assert (check.passed, "agreed with sales" in str(check.metadata["days_published_by_hand"])) == (False, True)
 
     forced = lake.ingest(FIRST, force=True)
@@ -217,16 +220,16 @@ def test_the_decision_belongs_to_the_content_and_stays_when_it_is_materialized_a
     assert lake.ledger.published[FIRST].by_hand == record.by_hand
 
 
-def test_nothing_is_published_by_hand_where_nothing_was_audited(refused: Lake) -> None:
+def test_nothing_is_published_by_hand_where_nothing_was_audited(refused: SmallLake) -> None:
     refused.path(FIRST).write_bytes(b"PAR1")
     refused.ingest(FIRST)
     with pytest.raises(OverruleError, match="nothing was audited, so there is nothing to publish"):
         publish(refused)
     with pytest.raises(OverruleError, match="orders 2026-01-02 is not refused; refused days of orders: 2026-01-01"):
-        publish_refused(refused.settings, ORDERS, SECOND, BY_HAND)
+        publish_refused(Lake.of(refused.settings), ORDERS, SECOND, BY_HAND)
 
 
-def test_lost_rows_are_no_matter_of_judgement(refused: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_rows_are_no_matter_of_judgement(refused: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ecommerce_platform.lakehouse.by_hand.refused.may_be_overruled", lambda audited: False)
     with pytest.raises(OverruleError, match="leaves no choice"):
         publish(refused)
@@ -234,13 +237,13 @@ def test_lost_rows_are_no_matter_of_judgement(refused: Lake, monkeypatch: pytest
         publish(refused, replace(BY_HAND, reason="  "))
 
 
-def test_dropping_a_refusal_leaves_what_is_published_and_the_day_is_audited_again(refused: Lake) -> None:
-    drop_refused(refused.settings, ORDERS, FIRST)
+def test_dropping_a_refusal_leaves_what_is_published_and_the_day_is_audited_again(refused: SmallLake) -> None:
+    drop_refused(Lake.of(refused.settings), ORDERS, FIRST)
     assert (dict(refused.ledger.refused), refused.branches(), refused.quarantined("reason")) == ({}, [], [])
     assert refused.rows("date", "id") == [(FIRST, 1), (SECOND, 9)]
 
 
-def test_the_command_line_lists_shows_publishes_and_drops(refused: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_lists_shows_publishes_and_drops(refused: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(refused.settings.data_dir))
     monkeypatch.setenv("LOGNAME", "grace")
     run = CliRunner().invoke
@@ -251,11 +254,11 @@ def test_the_command_line_lists_shows_publishes_and_drops(refused: Lake, monkeyp
     assert "published by hand" in run(app, ["refused", "list", "--all"]).stdout
     dropped = run(app, ["refused", "drop", "orders", "2026-01-01"])
     assert (dropped.exit_code, "is not refused" in dropped.stderr) == (1, True)
-    assert [line.state for line in decided_days(refused.settings, published=True)] == ["published by hand"]
+    assert [line.state for line in decided_days(Lake.of(refused.settings), published=True)] == ["published by hand"]
 
 
-def test_an_abandoned_branch_is_dropped_by_the_next_publication(refused: Lake) -> None:
-    catalog = open_catalog(refused.settings)
+def test_an_abandoned_branch_is_dropped_by_the_next_publication(refused: SmallLake) -> None:
+    catalog = open_catalog(Lake.of(refused.settings))
     start_branch(catalog, catalog.load_table("ecommerce.orders"), audit_branch("hand-dead", 1))
     publish(refused)
     assert refused.branches() == []

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.settings import LakehouseSettings, Settings, load_settings
 from ecommerce_platform.spark.session import build_session
-from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, counts, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, SmallLake, counts, order
 from ecommerce_platform_tests.s3_server import s3_bucket
 
 
@@ -35,17 +37,21 @@ def test_days_on_s3_are_published_and_a_day_is_known_by_its_etags(
     spark_application: None, local_settings: Settings, on_s3: tuple[Settings, Any]
 ) -> None:
     settings, client = on_s3
-    local = Lake(local_settings, lambda: build_session(settings))
+    local = SmallLake(local_settings, lambda: build_session(settings))
     for day in (FIRST, SECOND):
         path = local.land(day, *(order(key, key) for key in range(1, 120)), order(None, 900), order(7, 7))
         client.upload_file(str(path), "lakehouse-lake", f"landing/orders/date={day.isoformat()}/part 0+é.parquet")
-    lake = Lake(settings, lambda: build_session(settings))
+    lake = SmallLake(settings, lambda: build_session(settings))
 
-    result = ingest(Ingest(settings, lake.session, "run-1"), [FIRST, SECOND], ["orders"])["orders"]
+    result = ingest(Ingest(Lake.of(settings), Intake.of(settings), lake.session, "run-1"), [FIRST, SECOND], ["orders"])[
+        "orders"
+    ]
 
     assert result.refused == {}
     assert counts(result, FIRST) == (121, 119, 1, 1)
     assert lake.rows("__source_file")[0] == ("date=2026-01-01/part 0+é.parquet",)
     assert lake.quarantined("reason") == [("null_key",), ("null_key",)]
-    again = ingest(Ingest(settings, lake.session, "run-2"), [FIRST, SECOND], ["orders"])["orders"]
+    again = ingest(Ingest(Lake.of(settings), Intake.of(settings), lake.session, "run-2"), [FIRST, SECOND], ["orders"])[
+        "orders"
+    ]
     assert sorted(again.unchanged) == [FIRST, SECOND]

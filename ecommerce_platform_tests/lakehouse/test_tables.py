@@ -8,6 +8,7 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.errors import TableEvolutionError
 from ecommerce_platform.lakehouse.ingest.tables import TABLE_PROPERTIES, ensure_event_table, open_catalog
 from ecommerce_platform.settings import Settings
@@ -17,7 +18,7 @@ ITEMS = load_contracts()["order_items"]
 
 @pytest.fixture
 def catalog(local_settings: Settings) -> Catalog:
-    return open_catalog(local_settings)
+    return open_catalog(Lake.of(local_settings))
 
 
 def changed(column: str, **changes: object) -> Contract:
@@ -32,7 +33,7 @@ def changed(column: str, **changes: object) -> Contract:
 def test_a_table_has_the_contracts_columns_in_order_and_the_documents_partitioning_and_properties(
     catalog: Catalog, local_settings: Settings, contract: Contract
 ) -> None:
-    table = ensure_event_table(catalog, local_settings, contract)
+    table = ensure_event_table(catalog, Lake.of(local_settings), contract)
     columns = [(field.name, str(field.field_type)) for field in table.schema().fields]
     names = {"bigint": "long", "timestamp": "timestamptz"}
     expected = [
@@ -47,22 +48,22 @@ def test_a_table_has_the_contracts_columns_in_order_and_the_documents_partitioni
 
 
 def test_making_a_table_again_changes_nothing(catalog: Catalog, local_settings: Settings) -> None:
-    first = ensure_event_table(catalog, local_settings, ITEMS)
-    again = ensure_event_table(catalog, local_settings, ITEMS)
+    first = ensure_event_table(catalog, Lake.of(local_settings), ITEMS)
+    again = ensure_event_table(catalog, Lake.of(local_settings), ITEMS)
     assert again.metadata_location == first.metadata_location
 
 
 def test_a_nullable_column_is_added_where_the_contract_has_it(catalog: Catalog, local_settings: Settings) -> None:
-    ensure_event_table(catalog, local_settings, ITEMS)
+    ensure_event_table(catalog, Lake.of(local_settings), ITEMS)
     columns = (*ITEMS.columns[:2], Column("colour", LogicalType.TEXT), *ITEMS.columns[2:])
     contract = replace(ITEMS, columns=(*columns, Column("weight", LogicalType.DECIMAL, precision=6, scale=3)))
-    table = ensure_event_table(catalog, local_settings, contract)
+    table = ensure_event_table(catalog, Lake.of(local_settings), contract)
     assert table.schema().column_names == [column.name for column in contract.all_event_columns]
 
 
 def test_integers_and_decimals_are_widened(catalog: Catalog, local_settings: Settings) -> None:
-    ensure_event_table(catalog, local_settings, ITEMS)
-    ensure_event_table(catalog, local_settings, changed("quantity", type=LogicalType.BIGINT))
+    ensure_event_table(catalog, Lake.of(local_settings), ITEMS)
+    ensure_event_table(catalog, Lake.of(local_settings), changed("quantity", type=LogicalType.BIGINT))
     wider = replace(
         changed("quantity", type=LogicalType.BIGINT),
         columns=tuple(
@@ -70,7 +71,7 @@ def test_integers_and_decimals_are_widened(catalog: Catalog, local_settings: Set
             for item in changed("quantity", type=LogicalType.BIGINT).columns
         ),
     )
-    schema = ensure_event_table(catalog, local_settings, wider).schema()
+    schema = ensure_event_table(catalog, Lake.of(local_settings), wider).schema()
     assert str(schema.find_type("quantity")) == "long"
     assert str(schema.find_type("unit_price")) == "decimal(18, 2)"
 
@@ -93,8 +94,8 @@ def test_integers_and_decimals_are_widened(catalog: Catalog, local_settings: Set
 def test_any_other_change_is_refused_by_name(
     catalog: Catalog, local_settings: Settings, contract: Contract, message: str
 ) -> None:
-    before = ensure_event_table(catalog, local_settings, ITEMS)
+    before = ensure_event_table(catalog, Lake.of(local_settings), ITEMS)
     with pytest.raises(TableEvolutionError) as caught:
-        ensure_event_table(catalog, local_settings, contract)
+        ensure_event_table(catalog, Lake.of(local_settings), contract)
     assert message in str(caught.value)
     assert catalog.load_table(before.name()).schema() == before.schema()

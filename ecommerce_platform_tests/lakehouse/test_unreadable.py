@@ -15,12 +15,11 @@ import pytest
 from py4j.protocol import Py4JError, Py4JNetworkError
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.arrived.arrivals import file_groups, scan
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake, file_groups, scan
 from ecommerce_platform.lakehouse.arrived.unreadable import is_of_the_machine
 from ecommerce_platform.lakehouse.ingest import branch_writer
-from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform_tests.lakehouse import unreadable_files
-from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, ORDER_SCHEMA, SECOND, Lake, counts, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, ORDER_SCHEMA, SECOND, SmallLake, counts, order
 from ecommerce_platform_tests.lakehouse.unreadable_files import damage
 
 DAYS = [date(2026, 1, 1) + timedelta(days=number) for number in range(12)]
@@ -49,7 +48,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.slow
-def test_all_unreadable_files_of_a_range_are_refused_after_one_attempt(lake: Lake, writes: list[int]) -> None:
+def test_all_unreadable_files_of_a_range_are_refused_after_one_attempt(lake: SmallLake, writes: list[int]) -> None:
     for day in DAYS:
         lake.land(day, order(1, 1))
     for day in DAYS[:5]:
@@ -107,7 +106,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_a_later_step_cannot_take_is_refused_by_name_before_spark(lake: Lake, kind: str) -> None:
+def test_what_a_later_step_cannot_take_is_refused_by_name_before_spark(lake: SmallLake, kind: str) -> None:
     content, options, message = REFUSED[kind]
     lake.land_table(FIRST, content, **options)
     lake.land(SECOND, order(1, 1))
@@ -117,7 +116,7 @@ def test_what_a_later_step_cannot_take_is_refused_by_name_before_spark(lake: Lak
     assert f"orders/date={FIRST}/part-0.parquet" in result.refused[FIRST].reason
 
 
-def test_a_trouble_that_nobody_foresaw_refuses_its_day_alone(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trouble_that_nobody_foresaw_refuses_its_day_alone(lake: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
     for day in DAYS[:3]:
         lake.land(day, order(1, 1))
     write_events = branch_writer.write_events
@@ -141,7 +140,7 @@ FAR = 9_223_372_036_854_775_807
 
 @pytest.mark.parametrize("unit", ["ms", "us"])
 @pytest.mark.parametrize("zone", [None, "UTC"])
-def test_a_timestamp_beyond_all_ranges_is_one_row_in_quarantine(lake: Lake, unit: str, zone: str | None) -> None:
+def test_a_timestamp_beyond_all_ranges_is_one_row_in_quarantine(lake: SmallLake, unit: str, zone: str | None) -> None:
     rows = [order(key, key) for key in range(1, 201)]
     at = NOON if unit == "ms" else NOON * 1000
     values = pa.array([FAR] + [at] * 199, pa.int64()).cast(pa.timestamp(unit, zone))
@@ -161,14 +160,14 @@ EXTRA = {
 
 
 @pytest.mark.parametrize("kind", EXTRA)
-def test_an_extra_column_is_range_checked_like_one_of_the_contract(lake: Lake, kind: str) -> None:
+def test_an_extra_column_is_range_checked_like_one_of_the_contract(lake: SmallLake, kind: str) -> None:
     lake.land_table(FIRST, table(*(order(key, key) for key in range(1, 201)), seen=EXTRA[kind]))
     result = lake.ingest(FIRST)
     assert counts(result, FIRST) == (200, 199, 1, 0)
     assert [column for (column,) in lake.quarantined("column_name")] == ["seen"]
 
 
-def test_a_stale_checksum_beside_a_file_is_not_the_files_fault(lake: Lake) -> None:
+def test_a_stale_checksum_beside_a_file_is_not_the_files_fault(lake: SmallLake) -> None:
     path = lake.land(FIRST, order(1, 1))
     stale = zlib.crc32(b"what lay here before").to_bytes(4, "big")
     path.with_name(f".{path.name}.crc").write_bytes(b"crc\x00" + (512).to_bytes(4, "big") + stale * 64)
@@ -176,7 +175,7 @@ def test_a_stale_checksum_beside_a_file_is_not_the_files_fault(lake: Lake) -> No
 
 
 @pytest.mark.slow
-def test_files_of_many_forms_need_few_plans_and_lose_nothing(lake: Lake) -> None:
+def test_files_of_many_forms_need_few_plans_and_lose_nothing(lake: SmallLake) -> None:
     kinds = [(precision, scale) for precision in range(3, 39, 3) for scale in (0, 1, 2, 5)]
     kinds = [(precision, scale) for precision, scale in kinds if precision - scale >= 2][:48]
     amounts = []
@@ -189,7 +188,7 @@ def test_files_of_many_forms_need_few_plans_and_lose_nothing(lake: Lake) -> None
             content = content.set_column(1, "user_id", pa.array([1], pa.int32()))
         lake.land_table(FIRST, content, file=f"part-{number:02}.parquet")
         amounts.append(amount)
-    arrivals = scan(lake.settings, LandingZone.of(lake.settings), load_contracts()["orders"], [FIRST])
+    arrivals = scan(Intake.of(lake.settings), load_contracts()["orders"], [FIRST])
     (group,) = file_groups(load_contracts()["orders"], list(arrivals.days.values()))
     assert len(group.scans) <= 14
     result = lake.ingest(FIRST)

@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.lakehouse.arrived.arrivals import scan
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake, scan
 from ecommerce_platform.lakehouse.ingest.write import decode_days
-from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.spark.session import build_session
 
@@ -117,7 +116,7 @@ def decoded(spark_application: None, tmp_path_factory: pytest.TempPathFactory) -
     for name, columns in FORMS.items():
         table = pa.table(with_metadata({column: values for column, (values, _) in columns.items()}))
         pq.write_table(table, folder / f"{name}.parquet", use_deprecated_int96_timestamps=name == "int96")
-    arrivals = scan(settings, LandingZone.of(settings), contract, [DAY])
+    arrivals = scan(Intake.of(settings), contract, [DAY])
     assert arrivals.refused == {}
     spark = build_session(settings)
     rows: dict[str, list[Any]] = {}

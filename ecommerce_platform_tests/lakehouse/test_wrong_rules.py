@@ -18,7 +18,7 @@ from ecommerce_platform.analytics.state import latest_state
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.spark.session import build_session
-from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, SECOND, THIRD, Lake, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, NOON, SECOND, THIRD, SmallLake, order
 
 COLUMNS = ("user_id", "status", "total_amount", "shipping_address", "created_at")
 UNCHANGED = "__debezium_unavailable_value"
@@ -30,7 +30,7 @@ GONE: dict[str, Any] = dict.fromkeys(
 class Shop:
     """What was published of a key, and its latest state; None for a key that is not there."""
 
-    def __init__(self, lake: Lake, state: dict[int, dict[str, Any]]) -> None:
+    def __init__(self, lake: SmallLake, state: dict[int, dict[str, Any]]) -> None:
         self.state = state
         names = ("id", "date", "__op", "__source_lsn", "status", "total_amount", "created_at")
         self.events = [dict(zip(names, row, strict=True)) for row in lake.rows(*names)]
@@ -42,7 +42,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(spark_application: None, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     settings = load_settings(data_dir=tmp_path_factory.mktemp("wrong-rules"))
-    lake = Lake(settings, lambda: build_session(settings))
+    lake = SmallLake(settings, lambda: build_session(settings))
     Path(settings.landing_uri).mkdir(parents=True)
     lake.land(
         FIRST,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.spark.session import build_session, stop_session
-from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, Lake, order
+from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, SmallLake, order
 
 
 def damage(path: Path) -> None:
@@ -23,7 +23,7 @@ def damage(path: Path) -> None:
 def main(folder: str) -> None:
     settings = load_settings(data_dir=Path(folder))
     Path(settings.landing_uri).mkdir(parents=True)
-    lake = Lake(settings, lambda: build_session(settings))
+    lake = SmallLake(settings, lambda: build_session(settings))
     damage(lake.land(FIRST, order(1, 1), file="part-0.parquet"))
     damage(lake.land(FIRST, order(2, 2), file="part-1.parquet"))
     lake.land(SECOND, order(3, 3))

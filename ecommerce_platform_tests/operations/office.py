@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from ecommerce_platform.operations.notifications.sensor import State, tick
+from ecommerce_platform.operations.notifications.sensor import LateDay, State, tick
 from ecommerce_platform.settings import Settings
 
 PARTITIONS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-03-31")
@@ -22,9 +22,10 @@ class Office:
         self.asked: list[date] = []
 
     def tick(self) -> tuple[str, ...]:
-        return tick(self.instance, self.settings, clock=lambda: self.now, ask_warehouse=self._ask).remarks
+        late_day = LateDay(self.settings.operations.day_late_hour_utc, self.settings.start_date, self._ask)
+        return tick(self.instance, self.settings.notifications, late_day, clock=lambda: self.now).remarks
 
-    def _ask(self, settings: Settings, day: date) -> tuple[str, ...]:
+    def _ask(self, day: date) -> tuple[str, ...]:
         self.asked.append(day)
         return self.missing
 

@@ -11,7 +11,8 @@ from pyspark.sql import SparkSession
 from ecommerce_platform.analytics.assets import published_input
 from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import TABLES
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.settings import Settings
@@ -42,7 +43,7 @@ def test_a_thousand_histories_keep_every_event_and_give_the_analytics_of_the_ora
     keeping_state = local_settings.model_copy(update={"spark": local_settings.spark.model_copy(update=following)})
     # From nothing, from all events with a state that is made, from that state; and a run that has nothing left to do.
     for group in (days[:1], days[1:2], days[2:], days[:2]):
-        ingest(Ingest(local_settings, lambda: spark, "random"), group)
+        ingest(Ingest(Lake.of(local_settings), Intake.of(local_settings), lambda: spark, "random"), group)
         refresh(lambda: spark, keeping_state, published_input(keeping_state), list(TABLES), "random")
 
     platform = Platform(local_settings)
@@ -52,5 +53,5 @@ def test_a_thousand_histories_keep_every_event_and_give_the_analytics_of_the_ora
         assert_same(platform.events(table), rows, PLACE, what=table)
     for loaded, twin in SPARK_TWINS.items():
         name = loaded.split(".spark_")[1]
-        computed = load_iceberg_table(local_settings, f"analytics.{name}").scan().to_arrow().to_pylist()
+        computed = Lake.of(local_settings).load(f"analytics.{name}").scan().to_arrow().to_pylist()
         assert_same(tables[twin].to_pylist(), computed, KEYS[twin], what=name, only_expected_columns=True)

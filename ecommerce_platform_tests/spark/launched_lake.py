@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import dagster as dg
 
 from ecommerce_platform.analytics.assets import build_assets as analytics_assets
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.landing.resource import build_resources as landing_resources
 from ecommerce_platform.settings import load_settings
@@ -24,7 +25,7 @@ def lake_job() -> dg.JobDefinition:
     return dg.Definitions(
         assets=[*lakehouse_assets(settings), *analytics_assets(settings)],
         jobs=[dg.define_asset_job("lake", selection="*", executor_def=dg.in_process_executor)],
-        resources={**landing_resources(settings), **build_resources(settings)},
+        resources={**landing_resources(settings), **iceberg_resources(settings), **build_resources(settings)},
     ).resolve_job_def("lake")
 
 
@@ -38,7 +39,7 @@ def rows_of(tables: Iterable[str]) -> dict[str, list[str]]:
     settings = load_settings()
     rows_by_table = {}
     for name in tables:
-        table = load_iceberg_table(settings, name).scan().to_arrow()
+        table = Lake.of(settings).load(name).scan().to_arrow()
         kept = [column for column in table.column_names if column not in STAMPS]
         rows_by_table[name] = sorted(str(row) for row in table.select(kept).to_pylist())
     return rows_by_table

@@ -6,6 +6,7 @@ from ecommerce_platform.settings import S3Settings, Settings, load_settings
 from ecommerce_platform.settings.spark import KubernetesSettings, SparkSettings
 from ecommerce_platform.spark.launchers.handover.identity import StepIdentity
 from ecommerce_platform.spark.launchers.kubernetes.pods import Submission
+from ecommerce_platform.spark.options import SparkApplication
 
 STEP = StepIdentity(
     "0a1b2c3d-1111-2222-3333-444455556666",
@@ -29,4 +30,6 @@ def settings(**kubernetes: Any) -> Settings:
 
 
 def submission(chosen: Settings | None = None) -> Submission:
-    return Submission(STEP, "s3://shop/scratch/x", "0" * 64, "local:///app/remote_main.py", chosen or settings())
+    return Submission(
+        STEP, "s3://shop/scratch/x", "0" * 64, "local:///app/remote_main.py", SparkApplication.of(chosen or settings())
+    )

@@ -10,12 +10,12 @@ from ecommerce_platform.iceberg.catalog import (
     hadoop_uri,
     jdbc_uri,
     needs_s3,
-    pyiceberg_catalog,
     spark_catalog_options,
     sqlalchemy_uri,
 )
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, load_settings
-from ecommerce_platform.spark.options import SMALL_INPUT, application_options
+from ecommerce_platform.spark.options import SMALL_INPUT, SparkApplication, application_options
 
 
 def with_lakehouse(settings: Settings, **values: object) -> Settings:
@@ -40,7 +40,7 @@ def test_a_postgresql_address_serves_both_doors_and_keeps_the_password_out_of_th
     address, _, query = jdbc_uri(settings.lakehouse).partition("?")
     assert address == "jdbc:postgresql://catalog.example:5433/lake"
     assert "sslmode=require" in query.split("&")
-    options = spark_catalog_options(settings)
+    options = spark_catalog_options(settings.lakehouse, settings.s3)
     assert options["spark.sql.catalog.iceberg.jdbc.user"] == "spark"
     assert options["spark.sql.catalog.iceberg.jdbc.password"] == "p@ss word"
     address, _, query = sqlalchemy_uri(settings.lakehouse).partition("?")
@@ -51,7 +51,7 @@ def test_a_postgresql_address_serves_both_doors_and_keeps_the_password_out_of_th
 def test_credentials_within_the_address_are_taken_out_of_it(local_settings: Settings) -> None:
     settings = with_lakehouse(local_settings, catalog_uri="postgresql://me:secret@db/lake")
     assert jdbc_uri(settings.lakehouse).startswith("jdbc:postgresql://db:5432/lake?")
-    assert spark_catalog_options(settings)["spark.sql.catalog.iceberg.jdbc.password"] == "secret"
+    assert spark_catalog_options(settings.lakehouse, settings.s3)["spark.sql.catalog.iceberg.jdbc.password"] == "secret"
 
 
 def test_no_secret_is_on_sparks_command_line(local_settings: Settings) -> None:
@@ -63,7 +63,7 @@ def test_no_secret_is_on_sparks_command_line(local_settings: Settings) -> None:
             {"catalog_uri": "postgresql://db/lake", "catalog_user": "u", "catalog_password": "hidden-password"}
         ),
     )
-    on_command_line = " ".join(application_options(settings, ()).values())
+    on_command_line = " ".join(application_options(SparkApplication.of(settings), ()).values())
     assert "hidden" not in on_command_line
     assert "AKIA-KEY" not in on_command_line
 
@@ -82,7 +82,9 @@ def test_the_jvm_compiles_for_what_there_is_to_read(
 ) -> None:
     spark = local_settings.spark.model_copy(update={"jvm_options": jvm_options})
     settings = local_settings.model_copy(update={"spark": spark})
-    options = application_options(settings, (), lambda: input_bytes)["spark.driver.extraJavaOptions"]
+    options = application_options(SparkApplication.of(settings), (), lambda: input_bytes)[
+        "spark.driver.extraJavaOptions"
+    ]
     assert expected in options
     assert options.count("UseSerialGC") + options.count("UseParallelGC") + options.count("UseZGC") == 1
 
@@ -104,7 +106,10 @@ def test_a_shuffle_has_a_partition_for_what_a_task_can_sort_in_memory(
 ) -> None:
     spark = local_settings.spark.model_copy(update={"master": master, "shuffle_partitions": shuffle_partitions})
     settings = local_settings.model_copy(update={"spark": spark})
-    assert application_options(settings, (), lambda: input_bytes)["spark.sql.shuffle.partitions"] == expected
+    assert (
+        application_options(SparkApplication.of(settings), (), lambda: input_bytes)["spark.sql.shuffle.partitions"]
+        == expected
+    )
 
 
 def test_a_database_that_cannot_keep_a_catalog_is_refused_by_name(local_settings: Settings) -> None:
@@ -122,12 +127,12 @@ def test_a_catalog_server_without_an_address_is_an_error_that_names_the_variable
     local_settings: Settings, kind: str
 ) -> None:
     with pytest.raises(CatalogError, match=f"ECOMMERCE_LAKEHOUSE__CATALOG_URI is empty; a {kind} catalog"):
-        spark_catalog_options(with_lakehouse(local_settings, catalog_type=kind))
+        spark_catalog_options(with_lakehouse(local_settings, catalog_type=kind).lakehouse, local_settings.s3)
 
 
 def test_pyiceberg_says_that_it_has_no_hadoop_catalog(local_settings: Settings) -> None:
     with pytest.raises(CatalogError, match="has no catalog for PyIceberg"):
-        pyiceberg_catalog(with_lakehouse(local_settings, catalog_type="hadoop"))
+        _ = Lake.of(with_lakehouse(local_settings, catalog_type="hadoop")).catalog
 
 
 def test_folders_become_file_addresses_and_s3_goes_through_s3a_for_file_readers(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pyiceberg.catalog import load_catalog
 
-from ecommerce_platform.iceberg.catalog import ensure_namespaces, load_iceberg_table, pyiceberg_catalog, warehouse_uri
+from ecommerce_platform.iceberg.catalog import ensure_namespaces, warehouse_uri
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, SparkSettings, load_settings
 from ecommerce_platform.spark.session import build_session
 from ecommerce_platform_tests.s3_server import s3_bucket
@@ -24,7 +25,7 @@ def settings_of(folder: Path, **lakehouse: Any) -> Settings:
 def write_by_spark(settings: Settings) -> list[tuple[int, str]]:
     """Creates a table, appends twice, and what Spark then reads."""
     spark = build_session(settings)
-    ensure_namespaces(spark, settings)
+    ensure_namespaces(spark, settings.lakehouse)
     spark.sql("create table iceberg.ecommerce.pens (id bigint, name string) using iceberg partitioned by (name)")
     spark.sql("insert into iceberg.ecommerce.pens values (1, 'blue')")
     spark.sql("insert into iceberg.ecommerce.pens values (2, 'red')")
@@ -32,7 +33,7 @@ def write_by_spark(settings: Settings) -> list[tuple[int, str]]:
 
 
 def read_by_pyiceberg(settings: Settings) -> list[tuple[int, str]]:
-    rows = load_iceberg_table(settings, "ecommerce.pens").scan().to_arrow().to_pylist()
+    rows = Lake.of(settings).load("ecommerce.pens").scan().to_arrow().to_pylist()
     return sorted((row["id"], row["name"]) for row in rows)
 
 
@@ -58,7 +59,7 @@ def test_a_catalog_in_a_folder_is_shared_by_spark_and_pyiceberg(
 def test_what_pyiceberg_commits_spark_sees_at_once(spark_application: None, tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_by_spark(settings)
-    table = pyiceberg_catalog(settings).load_table("ecommerce.pens")
+    table = Lake.of(settings).catalog.load_table("ecommerce.pens")
     table.append(table.scan(limit=1).to_arrow())
     assert build_session(settings).table("iceberg.ecommerce.pens").count() == 3
 
@@ -99,7 +100,7 @@ def test_a_sql_catalog_with_files_on_s3_is_shared_and_landing_files_are_read_the
 ) -> None:
     lakehouse = LakehouseSettings(warehouse="s3://catalog-lake/warehouse")
     settings = load_settings(data_dir=tmp_path, landing_uri="s3://catalog-lake/landing", s3=s3, lakehouse=lakehouse)
-    assert warehouse_uri(settings) == "s3://catalog-lake/warehouse"
+    assert warehouse_uri(settings.lakehouse) == "s3://catalog-lake/warehouse"
     assert write_by_spark(settings) == PENS
     assert read_by_pyiceberg(settings) == PENS
     spark = build_session(settings)
@@ -110,7 +111,7 @@ def test_a_sql_catalog_with_files_on_s3_is_shared_and_landing_files_are_read_the
 def test_each_installation_has_a_session_of_its_own_in_one_application(spark_application: None, tmp_path: Path) -> None:
     one, two = settings_of(tmp_path / "one"), settings_of(tmp_path / "two")
     write_by_spark(one)
-    ensure_namespaces(build_session(two), two)
+    ensure_namespaces(build_session(two), two.lakehouse)
     assert build_session(one) is build_session(one)
     assert build_session(two).sql("show tables in iceberg.ecommerce").count() == 0
     assert build_session(two).sparkContext is build_session(one).sparkContext

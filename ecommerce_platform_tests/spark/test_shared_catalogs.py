@@ -16,8 +16,8 @@ import pytest
 from pyiceberg.exceptions import NoSuchTableError
 
 from ecommerce_platform.contracts import load_contracts, source_tables
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
 from ecommerce_platform.iceberg.installation import ForeignWarehouseError, marker_address, read_marker, recorded_id
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.register import register
 from ecommerce_platform.iceberg.shared_catalogs import close_catalogs
 from ecommerce_platform.lakehouse.days.ledger import published_days, refused_days
@@ -74,11 +74,11 @@ def closed(cluster: Any) -> bool:
 def look_around(settings: Settings) -> None:
     """What a run asks the lakehouse for, again and again: ledgers, tables, and a catalog to commit to."""
     for table in source_tables():
-        ensure_event_table(open_catalog(settings), settings, load_contracts()[table])
-    published_days(settings)
-    refused_days(settings)
+        ensure_event_table(open_catalog(Lake.of(settings)), Lake.of(settings), load_contracts()[table])
+    published_days(Lake.of(settings))
+    refused_days(Lake.of(settings))
     with pytest.raises(NoSuchTableError):
-        load_iceberg_table(settings, "ecommerce.nothing")
+        Lake.of(settings).load("ecommerce.nothing")
 
 
 def test_many_look_ups_share_their_connections_and_the_end_closes_them(cluster: Any, on_postgres: Settings) -> None:
@@ -88,7 +88,7 @@ def test_many_look_ups_share_their_connections_and_the_end_closes_them(cluster: 
             look_around(on_postgres)
         assert connections(cluster) == 1
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda _: published_days(on_postgres), range(24)))
+            list(pool.map(lambda _: published_days(Lake.of(on_postgres)), range(24)))
         assert 1 <= connections(cluster) <= _POOL
     finally:
         gc.enable()
@@ -103,14 +103,14 @@ def test_a_forked_process_uses_none_of_its_parents_connections(cluster: Any, on_
     pid = os.fork()
     if pid == 0:
         try:
-            published_days(on_postgres)
+            published_days(Lake.of(on_postgres))
             ended = 0
         except BaseException:  # noqa: BLE001 - the parent looks at the status
             ended = 1
         os._exit(ended)
     assert os.waitpid(pid, 0)[1] == 0
     # The parent's own connection still answers: the child did not say goodbye in its name.
-    assert set(published_days(on_postgres)) == set(source_tables())
+    assert set(published_days(Lake.of(on_postgres))) == set(source_tables())
     assert connections(cluster) == 1
 
 
@@ -120,38 +120,39 @@ def test_a_connection_that_the_database_dropped_is_replaced(cluster: Any, on_pos
         cursor.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename = 'oracle'"
         )
-    assert set(published_days(on_postgres)) == set(source_tables())
+    assert set(published_days(Lake.of(on_postgres))) == set(source_tables())
 
 
 def test_ids_and_lost_tables_are_the_same_on_postgresql(cluster: Any, on_postgres: Settings) -> None:
-    open_catalog(on_postgres)
+    open_catalog(Lake.of(on_postgres))
     empty_catalog(cluster)  # of what other tests made, elsewhere
-    Path((marker_address(on_postgres) or "").removeprefix("file://")).unlink()
+    Path((marker_address(Lake.of(on_postgres)) or "").removeprefix("file://")).unlink()
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda _: open_catalog(on_postgres), range(6)))
-    marker = read_marker(on_postgres)
+        list(pool.map(lambda _: open_catalog(Lake.of(on_postgres)), range(6)))
+    marker = read_marker(Lake.of(on_postgres))
     assert marker is not None
-    assert recorded_id(on_postgres, open_catalog(on_postgres)) == marker.id
-    catalog, contracts = open_catalog(on_postgres), load_contracts()
-    published = {name: ensure_event_table(catalog, on_postgres, contracts[name]) for name in source_tables()}
+    assert recorded_id(Lake.of(on_postgres), open_catalog(Lake.of(on_postgres))) == marker.id
+    catalog, contracts = open_catalog(Lake.of(on_postgres)), load_contracts()
+    published = {name: ensure_event_table(catalog, Lake.of(on_postgres), contracts[name]) for name in source_tables()}
     for table in published.values():
         with table.transaction() as change:
             change.set_properties({"of": "a day"})
     empty_catalog(cluster)
     with pytest.raises(ForeignWarehouseError, match="4 tables lie there"):
-        open_catalog(on_postgres)
-    assert {item.outcome for item in register(on_postgres)} == {"registered"}
+        open_catalog(Lake.of(on_postgres))
+    assert {item.outcome for item in register(Lake.of(on_postgres))} == {"registered"}
     for name, table in published.items():
-        tables_by_id = ensure_event_table(open_catalog(on_postgres), on_postgres, contracts[name])
+        tables_by_id = ensure_event_table(open_catalog(Lake.of(on_postgres)), Lake.of(on_postgres), contracts[name])
         assert tables_by_id.metadata == table.metadata
 
 
 _PROCESS = """
 import os, sys
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import published_days
 from ecommerce_platform.settings import load_settings
 for _ in range(5):
-    published_days(load_settings())
+    published_days(Lake.of(load_settings()))
 catalog = os.path.join(sys.argv[1], "catalog.db")
 print(sum(os.path.realpath(f"/proc/self/fd/{fd}") == os.path.realpath(catalog) for fd in os.listdir("/proc/self/fd")))
 """
@@ -174,5 +175,5 @@ def test_a_catalog_file_that_was_removed_is_made_again(tmp_path: Path) -> None:
     look_around(settings)
     (tmp_path / "catalog.db").unlink()
     shutil.rmtree(tmp_path / "warehouse")
-    assert published_days(settings) == {table: {} for table in source_tables()}
-    assert open_catalog(settings) is open_catalog(settings)
+    assert published_days(Lake.of(settings)) == {table: {} for table in source_tables()}
+    assert open_catalog(Lake.of(settings)) is open_catalog(Lake.of(settings))

@@ -12,11 +12,11 @@ import pyarrow as pa
 from pyiceberg.expressions import In
 
 from ecommerce_platform.contracts import Contract, load_contracts
-from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, published_properties, read_table_ledger
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, with_extra_columns
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.load.lake_files import collect, contents_by_day, files_of_days, scratch_folder
+from ecommerce_platform.warehouse.load.lake_files import LoadSource, collect, contents_by_day, files_of_days
 
 Row = dict[str, Any]
 FIRST_DAY = date(2026, 1, 1)
@@ -62,8 +62,8 @@ def publish(
 
     Without checksums they are as earlier releases published them.
     """
-    catalog = pyiceberg_catalog(settings)
-    iceberg = ensure_event_table(catalog, settings, contract or load_contracts()[table])
+    catalog = Lake.of(settings).catalog
+    iceberg = ensure_event_table(catalog, Lake.of(settings), contract or load_contracts()[table])
     rows = [row for of_day in days.values() for row in of_day]
     arrow = pa.Table.from_pylist(rows, schema=iceberg.schema().as_arrow())
     iceberg.overwrite(arrow, overwrite_filter=In(term="date", literals=set(days)))
@@ -75,7 +75,7 @@ def publish(
         count = len(of_day) if claimed_rows is None else claimed_rows
         records[on] = DayRecord(table, on, snapshot.snapshot_id, content, count, count, 0, 0, 1, 100, "test-run")
     if with_checksums and claimed_rows is None:
-        with scratch_folder(settings) as folder:
+        with LoadSource.of(settings).scratch_folder() as folder:
             files = [file for of_day in files_of_days(iceberg, list(records.values())).values() for file in of_day]
             contents = contents_by_day(
                 collect(iceberg, files, folder),

@@ -11,7 +11,7 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import LEDGER_VERSION, VERSION_PROPERTY, read_ledger
 from ecommerce_platform.lakehouse.errors import LakehouseError
 from ecommerce_platform.reconciliation.record.storage import Store
@@ -233,18 +233,18 @@ def test_tables_of_a_newer_release_are_refused_by_name_and_left_as_they_are(conn
 def test_a_day_ledger_of_a_newer_release_is_refused_by_name(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     publish(settings, "orders", {day(1): []})
-    iceberg = load_iceberg_table(settings, "ecommerce.orders")
+    iceberg = Lake.of(settings).load("ecommerce.orders")
     assert iceberg.properties[VERSION_PROPERTY] == str(LEDGER_VERSION)
-    assert list(read_ledger(settings)["orders"].published) == [day(1)]
+    assert list(read_ledger(Lake.of(settings))["orders"].published) == [day(1)]
     with iceberg.transaction() as change:
         change.set_properties({VERSION_PROPERTY: str(LEDGER_VERSION + 1)})
     with pytest.raises(
         LakehouseError, match=f"orders says {LEDGER_VERSION + 1}, and this release knows {LEDGER_VERSION}"
     ):
-        read_ledger(settings)
+        read_ledger(Lake.of(settings))
     with iceberg.transaction() as change:
         change.remove_properties(VERSION_PROPERTY)
-    assert list(read_ledger(settings)["orders"].published) == [day(1)], "the first release wrote no version"
+    assert list(read_ledger(Lake.of(settings))["orders"].published) == [day(1)], "the first release wrote no version"
 
 
 def test_two_that_migrate_at_once_leave_what_one_leaves(

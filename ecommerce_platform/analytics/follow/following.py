@@ -35,7 +35,7 @@ from ecommerce_platform.analytics.published import (
     read_events,
 )
 from ecommerce_platform.contracts import Contract, load_contracts
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import Settings
 
 
@@ -170,7 +170,7 @@ class _Step:
         new = self._events(changed, self.target.source)
         if not lost:
             return new, None
-        source = load_iceberg_table(self.settings, f"{self.settings.lakehouse.namespace}.{self.contract.table}")
+        source = Lake.of(self.settings).load(f"{self.settings.lakehouse.namespace}.{self.contract.table}")
         if state.basis.source is None or source.snapshot_by_id(state.basis.source) is None:
             return None
         old = self._events(lost, state.basis.source)

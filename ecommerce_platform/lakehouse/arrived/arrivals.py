@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -30,12 +31,30 @@ from ecommerce_platform.lakehouse.errors import DayRefusedError
 from ecommerce_platform.landing.files import LandingError, LandingFile, LandingZone, list_table
 from ecommerce_platform.landing.forgotten import Forgotten, load_forgotten
 from ecommerce_platform.landing.persons import Rows, distinct_keys, merged
-from ecommerce_platform.object_store import storage_is_away
-from ecommerce_platform.settings import Settings
-from ecommerce_platform.settings.addresses import is_s3, store_path
+from ecommerce_platform.object_store import storage_is_away, store_path
+from ecommerce_platform.settings import LandingSettings, Settings
+from ecommerce_platform.settings.addresses import is_s3
 
 _READERS = 8
 _CHUNK = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Intake:
+    """How landing files are taken in: where they lie, what becomes of columns that no contract names (`add`, `ignore`, `refuse`,
+    `withhold`), the landing zone's limits, and who is forgotten at the moment of asking.
+    """
+
+    zone: LandingZone
+    unknown_columns: str
+    section: LandingSettings
+    forgotten: Callable[[], Forgotten]
+
+    @classmethod
+    def of(cls, settings: Settings, zone: LandingZone | None = None) -> Intake:
+        """That of the settings, of their landing zone or another."""
+        forgotten = partial(load_forgotten, settings)
+        return cls(zone or LandingZone.of(settings), settings.unknown_columns, settings.landing, forgotten)
 
 
 @dataclass(frozen=True)
@@ -128,16 +147,15 @@ def files_moved(zone: LandingZone, arrivals: Sequence[DayArrival]) -> bool:
     return any(listing_of(listed[arrival.day]) != arrival.listing for arrival in arrivals)
 
 
-def scan(settings: Settings, zone: LandingZone, contract: Contract, days: Sequence[date]) -> Arrivals:
+def scan(intake: Intake, contract: Contract, days: Sequence[date]) -> Arrivals:
     """Reads the footers and digests of all files of these days."""
     arrivals: dict[date, DayArrival] = {}
     refused: dict[date, RefusedArrival] = {}
-    source = zone.filesystem()
-    mode, people = settings.unknown_columns, load_forgotten(settings)
+    source, mode, people = intake.zone.filesystem(), intake.unknown_columns, intake.forgotten()
     with ThreadPoolExecutor(_READERS, thread_name_prefix="footers") as pool:
         pending = {
             day: [pool.submit(_read, source, mode, contract, file, people) for file in files]
-            for day, files in list_landing(zone, contract.table, days).items()
+            for day, files in list_landing(intake.zone, contract.table, days).items()
         }
         for day, futures in pending.items():
             results = [future.result() for future in futures]
@@ -147,7 +165,7 @@ def scan(settings: Settings, zone: LandingZone, contract: Contract, days: Sequen
             else:
                 files = tuple(result for result in results if isinstance(result, ArrivedFile))
                 try:
-                    arrivals[day] = arrived_day(settings, contract, day, files)
+                    arrivals[day] = arrived_day(mode, contract, day, files)
                 except DayRefusedError as error:
                     refused[day] = RefusedArrival(contract.table, day, str(error))
                 except Exception as error:  # noqa: BLE001 - one day's files must not stop the others
@@ -156,10 +174,10 @@ def scan(settings: Settings, zone: LandingZone, contract: Contract, days: Sequen
     return Arrivals(arrivals, refused)
 
 
-def arrived_day(settings: Settings, contract: Contract, day: date, files: tuple[ArrivedFile, ...]) -> DayArrival:
-    """The day that consists of these files."""
+def arrived_day(mode: str, contract: Contract, day: date, files: tuple[ArrivedFile, ...]) -> DayArrival:
+    """The day that consists of these files; `mode` says what becomes of columns that the contract does not name."""
     with_rows = [(f"{contract.table}/{file.path}", file.footer) for file in files if file.footer.rows]
-    extra = extra_columns(contract, with_rows) if settings.unknown_columns == "add" else ()
+    extra = extra_columns(contract, with_rows) if mode == "add" else ()
     unknown = sorted({name for file in files for name in unknown_columns(contract, file.footer)})
     return DayArrival(contract.table, day, files, content_id(contract, day, files, extra), tuple(unknown), extra)
 

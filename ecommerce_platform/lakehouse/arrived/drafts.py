@@ -23,7 +23,6 @@ from ecommerce_platform.lakehouse.decode.evolution import extra_column, widest
 from ecommerce_platform.lakehouse.decode.physical import PhysicalColumn, PhysicalKind, UnreadableFileError, read_footer
 from ecommerce_platform.lakehouse.decode.values import OPERATIONS
 from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table
-from ecommerce_platform.settings import Settings
 from ecommerce_platform.settings.addresses import store_path
 
 #: Files of which the values are read, and rows of each.
@@ -36,20 +35,20 @@ _TIMES = (946_684_800, 4_102_444_800)
 _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 
 
-def draft_from_landing(settings: Settings, table: str, known: Mapping[str, Contract], key: Sequence[str] = ()) -> Draft:
+def draft_from_landing(zone: LandingZone, table: str, known: Mapping[str, Contract], key: Sequence[str] = ()) -> Draft:
     """A draft from the table's landing files; `key` names the key's columns where it need not be guessed.
 
     Raises ContractError when there are no readable files, or no key can be found.
     """
-    days = list_table(LandingZone.of(settings), table).days
+    days = list_table(zone, table).days
     files = [file for day in days.values() for file in day]
     if not files:
         raise ContractError(
-            f"the landing zone {settings.landing_uri} has no files of {table}; expected {table}/date=YYYY-MM-DD/*.parquet"
+            f"the landing zone {zone.uri} has no files of {table}; expected {table}/date=YYYY-MM-DD/*.parquet"
         )
-    observed = _Observed(table)
+    observed = _Observed(zone, table)
     for number, file in enumerate(files):
-        observed.add(settings, file, number in _chosen(len(files)))
+        observed.add(file, number in _chosen(len(files)))
     columns = tuple(observed.columns())
     names = _key(table, columns, observed, key)
     columns = tuple(
@@ -86,15 +85,15 @@ def _chosen(count: int) -> frozenset[int]:
 class _Observed:
     """What the files have: a type for each column, and values of some."""
 
-    def __init__(self, table: str) -> None:
-        self.table = table
+    def __init__(self, zone: LandingZone, table: str) -> None:
+        self.zone, self.table = zone, table
         self.notes: list[str] = []
         self.ignored: list[str] = []
         self._types: dict[str, Column | None] = {}
         self._values: list[pa.Table] = []
 
-    def add(self, settings: Settings, file: LandingFile, with_values: bool) -> None:
-        system, path = LandingZone.of(settings).filesystem(), store_path(file.uri)
+    def add(self, file: LandingFile, with_values: bool) -> None:
+        system, path = self.zone.filesystem(), store_path(file.uri)
         with system.open_input_file(path) as stream:
             try:
                 footer = read_footer(stream)

@@ -15,20 +15,18 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.expressions import In
 
 from ecommerce_platform.contracts import Contract
-from ecommerce_platform.execution.partitions import last_partition
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
-from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival, scan
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival, Intake, scan
 from ecommerce_platform.lakehouse.days.absence import Gone, absence_reason
 from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_ledger
 from ecommerce_platform.lakehouse.decode.evolution import merged
 from ecommerce_platform.lakehouse.decode.plans import event_columns
 from ecommerce_platform.lakehouse.decode.schemas import schema_problem
 from ecommerce_platform.lakehouse.errors import DayRefusedError
-from ecommerce_platform.lakehouse.ingest.tables import event_identifier, quarantine_identifier, with_extra_columns
+from ecommerce_platform.lakehouse.ingest.tables import with_extra_columns
 from ecommerce_platform.landing.emptied import past_retention
-from ecommerce_platform.landing.files import LandingZone, list_days
+from ecommerce_platform.landing.files import list_days
 from ecommerce_platform.landing.unread import unread
-from ecommerce_platform.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -73,14 +71,14 @@ class ContractDifference:
     files: int
 
 
-def quarantined_rows(settings: Settings, tables: Iterable[str], days: Sequence[date] = ()) -> list[QuarantinedRow]:
+def quarantined_rows(lake: Lake, tables: Iterable[str], days: Sequence[date] = ()) -> list[QuarantinedRow]:
     """Rows in quarantine of the content that each day has now, published or refused; all days when `days` is empty."""
-    ledgers = read_ledger(settings, tables)
+    ledgers = read_ledger(lake, tables)
     rows = []
     for table, ledger in ledgers.items():
         contents = _contents(ledger, days)
         if contents:
-            rows += [_row(table, item) for item in _scan(settings, table, contents)]
+            rows += [_row(table, item) for item in _scan(lake, table, contents)]
     return sorted(rows, key=lambda row: (row.table, row.day, row.file, row.row))
 
 
@@ -90,30 +88,34 @@ def count_quarantined(rows: Iterable[QuarantinedRow]) -> list[QuarantineCount]:
     return [QuarantineCount(*key, rows=count) for key, count in sorted(counts.items())]
 
 
-def quarantined_of(settings: Settings, table: str, content_id: str) -> list[QuarantinedRow]:
+def quarantined_of(lake: Lake, table: str, content_id: str) -> list[QuarantinedRow]:
     """The rows in quarantine of one content of a day."""
-    rows = [_row(table, item) for item in _scan(settings, table, [content_id])] if content_id else []
+    rows = [_row(table, item) for item in _scan(lake, table, [content_id])] if content_id else []
     return sorted(rows, key=lambda row: (row.file, row.row))
 
 
-def contract_differences(settings: Settings, contract: Contract, days: Sequence[date] = ()) -> list[ContractDifference]:
-    """What the landing files of the table have and the contract has not, and the other way round; reads footers only."""
-    checked_days = sorted(days or list_days(LandingZone.of(settings), contract.table))
+def contract_differences(
+    lake: Lake, intake: Intake, contract: Contract, partitions: tuple[date, date], days: Sequence[date] = ()
+) -> list[ContractDifference]:
+    """What the landing files of the table have and the contract has not, and the other way round; reads footers only.
+    `partitions` are the first and the last day that there can be.
+    """
+    checked_days = sorted(days or list_days(intake.zone, contract.table))
     not_read = [
         ContractDifference(contract.table, "not read", "", line, (), 0)
-        for line in unread(LandingZone.of(settings), contract.table, settings.start_date, last_partition(settings))
+        for line in unread(intake.zone, contract.table, *partitions)
     ]
-    absent = _absent_days(settings, contract, checked_days, days)
-    return not_read + absent + (_differences(settings, contract, checked_days) if checked_days else [])
+    absent = _absent_days(lake, intake, contract, checked_days, days)
+    return not_read + absent + (_differences(lake, intake, contract, checked_days) if checked_days else [])
 
 
 def _absent_days(
-    settings: Settings, contract: Contract, landed: Sequence[date], days: Sequence[date]
+    lake: Lake, intake: Intake, contract: Contract, landed: Sequence[date], days: Sequence[date]
 ) -> list[ContractDifference]:
     """Days of which events are published and no file is left, unless landing need not keep them any more."""
-    published = read_ledger(settings, [contract.table])[contract.table].published
-    listed = set(list_days(LandingZone.of(settings), contract.table)) if days else set(landed)
-    retained = past_retention(published, settings.landing.retention_days)
+    published = read_ledger(lake, [contract.table])[contract.table].published
+    listed = set(list_days(intake.zone, contract.table)) if days else set(landed)
+    retained = past_retention(published, intake.section.retention_days)
     return [
         ContractDifference(
             contract.table, "refused", "", absence_reason(contract.table, day, Gone(record.published, 0)), (day,), 0
@@ -123,15 +125,15 @@ def _absent_days(
     ]
 
 
-def _differences(settings: Settings, contract: Contract, days: Sequence[date]) -> list[ContractDifference]:
-    arrivals = scan(settings, LandingZone.of(settings), contract, days)
+def _differences(lake: Lake, intake: Intake, contract: Contract, days: Sequence[date]) -> list[ContractDifference]:
+    arrivals = scan(intake, contract, days)
     seen: dict[tuple[str, str, str], list[date]] = {}
     for day, arrival in arrivals.days.items():
         for file in arrival.files:
             columns = {column.name.lower(): column for column in file.footer.columns}
             for name in arrival.unknown_columns:
                 if name.lower() in columns:
-                    description = f"{columns[name.lower()]}; {_becomes(settings, arrival, name)}"
+                    description = f"{columns[name.lower()]}; {_becomes(intake.unknown_columns, arrival, name)}"
                     seen.setdefault(("unknown column", name, description), []).append(day)
             for physical in file.footer.columns:
                 if contract.ignores(physical.name):
@@ -145,7 +147,7 @@ def _differences(settings: Settings, contract: Contract, days: Sequence[date]) -
             problem = schema_problem(contract, file.footer)
             if problem:
                 seen.setdefault(("refused", "", problem), []).append(day)
-        problem = _table_problem(settings, contract, arrival)
+        problem = _table_problem(lake, contract, arrival)
         if problem:
             seen.setdefault(("refused", "", problem), []).append(day)
     for day, item in arrivals.refused.items():
@@ -156,22 +158,22 @@ def _differences(settings: Settings, contract: Contract, days: Sequence[date]) -
     ]
 
 
-def _becomes(settings: Settings, arrival: DayArrival, name: str) -> str:
+def _becomes(mode: str, arrival: DayArrival, name: str) -> str:
     """What the platform does with a column that the contract does not name."""
-    if settings.unknown_columns == "ignore":
+    if mode == "ignore":
         return "left in the files"
-    if settings.unknown_columns == "withhold":
+    if mode == "withhold":
         return "left in the files: production adds no column that no contract classifies"
     added = {column.name: column.spark_type for column in arrival.extra}.get(name.lower())
     return f"added as {added}" if added else "added when it has a type"
 
 
-def _table_problem(settings: Settings, contract: Contract, arrival: DayArrival) -> str | None:
+def _table_problem(lake: Lake, contract: Contract, arrival: DayArrival) -> str | None:
     """Why the table cannot take the day's columns beyond the contract."""
     if not arrival.extra:
         return None
     try:
-        table = load_iceberg_table(settings, event_identifier(settings, contract.table))
+        table = lake.load(lake.events(contract.table))
         merged(with_extra_columns(contract, table).extra, arrival.extra)
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
@@ -186,9 +188,9 @@ def _contents(ledger: TableLedger, days: Sequence[date]) -> list[str]:
     return sorted(content for content in ids if content)
 
 
-def _scan(settings: Settings, table: str, contents: Sequence[str]) -> list[dict[str, Any]]:
+def _scan(lake: Lake, table: str, contents: Sequence[str]) -> list[dict[str, Any]]:
     try:
-        iceberg = load_iceberg_table(settings, quarantine_identifier(settings, table))
+        iceberg = lake.load(lake.quarantine(table))
     except (NoSuchTableError, NoSuchNamespaceError):
         return []
     return iceberg.scan(row_filter=In(term="content_id", literals=set(contents))).to_arrow().to_pylist()

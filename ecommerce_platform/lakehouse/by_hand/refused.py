@@ -20,6 +20,7 @@ from pyiceberg.table import Table
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.iceberg.backoff import Backoff
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import refuse_newer_metadata
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.days.day_files import replace_days
@@ -34,8 +35,7 @@ from ecommerce_platform.lakehouse.days.ledger import (
 from ecommerce_platform.lakehouse.errors import OverruleError, PublishConflictError
 from ecommerce_platform.lakehouse.ingest import quarantine
 from ecommerce_platform.lakehouse.ingest.audit import count_days, may_be_overruled
-from ecommerce_platform.lakehouse.ingest.tables import ensure_quarantine_table, event_identifier, open_catalog
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.lakehouse.ingest.tables import ensure_quarantine_table, open_catalog
 
 _ATTEMPTS = 10
 
@@ -55,7 +55,7 @@ class Decision:
     withdraw: bool = False
 
 
-def publish_refused(settings: Settings, contract: Contract, day: date, decision: Decision) -> DayRecord:
+def publish_refused(lake: Lake, contract: Contract, day: date, decision: Decision) -> DayRecord:
     """Publishes what the audit has refused, exactly as it was audited, on today's `main`. Twice is the same as once.
 
     Raises OverruleError when the day is not refused, nothing was audited, or rows were lost: only a share of unreadable rows
@@ -63,12 +63,12 @@ def publish_refused(settings: Settings, contract: Contract, day: date, decision:
     """
     if not decision.reason.strip():
         raise OverruleError("publishing a refused day needs a reason: it is recorded with the day")
-    catalog = open_catalog(settings)
+    catalog = open_catalog(lake)
     seen: RefusedDay | None = None
     backoff = Backoff()
     for attempt in range(1, _ATTEMPTS + 1):
-        loaded = catalog.load_table(event_identifier(settings, contract.table))
-        table = refuse_newer_metadata(settings, catalog, loaded)
+        loaded = catalog.load_table(lake.events(contract.table))
+        table = refuse_newer_metadata(lake, catalog, loaded)
         ledger = read_table_ledger(contract.table, table)
         done = ledger.published.get(day)
         if day not in ledger.refused and done and done.by_hand:
@@ -81,13 +81,13 @@ def publish_refused(settings: Settings, contract: Contract, day: date, decision:
         seen, audited = item, _publishable(item, table, decision)
         branch = publishing.audit_branch(decision.run_id, attempt)
         try:
-            record = _publish_once(settings, contract, catalog, table, item, audited, branch, decision)
+            record = _publish_once(lake, contract, catalog, table, item, audited, branch, decision)
         except PublishConflictError:
             publishing.drop_branch(catalog, table, branch)
             if not backoff.pause():
                 break
             continue
-        _forget(catalog, settings, contract, [done.content_id] if done else [], record.content_id)
+        _forget(catalog, lake, contract, [done.content_id] if done else [], record.content_id)
         return record
     raise OverruleError(
         f"table {contract.table}: main moved during each of {attempt} attempts to publish {day}; expected one quiet "
@@ -95,10 +95,10 @@ def publish_refused(settings: Settings, contract: Contract, day: date, decision:
     )
 
 
-def drop_refused(settings: Settings, contract: Contract, day: date) -> RefusedDay:
+def drop_refused(lake: Lake, contract: Contract, day: date) -> RefusedDay:
     """Forgets the refusal, its branch and its quarantined rows; what is published stays. Raises OverruleError."""
-    catalog = open_catalog(settings)
-    table = refuse_newer_metadata(settings, catalog, catalog.load_table(event_identifier(settings, contract.table)))
+    catalog = open_catalog(lake)
+    table = refuse_newer_metadata(lake, catalog, catalog.load_table(lake.events(contract.table)))
     ledger = read_table_ledger(contract.table, table)
     item = standing(ledger, contract.table, day)
     if not publishing.lift_refusals(catalog, table, [item]):
@@ -107,7 +107,7 @@ def drop_refused(settings: Settings, contract: Contract, day: date) -> RefusedDa
             "decide again"
         )
     published = ledger.published.get(day)
-    _forget(catalog, settings, contract, [item.content_id], published.content_id if published else "")
+    _forget(catalog, lake, contract, [item.content_id], published.content_id if published else "")
     return item
 
 
@@ -144,7 +144,7 @@ def _publishable(item: RefusedDay, table: Table, decision: Decision) -> AuditedC
 
 
 def _publish_once(
-    settings: Settings,
+    lake: Lake,
     contract: Contract,
     catalog: Catalog,
     table: Table,
@@ -159,7 +159,7 @@ def _publish_once(
     properties = {"ecommerce.run-id": decision.run_id, "ecommerce.audited-snapshot-id": str(audited_snapshot)}
     snapshot_id = replace_days(catalog.load_table(table.name()), branch, [item.day], audited_snapshot, properties)
     decision.reached("written")
-    _check_content(settings, contract, catalog, item, audited, snapshot_id)
+    _check_content(lake, contract, catalog, item, audited, snapshot_id)
     record = DayRecord(
         table=item.table,
         day=item.day,
@@ -183,13 +183,13 @@ def _publish_once(
 
 
 def _check_content(
-    settings: Settings, contract: Contract, catalog: Catalog, item: RefusedDay, audited: AuditedCounts, snapshot_id: int
+    lake: Lake, contract: Contract, catalog: Catalog, item: RefusedDay, audited: AuditedCounts, snapshot_id: int
 ) -> None:
     """What is about to be published is what was audited, rows in quarantine included."""
-    table = catalog.load_table(event_identifier(settings, contract.table))
+    table = catalog.load_table(lake.events(contract.table))
     counted = count_days(table, snapshot_id, contract, [item.day])
     rows = counted[item.day].rows if item.day in counted else 0
-    kept = quarantine.count(ensure_quarantine_table(catalog, settings, contract), [item.content_id])
+    kept = quarantine.count(ensure_quarantine_table(catalog, lake, contract), [item.content_id])
     held = kept.get(item.content_id, 0)
     if (rows, held) != (audited.published, audited.quarantined):
         raise OverruleError(
@@ -198,9 +198,9 @@ def _check_content(
         )
 
 
-def _forget(catalog: Catalog, settings: Settings, contract: Contract, contents: Sequence[str], published: str) -> None:
+def _forget(catalog: Catalog, lake: Lake, contract: Contract, contents: Sequence[str], published: str) -> None:
     """Drops quarantined rows of content that no day has any more: neither published, nor refused meanwhile."""
-    ledger = read_table_ledger(contract.table, catalog.load_table(event_identifier(settings, contract.table)))
+    ledger = read_table_ledger(contract.table, catalog.load_table(lake.events(contract.table)))
     gone = [content for content in contents if content and content != published and not ledger.knows(content)]
     if gone:
-        quarantine.drop(ensure_quarantine_table(catalog, settings, contract), gone)
+        quarantine.drop(ensure_quarantine_table(catalog, lake, contract), gone)

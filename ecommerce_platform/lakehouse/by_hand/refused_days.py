@@ -13,6 +13,7 @@ from typing import Any
 from pyiceberg.expressions import EqualTo
 
 from ecommerce_platform.contracts import Contract, source_tables
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.by_hand.inspection import quarantined_of
 from ecommerce_platform.lakehouse.by_hand.refused import standing
 from ecommerce_platform.lakehouse.days.ledger import (
@@ -23,8 +24,7 @@ from ecommerce_platform.lakehouse.days.ledger import (
     read_table_ledger,
 )
 from ecommerce_platform.lakehouse.ingest.audit import may_be_overruled
-from ecommerce_platform.lakehouse.ingest.tables import event_identifier, open_catalog
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.lakehouse.ingest.tables import open_catalog
 
 SAMPLE_ROWS = 5
 
@@ -66,11 +66,11 @@ class RefusedStory:
     sample: tuple[dict[str, Any], ...]
 
 
-def decided_days(settings: Settings, *, published: bool = False) -> list[DecidedDay]:
+def decided_days(lake: Lake, *, published: bool = False) -> list[DecidedDay]:
     """The refused days of all tables; with `published`, those too that a person has published and that still are."""
     lines = []
     for table in source_tables():
-        ledger = read_ledger(settings, [table])[table]
+        ledger = read_ledger(lake, [table])[table]
         lines += [_refused_line(item) for item in ledger.refused.values()]
         if published:
             lines += [_published_line(record) for record in ledger.published.values() if record.by_hand]
@@ -113,9 +113,9 @@ def _published_line(record: DayRecord) -> DecidedDay:
     )
 
 
-def show_refused(settings: Settings, contract: Contract, day: date) -> RefusedStory:
+def show_refused(lake: Lake, contract: Contract, day: date) -> RefusedStory:
     """The refusal, its measures, and what lies on the branch and in quarantine. Raises OverruleError when there is none."""
-    table = open_catalog(settings).load_table(event_identifier(settings, contract.table))
+    table = open_catalog(lake).load_table(lake.events(contract.table))
     ledger = read_table_ledger(contract.table, table)
     item = standing(ledger, contract.table, day)
     head = table.metadata.refs.get(item.branch)
@@ -126,7 +126,7 @@ def show_refused(settings: Settings, contract: Contract, day: date) -> RefusedSt
         if head
         else []
     )
-    reasons = Counter((row.reason, row.column) for row in quarantined_of(settings, contract.table, item.content_id))
+    reasons = Counter((row.reason, row.column) for row in quarantined_of(lake, contract.table, item.content_id))
     before = ledger.published.get(day)
     return RefusedStory(
         item.table,

@@ -23,9 +23,8 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
 from ecommerce_platform.contracts import source_tables, tables_of_day
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.errors import LakehouseError
-from ecommerce_platform.settings import Settings
 
 #: How records are written. A change that an older release would misread raises it, and `_parsed` learns to read both.
 #: Version 2: events that are gone, and their withdrawal. Version 3: columns that were withheld. Version 4: checksums.
@@ -227,12 +226,12 @@ def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def read_ledger(settings: Settings, tables: Iterable[str] | None = None) -> dict[str, TableLedger]:
+def read_ledger(lake: Lake, tables: Iterable[str] | None = None) -> dict[str, TableLedger]:
     """The ledger of each table, by default of all; empty for one that does not exist yet. Reads metadata only, no JVM."""
     ledgers = {}
     for table in source_tables() if tables is None else tables:
         try:
-            iceberg = load_iceberg_table(settings, f"{settings.lakehouse.namespace}.{table}")
+            iceberg = lake.load(lake.events(table))
         except (NoSuchTableError, NoSuchNamespaceError):
             ledgers[table] = EMPTY
         else:
@@ -240,27 +239,26 @@ def read_ledger(settings: Settings, tables: Iterable[str] | None = None) -> dict
     return ledgers
 
 
-def published_days(settings: Settings) -> dict[str, dict[date, DayRecord]]:
+def published_days(lake: Lake) -> dict[str, dict[date, DayRecord]]:
     """The published days of each source table."""
-    return {table: dict(ledger.published) for table, ledger in read_ledger(settings).items()}
+    return {table: dict(ledger.published) for table, ledger in read_ledger(lake).items()}
 
 
-def published_events(settings: Settings) -> dict[str, dict[date, int]]:
+def published_events(lake: Lake) -> dict[str, dict[date, int]]:
     """How many events of each published day each source table has."""
     return {
-        table: {day: record.published for day, record in days.items()}
-        for table, days in published_days(settings).items()
+        table: {day: record.published for day, record in days.items()} for table, days in published_days(lake).items()
     }
 
 
-def refused_days(settings: Settings) -> dict[str, dict[date, RefusedDay]]:
+def refused_days(lake: Lake) -> dict[str, dict[date, RefusedDay]]:
     """The days of each source table whose newest content was refused."""
-    return {table: dict(ledger.refused) for table, ledger in read_ledger(settings).items()}
+    return {table: dict(ledger.refused) for table, ledger in read_ledger(lake).items()}
 
 
-def complete_days(settings: Settings) -> tuple[date, ...]:
+def complete_days(lake: Lake) -> tuple[date, ...]:
     """The days that all tables have published which the day needs, in order: what may be joined downstream."""
-    return complete(published_days(settings))
+    return complete(published_days(lake))
 
 
 def complete(published: Mapping[str, Mapping[date, DayRecord]]) -> tuple[date, ...]:

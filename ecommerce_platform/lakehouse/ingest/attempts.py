@@ -45,7 +45,7 @@ from ecommerce_platform.lakehouse.ingest.audit import (
 from ecommerce_platform.lakehouse.ingest.branch_writer import BranchWriter, drop_old_quarantine
 from ecommerce_platform.lakehouse.ingest.job import Ingest, TableResult
 from ecommerce_platform.lakehouse.ingest.replaced import Replaced
-from ecommerce_platform.lakehouse.ingest.tables import add_extra_columns, event_identifier, with_extra_columns
+from ecommerce_platform.lakehouse.ingest.tables import add_extra_columns, with_extra_columns
 
 
 class Attempts:
@@ -69,12 +69,12 @@ class Attempts:
 
     @property
     def identifier(self) -> str:
-        return event_identifier(self.job.settings, self.contract.table)
+        return self.job.lake.events(self.contract.table)
 
     def attempt(self) -> bool:
         """Tries to publish what is left to publish; False when it must be tried again."""
         self.attempts += 1
-        self.arrivals = scan(self.job.settings, self.job.landing_zone, self.contract, self.days)
+        self.arrivals = scan(self.job.intake, self.contract, self.days)
         for day, refusal in self.arrivals.refused.items():
             self.refused.setdefault(day, self._refusal(day, refusal.reason))
         table = self.catalog.load_table(self.identifier)
@@ -121,7 +121,7 @@ class Attempts:
         return taken
 
     def _replaced(self) -> Replaced:
-        return Replaced(self.job.settings, self.contract, self.ledger)
+        return Replaced(self.job.lake, self.contract, self.ledger, self.job.intake.section.retention_days)
 
     def _refuse_emptied(self, replaced: Replaced, days: list[DayArrival], table: Table) -> bool:
         """Days that have no rows any more and of which events are published: refused with an empty day on their branch."""
@@ -164,10 +164,10 @@ class Attempts:
             if branch not in self.catalog.load_table(self.identifier).metadata.refs:
                 return False  # another publication dropped the branch while this job was writing
             publishing.drop_branch(self.catalog, table, branch)
-            if not files_moved(self.job.landing_zone, todo) and not self._refuse_unreadable(todo, error):
+            if not files_moved(self.job.intake.zone, todo) and not self._refuse_unreadable(todo, error):
                 raise
             return False
-        if files_moved(self.job.landing_zone, todo):
+        if files_moved(self.job.intake.zone, todo):
             publishing.drop_branch(self.catalog, table, branch)
             return False
         table = self.catalog.load_table(self.identifier)
@@ -187,7 +187,7 @@ class Attempts:
         refusals = []
         for arrival in todo:
             audit = audits[arrival.day]
-            reason = verdict(audit, self.job.settings.landing.max_quarantined_share)
+            reason = verdict(audit, self.job.intake.section.max_quarantined_share)
             decided = self._by_hand(arrival) and may_be_overruled(audit) and not audit.gone
             if reason and not decided:
                 branch = publishing.refused_branch(arrival.day.isoformat(), arrival.content_id)
@@ -212,7 +212,7 @@ class Attempts:
         self._reached("published")
         self.published.update({record.day: record for record in records})
         if self.before is not None:
-            drop_old_quarantine(self.catalog, self.job.settings, self.contract, self.before, records)
+            drop_old_quarantine(self.catalog, self.job.lake, self.contract, self.before, records)
         return True
 
     def _refuse_unreadable(self, todo: list[DayArrival], error: Exception) -> bool:
@@ -286,7 +286,7 @@ class Attempts:
         )
 
     def _record(self, arrival: DayArrival, snapshot_id: int, audit: DayAudit) -> DayRecord:
-        withhold = self.job.settings.unknown_columns == "withhold"
+        withhold = self.job.intake.unknown_columns == "withhold"
         return day_record(arrival, audit, snapshot_id, self.job.run_id, self._by_hand(arrival), withhold)
 
     def _refusal(

@@ -14,6 +14,7 @@ from datetime import date
 from pyiceberg.catalog import Catalog
 
 from ecommerce_platform.contracts import Contract
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, TableLedger, read_table_ledger
@@ -22,9 +23,8 @@ from ecommerce_platform.lakehouse.ingest import quarantine
 from ecommerce_platform.lakehouse.ingest.audit import DayAudit
 from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.lakehouse.ingest.replaced import Replaced
-from ecommerce_platform.lakehouse.ingest.tables import ensure_quarantine_table, event_identifier
+from ecommerce_platform.lakehouse.ingest.tables import ensure_quarantine_table
 from ecommerce_platform.lakehouse.ingest.write import Written, decode_days, write_events
-from ecommerce_platform.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class BranchWriter:
 
     def write(self, branch: str, todo: list[DayArrival]) -> dict[date, DayAudit]:
         """Events to the branch, quarantined rows to quarantine, and what both then hold."""
-        settings, contract = self.job.settings, self.contract
-        written = write_events(self.job.session(), settings, contract, todo, branch, self.job.run_id, self._reached)
+        lake, contract = self.job.lake, self.contract
+        written = write_events(self.job.session(), lake, contract, todo, branch, self.job.run_id, self._reached)
         self._reached("written")
         quarantined = self._quarantine(written, todo)
         self._reached("quarantined")
-        table = self.catalog.load_table(event_identifier(settings, contract.table))
+        table = self.catalog.load_table(lake.events(contract.table))
         snapshot_id = publishing.branch_snapshot(table, branch)
         publishing.require_commits(table, snapshot_id, written.commits)
         counted = auditing.count_days(table, snapshot_id, contract, [arrival.day for arrival in todo])
@@ -59,9 +59,9 @@ class BranchWriter:
         unfit = [arrival for arrival in todo if arrival.day in written.unfit_days]
         if not unfit:
             return {}
-        settings, contract, run_id = self.job.settings, self.contract, self.job.run_id
+        lake, contract, run_id = self.job.lake, self.contract, self.job.run_id
         contents = [arrival.content_id for arrival in unfit]
-        table = ensure_quarantine_table(self.catalog, settings, contract)
+        table = ensure_quarantine_table(self.catalog, lake, contract)
         if written.unfit_rows is not None:
             by_day = Counter(row["date"] for row in written.unfit_rows)
             expected = {arrival.content_id: by_day[arrival.day] for arrival in unfit}
@@ -70,15 +70,15 @@ class BranchWriter:
             quarantine.write_rows(table, unfit, written.unfit_rows, run_id)
         else:
             frames = decode_days(self.job.session(), contract, unfit)
-            quarantine.write_frames(settings, contract, unfit, frames, run_id)
-        return quarantine.count(ensure_quarantine_table(self.catalog, settings, contract), contents)
+            quarantine.write_frames(lake, contract, unfit, frames, run_id)
+        return quarantine.count(ensure_quarantine_table(self.catalog, lake, contract), contents)
 
     def _reached(self, step: str) -> None:
         self.job.reached(self.contract.table, step)
 
 
 def drop_old_quarantine(
-    catalog: Catalog, settings: Settings, contract: Contract, before: TableLedger, records: Sequence[DayRecord]
+    catalog: Catalog, lake: Lake, contract: Contract, before: TableLedger, records: Sequence[DayRecord]
 ) -> None:
     """Drops quarantined rows of content that these days no longer have; after publishing, so that a crash keeps both."""
     old = {
@@ -87,7 +87,7 @@ def drop_old_quarantine(
         for record in (before.published.get(day), before.refused.get(day))
         if record and record.content_id
     } - {record.content_id for record in records}
-    now = read_table_ledger(contract.table, catalog.load_table(event_identifier(settings, contract.table)))
+    now = read_table_ledger(contract.table, catalog.load_table(lake.events(contract.table)))
     old = {content for content in old if not now.knows(content)}
     if old:
-        quarantine.drop(ensure_quarantine_table(catalog, settings, contract), sorted(old))
+        quarantine.drop(ensure_quarantine_table(catalog, lake, contract), sorted(old))

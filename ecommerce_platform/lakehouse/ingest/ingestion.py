@@ -30,9 +30,9 @@ def ingest(job: Ingest, days: Sequence[date], tables: Sequence[str] | None = Non
     are done.
     """
     tables = tuple(job.contracts) if tables is None else tables
-    catalog = open_catalog(job.settings)
+    catalog = open_catalog(job.lake)
     for table in tables:
-        ensure_event_table(catalog, job.settings, job.contracts[table])
+        ensure_event_table(catalog, job.lake, job.contracts[table])
     with ThreadPoolExecutor(len(tables), thread_name_prefix="ingest") as pool:
         futures = {table: pool.submit(ingest_table, job, job.contracts[table], sorted(set(days))) for table in tables}
     return {table: future.result() for table, future in futures.items()}
@@ -41,7 +41,7 @@ def ingest(job: Ingest, days: Sequence[date], tables: Sequence[str] | None = Non
 def ingest_table(job: Ingest, contract: Contract, days: Sequence[date]) -> TableResult:
     """All the days of one table, which is there already."""
     started = time.monotonic()
-    state = Attempts(job, contract, open_catalog(job.settings), list(days))
+    state = Attempts(job, contract, open_catalog(job.lake), list(days))
     for _ in range(MAX_CONFLICTS + 2 * len(days)):
         if state.attempt():
             break

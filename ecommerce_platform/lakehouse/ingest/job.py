@@ -12,9 +12,9 @@ from datetime import date
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, RefusedDay
-from ecommerce_platform.landing.files import LandingZone
-from ecommerce_platform.settings import Settings
 
 #: What a table's days reach, in this order; `quarantined` is reached only where rows are.
 STEPS = ("branched", "written", "audited", "published")
@@ -45,18 +45,12 @@ class TableResult:
 
 @dataclass(frozen=True)
 class Ingest:
-    """One ingestion: where, with what, and under which name. `reached` is called with each step; `session` starts Spark.
-    The landing zone is that of the settings unless `zone` is another.
-    """
+    """One ingestion: where, with what, and under which name. `reached` is called with each step; `session` starts Spark."""
 
-    settings: Settings
+    lake: Lake
+    intake: Intake
     session: Callable[[], SparkSession]
     run_id: str
     force: bool = False
     reached: Callable[[str, str], None] = lambda table, step: None
     contracts: Mapping[str, Contract] = field(default_factory=load_contracts)
-    zone: LandingZone | None = None
-
-    @property
-    def landing_zone(self) -> LandingZone:
-        return self.zone or LandingZone.of(self.settings)

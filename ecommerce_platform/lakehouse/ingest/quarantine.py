@@ -20,10 +20,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from ecommerce_platform.contracts import Contract
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival
 from ecommerce_platform.lakehouse.decode.change_events import first_problem, is_unfit, original_values
-from ecommerce_platform.lakehouse.ingest.tables import QUARANTINE_COLUMNS, quarantine_identifier
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.lakehouse.ingest.tables import QUARANTINE_COLUMNS
 
 #: Up to so many landed rows, and bytes of files, the writing job hands unfit rows to this process, which spares a second reading
 #: of the files. Above it they might be too many for one process's memory, and a Spark job of their own writes them.
@@ -65,7 +65,7 @@ def write_rows(table: Table, arrivals: Sequence[DayArrival], rows: Sequence[Mapp
 
 
 def write_frames(
-    settings: Settings, contract: Contract, arrivals: Sequence[DayArrival], decoded: Sequence[DataFrame], run_id: str
+    lake: Lake, contract: Contract, arrivals: Sequence[DayArrival], decoded: Sequence[DataFrame], run_id: str
 ) -> None:
     """Replaces the rows of these days' content by a Spark job that reads their files again."""
     content_of_day = F.create_map(
@@ -78,7 +78,7 @@ def write_frames(
     complete = rows.select("row.*").select(
         "*", F.lit(run_id).alias("run_id"), content_of_day[F.col("date")].alias("content_id")
     )
-    table = f"`{settings.lakehouse.catalog_name}`.{quarantine_identifier(settings, contract.table)}"
+    table = lake.in_spark(lake.quarantine(contract.table))
     of_arrivals = F.col("content_id").isin([arrival.content_id for arrival in arrivals])
     complete.select(*(column.name for column in QUARANTINE_COLUMNS)).writeTo(table).overwrite(of_arrivals)
 

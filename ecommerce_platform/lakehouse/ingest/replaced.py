@@ -15,25 +15,25 @@ from pyiceberg.table import Table
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import Contract
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival
 from ecommerce_platform.lakehouse.days import absence
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.days.absence import Gone
 from ecommerce_platform.lakehouse.days.day_files import replace_days
 from ecommerce_platform.lakehouse.days.ledger import RefusedDay, TableLedger
-from ecommerce_platform.lakehouse.ingest.tables import event_identifier
 from ecommerce_platform.lakehouse.ingest.write import decode_days
 from ecommerce_platform.landing.emptied import past_retention
-from ecommerce_platform.settings import Settings
 
 
 @dataclass(frozen=True)
 class Replaced:
     """What one state of a table's ledger says of days that arrive again."""
 
-    settings: Settings
+    lake: Lake
     contract: Contract
     ledger: TableLedger
+    retention_days: int | None
 
     def events(self, day: date) -> int:
         """How many events are published of the day."""
@@ -48,7 +48,7 @@ class Replaced:
     @property
     def past_retention(self) -> Callable[[date], bool]:
         """Whether landing need not keep a day any more."""
-        return past_retention(self.ledger.published, self.settings.landing.retention_days)
+        return past_retention(self.ledger.published, self.retention_days)
 
     def is_retained(self, arrival: DayArrival) -> bool:
         """Whether the day has no files because landing need not keep them: what is published of it stays."""
@@ -72,7 +72,7 @@ class Replaced:
 
         Raises PublishConflictError when another writer came first.
         """
-        name = event_identifier(self.settings, self.contract.table)
+        name = self.lake.events(self.contract.table)
         publishing.start_branch(catalog, catalog.load_table(name), branch)
         table = catalog.load_table(name)
         snapshot_id = replace_days(table, branch, days, None, {"ecommerce.run-id": run_id})
@@ -97,9 +97,9 @@ class Replaced:
             return {}
         spark = session()
         unfit = decode_days(spark, decoded, [arrival for arrival in replaced if quarantined.get(arrival.content_id)])
-        name = f"`{self.settings.lakehouse.catalog_name}`.{event_identifier(self.settings, self.contract.table)}"
+        name = self.lake.in_spark(self.lake.events(self.contract.table))
         days = [arrival.day for arrival in replaced]
         return self._noted(absence.gone_events(spark, name, decoded, days, snapshots, unfit))
 
     def _noted(self, gone: Mapping[date, Gone]) -> dict[date, Gone]:
-        return absence.add_note(gone, self.past_retention, absence.retention_note(self.settings.landing.retention_days))
+        return absence.add_note(gone, self.past_retention, absence.retention_note(self.retention_days))

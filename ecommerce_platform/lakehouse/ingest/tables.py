@@ -31,12 +31,11 @@ from sqlalchemy.exc import DBAPIError
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType
 from ecommerce_platform.iceberg.backoff import Backoff
-from ecommerce_platform.iceberg.catalog import pyiceberg_catalog
 from ecommerce_platform.iceberg.installation import claim
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import sound_table
 from ecommerce_platform.lakehouse.decode.evolution import EXTRA_COMMENT, merged
 from ecommerce_platform.lakehouse.errors import TableEvolutionError
-from ecommerce_platform.settings import Settings
 
 #: Of every table of the platform, as the design document has them.
 TABLE_PROPERTIES = {
@@ -74,16 +73,16 @@ _ICEBERG_TYPES: dict[LogicalType, IcebergType] = {
 _CREATED = {"ecommerce.created-by": "ecommerce-platform"}
 
 
-def open_catalog(settings: Settings) -> Catalog:
+def open_catalog(lake: Lake) -> Catalog:
     """The catalog, to write by: it belongs to the warehouse, or ForeignWarehouseError is raised.
 
     A SQL catalog makes its own tables on first use; of two that do so at once, one fails and finds them made.
     """
     try:
-        catalog = pyiceberg_catalog(settings)
+        catalog = lake.catalog
     except DBAPIError:
-        catalog = pyiceberg_catalog(settings)
-    claim(settings, catalog)
+        catalog = lake.catalog
+    claim(lake, catalog)
     return catalog
 
 
@@ -94,30 +93,20 @@ def iceberg_type(column: Column) -> IcebergType:
     return _ICEBERG_TYPES[column.type]
 
 
-def event_identifier(settings: Settings, table: str) -> str:
-    return f"{settings.lakehouse.namespace}.{table}"
-
-
-def quarantine_identifier(settings: Settings, table: str) -> str:
-    return f"{settings.lakehouse.quarantine_namespace}.{table}"
-
-
-def ensure_event_table(catalog: Catalog, settings: Settings, contract: Contract) -> Table:
+def ensure_event_table(catalog: Catalog, lake: Lake, contract: Contract) -> Table:
     """The table of change events, created when missing and brought to the contract's columns.
 
     Raises TableEvolutionError for a change that Iceberg cannot follow without rewriting history, and LostTableError when the
     folder holds a table, or later commits, that the catalog does not know.
     """
-    table = _ensure(
-        catalog, settings, event_identifier(settings, contract.table), contract.all_event_columns, ("date",)
-    )
+    table = _ensure(catalog, lake, lake.events(contract.table), contract.all_event_columns, ("date",))
     return _evolve(catalog, table, contract)
 
 
-def ensure_quarantine_table(catalog: Catalog, settings: Settings, contract: Contract) -> Table:
+def ensure_quarantine_table(catalog: Catalog, lake: Lake, contract: Contract) -> Table:
     """The table of quarantined rows; partitioned by content too, so that a day's rows are replaced file by file."""
-    identifier = quarantine_identifier(settings, contract.table)
-    return _ensure(catalog, settings, identifier, QUARANTINE_COLUMNS, ("date", "content_id"))
+    identifier = lake.quarantine(contract.table)
+    return _ensure(catalog, lake, identifier, QUARANTINE_COLUMNS, ("date", "content_id"))
 
 
 def with_extra_columns(contract: Contract, table: Table) -> Contract:
@@ -177,9 +166,9 @@ def add_extra_columns(catalog: Catalog, table: Table, contract: Contract, extra:
 
 
 def _ensure(
-    catalog: Catalog, settings: Settings, identifier: str, columns: tuple[Column, ...], partition_by: tuple[str, ...]
+    catalog: Catalog, lake: Lake, identifier: str, columns: tuple[Column, ...], partition_by: tuple[str, ...]
 ) -> Table:
-    table = sound_table(settings, catalog, identifier)
+    table = sound_table(lake, catalog, identifier)
     if table is None:
         _create(catalog, identifier, columns, partition_by)
         table = catalog.load_table(identifier)

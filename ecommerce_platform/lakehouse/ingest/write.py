@@ -23,13 +23,12 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from ecommerce_platform.contracts import Contract
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival, file_groups
 from ecommerce_platform.lakehouse.decode.change_events import days_filter, is_unfit, read_group
 from ecommerce_platform.lakehouse.ingest.duplicates import mark_duplicates
 from ecommerce_platform.lakehouse.ingest.quarantine import may_hand_over, unfit_row
-from ecommerce_platform.lakehouse.ingest.tables import event_identifier
 from ecommerce_platform.row_hash import spark_row_hash
-from ecommerce_platform.settings import Settings
 
 #: Duplicates are counted in a counter a day; a commit of more days would compile too many of them.
 DAYS_PER_PART = 400
@@ -108,7 +107,7 @@ def decode_days(spark: SparkSession, contract: Contract, arrivals: Sequence[DayA
 
 def write_events(
     spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     contract: Contract,
     arrivals: Sequence[DayArrival],
     branch: str,
@@ -120,11 +119,11 @@ def write_events(
     One commit, unless a day has more rows than the setting `rows_per_part`. Raises what Spark raises when a file
     cannot be read after all.
     """
-    table = f"`{settings.lakehouse.catalog_name}`.{event_identifier(settings, contract.table)}"
+    table = lake.in_spark(lake.events(contract.table))
     branch_table = f"{table}.branch_{branch}"
     hand_over = may_hand_over(arrivals)
     written = Written(frozenset(), {}, commits=0)
-    for part in plan_parts(arrivals, settings.lakehouse.rows_per_part):
+    for part in plan_parts(arrivals, lake.section.rows_per_part):
         if any(arrival.rows for arrival in part.arrivals):
             written += _write_part(spark, contract, part, branch_table, run_id, hand_over)
         else:

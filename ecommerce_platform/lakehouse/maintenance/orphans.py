@@ -17,10 +17,10 @@ from decimal import Decimal
 from pyiceberg.table import Table
 from pyspark.sql import SparkSession
 
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import REGISTER, MetadataFile, foreign_files, version_of
 from ecommerce_platform.iceberg.warehouse_files import SET_ASIDE, files_below
 from ecommerce_platform.lakehouse.errors import LakehouseError
-from ecommerce_platform.settings import Settings
 from ecommerce_platform.settings.addresses import is_s3
 
 SHARE = "ECOMMERCE_LAKEHOUSE__MAX_ORPHAN_SHARE"
@@ -33,9 +33,9 @@ class OrphanError(LakehouseError):
     """Files of a table would be removed, rewritten or expired although they may belong to a history that the catalog lacks."""
 
 
-def refuse_foreign_history(settings: Settings, table: Table) -> None:
+def refuse_foreign_history(lake: Lake, table: Table) -> None:
     """Raises OrphanError when the table's folder holds committed metadata that is not of its own history."""
-    foreign = foreign_files(settings, table)
+    foreign = foreign_files(lake, table)
     if foreign:
         raise OrphanError(_of_another_history(table, foreign))
 
@@ -55,25 +55,23 @@ def _first(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
 
 
-def remove_orphans(
-    spark: SparkSession, settings: Settings, table: Table, older_than: datetime, *, dry_run: bool
-) -> int:
+def remove_orphans(spark: SparkSession, lake: Lake, table: Table, older_than: datetime, *, dry_run: bool) -> int:
     """Removes the files that no snapshot names and that are older; how many. Raises OrphanError when there are too many."""
-    orphans = _orphans(spark, settings, table, older_than, dry_run=True)
+    orphans = _orphans(spark, lake, table, older_than, dry_run=True)
     if not orphans:
         return 0
-    refuse_large_share(settings, table, orphans)
+    refuse_large_share(lake, table, orphans)
     # What is older than the same moment grows by nothing between the two looks: it is the same list.
-    return len(orphans if dry_run else _orphans(spark, settings, table, older_than, dry_run=False))
+    return len(orphans if dry_run else _orphans(spark, lake, table, older_than, dry_run=False))
 
 
-def refuse_large_share(settings: Settings, table: Table, orphans: Collection[str]) -> None:
+def refuse_large_share(lake: Lake, table: Table, orphans: Collection[str]) -> None:
     """Raises OrphanError when the orphans are more of the table's data files than the settings allow."""
     data = [address for address in orphans if _is_data(address)]
     if len(data) <= _ALWAYS_REMOVED:
         return
-    everything = sum(1 for file in files_below(settings.s3, table.location()) if _is_data(file.address))
-    most = settings.lakehouse.max_orphan_share
+    everything = sum(1 for file in files_below(lake.s3, table.location()) if _is_data(file.address))
+    most = lake.section.max_orphan_share
     if Decimal(len(data)) > most * everything:
         raise OrphanError(
             f"table {'.'.join(table.name())}: {len(data)} of {everything} data files in {table.location()} are named by no "
@@ -87,15 +85,13 @@ def _is_data(address: str) -> bool:
     return version_of(address) is None and not address.endswith((".avro", SET_ASIDE))
 
 
-def _orphans(
-    spark: SparkSession, settings: Settings, table: Table, older_than: datetime, *, dry_run: bool
-) -> list[str]:
+def _orphans(spark: SparkSession, lake: Lake, table: Table, older_than: datetime, *, dry_run: bool) -> list[str]:
     """The addresses that Iceberg's procedure finds, and removes. Names are the platform's own, values are times."""
     arguments = [f"older_than => timestamp '{older_than:%Y-%m-%d %H:%M:%S}'", f"dry_run => {str(dry_run).lower()}"]
     if is_s3(table.location()):
         # Hadoop knows no s3://; Iceberg's own listing does.
         arguments.append("prefix_listing => true")
-    name, catalog = ".".join(table.name()), settings.lakehouse.catalog_name
+    name, catalog = ".".join(table.name()), lake.section.catalog_name
     rows = spark.sql(
         f"call `{catalog}`.system.remove_orphan_files(table => '{name}', {', '.join(arguments)})"
     ).collect()

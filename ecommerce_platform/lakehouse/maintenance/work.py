@@ -25,7 +25,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from ecommerce_platform.contracts import Contract, load_contracts, source_tables
 from ecommerce_platform.iceberg.backoff import Backoff
-from ecommerce_platform.iceberg.catalog import load_iceberg_table
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import LostTableError, refuse_newer_metadata, tables_of
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, TableLedger, read_table_ledger
@@ -34,9 +34,7 @@ from ecommerce_platform.lakehouse.ingest import quarantine
 from ecommerce_platform.lakehouse.ingest.audit import count_days, partition_day
 from ecommerce_platform.lakehouse.ingest.tables import (
     TABLE_PROPERTIES,
-    event_identifier,
     open_catalog,
-    quarantine_identifier,
 )
 from ecommerce_platform.lakehouse.maintenance.orphans import OrphanError, refuse_foreign_history, remove_orphans
 from ecommerce_platform.lakehouse.maintenance.plan import (
@@ -49,7 +47,6 @@ from ecommerce_platform.lakehouse.maintenance.plan import (
     days_to_compact,
     expirable,
 )
-from ecommerce_platform.settings import Settings
 
 _ATTEMPTS = 3
 _DAYS_A_COMMIT = 31
@@ -61,7 +58,7 @@ _NOTHING_BY_AGE = "timestamp '1970-01-01 00:00:00'"
 class Maintenance:
     """One maintenance run: where, and at what time. `reached` is called with each step."""
 
-    settings: Settings
+    lake: Lake
     session: Callable[[], SparkSession]
     run_id: str
     now: datetime
@@ -73,21 +70,19 @@ def run_maintenance(
     job: Maintenance, tables: Sequence[str] | None = None, *, analytics: bool = True
 ) -> list[MaintenanceReport]:
     """Maintenance of the event tables and their quarantine, and of Spark's analytics tables; one report a table."""
-    catalog = open_catalog(job.settings)
-    ledgers = {table: _ledger(job.settings, table) for table in source_tables()}
+    catalog = open_catalog(job.lake)
+    ledgers = {table: _ledger(job.lake, table) for table in source_tables()}
     jobs: list[tuple[str, Callable[[str], MaintenanceReport]]] = []
     for table in source_tables() if tables is None else tables:
         ledger = ledgers[table]
         if ledger is None:
             continue
-        jobs.append(
-            (event_identifier(job.settings, table), partial(_event_table, job, catalog, load_contracts()[table]))
-        )
-        if _exists(job.settings, unfit := quarantine_identifier(job.settings, table)):
+        jobs.append((job.lake.events(table), partial(_event_table, job, catalog, load_contracts()[table])))
+        if _exists(job.lake, unfit := job.lake.quarantine(table)):
             jobs.append((unfit, partial(_quarantine_table, job, catalog, ledger)))
     if analytics:
         swept = partial(_sweep, job, catalog)
-        jobs += [(name, swept) for name in sorted(tables_of(catalog, job.settings.lakehouse.analytics_namespace))]
+        jobs += [(name, swept) for name in sorted(tables_of(catalog, job.lake.section.analytics_namespace))]
     return [_unless_refused(job, catalog, identifier, maintenance) for identifier, maintenance in jobs]
 
 
@@ -96,23 +91,23 @@ def _unless_refused(
 ) -> MaintenanceReport:
     """Maintenance of one table. Where its folder holds files of another history, the report says so; other tables go on."""
     try:
-        table = refuse_newer_metadata(job.settings, catalog, catalog.load_table(identifier))
-        refuse_foreign_history(job.settings, table)
+        table = refuse_newer_metadata(job.lake, catalog, catalog.load_table(identifier))
+        refuse_foreign_history(job.lake, table)
     except (OrphanError, LostTableError) as error:
         return MaintenanceReport(identifier, refused=str(error))
     return maintenance(identifier)
 
 
-def _ledger(settings: Settings, table: str) -> TableLedger | None:
+def _ledger(lake: Lake, table: str) -> TableLedger | None:
     try:
-        return read_table_ledger(table, load_iceberg_table(settings, event_identifier(settings, table)))
+        return read_table_ledger(table, lake.load(lake.events(table)))
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
 
 
-def _exists(settings: Settings, identifier: str) -> bool:
+def _exists(lake: Lake, identifier: str) -> bool:
     try:
-        load_iceberg_table(settings, identifier)
+        lake.load(identifier)
     except (NoSuchTableError, NoSuchNamespaceError):
         return False
     return True
@@ -160,9 +155,7 @@ def _compact(job: Maintenance, catalog: Catalog, contract: Contract, due: Mappin
                     done += _compact_once(job, catalog, contract, chunk, files, branch)
                     break
                 except PublishConflictError:
-                    publishing.drop_branch(
-                        catalog, catalog.load_table(event_identifier(job.settings, contract.table)), branch
-                    )
+                    publishing.drop_branch(catalog, catalog.load_table(job.lake.events(contract.table)), branch)
                     backoff.pause()
             else:
                 return done, f"main moved during each of {_ATTEMPTS} attempts; the next maintenance run tries again"
@@ -173,7 +166,7 @@ def _compact_once(
     job: Maintenance, catalog: Catalog, contract: Contract, days: list[date], files: int, branch: str
 ) -> list[date]:
     """One commit's days. Days that another run has changed or taken away meanwhile are left to it."""
-    identifier = event_identifier(job.settings, contract.table)
+    identifier = job.lake.events(contract.table)
     table = catalog.load_table(identifier)
     ledger = read_table_ledger(contract.table, table)
     records = [ledger.published[day] for day in days if day in ledger.published and day not in ledger.refused]
@@ -193,7 +186,7 @@ def _compact_once(
 
 
 def _rewrite(job: Maintenance, identifier: str, contract: Contract, branch: str, days: list[date], files: int) -> None:
-    name = f"`{job.settings.lakehouse.catalog_name}`.{identifier}"
+    name = job.lake.in_spark(identifier)
     chosen = F.col("date").isin(days)
     spread = F.pmod(F.hash(*contract.key_names), F.lit(files))
     rows = job.session().table(f"{name}.branch_{branch}").where(chosen).repartition("date", spread)
@@ -216,10 +209,10 @@ def _check_rows(contract: Contract, table: Table, snapshot_id: int, records: Ite
 
 def _quarantine_table(job: Maintenance, catalog: Catalog, ledger: TableLedger, identifier: str) -> MaintenanceReport:
     table = catalog.load_table(identifier)
-    retention = timedelta(days=job.settings.lakehouse.orphan_retention_days)
-    written, lake = _contents(table), job.settings.lakehouse
-    grace = timedelta(days=lake.snapshot_retention_days)
-    expired = contents_past_retention(written, ledger, job.now, lake.quarantine_retention_days, grace)
+    written, section = _contents(table), job.lake.section
+    retention = timedelta(days=section.orphan_retention_days)
+    grace = timedelta(days=section.snapshot_retention_days)
+    expired = contents_past_retention(written, ledger, job.now, section.quarantine_retention_days, grace)
     gone = {*contents_to_drop(written, ledger, job.now, retention), *expired}
     if gone and not job.dry_run:
         quarantine.drop(table, sorted(gone))
@@ -257,7 +250,7 @@ def _sweep(job: Maintenance, catalog: Catalog, identifier: str) -> MaintenanceRe
     # Read again: another run may have made a branch since.
     table = catalog.load_table(identifier)
     kept = {reference.snapshot_id for reference in table.metadata.refs.values()}
-    retention = timedelta(days=job.settings.lakehouse.snapshot_retention_days)
+    retention = timedelta(days=job.lake.section.snapshot_retention_days)
     old = expirable(_snapshots(table), kept, job.now, retention)
     if old and not job.dry_run:
         # By name only: Iceberg's own age limit goes by its own clock.
@@ -271,11 +264,9 @@ def _sweep(job: Maintenance, catalog: Catalog, identifier: str) -> MaintenanceRe
         manifests_before=manifests,
         manifests_after=manifests if job.dry_run else _manifests(catalog.load_table(identifier)),
     )
-    before = job.now - timedelta(days=job.settings.lakehouse.orphan_retention_days)
+    before = job.now - timedelta(days=job.lake.section.orphan_retention_days)
     try:
-        removed = remove_orphans(
-            job.session(), job.settings, catalog.load_table(identifier), before, dry_run=job.dry_run
-        )
+        removed = remove_orphans(job.session(), job.lake, catalog.load_table(identifier), before, dry_run=job.dry_run)
     except OrphanError as error:
         # What was done until here is done; the table's files stay.
         return replace(report, refused=str(error))
@@ -289,7 +280,7 @@ def _manifests(table: Table) -> int:
 
 def _call(job: Maintenance, procedure: str, identifier: str, arguments: str) -> int:
     """Rows that an Iceberg procedure returns. Names are the platform's own, values are numbers and times."""
-    catalog = job.settings.lakehouse.catalog_name
+    catalog = job.lake.section.catalog_name
     return len(
         job.session().sql(f"call `{catalog}`.system.{procedure}(table => '{identifier}', {arguments})").collect()
     )

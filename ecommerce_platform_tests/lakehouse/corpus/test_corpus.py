@@ -36,7 +36,7 @@ from ecommerce_platform_tests.lakehouse.corpus.rows import (
     position,
 )
 from ecommerce_platform_tests.lakehouse.corpus.stored import STORED
-from ecommerce_platform_tests.lakehouse.lake import Lake
+from ecommerce_platform_tests.lakehouse.lake import SmallLake
 from ecommerce_platform_tests.s3_server import s3_bucket
 
 FILES = (*ORDINARY, *STORED)
@@ -94,7 +94,7 @@ def read(request: pytest.FixtureRequest, landing: Path, tmp_path_factory: pytest
 
 
 def read_all(settings: Settings) -> Read:
-    lake = Lake(settings, lambda: build_session(settings))
+    lake = SmallLake(settings, lambda: build_session(settings))
     # A day that is refused only after it was written makes the run write the others once more: such days go by themselves.
     late = [DAYS[kind.name] for kind in FILES if kind.after_writing]
     at_once = lake.ingest(ROWS_DAY, *(day for day in DAYS.values() if day not in late), contract=CONTRACT)
