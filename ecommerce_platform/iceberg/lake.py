@@ -63,6 +63,10 @@ class Lake:
         """The name of a source table's quarantine."""
         return f"{self.section.quarantine_namespace}.{table}"
 
+    def analytics(self, table: str) -> str:
+        """The name of a table that Spark computes of them."""
+        return f"{self.section.analytics_namespace}.{table}"
+
     def in_spark(self, identifier: str) -> str:
         """The table in Spark's SQL: with the catalog's name."""
         return f"`{self.section.catalog_name}`.{identifier}"
