@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
@@ -57,10 +56,7 @@ class WrittenTable:
 
 def existing(lake: Lake, table: str) -> Table | None:
     """The table as the catalog has it now; None when it was never written."""
-    try:
-        return lake.load(lake.analytics(table))
-    except (NoSuchTableError, NoSuchNamespaceError):
-        return None
+    return lake.find(lake.analytics(table))
 
 
 def current(lake: Lake, table: str) -> WrittenTable | None:

@@ -98,3 +98,12 @@ class Lake:
             if "version-hint.text" not in str(error):
                 raise
             raise NoSuchTableError(f"table {identifier} does not exist: {folder} has no metadata") from error
+
+    def find(self, identifier: str) -> Table | None:
+        """As `load`, and None for a table that does not exist yet."""
+        from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+
+        try:
+            return self.load(identifier)
+        except (NoSuchTableError, NoSuchNamespaceError):
+            return None
