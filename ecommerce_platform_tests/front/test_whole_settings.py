@@ -57,12 +57,12 @@ TAKE_SETTINGS = {
     ),
     "reconciliation.layers.clickhouse": ("connect speed_table", OPENS),
     "reconciliation.record.storage": ("open_store", OPENS),
-    "reconciliation.resource": ("ReconciliationResource ReconciliationResource.of build_resources", MADE),
+    "reconciliation.resource": ("build_resources", MADE),
     "spark.launchers.choose": ("build_step_launcher", HANDS_ON),
     "spark.launchers.kubernetes.on_kubernetes": ("KubernetesLauncher.__init__ _Launched.__init__", HANDS_ON),
     "spark.launchers.local_submit": ("LocalSubmitLauncher.__init__", HANDS_ON),
     "spark.options": ("SparkApplication.of", MADE),
-    "spark.resource": ("SparkResource SparkResource.of build_resources", MADE),
+    "spark.resource": ("SparkResource.of build_resources", MADE),
     "spark.session": ("build_session", "a session reaches the lake, the landing zone and the scratch folder"),
     "transformation.assets": ("build_assets", DECLARED),
     "transformation.builds.rebuild": ("rebuild_models", RUNS_DBT),
@@ -73,10 +73,10 @@ TAKE_SETTINGS = {
     "transformation.project.profile": ("profile_environment", RUNS_DBT),
     "warehouse.assets": ("build_assets _raw_tables _spark_tables", DECLARED),
     "warehouse.load.lake_files": ("LoadSource.of", MADE),
-    "warehouse.resource": ("WarehouseResource WarehouseResource.of build_resources", MADE),
+    "warehouse.resource": ("build_resources", MADE),
     "warehouse.schema.upgrade": ("initialise_account", OPENS),
     "warehouse.sql.connection": ("connection_arguments connect", OPENS),
-    "transformation.resource": ("DbtResource DbtResource.of build_resources", MADE),
+    "transformation.resource": ("build_resources", MADE),
 }
 
 
