@@ -162,11 +162,11 @@ class Commits:
     def __init__(self, last: int) -> None:
         self.last, self.done, self._lock, self._write = last, 0, Lock(), tables.write
 
-    def write(self, *arguments: Any) -> None:
+    def write(self, *arguments: Any, **named: Any) -> None:
         with self._lock:
             if self.done == self.last:
                 raise KeyboardInterrupt
-            self._write(*arguments)
+            self._write(*arguments, **named)
             self.done += 1
 
 
