@@ -138,8 +138,8 @@ class SparkSettings(Section):
     """Heap of that session."""
     jvm_options: str | None = None
     """Collector and compiler of that session's JVM. When empty, by what the run reads: below 32 MiB of landing files, and
-    of change events where the analytics read all of them, `-XX:+UseSerialGC -XX:TieredStopAtLevel=1`, which saves seconds, above that
-    the optimising compiler, which saves minutes."""
+    of change events where the analytics read all of them, `-XX:+UseSerialGC -XX:TieredStopAtLevel=1`, which saves seconds, above
+    that the optimising compiler, which saves minutes."""
     shuffle_partitions: int | None = None
     """Partitions of a shuffle. When empty, twice the cores, and one for 32 MiB of what the run reads."""
     jars_dir: str | None = None
