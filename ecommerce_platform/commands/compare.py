@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import typer
 
-from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
+from ecommerce_platform.commands.output import Format, ListFormat, print_rows, say, settings_or_exit
 from ecommerce_platform.reconciliation.model import ReconciliationError
 
 ROWS_SHOWN = 100
@@ -17,7 +17,7 @@ ROWS_SHOWN = 100
 
 def compare(
     file: Annotated[Path, typer.Argument(help="YAML: two tables, their key, columns, tolerances and filters.")],
-    output: Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")] = ListFormat.TABLE,
+    output: Format = ListFormat.TABLE,
     run_id: Annotated[str | None, typer.Option(help="Name of this run in the results; a new one each time.")] = None,
 ) -> None:
     """Compare a ClickHouse table with a Snowflake table; the exit code is 0 when all rows agree, 1 when not, 2 on errors."""

@@ -7,8 +7,17 @@ from typing import Annotated
 
 import typer
 
-from ecommerce_platform.commands.lakehouse import Days, Format, Tables, chosen_tables
-from ecommerce_platform.commands.output import ListFormat, days_of, print_rows, say, settings_or_exit
+from ecommerce_platform.commands.output import (
+    Days,
+    Format,
+    ListFormat,
+    Tables,
+    chosen_tables,
+    days_of,
+    print_rows,
+    say,
+    settings_or_exit,
+)
 from ecommerce_platform.contracts import ContractError, load_contracts
 from ecommerce_platform.contracts.draft import Draft, render
 from ecommerce_platform.contracts.reader import SUFFIX, contract_files, contract_folders, read_contracts

@@ -7,8 +7,7 @@ from uuid import uuid4
 
 import typer
 
-from ecommerce_platform.commands.lakehouse import Days, Tables, chosen_tables
-from ecommerce_platform.commands.output import days_of, say, settings_or_exit
+from ecommerce_platform.commands.output import Days, Tables, chosen_tables, days_of, say, settings_or_exit
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.live_progress import live_progress
 

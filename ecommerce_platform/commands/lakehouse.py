@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from ecommerce_platform.commands.output import ListFormat, days_of, print_rows, say, settings_or_exit
+from ecommerce_platform.commands.output import (
+    Days,
+    Format,
+    ListFormat,
+    Tables,
+    chosen_tables,
+    days_of,
+    print_rows,
+    say,
+    settings_or_exit,
+)
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.iceberg.lake import Lake
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that cannot be true as events.")
 lakehouse_app = typer.Typer(no_args_is_help=True, help="The Iceberg tables and their catalog.")
-
-Tables = Annotated[list[str] | None, typer.Option("--table", help="A source table; repeat for several.")]
-Days = Annotated[list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="A day; repeat for several.")]
-Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
-
-
-def chosen_tables(chosen: list[str] | None) -> list[str]:
-    """The tables named on the command line, all when there are none; exits with 2 for any other name."""
-    unknown = sorted(set(chosen or ()) - set(source_tables()))
-    if unknown:
-        say(f"error: no table {', '.join(unknown)}; there are {', '.join(source_tables())}")
-        raise typer.Exit(2)
-    return chosen or list(source_tables())
 
 
 @lakehouse_app.callback()

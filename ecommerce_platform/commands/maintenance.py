@@ -12,13 +12,13 @@ from uuid import uuid4
 
 import typer
 
-from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
+from ecommerce_platform.commands.output import Format, ListFormat, print_rows, say, settings_or_exit
 from ecommerce_platform.iceberg.lake import Lake
 
 
 def maintenance(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    output: Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")] = ListFormat.TABLE,
+    output: Format = ListFormat.TABLE,
 ) -> None:
     """Compact days of small files, expire snapshots, remove orphans, what killed loads left, and what is past its retention."""
     from ecommerce_platform.lakehouse.maintenance.plan import refusals

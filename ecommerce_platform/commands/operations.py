@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
+from ecommerce_platform.commands.output import Format, ListFormat, print_rows, say, settings_or_exit
 from ecommerce_platform.live_progress import live_progress
 from ecommerce_platform.next_commands import ui_command
 
@@ -31,7 +31,6 @@ Select = Annotated[
 Follow = Annotated[
     bool, typer.Option("--follow", help="Show how far it is until it has ended; ctrl-c only stops looking.")
 ]
-Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
 
 
 def metrics(

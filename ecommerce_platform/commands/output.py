@@ -1,4 +1,4 @@
-"""How commands print: results to stdout, everything else to stderr, days as ISO dates."""
+"""How commands print (results to stdout, everything else to stderr, days as ISO dates), and the options that several have."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import zip_longest
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.safe_text import visible
 from ecommerce_platform.settings import Settings, SettingsError, load_settings
 
@@ -25,6 +26,11 @@ _NARROWEST = 8
 class ListFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
+
+
+Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
+Tables = Annotated[list[str] | None, typer.Option("--table", help="A source table; repeat for several.")]
+Days = Annotated[list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="A day; repeat for several.")]
 
 
 def say(message: str) -> None:
@@ -39,6 +45,15 @@ def settings_or_exit() -> Settings:
     except SettingsError as error:
         say(f"error: {error}")
         raise typer.Exit(2) from None
+
+
+def chosen_tables(chosen: list[str] | None) -> list[str]:
+    """The tables named on the command line, all when there are none; exits with 2 for any other name."""
+    unknown = sorted(set(chosen or ()) - set(source_tables()))
+    if unknown:
+        say(f"error: no table {', '.join(unknown)}; there are {', '.join(source_tables())}")
+        raise typer.Exit(2)
+    return chosen or list(source_tables())
 
 
 def days_of(values: Sequence[datetime] | None) -> list[date]:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import typer
 
-from ecommerce_platform.commands.output import ListFormat, days_of, print_rows, say, settings_or_exit
+from ecommerce_platform.commands.output import Format, ListFormat, days_of, print_rows, say, settings_or_exit
 from ecommerce_platform.live_progress import live_progress
 from ecommerce_platform.reconciliation.model import FailOn, ReconciliationError
 
@@ -26,7 +26,6 @@ class YesNo(StrEnum):
 Days = Annotated[
     list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="A landing day; repeat for several.")
 ]
-Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
 
 
 @reconcile_app.callback(

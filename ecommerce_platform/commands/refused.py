@@ -11,13 +11,12 @@ from uuid import uuid4
 
 import typer
 
-from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
+from ecommerce_platform.commands.output import Format, ListFormat, print_rows, say, settings_or_exit
 from ecommerce_platform.contracts import Contract, load_contracts, source_tables
 from ecommerce_platform.iceberg.lake import Lake
 
 refused_app = typer.Typer(no_args_is_help=True, help="Days that the audit refused.")
 
-Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
 Table = Annotated[str, typer.Argument(help="A source table.")]
 Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The landing day.")]
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import typer
 
-from ecommerce_platform.commands.output import ListFormat, print_rows, say, settings_or_exit
+from ecommerce_platform.commands.output import Format, ListFormat, print_rows, say, settings_or_exit
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.live_progress import live_progress
 from ecommerce_platform.settings import Settings
@@ -25,7 +25,6 @@ FirstDay = Annotated[
 LastDay = Annotated[
     datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last landing day; else the last there is.")
 ]
-Format = Annotated[ListFormat, typer.Option("--format", help="How the result is printed.")]
 
 
 class What(StrEnum):
