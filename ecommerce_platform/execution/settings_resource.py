@@ -1,7 +1,6 @@
 """What resources that open systems share: the settings of whoever made them, or of the process that runs the step.
 
-What belongs here: how a resource keeps the settings. What does not: what it opens with them
-(warehouse/resource.py and the others).
+What belongs here: how a resource keeps the settings. What does not: what it opens with them.
 """
 
 from __future__ import annotations

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "ecommerce_platform"
-ROOMS = (*("iceberg", "lakehouse", "erasure", "warehouse", "reconciliation", "transformation", "spark", "operations"),)
+ROOMS = (
+    *("iceberg", "lakehouse", "analytics", "erasure", "warehouse", "reconciliation", "transformation", "spark"),
+    "operations",
+)
 DECLARED = "assets and checks are declared by them; what a step reaches comes as a resource"
 MADE = "a value or a resource is made of them"
 EVERY_PLACE = "an erasure reaches every place that they name, the warehouse and dbt among them"
@@ -25,6 +28,7 @@ TAKE_SETTINGS = {
     "lakehouse.arrived.arrivals": ("Intake.of", MADE),
     "lakehouse.assets": ("build_assets", DECLARED),
     "lakehouse.checks": ("build_checks _audit_checks _closing_check", DECLARED),
+    "analytics.assets": ("build_assets _spec", DECLARED),
     "erasure.erase": ("Request plan", EVERY_PLACE),
     "erasure.landing_files": (
         "rewrite_files",
