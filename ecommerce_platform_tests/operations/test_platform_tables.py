@@ -25,7 +25,7 @@ from ecommerce_platform.warehouse.load.days import load_table
 from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.upgrade import initialise_account
-from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect, execute
+from ecommerce_platform.warehouse.sql.connection import Opener, WarehouseError, connect, execute
 from ecommerce_platform.warehouse.sql.presence import rows_or_none
 from ecommerce_platform_tests.warehouse.faults import WatchedConnection
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
@@ -156,16 +156,16 @@ def test_a_late_day_is_asked_for_in_what_is_applied(settings: Settings) -> None:
 NO_WAREHOUSE, CANCELLED, NO_GRANT, NO_COLUMN, NO_OBJECT = 606, 604, 3001, 904, 2003
 
 
-def answering(settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int, word: str = "load_ledger") -> None:
-    """From here on statements about `word` fail with Snowflake's error of this number."""
+def answering(settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int, word: str = "load_ledger") -> Opener:
+    """From here on statements about `word` fail with Snowflake's error of this number; also over what is returned."""
 
     def fail(_: int, sql: str, after: bool) -> None:
         if not after and word in sql.lower():
             raise ProgrammingError(f"error {number} of the test", errno=number, sqlstate="02000")
 
-    monkeypatch.setattr(
-        "ecommerce_platform.warehouse.sql.connection.connect", lambda _: WatchedConnection(settings, fail)
-    )
+    opener: Opener = partial(WatchedConnection, settings, fail)  # type: ignore[assignment]
+    monkeypatch.setattr("ecommerce_platform.warehouse.sql.connection.connect", lambda _: opener())
+    return opener
 
 
 @pytest.mark.parametrize("number", [NO_WAREHOUSE, CANCELLED, NO_GRANT, NO_COLUMN])
@@ -173,20 +173,20 @@ def answering(settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int, 
 def test_only_a_missing_table_means_that_nothing_is_loaded(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int, word: str
 ) -> None:
-    answering(settings, monkeypatch, number, word)
+    opener = answering(settings, monkeypatch, number, word)
     with pytest.raises(ProgrammingError) as plan:
         read_stage_records(settings, day(1), day(5))
     assert plan.value.errno == number
     if word == "applied_days":
         with pytest.raises(ProgrammingError):
-            missing_tables(partial(connect, settings), settings.snowflake, day(1))
+            missing_tables(opener, settings.snowflake, day(1))
 
 
 def test_a_table_that_does_not_exist_yet_means_that_nothing_is_loaded(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answering(settings, monkeypatch, NO_OBJECT, "applied_days")
-    assert set(missing_tables(partial(connect, settings), settings.snowflake, day(1))) == set(source_tables())
+    opener = answering(settings, monkeypatch, NO_OBJECT, "applied_days")
+    assert set(missing_tables(opener, settings.snowflake, day(1))) == set(source_tables())
     assert read_stage_records(settings, day(1), day(5)).applied == {}
 
 
