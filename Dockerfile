@@ -33,7 +33,7 @@ RUN --mount=type=secret,id=ca,target=/run/secrets/ca ./trust.sh /run/secrets/ca 
 FROM packages AS jars
 ENV JAVA_HOME=/opt/java PATH=/opt/venv/bin:$PATH
 COPY ecommerce_platform/__init__.py /build/ecommerce_platform/
-COPY ecommerce_platform/settings/__init__.py ecommerce_platform/settings/figures.py ecommerce_platform/settings/rules.py ecommerce_platform/settings/secret.py ecommerce_platform/settings/sections.py ecommerce_platform/settings/spark.py /build/ecommerce_platform/settings/
+COPY ecommerce_platform/settings/__init__.py ecommerce_platform/settings/addresses.py ecommerce_platform/settings/figures.py ecommerce_platform/settings/rules.py ecommerce_platform/settings/secret.py ecommerce_platform/settings/sections.py ecommerce_platform/settings/spark.py /build/ecommerce_platform/settings/
 COPY ecommerce_platform/spark/__init__.py ecommerce_platform/spark/jars.py ecommerce_platform/spark/java.py /build/ecommerce_platform/spark/
 # Whole seconds: a layer keeps no finer time, and the stamps that spare a start the checksums name the time.
 RUN python -m ecommerce_platform.spark.jars \

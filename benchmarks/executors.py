@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks.harness import Contender, Outcome, Report, Row, Size, race, ratio
 from benchmarks.installation import FIRST_DAY, PROJECT, Installation, installed
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.warehouse.load.lake_files import open_table
 from ecommerce_platform_tests.kubernetes.launcher_lab import lab_namespace, launcher_environment
 
@@ -91,6 +92,6 @@ def _materialized(installation: Installation, orders: int, environment: dict[str
         raise RuntimeError(f"the day failed:\n{ended.stdout[-3000:]}\n{ended.stderr[-3000:]}")
     published = {}
     for table in source_tables():
-        opened = open_table(installation.settings, table)
+        opened = open_table(Lake.of(installation.settings), table)
         published[table] = opened[1].published[FIRST_DAY].published if opened else None
     return Outcome(result=published, seconds=seconds)

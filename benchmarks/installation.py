@@ -20,9 +20,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from benchmarks.harness import run_child
-from ecommerce_platform import demo
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.demo_run import materialize_range
+from ecommerce_platform.demo import steps as demo
+from ecommerce_platform.demo.run import materialize_range
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.stand_ins.servers import down
 
@@ -95,8 +95,8 @@ class Installation:
         """The manifest, in a process of its own, so that this one stays small."""
         script = (
             "from ecommerce_platform.settings import load_settings\n"
-            "from ecommerce_platform.transformation.project.manifest import prepare_manifest\n"
-            "print('\"%s\"' % prepare_manifest(load_settings()))"
+            "from ecommerce_platform.transformation.project.manifest import DbtProject, prepare_manifest\n"
+            "print('\"%s\"' % prepare_manifest(DbtProject.of(load_settings())))"
         )
         run_child([sys.executable, "-c", script], PROJECT, self.environment())
 

@@ -29,7 +29,7 @@ from ecommerce_platform.stand_ins.servers import down, ensure_snowflake
 from ecommerce_platform.transformation.builds.applied import mark_applied, read_build_state
 from ecommerce_platform.transformation.builds.build import exclusive_build
 from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
-from ecommerce_platform.transformation.project.manifest import definition_digest, prepare_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest, prepare_manifest
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current, initialise_account
 from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 
@@ -169,9 +169,11 @@ class Warehouse:
 
     def build(self, connection: SnowflakeConnection, full_refresh: bool = False) -> Reads:
         """Builds and marks what is loaded; rows read by model and table."""
-        definition = definition_digest(self.settings)
+        definition = definition_digest(DbtProject.of(self.settings))
         opener = partial(connect, self.settings)
-        with exclusive_build(self.settings, connection, opener, "reads", lambda line: None) as lease:
+        with exclusive_build(
+            self.settings.dbt, self.settings.snowflake, connection, opener, "reads", lambda line: None
+        ) as lease:
             read_build_state(connection)
             self.profile.write_text("", encoding="utf-8")
             run_dbt(self.settings, DbtRequest(command="run", full_refresh=full_refresh), "reads", lease)
@@ -210,7 +212,7 @@ def counting_warehouse(folder: Path) -> Iterator[Warehouse]:
             time.sleep(0.05)
         ensure_snowflake(settings.data_dir)
         initialise_account(settings)
-        prepare_manifest(settings)
+        prepare_manifest(DbtProject.of(settings))
         yield Warehouse(settings, profile)
     finally:
         down(settings.data_dir)

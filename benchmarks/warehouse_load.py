@@ -31,7 +31,7 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.days import load_table
-from ecommerce_platform.warehouse.load.lake_files import collect, contents_by_day, files_of_days, open_table
+from ecommerce_platform.warehouse.load.lake_files import LoadSource, collect, contents_by_day, files_of_days, open_table
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
@@ -105,7 +105,7 @@ def _contenders(settings: Settings, connection: SnowflakeConnection) -> list[Con
             execute(connection, f"delete from {table}")
 
     def ours() -> Outcome:
-        return _timed(connection, lambda: load_table(settings, opened, ORDERS, [DAY], "benchmark"))
+        return _timed(connection, lambda: load_table(LoadSource.of(settings), opened, ORDERS, [DAY], "benchmark"))
 
     def bare() -> Outcome:
         return _timed(connection, lambda: plain_load(settings))
@@ -115,7 +115,7 @@ def _contenders(settings: Settings, connection: SnowflakeConnection) -> list[Con
 
 def plain_load(settings: Settings) -> None:
     """What a plain script would do with the day's files, over a connection of its own like the platform's load."""
-    opened = open_table(settings, "orders")
+    opened = open_table(Lake.of(settings), "orders")
     assert opened is not None
     stamps = {"LOADED_AT": f"'{datetime.now(UTC).replace(tzinfo=None)}'::timestamp_ntz", "BATCH_ID": "'bare'"}
     files = files_of_days(opened[0], [opened[1].published[DAY]])[DAY]

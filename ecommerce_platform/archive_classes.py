@@ -66,12 +66,14 @@ def _work(folder: Path, jars: tuple[Path, ...], archive: Path) -> None:
     from ecommerce_platform.lakehouse.ingest.ingestion import ingest
     from ecommerce_platform.lakehouse.ingest.job import Ingest
     from ecommerce_platform.sample_shop import generate_sample
-    from ecommerce_platform.spark.options import application_options
+    from ecommerce_platform.spark.options import SparkApplication, application_options
     from ecommerce_platform.spark.session import build_session
 
     settings = Settings(data_dir=folder / "data", start_date=_START)
     options = "spark.driver.extraJavaOptions"
-    jvm_options = " ".join((application_options(settings, jars)[options], *recording_options(archive)))
+    jvm_options = " ".join(
+        (application_options(SparkApplication.of(settings), jars)[options], *recording_options(archive))
+    )
     spark = settings.spark.model_copy(update={"engine": "process", "extra": {options: jvm_options}})
     settings = settings.model_copy(update={"spark": spark})
     generate_sample(

@@ -79,7 +79,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 42,
 ) -> None:
     """Run the whole batch layer on a sample shop and print what came out."""
-    from ecommerce_platform.demo import run_demo
+    from ecommerce_platform.demo.steps import run_demo
 
     raise typer.Exit(run_demo(settings_or_exit(), days=days, orders_per_day=orders_per_day, seed=seed, say=say))
 
@@ -93,7 +93,7 @@ def sample(
     overwrite: Annotated[bool, typer.Option(help="Replace what is in the landing folder.")] = False,
 ) -> None:
     """Write the sample shop's landing files and the speed layer's order versions."""
-    from ecommerce_platform.demo import write_sample
+    from ecommerce_platform.demo.steps import write_sample
 
     settings = settings_or_exit()
     write_sample(
@@ -109,7 +109,7 @@ def realtime_load(
     ] = False,
 ) -> None:
     """Fill `orders_realtime` from Parquet with the columns of the orders contract and the CDC metadata."""
-    from ecommerce_platform.demo import load_speed_layer
+    from ecommerce_platform.demo.steps import load_speed_layer
     from ecommerce_platform.speed_layer.realtime import RealtimeLoadError
 
     try:
@@ -178,8 +178,9 @@ def local_up() -> None:
         say(f"{name}: {endpoint.host}:{endpoint.port}")
     if settings.spark.engine == "server":
         from ecommerce_platform.spark.engine import ensure
+        from ecommerce_platform.spark.options import SparkApplication
 
-        endpoint = ensure(settings)
+        endpoint = ensure(SparkApplication.of(settings))
         say(f"spark: {endpoint.host}:{endpoint.port}")
 
 

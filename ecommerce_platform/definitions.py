@@ -12,6 +12,7 @@ import warnings
 import dagster as dg
 
 from ecommerce_platform.analytics.assets import build_assets as analytics_assets
+from ecommerce_platform.execution.resuming import executor_for
 from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.checks import build_checks as lakehouse_checks
@@ -22,7 +23,6 @@ from ecommerce_platform.operations.freshness import with_freshness
 from ecommerce_platform.reconciliation.assets import build_assets as reconciliation_assets
 from ecommerce_platform.reconciliation.checks import build_checks as reconciliation_checks
 from ecommerce_platform.reconciliation.resource import build_resources as reconciliation_resources
-from ecommerce_platform.resuming import executor_for
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.resource import build_resources as spark_resources
 from ecommerce_platform.transformation.assets import build_assets as transformation_assets
@@ -94,9 +94,9 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
         ),
         asset_checks=[
             *lakehouse_checks(settings),
-            *warehouse_checks(settings),
+            *warehouse_checks(),
             *transformation_checks(settings),
-            *reconciliation_checks(settings),
+            *reconciliation_checks(),
         ],
         jobs=automation.jobs,
         schedules=automation.schedules,

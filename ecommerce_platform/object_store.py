@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow.fs as pafs
 
 from ecommerce_platform.settings import S3Settings
+from ecommerce_platform.settings.addresses import is_s3, store_path
 
 _PIECE_BYTES = 1 << 20
 #: The machine or the network is in trouble: what was opened may be sound.
@@ -36,11 +37,6 @@ def storage_is_away(error: OSError) -> bool:
         return error.errno in _TROUBLE_OF_THE_MACHINE
     text = str(error)
     return "AWS Error" in text and not any(name in text for name in _ABOUT_THE_OBJECT)
-
-
-def store_path(address: str) -> str:
-    """The path by which Arrow's file system knows an address: `bucket/key` of `s3://bucket/key`; others stay as they are."""
-    return address.removeprefix("s3://")
 
 
 def arrow_s3(s3: S3Settings) -> pafs.S3FileSystem:
@@ -86,7 +82,7 @@ def s3_client(s3: S3Settings, answer_seconds: float | None = None) -> Any:
 @contextmanager
 def local_copy(address: str, s3: S3Settings) -> Iterator[Path]:
     """A path with the files of `address`: itself on a disk; on S3 a copy, removed at the end."""
-    if not address.startswith("s3://"):
+    if not is_s3(address):
         yield Path(address)
         return
     source = store_path(address).rstrip("/")

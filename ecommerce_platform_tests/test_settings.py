@@ -32,8 +32,8 @@ def test_everything_local_lives_under_the_data_directory(tmp_path: Path) -> None
     settings = load_settings(data_dir=tmp_path)
     assert settings.landing_uri == str(tmp_path / "landing")
     assert settings.lakehouse.catalog_uri == f"sqlite:///{tmp_path}/catalog.db"
-    assert settings.snowflake_is_embedded
-    assert settings.clickhouse_is_embedded
+    assert settings.snowflake.is_embedded
+    assert settings.clickhouse.is_embedded
 
 
 def test_short_names_point_at_other_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_cost_ratio_that_its_column_cannot_hold_is_refused(monkeypatch: pytest
 
 
 def test_a_whole_production_profile_starts(production: pytest.MonkeyPatch) -> None:
-    assert not load_settings().snowflake_is_embedded
+    assert not load_settings().snowflake.is_embedded
 
 
 @pytest.mark.parametrize(

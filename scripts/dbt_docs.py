@@ -17,7 +17,7 @@ from dbt.cli.main import dbtRunner
 from ecommerce_platform.settings import ClickHouseSettings, Settings, SnowflakeSettings, load_settings
 from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
-from ecommerce_platform.transformation.project.manifest import load_parsed, project_vars, rendered_project, target_path
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_parsed, rendered_project
 from ecommerce_platform.transformation.project.profile import environment, profile_environment, restatement_environment
 from ecommerce_platform.warehouse.schema.upgrade import initialise_account
 
@@ -32,15 +32,17 @@ def build(settings: Settings) -> str:
     """The page: everything in one HTML file."""
     initialise_account(settings)
     run_dbt(settings, DbtRequest(command="run", full_refresh=True), RUN)
-    target = target_path(settings)
-    project = str(rendered_project(settings))
-    variables = profile_environment(settings, RUN) | restatement_environment(settings, RUN, "")
+    project = DbtProject.of(settings)
+    target, folder = project.target, str(rendered_project(project))
+    variables = profile_environment(settings, RUN) | restatement_environment(
+        settings.marts.month_closes_after_days, RUN, ""
+    )
     with environment(variables):
-        outcome = dbtRunner(manifest=load_parsed(settings)).invoke(
+        outcome = dbtRunner(manifest=load_parsed(project)).invoke(
             [
                 *("--quiet", "--log-level-file", "none", "docs", "generate", "--static"),
-                *("--vars", json.dumps(project_vars(settings), sort_keys=True)),
-                *("--project-dir", project, "--profiles-dir", project),
+                *("--vars", json.dumps(project.variables, sort_keys=True)),
+                *("--project-dir", folder, "--profiles-dir", folder),
                 *("--target-path", str(target), "--log-path", str(target)),
             ]
         )

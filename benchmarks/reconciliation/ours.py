@@ -26,7 +26,11 @@ def main(folder: Path) -> None:
     """Find and explain; nothing of a day's scope is left out, so that all contenders compare the same orders."""
     settings = settings_of(folder)
     client, connection = connect_both(settings)
-    layers = open_layers(SpeedTable.of(client, settings), Store(connection), settings.reconciliation)
+    layers = open_layers(
+        SpeedTable.of(client, settings.clickhouse, settings.reconciliation.query_seconds),
+        Store(connection),
+        settings.reconciliation,
+    )
     bytes_moved.install()
     started, cpu = time.perf_counter(), time.process_time()
     limits = settings.reconciliation

@@ -21,7 +21,7 @@ from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, Timi
 from benchmarks.installation import FIRST_DAY, PROJECT, Installation
 from benchmarks.whole_day import duckdb_project
 from benchmarks.whole_day.marts import digest_of_warehouse
-from ecommerce_platform import demo
+from ecommerce_platform.demo import steps as demo
 from ecommerce_platform.stand_ins.servers import down, ensure_snowflake
 
 ORDERS = {Size.QUICK: (10_000,), Size.FULL: (100_000, 1_000_000, 5_000_000)}

@@ -17,10 +17,10 @@ from ecommerce_platform.analytics.published import NEEDED, PublishedInput
 from ecommerce_platform.analytics.tables import WrittenTable, identifier
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.execution.partitions import daily_partitions, partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import complete, read_table_ledger
-from ecommerce_platform.partitions import daily_partitions, partition_days
-from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource

@@ -57,8 +57,7 @@ def refresh(
         BASIS: basis,
         RUN_ID: run_id,
     }
-    if any(refreshed[name] is None for name in missing) or not _keeps_state(settings, published):
-        # The first time there is nothing to follow.
+    if not keeps_state(settings, published.events):
         return done | _from_events(spark, settings, published, missing, properties)
     written = refresh_from_state(spark, settings, published, missing, properties)
     due = [name for name in missing if _check_is_due(written[name], settings, published)]
@@ -67,10 +66,11 @@ def refresh(
     return done | written
 
 
-def _keeps_state(settings: Settings, published: PublishedInput) -> bool:
+def keeps_state(settings: Settings, events: int) -> bool:
+    """Whether the analytics of so many events follow the changes. Otherwise each day's are computed from all of them."""
     least = settings.spark.analytics_state_from_events
     sliced = all(load_contracts()[table].has_number_key for table in NEEDED)
-    return least is not None and sliced and published.events >= least
+    return least is not None and sliced and events >= least
 
 
 def _from_events(

@@ -40,6 +40,7 @@ _CODE = (
     *(
         f"analytics.{name}"
         for name in (
+            "follow.buyers",
             "follow.changes",
             "compute",
             "figures.customers",

@@ -121,6 +121,27 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
     return name
 
 
+def ensure_internal(
+    spark: SparkSession, settings: Settings, table: str, columns: Mapping[str, str], partitioned_by: str = ""
+) -> str:
+    """Creates a table of the analytics' own where it is missing, and makes it again, empty, where another release made it with
+    other columns; its quoted name. `columns` maps names to Spark types.
+
+    Raises LostTableError when the folder holds a table, or later commits, that the catalog does not know.
+    """
+    sound_table(Lake.of(settings), Lake.of(settings).catalog, identifier(settings, table))
+    name = spark_name(settings, settings.lakehouse.analytics_namespace, table)
+    declared = ", ".join(f"`{column}` {kind}" for column, kind in columns.items())
+    partitions = f"partitioned by ({partitioned_by}) " if partitioned_by else ""
+    properties = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in PROPERTIES.items())
+    create = f"{name} ({declared}) using iceberg {partitions}tblproperties ({properties})"
+    spark.sql(f"create table if not exists {create}")
+    existing = {field.name: field.dataType.simpleString() for field in spark.table(name).schema.fields}
+    if existing != columns:
+        spark.sql(f"create or replace table {create}")
+    return name
+
+
 def partition(spark: SparkSession, settings: Settings, table: AnalyticsTable) -> None:
     """Partitions the table as it is declared, where it is not yet; what is written from then on is in partitions."""
     name = ensure_table(spark, settings, table)

@@ -20,9 +20,9 @@ contract_app = typer.Typer(no_args_is_help=True, help="The data contracts of the
 @contract_app.command("diff", epilog="Example: `ecommerce-platform contract diff --table orders`")
 def contract_diff(table: Tables = None, day: Days = None, output: Format = ListFormat.TABLE) -> None:
     """Show what landing files have that the contract lacks, and the other way round; exits with 1 when a day is refused."""
+    from ecommerce_platform.execution.partitions import last_partition
     from ecommerce_platform.lakehouse.arrived.arrivals import Intake
     from ecommerce_platform.lakehouse.by_hand.inspection import contract_differences
-    from ecommerce_platform.partitions import last_partition
 
     settings, contracts = settings_or_exit(), load_contracts()
     lake, intake, partitions = Lake.of(settings), Intake.of(settings), (settings.start_date, last_partition(settings))

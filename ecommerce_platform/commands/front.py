@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from ecommerce_platform.commands.output import say
-from ecommerce_platform.ending import asked, ending_in_time
+from ecommerce_platform.execution.ending import asked, ending_in_time
 from ecommerce_platform.troubles import paragraph
 
 FAILED = 1

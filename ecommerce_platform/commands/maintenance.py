@@ -35,7 +35,7 @@ def maintenance(
     opener = partial(connect, settings, run_id)
     with opener() as connection:
         ensure_current(connection)
-        for line in clean_up(settings, connection, opener, run_id, dry_run):
+        for line in clean_up(settings.snowflake, connection, opener, run_id, dry_run):
             say(line)
     with open_instance() if os.environ.get("DAGSTER_HOME") else nullcontext() as instance:
         for line in apply_retention(settings, opener, instance, run_id, datetime.now(UTC), dry_run):

@@ -47,12 +47,12 @@ def metrics(
     from ecommerce_platform.operations.exporter.server import Exporter
     from ecommerce_platform.operations.exporter.tables import models_of, read_platform
     from ecommerce_platform.operations.first_use import open_instance
-    from ecommerce_platform.transformation.project.manifest import load_manifest
+    from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
 
     # The stand-in costs nothing to ask; a real warehouse is kept awake by every question.
-    between = interval if settings.snowflake_is_embedded else settings.operations.tables_interval_seconds
+    between = interval if settings.snowflake.is_embedded else settings.operations.tables_interval_seconds
     with open_instance() as instance:
-        declared = known(models_of(load_manifest(settings)), build_definitions(settings))
+        declared = known(models_of(load_manifest(DbtProject.of(settings))), build_definitions(settings))
         exporter = Exporter(instance, lambda: read_platform(settings), declared, interval, between, say)
         server, thread = exporter.serve(host, port)
         say(f"serving http://{host}:{server.server_port}/metrics, reading every {interval:g} s; ctrl-c stops")

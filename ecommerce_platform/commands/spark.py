@@ -20,13 +20,13 @@ def spark_sweep() -> None:
     settings = settings_or_exit()
 
     from ecommerce_platform.operations.first_use import open_instance
-    from ecommerce_platform.spark.launchers.handover.scratch import ScratchError
+    from ecommerce_platform.spark.launchers.handover.scratch import Scratch, ScratchError
     from ecommerce_platform.spark.launchers.kubernetes.cluster import ClusterAwayError, ClusterRefusedError
     from ecommerce_platform.spark.launchers.kubernetes.sweep import sweep
 
     try:
         with open_instance() as instance:
-            lines = sweep(settings, instance)
+            lines = sweep(settings.spark, Scratch(settings.scratch_uri, settings.s3), instance)
     except (ClusterAwayError, ClusterRefusedError, ScratchError) as error:
         say(f"error: {error}")
         raise typer.Exit(1) from None

@@ -37,6 +37,9 @@ class What(StrEnum):
 
 def initialise(settings: Settings, take_over: bool = False) -> None:
     """`warehouse init`: says what was done, a line each."""
+    from ecommerce_platform.iceberg.installation import read_marker
+    from ecommerce_platform.iceberg.lake import Lake
+    from ecommerce_platform.transformation.project.manifest import DbtProject
     from ecommerce_platform.transformation.project.protect import protect_models
     from ecommerce_platform.warehouse.schema.owner import take_over as give_to_this_lake
     from ecommerce_platform.warehouse.schema.upgrade import initialise_account
@@ -46,10 +49,10 @@ def initialise(settings: Settings, take_over: bool = False) -> None:
         for line in initialise_account(settings):
             say(line)
         with connect(settings, role=settings.snowflake.admin_role) as connection:
-            for line in protect_models(connection, settings):
+            for line in protect_models(connection, DbtProject.of(settings), settings.snowflake):
                 say(line)
             if take_over:
-                say(give_to_this_lake(settings, connection))
+                say(give_to_this_lake(connection, read_marker(Lake.of(settings)), settings.snowflake.database))
     except WarehouseError as error:
         say(f"error: {error}")
         raise typer.Exit(1) from None
@@ -58,15 +61,15 @@ def initialise(settings: Settings, take_over: bool = False) -> None:
 def print_initial_statements(settings: Settings) -> None:
     """`warehouse init --print`: what it would send to a new account, as a script."""
     from ecommerce_platform.contracts import load_contracts
-    from ecommerce_platform.transformation.project.manifest import load_manifest
+    from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
     from ecommerce_platform.transformation.project.protect import masks_of_new_models
     from ecommerce_platform.warehouse.schema.upgrade import initial_statements
 
-    for statement in initial_statements(settings):
+    for statement in initial_statements(settings.snowflake):
         typer.echo(f"{statement};")
     if settings.snowflake.masking:
         typer.echo("-- The models: each build masks the tables that it makes, then grants them to analysts.")
-        for statement in masks_of_new_models(load_manifest(settings), load_contracts()):
+        for statement in masks_of_new_models(load_manifest(DbtProject.of(settings)), load_contracts()):
             typer.echo(f"{statement};")
 
 
@@ -128,11 +131,12 @@ def rebuild(
 
 
 def _verify(settings: Settings, days: Range) -> bool:
+    from ecommerce_platform.warehouse.load.lake_files import LoadSource
     from ecommerce_platform.warehouse.load.rebuild import verify_raw
     from ecommerce_platform.warehouse.sql.connection import connect
 
     with connect(settings) as connection, live_progress("days") as reached:
-        verdicts = verify_raw(settings, connection, source_tables(), days, reached)
+        verdicts = verify_raw(LoadSource.of(settings), connection, source_tables(), days, reached)
     damaged = [verdict for verdict in verdicts if verdict.problem]
     for verdict in damaged:
         typer.echo(f"{verdict.table} {verdict.day}: {verdict.problem}")
@@ -144,17 +148,18 @@ def _verify(settings: Settings, days: Range) -> bool:
 
 def _rebuild(settings: Settings, what: What, days: Range) -> bool:
     from ecommerce_platform.transformation.builds.rebuild import Models, rebuild_models
+    from ecommerce_platform.warehouse.load.lake_files import LoadSource
     from ecommerce_platform.warehouse.load.rebuild import rebuild_raw, rebuild_spark_copies
     from ecommerce_platform.warehouse.sql.connection import connect
 
     run_id = f"rebuild-{uuid4()}"
-    opener = partial(connect, settings, run_id)
+    source, opener = LoadSource.of(settings), partial(connect, settings, run_id)
     equal = True
     if what in (What.RAW, What.ALL):
         with live_progress("days") as reached:
-            equal = rebuild_raw(settings, opener, source_tables(), days, run_id, say, reached)
+            equal = rebuild_raw(source, opener, source_tables(), days, run_id, say, reached)
         if days.is_everything:
-            rebuild_spark_copies(settings, opener, run_id, say)
+            rebuild_spark_copies(source, opener, run_id, say)
     if what is not What.RAW:
         models = Models.MARTS if what is What.MARTS else Models.STAGING
         with live_progress("models and tests") as reached:

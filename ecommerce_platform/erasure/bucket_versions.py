@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ecommerce_platform.iceberg.catalog import is_s3
 from ecommerce_platform.object_store import s3_client
 from ecommerce_platform.settings import S3Settings
+from ecommerce_platform.settings.addresses import is_s3
 
 #: Stores that know no versions answer so.
 _UNKNOWN = frozenset({"NotImplemented", "MethodNotAllowed"})

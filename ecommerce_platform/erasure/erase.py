@@ -38,6 +38,7 @@ from ecommerce_platform.landing.forgotten import (
     load_forgotten,
     write_entry,
 )
+from ecommerce_platform.reconciliation.layers.clickhouse import speed_table
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.sql.connection import connect
 
@@ -242,9 +243,9 @@ def _speed(request: Request, subject: Subject) -> str:
     if "orders" not in subject.rows:
         return ""
     leftovers.rewrite_sample(request.settings.realtime_dir, subject.change("orders", strays=False))
-    with speed.speed_table(request.settings) as table:
+    with speed_table(request.settings) as table:
         contract, rows = subject.contracts["orders"], subject.rows["orders"]
-        owner = speed.erase(table, contract, rows, in_stand_in=request.settings.clickhouse_is_embedded)
+        owner = speed.erase(table, contract, rows, in_stand_in=request.settings.clickhouse.is_embedded)
     request.reached("speed layer done")
     return owner
 
@@ -254,7 +255,7 @@ def _leftovers(request: Request) -> None:
         leftovers.remove_all_staged(connection)
     leftovers.remove_scratch(request.settings.scratch_uri)
     request.reached("leftovers done")
-    if request.settings.snowflake_is_embedded:
+    if request.settings.snowflake.is_embedded:
         from ecommerce_platform.stand_ins.compaction import compact_snowflake
 
         compact_snowflake(request.settings.data_dir)

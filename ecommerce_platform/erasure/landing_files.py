@@ -26,12 +26,11 @@ import pyarrow.fs as pafs
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.erasure.parquet import Change, count_rows, rewrite
-from ecommerce_platform.iceberg.catalog import is_s3
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake, arrived_day, scan
 from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table, local_path
 from ecommerce_platform.landing.forgotten import Entry
-from ecommerce_platform.object_store import store_path
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings.addresses import is_s3, store_path
 
 _DRAFT = ".forget-"
 _PIECE = 1 << 20

@@ -25,8 +25,9 @@ from ecommerce_platform.iceberg.warehouse_files import StoredFile
 from ecommerce_platform.lakehouse.ingest.tables import open_catalog
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.persons import Rows, distinct_keys, erased, rows_of, still_personal, tables_of
+from ecommerce_platform.reconciliation.layers.clickhouse import speed_table
 from ecommerce_platform.settings import S3Settings, Settings
-from ecommerce_platform.transformation.project.manifest import load_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -124,7 +125,7 @@ def plan_files(lake: Lake, zone: LandingZone, subject: Subject) -> Plan:
 
 def _served(settings: Settings, connection: SnowflakeConnection, subject: Subject) -> list[Holding]:
     """What the warehouse, the speed layer and scratch hold."""
-    in_warehouse = warehouse.find(connection, load_manifest(settings), subject)
+    in_warehouse = warehouse.find(connection, load_manifest(DbtProject.of(settings)), subject)
     holdings = [Holding("warehouse", item.table, item.rows) for item in in_warehouse]
     if staged := sum(leftovers.staged(connection).values()):
         holdings.append(Holding("warehouse", "files on the load stage", 0, staged))
@@ -134,7 +135,7 @@ def _served(settings: Settings, connection: SnowflakeConnection, subject: Subjec
         sample = leftovers.sample_files(settings.realtime_dir, subject.change("orders", strays=False))
         if sample:
             holdings.append(Holding("sample shop", "realtime", sum(rows for _, rows in sample), len(sample)))
-        with speed.speed_table(settings) as table:
+        with speed_table(settings) as table:
             if rows := speed.find(table, subject.contracts["orders"], subject.rows["orders"]):
                 holdings.append(Holding("speed layer", table.table, rows))
     return holdings

@@ -5,26 +5,12 @@ What belongs here: ClickHouse's statements. What does not: the batch layer, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.landing.persons import Rows
-from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable, connect, quoted
-from ecommerce_platform.settings import Settings
-
-
-@contextmanager
-def speed_table(settings: Settings) -> Iterator[SpeedTable]:
-    """The speed layer's orders, by a connection of their own."""
-    client = connect(settings)
-    try:
-        yield SpeedTable.of(client, settings)
-    finally:
-        client.close()
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable, quoted
 
 
 def find(table: SpeedTable, contract: Contract, rows: Rows) -> int:

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract
 from ecommerce_platform.erasure.subject import Subject
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord
 from ecommerce_platform.landing.persons import Rows, erased_value
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.builds.build import exclusive_build
 from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
-from ecommerce_platform.transformation.project.manifest import definition_digest
+from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.lake_files import contract_of_lake
 from ecommerce_platform.warehouse.load.load_ledger import batch_id
@@ -87,10 +88,10 @@ def erase(
     """
     with open_connection() as connection:
         ensure_current(connection, subject.contracts)
-        with exclusive_build(settings, connection, open_connection, run_id, say) as lease:
+        with exclusive_build(settings.dbt, settings.snowflake, connection, open_connection, run_id, say) as lease:
             pending = False
             for table, rows in subject.rows.items():
-                contract = contract_of_lake(settings, subject.contracts[table])
+                contract = contract_of_lake(Lake.of(settings), subject.contracts[table])
                 ensure_raw_columns(connection, contract)
                 part = _RawTable(connection, contract, rows, batch, run_id)
                 pending |= _after_conflicts(partial(part.erase, contents.get(table, {}), records.get(table, {})))
@@ -99,7 +100,7 @@ def erase(
             reached("spark tables")
             if not pending:
                 return
-            definition = definition_digest(settings)
+            definition = definition_digest(DbtProject.of(settings))
             reason = full_refresh_reason(read_build_state(connection), definition)
             say(
                 "computing the person's rows of the models again"

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from ecommerce_platform.iceberg.s3_options import iceberg_s3_options, pyiceberg_s3_options
 from ecommerce_platform.iceberg.shared_catalogs import sql_catalog
 from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings
+from ecommerce_platform.settings.addresses import is_s3, store_path
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -24,11 +25,6 @@ LOCK_TIMEOUT_SECONDS = 30
 
 class CatalogError(ValueError):
     """The catalog's settings cannot be used; the message names the environment variable and what it expects."""
-
-
-def is_s3(uri: str | None) -> bool:
-    """Whether the address is one of S3 or a compatible store."""
-    return (uri or "").split("://")[0] in ("s3", "s3a", "s3n")
 
 
 def needs_s3(settings: Settings) -> bool:
@@ -46,7 +42,7 @@ def absolute_uri(location: str) -> str:
 def hadoop_uri(location: str) -> str:
     """The address as Spark's file readers want it: `s3://` goes through S3A, a folder gets `file://`."""
     uri = absolute_uri(location)
-    return f"s3a://{uri.split('://', 1)[1]}" if is_s3(uri) else uri
+    return f"s3a://{store_path(uri)}" if is_s3(uri) else uri
 
 
 def warehouse_uri(section: LakehouseSettings) -> str:

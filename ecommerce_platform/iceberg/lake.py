@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Lake:
     """The Iceberg tables of one installation: `section` of the settings says where they are, what they are called and how long
-    old states are kept; `s3` is how a store is reached, and `on_s3` whether anything lies in one.
+    old states are kept; `s3` is how a store is reached, and `on_s3` whether PyIceberg needs that.
     """
 
     section: LakehouseSettings
@@ -63,6 +63,10 @@ class Lake:
         """The name of a source table's quarantine."""
         return f"{self.section.quarantine_namespace}.{table}"
 
+    def analytics(self, table: str) -> str:
+        """The name of a table that Spark computes of them."""
+        return f"{self.section.analytics_namespace}.{table}"
+
     def in_spark(self, identifier: str) -> str:
         """The table in Spark's SQL: with the catalog's name."""
         return f"`{self.section.catalog_name}`.{identifier}"
@@ -94,3 +98,12 @@ class Lake:
             if "version-hint.text" not in str(error):
                 raise
             raise NoSuchTableError(f"table {identifier} does not exist: {folder} has no metadata") from error
+
+    def find(self, identifier: str) -> Table | None:
+        """As `load`, and None for a table that does not exist yet."""
+        from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+
+        try:
+            return self.load(identifier)
+        except (NoSuchTableError, NoSuchNamespaceError):
+            return None

@@ -16,6 +16,7 @@ import pyarrow.fs as pafs
 
 from ecommerce_platform.object_store import arrow_s3, s3_client
 from ecommerce_platform.settings import S3Settings
+from ecommerce_platform.settings.addresses import is_s3
 
 #: What the name of a metadata file ends with once a person has chosen another history.
 SET_ASIDE = ".set-aside"
@@ -43,7 +44,7 @@ def _store(s3: S3Settings, address: str) -> tuple[pafs.FileSystem, str, str]:
         scheme, path = "file", address.removeprefix("file:")
     if scheme == "file":
         return pafs.LocalFileSystem(), path.rstrip("/"), "file://"
-    if scheme in ("s3", "s3a", "s3n"):
+    if is_s3(address):
         return arrow_s3(s3), path.rstrip("/"), f"{scheme}://"
     store, inside = pafs.FileSystem.from_uri(address)
     return store, inside.rstrip("/"), address.removesuffix("/").removesuffix(inside.rstrip("/"))
@@ -82,7 +83,7 @@ def write_new_file(s3: S3Settings, address: str, content: bytes) -> bool:
     store, path, prefix = _store(s3, address)
     if prefix == "file://":
         return _write_new_local(Path(path), content)
-    if prefix in ("s3://", "s3a://", "s3n://"):
+    if is_s3(prefix):
         return _write_new_object(s3, path, content)
     if store.get_file_info(path).type != pafs.FileType.NotFound:
         return False

@@ -13,6 +13,8 @@ from typing import Any
 import dagster as dg
 
 from ecommerce_platform.contracts import Contract, load_contracts, source_tables
+from ecommerce_platform.execution.partitions import add_days_metadata, daily_partitions, last_partition, partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake
@@ -23,8 +25,6 @@ from ecommerce_platform.lakehouse.ingest.tables import TABLE_PROPERTIES
 from ecommerce_platform.landing.files import landed_bytes
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
-from ecommerce_platform.partitions import add_days_metadata, daily_partitions, last_partition, partition_days
-from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource

@@ -12,6 +12,8 @@ from functools import partial
 import dagster as dg
 
 from ecommerce_platform.contracts import load_contracts, source_tables
+from ecommerce_platform.execution.partitions import daily_partitions, last_partition
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.assets import event_key
@@ -21,8 +23,6 @@ from ecommerce_platform.lakehouse.ingest.audit import count_days, volume_warning
 from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
-from ecommerce_platform.partitions import daily_partitions, last_partition
-from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 
 _CONSERVATION = (

@@ -10,12 +10,13 @@ from datetime import date
 import dagster as dg
 
 from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.execution.partitions import daily_partitions, last_partition
 from ecommerce_platform.landing.changes import data_version
 from ecommerce_platform.landing.files import LandingFile, LandingTable, list_table
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
-from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings.addresses import is_s3
 
 GROUP = "landing"
 OWNERS = ("team:data-platform",)
@@ -63,7 +64,7 @@ def _spec(contract: Contract, settings: Settings) -> dg.AssetSpec:
         key=landing_key(contract.table),
         description=f"{contract.description} Change events as Parquet, one folder for each day of arrival.",
         group_name=GROUP,
-        kinds={"parquet", "s3" if settings.landing_uri.startswith("s3") else "file"},
+        kinds={"parquet", "s3" if is_s3(settings.landing_uri) else "file"},
         owners=OWNERS,
         partitions_def=daily_partitions(settings),
         metadata={

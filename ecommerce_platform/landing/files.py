@@ -20,6 +20,7 @@ from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.landing.names import is_skipped, is_skipped_folder, parse_day_folder
 from ecommerce_platform.object_store import arrow_s3, s3_client
 from ecommerce_platform.settings import S3Settings, Settings
+from ecommerce_platform.settings.addresses import is_s3, store_path
 
 
 class LandingError(RuntimeError):
@@ -44,10 +45,10 @@ class LandingZone:
 
     @property
     def is_on_s3(self) -> bool:
-        return self.uri.startswith(("s3://", "s3a://"))
+        return is_s3(self.uri)
 
     def filesystem(self) -> pafs.FileSystem:
-        """Opens the zone's files, by the paths of their `uri` without `s3://`."""
+        """Opens the zone's files, by the paths that `store_path` gives of their `uri`."""
         return arrow_s3(self.s3) if self.is_on_s3 else pafs.LocalFileSystem()
 
 
@@ -286,7 +287,7 @@ def _pages(zone: LandingZone, **listing: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _split_s3(uri: str) -> tuple[str, str]:
-    bucket, _, prefix = uri.split("://", 1)[1].partition("/")
+    bucket, _, prefix = store_path(uri).partition("/")
     if not bucket:
         raise LandingError(f"ECOMMERCE_LANDING_URI is {uri!r}; expected s3://bucket or s3://bucket/prefix")
     return bucket, f"{prefix.rstrip('/')}/" if prefix.rstrip("/") else ""

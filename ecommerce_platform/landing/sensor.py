@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.execution.partitions import last_partition
+from ecommerce_platform.execution.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, unfinished_runs
 from ecommerce_platform.landing.assets import observation
 from ecommerce_platform.landing.changes import (
     EMPTIED,
@@ -28,9 +30,7 @@ from ecommerce_platform.landing.emptied import PublishedEvents, emptied_warning,
 from ecommerce_platform.landing.files import LandingError, LandingTable, list_table
 from ecommerce_platform.landing.forgotten import ForgottenFiles, rewritten_files
 from ecommerce_platform.landing.resource import StepLandingZone
-from ecommerce_platform.partitions import last_partition
 from ecommerce_platform.settings import Profile, Settings
-from ecommerce_platform.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, unfinished_runs
 
 SENSOR_NAME = "new_landing_files"
 SENSOR_TAG = "dagster/sensor_name"

@@ -42,7 +42,7 @@ def build_automation(settings: Settings) -> Automation:
         sensors=(
             landing_sensor(settings, daily, published=lambda: published_events(Lake.of(settings))),
             reconverge_sensor(settings, again),
-            retry_sensor(settings, daily),
+            retry_sensor(settings.profile, daily),
             notification_sensor(settings),
         ),
     )

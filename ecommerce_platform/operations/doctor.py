@@ -60,18 +60,17 @@ def _java(settings: Settings) -> str:
 
 
 def _jars(settings: Settings) -> str:
-    from ecommerce_platform.iceberg.catalog import needs_s3
-    from ecommerce_platform.spark.jars import CORE, S3, default_jars_dir, ensure_jars
+    from ecommerce_platform.spark.jars import default_jars_dir, ensure_jars
+    from ecommerce_platform.spark.options import SparkApplication
 
-    groups = frozenset({CORE, S3} if needs_s3(settings) else {CORE})
-    jars = ensure_jars(default_jars_dir(settings.spark), groups)
+    jars = ensure_jars(default_jars_dir(settings.spark), SparkApplication.of(settings).jar_groups)
     return f"{len(jars)} jars, SHA-256 as pinned"
 
 
 def _landing(settings: Settings) -> str:
+    from ecommerce_platform.execution.partitions import last_partition
     from ecommerce_platform.landing.files import LandingZone, list_days
     from ecommerce_platform.landing.unread import unread
-    from ecommerce_platform.partitions import last_partition
 
     zone, first, last = LandingZone.of(settings), settings.start_date, last_partition(settings)
     days = {table: list_days(zone, table) for table in source_tables()}
@@ -101,6 +100,8 @@ def _catalog(settings: Settings) -> str:
 
 
 def _snowflake(settings: Settings) -> str:
+    from ecommerce_platform.iceberg.installation import read_marker
+    from ecommerce_platform.iceberg.lake import Lake
     from ecommerce_platform.warehouse.schema.owner import refuse_foreign_lake
     from ecommerce_platform.warehouse.schema.protection import state_in_words
     from ecommerce_platform.warehouse.sql.connection import connect
@@ -109,8 +110,8 @@ def _snowflake(settings: Settings) -> str:
     with connect(settings) as connection:
         version = run_sql(connection, "select current_version()").rows[0][0]
         protected = state_in_words(connection)
-        refuse_foreign_lake(settings, connection)
-    where = "embedded stand-in" if settings.snowflake_is_embedded else settings.snowflake.account
+        refuse_foreign_lake(connection, read_marker(Lake.of(settings)), settings.snowflake.database)
+    where = "embedded stand-in" if settings.snowflake.is_embedded else settings.snowflake.account
     return f"{where}, version {version}, {protected}"
 
 
@@ -118,18 +119,19 @@ def _clickhouse(settings: Settings) -> str:
     from ecommerce_platform.reconciliation.layers.clickhouse import connect
 
     client = connect(settings)
-    where = "embedded stand-in" if settings.clickhouse_is_embedded else settings.clickhouse.host
+    where = "embedded stand-in" if settings.clickhouse.is_embedded else settings.clickhouse.host
     return f"{where}, version {client.server_version}"
 
 
 def _dbt(settings: Settings) -> str:
     from ecommerce_platform.contracts import load_contracts
     from ecommerce_platform.transformation.project.lineage import kept_lineage
-    from ecommerce_platform.transformation.project.manifest import definition_digest, load_manifest, target_path
+    from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest, load_manifest
     from ecommerce_platform.transformation.project.personal import undeclared
 
-    manifest = load_manifest(settings)
-    lineage = kept_lineage(target_path(settings), definition_digest(settings)) or {}
+    project = DbtProject.of(settings)
+    manifest = load_manifest(project)
+    lineage = kept_lineage(project.target, definition_digest(project)) or {}
     if unsaid := list(undeclared(manifest, load_contracts(), lineage)):
         raise ValueError("; ".join(unsaid))
     return f"{len(manifest['nodes'])} nodes in the manifest"

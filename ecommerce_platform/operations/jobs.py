@@ -5,10 +5,10 @@ from __future__ import annotations
 import dagster as dg
 
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.execution.partitions import daily_partitions
+from ecommerce_platform.execution.resuming import executor_for, resuming_executor
 from ecommerce_platform.landing.assets import landing_key
 from ecommerce_platform.operations.run_pods import run_pod_tags
-from ecommerce_platform.partitions import daily_partitions
-from ecommerce_platform.resuming import executor_for, resuming_executor
 from ecommerce_platform.settings import Settings
 
 DAILY_BATCH = "daily_batch"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from ecommerce_platform.execution.plain_steps import plain_words
+from ecommerce_platform.execution.resuming import resuming_executor
 from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.maintenance.plan import MaintenanceReport, refusals
 from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
 from ecommerce_platform.operations.retention import apply_retention
 from ecommerce_platform.operations.schedules import one_at_a_time
-from ecommerce_platform.plain_steps import plain_words
-from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Profile, Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
@@ -54,7 +54,7 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
         dry_run, run_id = bool(context.op_config["dry_run"]), context.run.run_id
         with warehouse.connection(run_id) as connection:
             ensure_current(connection)
-            for line in clean_up(settings, connection, warehouse.opener(run_id), run_id, dry_run):
+            for line in clean_up(settings.snowflake, connection, warehouse.opener(run_id), run_id, dry_run):
                 context.log.info(line)
         opener, now = warehouse.opener(run_id), datetime.now(UTC)
         for line in apply_retention(settings, opener, context.instance, run_id, now, dry_run):

@@ -14,15 +14,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from ecommerce_platform.execution.partitions import daily_partitions, last_partition
+from ecommerce_platform.execution.resuming import resuming_executor
+from ecommerce_platform.execution.unfinished_runs import unfinished_runs
 from ecommerce_platform.landing.sensor import sensor_status
-from ecommerce_platform.partitions import daily_partitions, last_partition
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.reconciliation.verdicts.converge import courses
 from ecommerce_platform.reconciliation.verdicts.recheck import Agenda, Gaps, Slot, agenda
-from ecommerce_platform.resuming import resuming_executor
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.unfinished_runs import unfinished_runs
 
 JOB_NAME = "reconcile_again"
 SENSOR_NAME = "days_not_converged"

@@ -35,13 +35,18 @@ def apply_retention(
     dry_run: bool = False,
 ) -> list[str]:
     """Removes what is older than its setting says; one line for each thing. Without an instance, runs are left alone."""
-    from ecommerce_platform.reconciliation.present.publish import remove_expired  # matplotlib: a second of imports
+    from ecommerce_platform.reconciliation.present.publish import (
+        Place,
+        remove_expired,
+    )  # matplotlib: a second of imports
 
     with open_connection() as connection:
         store = Store(connection)
         store.create()
-        lines = remove_superseded(settings, connection, open_connection, run_id, now, dry_run)
-        lines += remove_expired(settings, store, now.date(), dry_run)
+        lines = remove_superseded(settings.snowflake, connection, open_connection, run_id, now, dry_run)
+        limits = settings.reconciliation
+        reports_before = now.date() - timedelta(days=limits.reports_retention_days)
+        lines += remove_expired(Place.of(limits.reports_uri, settings.s3), store, reports_before, dry_run)
     lines += remove_expired_landing(Lake.of(settings), Intake.of(settings), dry_run)
     if instance is not None:
         lines += remove_old_runs(instance, now - timedelta(days=settings.operations.runs_retention_days), dry_run)

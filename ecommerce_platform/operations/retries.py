@@ -18,9 +18,9 @@ from itertools import islice
 import dagster as dg
 from dagster import DagsterEventType
 
+from ecommerce_platform.execution.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, days_of_run, unfinished_runs
 from ecommerce_platform.landing.sensor import sensor_status
-from ecommerce_platform.settings import Settings
-from ecommerce_platform.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, days_of_run, unfinished_runs
+from ecommerce_platform.settings import Profile
 
 SENSOR_NAME = "retry_failed_runs"
 PAUSES = (timedelta(minutes=5), timedelta(minutes=20), timedelta(minutes=60))
@@ -93,7 +93,7 @@ def due(attempts: Sequence[Attempt], now: datetime) -> tuple[Retry, ...]:
 
 
 def build_sensor(
-    settings: Settings,
+    profile: Profile,
     job: dg.UnresolvedAssetJobDefinition,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dg.SensorDefinition:
@@ -104,7 +104,7 @@ def build_sensor(
         name=SENSOR_NAME,
         job=job,
         minimum_interval_seconds=60,
-        default_status=sensor_status(settings.profile),
+        default_status=sensor_status(profile),
         description=f"Tries a failed run of the schedule or a sensor again after {pauses} minutes, unless a check failed it.",
     )
     def retry_failed_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:

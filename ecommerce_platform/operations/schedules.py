@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import dagster as dg
 
+from ecommerce_platform.execution.unfinished_runs import run_of_day, unfinished_runs
 from ecommerce_platform.settings import Profile, Settings
-from ecommerce_platform.unfinished_runs import run_of_day, unfinished_runs
 
 
 def default_status(profile: Profile) -> dg.DefaultScheduleStatus:

@@ -7,13 +7,14 @@ assets are one step, because they are three views of one reconciliation as of on
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from ecommerce_platform.execution.partitions import add_days_metadata, daily_partitions, partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.landing.forgotten import load_forgotten
-from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
-from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.reconciliation.layers.both import open_layers
 from ecommerce_platform.reconciliation.model import ALL_TIERS, State, Status
 from ecommerce_platform.reconciliation.present import report
@@ -23,7 +24,8 @@ from ecommerce_platform.reconciliation.record.tables import CONVERGENCE, DISCREP
 from ecommerce_platform.reconciliation.record.turn import turn
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.reconciliation.verdicts.explain import plain
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import ReconciliationSettings, S3Settings, Settings
+from ecommerce_platform.warehouse.sql.connection import connect
 
 if TYPE_CHECKING:
     from ecommerce_platform.reconciliation.present.publish import Published
@@ -72,7 +74,8 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.MaterializeResult]:
         days, run_id = partition_days(context), context.run.run_id
         with reconciliation.store(run_id) as store, reconciliation.speed_table(run_id) as table:
-            if not table.exists() and reconciliation.settings.clickhouse_is_embedded:
+            settings = reconciliation.settings
+            if not table.exists() and settings.clickhouse.is_embedded:
                 context.log.warning(_NO_SPEED_LAYER, table.table)
                 metadata: dict[str, Any] = {"speed layer": "none: nothing to compare"}
                 yield from (
@@ -81,13 +84,13 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                     if key in context.selected_asset_keys
                 )
                 return
-            limits = reconciliation.settings.reconciliation
+            limits, opener = settings.reconciliation, partial(connect, settings, run_id)
             # The start is the audit stamp by which discrepancies are confirmed; the comparison itself asks no clock.
-            with turn(reconciliation.settings, store, run_id, context.log.info):
+            with turn(store, opener, run_id, limits, settings.snowflake.lease_seconds, context.log.info):
                 started = datetime.now(UTC)
-                layers = open_layers(table, store, limits, load_forgotten(reconciliation.settings))
+                layers = open_layers(table, store, limits, load_forgotten(settings))
                 outcome = reconcile(layers, store, days, run_id, started, limits)
-            published = _publish(context, reconciliation.settings, store, outcome)
+            published = _publish(context, limits, settings.s3, store, outcome)
         context.log.info("%s; verified through %s", outcome.run.verdict, outcome.run.verified_through)
         _per_day(context, days, outcome, published)
         for key, described in _metadata(outcome, published).items():
@@ -104,15 +107,19 @@ _NO_SPEED_LAYER = (
 
 
 def _publish(
-    context: dg.AssetExecutionContext, settings: Settings, store: Store, outcome: Reconciliation
+    context: dg.AssetExecutionContext,
+    limits: ReconciliationSettings,
+    s3: S3Settings,
+    store: Store,
+    outcome: Reconciliation,
 ) -> "Published | None":
     """Writes the reports. Where they cannot be written the run goes on: the reconciliation stands in its tables."""
-    from ecommerce_platform.reconciliation.present.publish import publish, worth_a_page
+    from ecommerce_platform.reconciliation.present.publish import Place, publish, worth_a_page
 
     try:
-        return publish(settings, store, worth_a_page(outcome, settings.reconciliation.report_pages))
+        return publish(Place.of(limits.reports_uri, s3), store, worth_a_page(outcome, limits.report_pages))
     except OSError as error:
-        context.log.warning(_NO_REPORT, settings.reconciliation.reports_uri, error)
+        context.log.warning(_NO_REPORT, limits.reports_uri, error)
         return None
 
 

@@ -11,19 +11,19 @@ from datetime import timedelta
 import dagster as dg
 
 from ecommerce_platform.daily_metrics import metric_names
-from ecommerce_platform.plain_steps import plain_words
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.reconciliation.assets import CONVERGENCE_KEY, DISCREPANCIES_KEY, METRICS_KEY
 from ecommerce_platform.reconciliation.model import Status
 from ecommerce_platform.reconciliation.record import outcome
 from ecommerce_platform.reconciliation.record.outcome import Outcome
 from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
-from ecommerce_platform.settings import ReconciliationSettings, Settings
+from ecommerce_platform.settings import ReconciliationSettings
 
 ID_ALIGNMENT, CONFIRMED, CONVERGED = "id_alignment", "confirmed_discrepancies", "converged"
 
 
-def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+def build_checks() -> list[dg.AssetChecksDefinition]:
     """All checks of the room."""
 
     @dg.multi_asset_check(name="reconciliation__checks", specs=_specs(), can_subset=True)

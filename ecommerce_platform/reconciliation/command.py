@@ -6,8 +6,9 @@ What belongs here: opening the layers, calling, exit codes. What does not: argum
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 from ecommerce_platform.landing.forgotten import load_forgotten
@@ -19,11 +20,11 @@ from ecommerce_platform.reconciliation.compare.run import Compared, compare
 from ecommerce_platform.reconciliation.compare.snowflake_side import SnowflakeTable
 from ecommerce_platform.reconciliation.layers import clickhouse
 from ecommerce_platform.reconciliation.layers.both import Layers, open_layers
-from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
+from ecommerce_platform.reconciliation.layers.clickhouse import speed_table
 from ecommerce_platform.reconciliation.model import ALL_TIERS, FailOn, ReconciliationError, State, Status
 from ecommerce_platform.reconciliation.present.story import order_story, tell
 from ecommerce_platform.reconciliation.reconcile import Reconciliation, reconcile
-from ecommerce_platform.reconciliation.record.storage import Store
+from ecommerce_platform.reconciliation.record.storage import Store, open_store
 from ecommerce_platform.reconciliation.record.turn import turn
 from ecommerce_platform.reconciliation.verdicts.plan import Step, repair_plan
 from ecommerce_platform.settings import Settings
@@ -33,22 +34,13 @@ from ecommerce_platform.warehouse.sql.connection import connect
 @contextmanager
 def opened(settings: Settings, run_id: str) -> Iterator[tuple[Layers, Store]]:
     """Both layers and the room's tables. Raises ReconciliationError when there is no speed layer to compare."""
-    connection = connect(settings, run_id)
-    try:
-        client = clickhouse.connect(settings, run_id)
-        try:
-            store, table = Store(connection), SpeedTable.of(client, settings)
-            store.create()
-            if not table.exists():
-                raise ReconciliationError(
-                    f"the speed layer has no table {table.table}; expected the order versions there. Load some with "
-                    "`ecommerce-platform realtime load PATH`, or name the table in ECOMMERCE_CLICKHOUSE__ORDERS_TABLE"
-                )
-            yield open_layers(table, store, settings.reconciliation, load_forgotten(settings)), store
-        finally:
-            client.close()
-    finally:
-        connection.close()
+    with open_store(settings, run_id) as store, speed_table(settings, run_id) as table:
+        if not table.exists():
+            raise ReconciliationError(
+                f"the speed layer has no table {table.table}; expected the order versions there. Load some with "
+                "`ecommerce-platform realtime load PATH`, or name the table in ECOMMERCE_CLICKHOUSE__ORDERS_TABLE"
+            )
+        yield open_layers(table, store, settings.reconciliation, load_forgotten(settings)), store
 
 
 def reconcile_days(
@@ -62,7 +54,11 @@ def reconcile_days(
 
     Raises ReconciliationError when another reconciliation does not end in time.
     """
-    with opened(settings, run_id) as (layers, store), turn(settings, store, run_id, say):
+    opener, lease_seconds = partial(connect, settings, run_id), settings.snowflake.lease_seconds
+    with (
+        opened(settings, run_id) as (layers, store),
+        turn(store, opener, run_id, settings.reconciliation, lease_seconds, say),
+    ):
         return reconcile(layers, store, days, run_id, datetime.now(UTC), settings.reconciliation, reached=reached)
 
 
@@ -74,44 +70,28 @@ def explain_order(settings: Settings, order_id: int) -> list[str]:
 
 def plan(settings: Settings) -> tuple[Step, ...]:
     """What would mend the open discrepancies of the last reconciliations."""
-    connection = connect(settings, "plan")
-    try:
-        store = Store(connection)
-        store.create()
+    with open_store(settings, "plan") as store:
         return repair_plan(store.open_discrepancies(), settings.landing_uri)
-    finally:
-        connection.close()
 
 
 def write_reports(settings: Settings, days: Sequence[date]) -> dict[str, str]:
     """Write the pages of `days` (none: of all dates that have not converged) and the overview; where each lies, by name."""
-    from ecommerce_platform.reconciliation.present.publish import publish  # matplotlib: a second of imports
+    from ecommerce_platform.reconciliation.present.publish import Place, publish  # matplotlib: a second of imports
 
-    connection = connect(settings, "report")
-    try:
-        store = Store(connection)
-        store.create()
+    with open_store(settings, "report") as store:
         dates = days or sorted({result.date for result in store.open_day_results()})
-        published = publish(settings, store, dates)
-    finally:
-        connection.close()
+        published = publish(Place.of(settings.reconciliation.reports_uri, settings.s3), store, dates)
     return {"overview": published.overview} | {day.isoformat(): where for day, where in published.days.items()}
 
 
 def compare_tables(settings: Settings, file: Path, run_id: str) -> Compared:
     """The comparison that `file` describes; its figures are written to its results table when it names one."""
     comparison = load_comparison(file)
-    connection = connect(settings, run_id)
-    try:
-        client = clickhouse.connect(settings, run_id)
-        try:
+    with closing(connect(settings, run_id)) as connection:
+        with closing(clickhouse.connect(settings, run_id)) as client:
             compared = compare(ClickHouseTable(comparison, client), SnowflakeTable(comparison, connection), run_id)
-        finally:
-            client.close()
         if comparison.results_table:
             write_results(connection, comparison.results_table, compared)
-    finally:
-        connection.close()
     return compared
 
 

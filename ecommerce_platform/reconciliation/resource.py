@@ -6,17 +6,14 @@ is asked over them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import ClassVar
 
 import dagster as dg
 
-from ecommerce_platform.reconciliation.layers import clickhouse
-from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
-from ecommerce_platform.reconciliation.record.storage import Store
+from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable, speed_table
+from ecommerce_platform.reconciliation.record.storage import Store, open_store
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.warehouse.sql.connection import connect
 
 RESOURCE = "reconciliation"
 
@@ -37,25 +34,13 @@ class ReconciliationResource(dg.ConfigurableResource):
     def settings(self) -> Settings:
         return type(self)._settings or load_settings()
 
-    @contextmanager
-    def store(self, run_id: str) -> Iterator[Store]:
+    def store(self, run_id: str) -> AbstractContextManager[Store]:
         """The room's tables, created where they are missing."""
-        connection = connect(self.settings, run_id)
-        try:
-            store = Store(connection)
-            store.create()
-            yield store
-        finally:
-            connection.close()
+        return open_store(self.settings, run_id)
 
-    @contextmanager
-    def speed_table(self, run_id: str) -> Iterator[SpeedTable]:
+    def speed_table(self, run_id: str) -> AbstractContextManager[SpeedTable]:
         """The speed layer's order versions."""
-        client = clickhouse.connect(self.settings, run_id)
-        try:
-            yield SpeedTable.of(client, self.settings)
-        finally:
-            client.close()
+        return speed_table(self.settings, run_id)
 
 
 def build_resources(settings: Settings) -> dict[str, object]:

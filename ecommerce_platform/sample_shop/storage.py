@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from ecommerce_platform.object_store import arrow_s3, store_path
+from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.sample_shop.plan import SampleError
 from ecommerce_platform.settings import S3Settings
+from ecommerce_platform.settings.addresses import is_s3, store_path
 
 #: Hidden from every reader of tables by its underscore.
 MANIFEST = "_sample_shop.json"
@@ -36,7 +37,7 @@ class Store:
     def open(cls, location: str | Path, s3: S3Settings | None = None) -> Store:
         """The folder behind a path, `file://` or `s3://` address. Raises SampleError for any other address."""
         text = str(location)
-        if text.startswith("s3://"):
+        if is_s3(text):
             return cls(arrow_s3(s3 or S3Settings()), store_path(text).rstrip("/"), text)
         if "://" in text and not text.startswith("file://"):
             raise SampleError(

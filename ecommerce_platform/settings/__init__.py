@@ -161,16 +161,6 @@ class Settings(BaseSettings):
         return self.data_dir / "realtime"
 
     @property
-    def snowflake_is_embedded(self) -> bool:
-        """Whether the stand-in on this machine serves Snowflake's protocol."""
-        return self.snowflake.account is None and self.snowflake.host is None
-
-    @property
-    def clickhouse_is_embedded(self) -> bool:
-        """Whether the stand-in on this machine serves ClickHouse's protocol."""
-        return self.clickhouse.host is None
-
-    @property
     def unknown_columns(self) -> Literal["add", "ignore", "refuse", "withhold"]:
         """What becomes of a landing file's column that no contract names. Production adds none: it may be personal, and only a
         contract can say so. It is withheld, which is ignored and reported."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from ecommerce_platform.settings.addresses import is_s3, store_path
 from ecommerce_platform.settings.secret import problems_of_secrets
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def problems_of_production(settings: Settings) -> Iterator[str]:
     yield from problems_of_secrets(settings)
     yield from _problems_of_encryption(settings)
     scratch, landing = urlsplit(settings.scratch_uri), urlsplit(settings.landing_uri)
-    if scratch.scheme == landing.scheme == "s3" and scratch.netloc == landing.netloc:
+    if is_s3(settings.scratch_uri) and is_s3(settings.landing_uri) and scratch.netloc == landing.netloc:
         yield (
             f"ECOMMERCE_SCRATCH_URI lies in the bucket {scratch.netloc} of ECOMMERCE_LANDING_URI; expected a bucket of its own: "
             "the landing zone's writers must not write what steps and launchers hand each other"
@@ -75,4 +76,9 @@ def _plain_http(address: str | None) -> bool:
 
 
 def _inside(inner: str, outer: str) -> bool:
-    return f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/")
+    return f"{_place(inner)}/".startswith(f"{_place(outer)}/")
+
+
+def _place(address: str) -> str:
+    """The address in one form, whichever of S3's schemes it has."""
+    return (f"s3://{store_path(address)}" if is_s3(address) else address).rstrip("/")

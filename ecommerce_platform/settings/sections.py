@@ -170,6 +170,11 @@ class SnowflakeSettings(Section):
     lease_seconds: float = Field(60, ge=1)
     """A build of the models, or a reconciliation, that is not heard of for so long has lost its turn to the next."""
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the stand-in on this machine serves Snowflake's protocol."""
+        return self.account is None and self.host is None
+
 
 class ClickHouseSettings(Section):
     """The speed layer. Without a host the local profile starts the embedded stand-in."""
@@ -192,6 +197,11 @@ class ClickHouseSettings(Section):
     """Table with the order versions."""
     columns: dict[str, Name] = Field(default_factory=dict)
     """Column of the contract or of change data capture to its name in the table, where they differ."""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the stand-in on this machine serves ClickHouse's protocol."""
+        return self.host is None
 
 
 class DbtSettings(Section):

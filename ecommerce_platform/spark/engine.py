@@ -31,13 +31,11 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
-from ecommerce_platform.iceberg.catalog import needs_s3
 from ecommerce_platform.iceberg.s3_options import hadoop_s3_options
-from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.class_archive import archive_path
 from ecommerce_platform.spark.jars import default_jars_dir, ensure_jars
 from ecommerce_platform.spark.java import require_java
-from ecommerce_platform.spark.options import application_options, jar_groups
+from ecommerce_platform.spark.options import SparkApplication, application_options
 from ecommerce_platform.stand_ins import servers
 from ecommerce_platform.stand_ins.server_state import EmbeddedServerError, ServerFiles, ServerKind
 
@@ -73,22 +71,22 @@ class ServerPlan:
     fingerprint: str
 
     @classmethod
-    def of(cls, settings: Settings, groups: frozenset[str] | None, token: str) -> ServerPlan:
-        jars = ensure_jars(default_jars_dir(settings.spark), groups or jar_groups(settings))
+    def of(cls, application: SparkApplication, groups: frozenset[str] | None, token: str) -> ServerPlan:
+        jars = ensure_jars(default_jars_dir(application.spark), groups or application.jar_groups)
         java_home = str(require_java().executable.resolve().parent.parent)
         parts = {
             # Without the archive of classes, which a running server does not need any more.
-            "options": application_options(settings, ()),
+            "options": application_options(application, ()),
             "jars": str(archive_path(jars)),
-            "s3": hadoop_s3_options(settings.s3) if needs_s3(settings) else {},
+            "s3": hadoop_s3_options(application.s3) if application.s3 else {},
             "environment": {name: text for name, text in sorted(os.environ.items()) if name.startswith(_READ_BY_JVM)},
             "code": [hashlib.sha256((Path(__file__).parent / name).read_bytes()).hexdigest() for name in _CODE],
-            "idle": settings.spark.server_idle_seconds,
+            "idle": application.spark.server_idle_seconds,
         }
         # Keyed, as credentials are in it.
         digest = hmac.new(token.encode(), json.dumps(parts, sort_keys=True, default=str).encode(), "sha256")
-        options = application_options(settings, jars)
-        return cls(options, java_home, settings.spark.server_idle_seconds, digest.hexdigest())
+        options = application_options(application, jars)
+        return cls(options, java_home, application.spark.server_idle_seconds, digest.hexdigest())
 
     @classmethod
     def read(cls, files: ServerFiles) -> ServerPlan:
@@ -139,33 +137,33 @@ def attached() -> bool:
     return _hold is not None
 
 
-def ensure(settings: Settings, groups: frozenset[str] | None = None) -> servers.Endpoint:
+def ensure(application: SparkApplication, groups: frozenset[str] | None = None) -> servers.Endpoint:
     """Address of the data folder's server, started when none runs. Raises EmbeddedServerError, JavaError, JarError."""
-    return _ensure(_files(settings), settings, groups)[0]
+    return _ensure(_files(application), application, groups)[0]
 
 
-def begin(settings: Settings) -> None:
+def begin(application: SparkApplication) -> None:
     """Starts the server in the background, so that it is warm when a step needs it."""
 
     def start() -> None:
         # Whoever needs it meets the same error, and reports it.
         with suppress(Exception):
-            ensure(settings)
+            ensure(application)
 
-    if settings.spark.engine == "server" and settings.spark.launcher == "local":
+    if application.spark.engine == "server" and application.spark.launcher == "local":
         threading.Thread(target=start, name="spark-server", daemon=True).start()
 
 
-def attach(settings: Settings, groups: frozenset[str] | None = None) -> SparkSession | None:
+def attach(application: SparkApplication, groups: frozenset[str] | None = None) -> SparkSession | None:
     """A session of this process's own in the data folder's server, started when none runs.
 
     None when the server that runs was started with other settings and is in use. Raises SparkServerError when none admits this
     process, and what `ensure` raises.
     """
     global _hold
-    files = _files(settings)
+    files = _files(application)
     for _ in range(_ATTEMPTS):
-        endpoint, plan = _ensure(files, settings, groups)
+        endpoint, plan = _ensure(files, application, groups)
         try:
             connection, status, text = _ask(endpoint, plan.fingerprint)
         except (OSError, http.client.HTTPException):
@@ -220,15 +218,15 @@ def detach_if_lost() -> None:
         detach()
 
 
-def _files(settings: Settings) -> ServerFiles:
-    return ServerFiles(Path(settings.data_dir).expanduser().resolve(), ServerKind.SPARK)
+def _files(application: SparkApplication) -> ServerFiles:
+    return ServerFiles(Path(application.data_dir).expanduser().resolve(), ServerKind.SPARK)
 
 
 def _ensure(
-    files: ServerFiles, settings: Settings, groups: frozenset[str] | None
+    files: ServerFiles, application: SparkApplication, groups: frozenset[str] | None
 ) -> tuple[servers.Endpoint, ServerPlan]:
     files.prepare()
-    plan = ServerPlan.of(settings, groups, files.token())
+    plan = ServerPlan.of(application, groups, files.token())
     return servers.ensure(files, module=MODULE, before_start=lambda: plan.write(files)), plan
 
 

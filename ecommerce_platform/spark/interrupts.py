@@ -1,6 +1,6 @@
 """Calls to Spark that a signal interrupts, and the end of this process's Spark from another thread.
 
-What belongs here: what Py4J and PySpark leave out of that. What does not: when a process ends (ending.py).
+What belongs here: what Py4J and PySpark leave out of that. What does not: when a process ends (execution/ending.py).
 
 It is called where Spark is in use already; its module itself imports nothing of it.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ecommerce_platform.ending import asked
+from ecommerce_platform.execution.ending import asked
 
 
 def drop_interrupted_connections() -> None:

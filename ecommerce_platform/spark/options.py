@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ecommerce_platform.iceberg.catalog import needs_s3
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import S3Settings, Settings, SparkSettings
 from ecommerce_platform.spark.class_archive import archive_options
 from ecommerce_platform.spark.jars import CORE, S3
 
@@ -35,16 +36,31 @@ _INPUT_PER_PARTITION = 32 * 2**20
 _LOCAL_JVM_OPTIONS = "-XX:ReservedCodeCacheSize=256m -Xshare:auto"
 
 
-def jar_groups(settings: Settings) -> frozenset[str]:
-    """The groups of jars that these settings need."""
-    return frozenset({CORE, S3}) if needs_s3(settings) else frozenset({CORE})
+@dataclass(frozen=True)
+class SparkApplication:
+    """What an installation's Spark is started with."""
+
+    spark: SparkSettings
+    data_dir: Path
+    #: None where nothing that Spark reads or writes lies on S3.
+    s3: S3Settings | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> SparkApplication:
+        """The application of the settings."""
+        return cls(settings.spark, settings.data_dir, settings.s3 if needs_s3(settings) else None)
+
+    @property
+    def jar_groups(self) -> frozenset[str]:
+        """The groups of jars that it needs."""
+        return frozenset({CORE, S3}) if self.s3 else frozenset({CORE})
 
 
 def application_options(
-    settings: Settings, jars: tuple[Path, ...], input_bytes: Callable[[], int | None] = lambda: None
+    application: SparkApplication, jars: tuple[Path, ...], input_bytes: Callable[[], int | None] = lambda: None
 ) -> dict[str, str]:
     """Options that Spark must have when it starts: they go on its command line, so none of them is secret."""
-    spark = settings.spark
+    spark = application.spark
     # In `local-cluster` the executors are processes of their own, to which Spark must send the jars.
     local = spark.master.startswith("local") and not spark.master.startswith("local-cluster")
     options = {
@@ -66,7 +82,7 @@ def application_options(
         "spark.sql.adaptive.optimizer.excludedRules": (
             "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"
         ),
-        "spark.sql.warehouse.dir": str(settings.data_dir / "spark-warehouse"),
+        "spark.sql.warehouse.dir": str(application.data_dir / "spark-warehouse"),
         "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC -Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}",
     }
     if local:

@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.engine import begin
 from ecommerce_platform.spark.launchers.choose import build_step_launcher
+from ecommerce_platform.spark.options import SparkApplication
 from ecommerce_platform.spark.session import build_session
 
 
@@ -43,7 +44,7 @@ class SparkResource(LazyPySparkResource):
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
         """Before the first step of a run: a server warms up while the steps before Spark's do their work."""
-        begin(self._all_settings())
+        begin(SparkApplication.of(self._all_settings()))
 
     @property
     def spark_session(self) -> SparkSession:

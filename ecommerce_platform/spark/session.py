@@ -23,10 +23,10 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
-from ecommerce_platform.ending import must_end
-from ecommerce_platform.iceberg.catalog import needs_s3, prepare_catalog, spark_catalog_options
+from ecommerce_platform.execution.ending import must_end
+from ecommerce_platform.iceberg.catalog import prepare_catalog, spark_catalog_options
 from ecommerce_platform.iceberg.s3_options import hadoop_s3_options
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import S3Settings, Settings
 from ecommerce_platform.spark.engine import attach, attached, detach, detach_if_lost
 from ecommerce_platform.spark.interrupts import (
     cancel_jobs,
@@ -37,7 +37,7 @@ from ecommerce_platform.spark.interrupts import (
 )
 from ecommerce_platform.spark.jars import default_jars_dir, ensure_jars
 from ecommerce_platform.spark.java import require_java
-from ecommerce_platform.spark.options import CATALOG_PREFIX, SHUFFLE_PARTITIONS, application_options, jar_groups
+from ecommerce_platform.spark.options import CATALOG_PREFIX, SHUFFLE_PARTITIONS, SparkApplication, application_options
 
 #: In the place of PySpark's own script.
 SPARK_SUBMIT = Path(__file__).parent / "spark_submit.sh"
@@ -71,8 +71,9 @@ def build_session(
         options = spark_catalog_options(settings.lakehouse, settings.s3)
         # Whatever else a catalog wants, such as headers of a REST server; set late, as it may be secret.
         options |= {name: value for name, value in settings.spark.extra.items() if name.startswith(CATALOG_PREFIX)}
-        if needs_s3(settings):
-            options |= {f"spark.hadoop.{name}": value for name, value in hadoop_s3_options(settings.s3).items()}
+        application = SparkApplication.of(settings)
+        if application.s3:
+            options |= {f"spark.hadoop.{name}": value for name, value in hadoop_s3_options(application.s3).items()}
         key = tuple(sorted(options.items()))
         context = SparkContext._active_spark_context
         if context is None:
@@ -81,13 +82,17 @@ def build_session(
             drop_words_on_broken_calls()
             must_end(_interrupt, _end)
             with own_ctrl_c():
-                session = _start(settings, app_name, groups, input_bytes)
+                session = _start(application, app_name, groups, input_bytes)
         elif key in _sessions:
             return _sessions[key]
         else:
             root = SparkSession.builder.getOrCreate()
             session = root.newSession() if _sessions else root
-        _configure(session, settings, options)
+        if application.s3:
+            _require_s3_jars(session)
+        if settings.lakehouse.catalog_type == "glue":
+            _set_aws_credentials(settings.s3)
+        _configure(session, options)
         _sessions[key] = session
         return session
 
@@ -103,18 +108,18 @@ def stop_session() -> None:
 
 
 def _start(
-    settings: Settings, app_name: str, groups: frozenset[str] | None, input_bytes: Callable[[], int | None]
+    application: SparkApplication, app_name: str, groups: frozenset[str] | None, input_bytes: Callable[[], int | None]
 ) -> SparkSession:
     java = require_java()
     os.environ.setdefault("JAVA_HOME", str(java.executable.resolve().parent.parent))
     if SUBMITTED in os.environ:
-        return _start_submitted(settings)
-    if settings.spark.engine == "server" and (session := attach(settings, groups)) is not None:
+        return _start_submitted(application)
+    if application.spark.engine == "server" and (session := attach(application, groups)) is not None:
         # By what this run reads; the server does not know.
-        session.conf.set(SHUFFLE_PARTITIONS, application_options(settings, (), input_bytes)[SHUFFLE_PARTITIONS])
+        session.conf.set(SHUFFLE_PARTITIONS, application_options(application, (), input_bytes)[SHUFFLE_PARTITIONS])
         return session
-    jars = ensure_jars(default_jars_dir(settings.spark), groups or jar_groups(settings))
-    options = application_options(settings, jars, input_bytes)
+    jars = ensure_jars(default_jars_dir(application.spark), groups or application.jar_groups)
+    options = application_options(application, jars, input_bytes)
     if SparkContext._gateway is None:
         start_jvm(app_name, options)
     builder = SparkSession.builder.appName(app_name)
@@ -151,26 +156,27 @@ def _end(seconds: float) -> None:
         end_jvm(seconds)
 
 
-def _start_submitted(settings: Settings) -> SparkSession:
+def _start_submitted(application: SparkApplication) -> SparkSession:
     """The session of a process that spark-submit started: what it was given (master, memory, jars) stays as it is."""
     # The first call connects to the JVM that spark-submit started, whose options SparkConf then reads.
     SparkContext.getSystemProperty("SPARK_SUBMIT")
     given = SparkConf()
     builder = SparkSession.builder
-    for name, value in application_options(settings, ()).items():
+    for name, value in application_options(application, ()).items():
         if not given.contains(name):
             builder = builder.config(name, value)
     return builder.getOrCreate()
 
 
-def _configure(session: SparkSession, settings: Settings, options: dict[str, str]) -> None:
-    if needs_s3(settings) and not _has_class(session, "org.apache.iceberg.aws.s3.S3FileIO"):
+def _require_s3_jars(session: SparkSession) -> None:
+    if not _has_class(session, "org.apache.iceberg.aws.s3.S3FileIO"):
         raise SparkSessionError(
             "these settings need S3, and this process's Spark was started without the S3 jars; "
             "start a new process, or build the first session with groups={'core', 's3'}"
         )
-    if settings.lakehouse.catalog_type == "glue":
-        _set_aws_credentials(settings)
+
+
+def _configure(session: SparkSession, options: dict[str, str]) -> None:
     hadoop = session.sparkContext._jsc.hadoopConfiguration()
     for name, value in options.items():
         if name.startswith("spark.hadoop."):
@@ -179,9 +185,8 @@ def _configure(session: SparkSession, settings: Settings, options: dict[str, str
             session.conf.set(name, value)
 
 
-def _set_aws_credentials(settings: Settings) -> None:
+def _set_aws_credentials(s3: S3Settings) -> None:
     """Iceberg hands the keys of its options to S3 only; Glue's client asks AWS's own chain, which begins with these."""
-    s3 = settings.s3
     if s3.access_key_id and s3.secret_access_key:
         SparkContext.setSystemProperty("aws.accessKeyId", s3.access_key_id.get_secret_value())
         SparkContext.setSystemProperty("aws.secretAccessKey", s3.secret_access_key.get_secret_value())

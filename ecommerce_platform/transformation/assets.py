@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ecommerce_platform.contracts import load_contracts, source_tables, tables_of_day
-from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
-from ecommerce_platform.plain_steps import plain_words
+from ecommerce_platform.execution.partitions import add_days_metadata, daily_partitions, partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.applied import (
     BuildState,
@@ -24,7 +24,7 @@ from ecommerce_platform.transformation.builds.failing_rows import FailedTest
 from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRun, DbtRunError
 from ecommerce_platform.transformation.dagster_dbt_light import DbtCoreCliEventMessage, dbt_assets
 from ecommerce_platform.transformation.project.lineage import LineageReader, keep_lineage, kept_lineage
-from ecommerce_platform.transformation.project.manifest import definition_digest, load_manifest, target_path
+from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest, load_manifest
 from ecommerce_platform.transformation.project.personal import undeclared
 from ecommerce_platform.transformation.resource import DbtResource
 from ecommerce_platform.transformation.results.restatements import Restated, restated_by
@@ -44,7 +44,7 @@ POOL = "dbt"
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """All models of the project, staging to marts."""
-    manifest = load_manifest(settings)
+    manifest = load_manifest(DbtProject.of(settings))
     translator = PlatformTranslator(daily_partitions(settings))
 
     @dbt_assets(
@@ -61,7 +61,9 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         run_id = context.run.run_id
         with warehouse.connection(run_id) as connection:
             ensure_current(connection)
-            with exclusive_build(dbt.settings, connection, warehouse.opener(run_id), run_id, context.log.info) as lease:
+            of_dbt, of_snowflake = dbt.settings.dbt, dbt.settings.snowflake
+            opener, say = warehouse.opener(run_id), context.log.info
+            with exclusive_build(of_dbt, of_snowflake, connection, opener, run_id, say) as lease:
                 yield from _Step(context, manifest, translator, dbt, connection, lease).run()
 
     return [dbt_models]
@@ -82,8 +84,9 @@ class _Step:
         self.context, self.manifest, self.translator = context, manifest, translator
         self.dbt, self.connection, self.lease = dbt, connection, lease
         self.days = partition_days(context)
-        self.definition = definition_digest(dbt.settings)
-        self.kept = kept_lineage(target_path(dbt.settings), self.definition)
+        self.project = DbtProject.of(dbt.settings)
+        self.definition = definition_digest(self.project)
+        self.kept = kept_lineage(self.project.target, self.definition)
         self.reader = LineageReader(manifest)
         self.models = {model_key(node): node for node in manifest["nodes"].values() if _is_model(node)}
         always = {key for key, node in self.models.items() if node["config"]["meta"].get("always_built")}
@@ -172,7 +175,7 @@ class _Step:
             return self.kept.get(unique_id, {})
         columns = self.reader.read(self.manifest["nodes"][unique_id], run.target / "compiled")
         if len(self.reader.lineage) == len(self.models):
-            keep_lineage(target_path(self.dbt.settings), self.definition, self.reader.lineage)
+            keep_lineage(self.project.target, self.definition, self.reader.lineage)
         return columns
 
     def _column_lineage(self, columns: Mapping[str, list[tuple[str, str]]]) -> dg.TableColumnLineage:

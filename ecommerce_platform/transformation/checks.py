@@ -7,7 +7,7 @@ changed. What does not: dbt's own tests (they come with the models), their SQL (
 import dagster as dg
 
 from ecommerce_platform.business_span import BusinessSpan
-from ecommerce_platform.plain_steps import plain_words
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.results.agreement import COMPARISONS, Comparison, compare
 from ecommerce_platform.transformation.results.restatements import restatements, summary

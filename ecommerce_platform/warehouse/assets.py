@@ -11,12 +11,13 @@ import dagster as dg
 
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Column, Contract, load_contracts
-from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.execution.partitions import add_days_metadata, daily_partitions, partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
+from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.days.ledger import refused_days
-from ecommerce_platform.partitions import add_days_metadata, daily_partitions, partition_days
-from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.load.outcome import LoadedDay, TableLoad
 from ecommerce_platform.warehouse.load.spark_tables import SparkTableLoad, load_spark_tables
 from ecommerce_platform.warehouse.resource import WarehouseResource
@@ -42,26 +43,23 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
 
 def _raw_tables(settings: Settings) -> dg.AssetsDefinition:
-    contracts = load_contracts()
+    contracts, partitions = load_contracts(), daily_partitions(settings)
 
     @dg.multi_asset(
         name="snowflake_raw",
         pool="snowflake_raw",
-        specs=[_raw_spec(contract, settings) for contract in contracts.values()],
+        specs=[_raw_spec(contract, partitions, settings.snowflake.database) for contract in contracts.values()],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     @plain_words
     def snowflake_raw(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource
+        context: dg.AssetExecutionContext, lake: StepLake, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[Any]]:
         tables = [table for table in contracts if raw_key(table) in context.selected_asset_keys]
-        loads = load_tables(
-            settings, warehouse.opener(context.run.run_id), tables, partition_days(context), context.run.run_id
-        )
-        refused = (
-            {table: dict(days) for table, days in refused_days(Lake.of(settings)).items()} if _waiting(loads) else {}
-        )
+        source, run_id = LoadSource(lake, settings.scratch_uri, settings.snowflake), context.run.run_id
+        loads = load_tables(source, warehouse.opener(run_id), tables, partition_days(context), run_id)
+        refused = {table: dict(days) for table, days in refused_days(lake).items()} if _waiting(loads) else {}
         for table, load in loads.items():
             add_days_metadata(context, [raw_key(table)], _by_day(load))
             for day in load.not_published:
@@ -119,7 +117,7 @@ def _named(days: Sequence[date]) -> str:
     return ", ".join(day.isoformat() for day in days) or "none"
 
 
-def _raw_spec(contract: Contract, settings: Settings) -> dg.AssetSpec:
+def _raw_spec(contract: Contract, partitions: dg.PartitionsDefinition, database: str) -> dg.AssetSpec:
     table = contract.table
     return dg.AssetSpec(
         key=raw_key(table),
@@ -128,9 +126,9 @@ def _raw_spec(contract: Contract, settings: Settings) -> dg.AssetSpec:
         group_name=GROUP,
         kinds=KINDS,
         owners=OWNERS,
-        partitions_def=daily_partitions(settings),
+        partitions_def=partitions,
         metadata={
-            "dagster/table_name": f"{settings.snowflake.database}.RAW.{table.upper()}",
+            "dagster/table_name": f"{database}.RAW.{table.upper()}",
             "dagster/column_schema": _schema(contract.raw_columns),
         },
     )
@@ -143,19 +141,22 @@ def _schema(columns: Sequence[Column]) -> dg.TableSchema:
 
 
 def _spark_tables(settings: Settings) -> dg.AssetsDefinition:
+    partitions = daily_partitions(settings)
+
     @dg.multi_asset(
         name="snowflake_spark",
         pool="snowflake_spark",
-        specs=[_spark_spec(table, settings) for table in ANALYTICS_TABLES],
+        specs=[_spark_spec(table, partitions, settings.snowflake.database) for table in ANALYTICS_TABLES],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     @plain_words
     def snowflake_spark(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource
+        context: dg.AssetExecutionContext, lake: StepLake, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[Any]]:
         tables = [table for table in ANALYTICS_TABLES if spark_key(table) in context.selected_asset_keys]
-        loads = load_spark_tables(settings, warehouse.opener(context.run.run_id), tables, context.run.run_id)
+        source, run_id = LoadSource(lake, settings.scratch_uri, settings.snowflake), context.run.run_id
+        loads = load_spark_tables(source, warehouse.opener(run_id), tables, run_id)
         for table, load in loads.items():
             yield dg.MaterializeResult(asset_key=spark_key(table), metadata=_spark_metadata(load))
 
@@ -175,7 +176,7 @@ def _spark_metadata(load: SparkTableLoad | None) -> dict[str, Any]:
     }
 
 
-def _spark_spec(table: str, settings: Settings) -> dg.AssetSpec:
+def _spark_spec(table: str, partitions: dg.PartitionsDefinition, database: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=spark_key(table),
         deps=[dg.AssetKey(["iceberg", table])],
@@ -183,9 +184,9 @@ def _spark_spec(table: str, settings: Settings) -> dg.AssetSpec:
         group_name=GROUP,
         kinds=KINDS,
         owners=OWNERS,
-        partitions_def=daily_partitions(settings),
+        partitions_def=partitions,
         metadata={
-            "dagster/table_name": f"{settings.snowflake.database}.STAGING.SPARK_{table.upper()}",
+            "dagster/table_name": f"{database}.STAGING.SPARK_{table.upper()}",
             "dagster/column_schema": _schema(ANALYTICS_TABLES[table].loaded_columns),
         },
     )

@@ -9,11 +9,10 @@ from datetime import date
 import dagster as dg
 
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.execution.partitions import partition_days
+from ecommerce_platform.execution.plain_steps import plain_words
+from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.days.ledger import published_days
-from ecommerce_platform.partitions import partition_days
-from ecommerce_platform.plain_steps import plain_words
-from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.assets import raw_key
 from ecommerce_platform.warehouse.load.lake_files import contract_of_lake
 from ecommerce_platform.warehouse.load.verify import measure, problems
@@ -23,7 +22,7 @@ CHECK_NAME = "rows_and_checksum"
 _NAMED_PROBLEMS = 10
 
 
-def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+def build_checks() -> list[dg.AssetChecksDefinition]:
     """`rows_and_checksum` of each raw table, measured by one step."""
     contracts = load_contracts()
     specs = [
@@ -39,9 +38,9 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     @dg.multi_asset_check(name="snowflake_raw_rows_and_checksum", specs=specs, can_subset=True)
     @plain_words
     def rows_and_checksum(
-        context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+        context: dg.AssetCheckExecutionContext, lake: StepLake, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
-        published = published_days(Lake.of(settings))
+        published = published_days(lake)
         run_days = _days_of_run(context)
         with warehouse.connection(context.run.run_id) as connection:
             for table, contract in contracts.items():
@@ -49,7 +48,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
                     continue
                 # Checks that are run alone have no partition: they look at all that is published.
                 days = run_days if run_days is not None else tuple(published[table])
-                measured = measure(connection, contract_of_lake(settings, contract), published[table], days)
+                measured = measure(connection, contract_of_lake(lake, contract), published[table], days)
                 problems_by_day = problems(measured)
                 yield dg.AssetCheckResult(
                     asset_key=raw_key(table),

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import dagster as dg
@@ -46,8 +47,10 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Starts the stand-in, where there is none yet, while earlier steps run."""
         settings = self.settings
-        if settings.snowflake_is_embedded:
-            threading.Thread(target=_start_stand_in, args=(settings,), name="snowflake-stand-in", daemon=True).start()
+        if settings.snowflake.is_embedded:
+            threading.Thread(
+                target=_start_stand_in, args=(settings.data_dir,), name="snowflake-stand-in", daemon=True
+            ).start()
 
     @contextmanager
     def connection(self, run_id: str | None = None) -> Iterator[SnowflakeConnection]:
@@ -63,8 +66,8 @@ class WarehouseResource(dg.ConfigurableResource[None]):
             additional_snowflake_connection_args=arguments,
         )
         manager = library.get_connection()
-        with reaching(self.settings):
-            opened = log_in(self.settings, manager.__enter__)
+        with reaching(self.settings.snowflake):
+            opened = log_in(self.settings.snowflake, manager.__enter__)
         try:
             yield limit_answers(opened, self.settings.snowflake)
         except BaseException:
@@ -81,10 +84,10 @@ class WarehouseResource(dg.ConfigurableResource[None]):
         return partial(self.connection, run_id)
 
 
-def _start_stand_in(settings: Settings) -> None:
+def _start_stand_in(data_dir: Path) -> None:
     # Whatever stops it stops the first connection, too, and is reported there.
     with suppress(EmbeddedServerError, OSError):
-        ensure_snowflake(settings.data_dir)
+        ensure_snowflake(data_dir)
 
 
 def build_resources(settings: Settings) -> dict[str, object]:

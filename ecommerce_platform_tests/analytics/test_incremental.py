@@ -16,9 +16,8 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics import tables
 from ecommerce_platform.analytics.compute import all_frames, read_state, refresh
-from ecommerce_platform.analytics.declared import BASIS, TABLES
-from ecommerce_platform.analytics.follow import latest
-from ecommerce_platform.analytics.follow.incremental import SOURCE, refresh_from_state
+from ecommerce_platform.analytics.declared import TABLES
+from ecommerce_platform.analytics.follow import buyers, latest
 from ecommerce_platform.analytics.follow.latest import State, load_state, read_slices
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput
 from ecommerce_platform.analytics.tables import AnalyticsError, spark_name
@@ -48,10 +47,7 @@ def lake(spark: SparkSession, following: Settings) -> EventLake:
 
 def apply(lake: EventLake, published: PublishedInput) -> dict[str, State]:
     """Follows what is published, and holds state and results against all events; the states."""
-    if tables.current(lake.settings, "customer_metrics"):
-        refresh(lambda: lake.spark, lake.settings, published, TABLES, "test")
-    else:  # the first time, `refresh` would keep no state
-        refresh_from_state(lake.spark, lake.settings, published, list(TABLES), {BASIS: published.basis})
+    refresh(lambda: lake.spark, lake.settings, published, TABLES, "test")
     states = {}
     for table in NEEDED:
         state = load_state(lake.settings, table)
@@ -157,7 +153,7 @@ def test_slices_are_divided_as_they_grow_and_a_day_writes_the_ones_that_it_touch
         assert len(states[table].files.keys() - before[table].files.keys()) <= most, table
 
 
-COMMITS = 6
+COMMITS = 7
 
 
 class Commits:
@@ -186,6 +182,7 @@ def test_a_run_that_ends_after_any_of_its_commits_is_mended_by_the_next(
         with monkeypatch.context() as killed:
             killed.setattr(tables, "write", commits.write)
             killed.setattr(latest, "write", commits.write)
+            killed.setattr(buyers, "write", commits.write)
             more(random, lake, last % 3 + 2, shops=20)
             published = lake.publish(*(day(number) for number in range(1, min(4, last + 2) + 1)))
             with pytest.raises(KeyboardInterrupt):
@@ -240,15 +237,15 @@ def test_a_check_names_figures_that_differ_and_leaves_the_right_ones(lake: Event
     lake.add("users", [event(1, id=1), event(2, id=2)])
     lake.add("orders", [event(3, id=1, user_id=1, status="shipped", total_amount=Decimal("5.00"), created_at=at(1))])
     apply(lake, lake.publish(day(1)))
-    name = spark_name(lake.settings, lake.settings.lakehouse.analytics_namespace, "customer_metrics")
-    (source,) = (item for item in [tables.current(lake.settings, "customer_metrics")] if item)
-    wrong = lake.spark.table(name).withColumn("total_spent", F.lit(Decimal("5.01")).cast("decimal(38,2)"))
-    tables.write(wrong, name, {SOURCE: source.properties[SOURCE]})
+    name = spark_name(lake.settings, lake.settings.lakehouse.analytics_namespace, buyers.PURCHASES_BY_USER)
+    (kept,) = (item for item in [tables.current(lake.settings, buyers.PURCHASES_BY_USER)] if item)
+    wrong = lake.spark.table(name).withColumn("spent", F.lit(501).cast("bigint"))
+    tables.write(wrong, name, {buyers.MADE_FROM: kept.properties[buyers.MADE_FROM]})
     checked = lake.settings.spark.model_copy(update={"analytics_check_every_days": 2})
     settings = lake.settings.model_copy(update={"spark": checked})
     lake.add("users", [event(4, day=2, id=3)])
     published = lake.publish(day(1), day(2))
-    with pytest.raises(AnalyticsError, match="customer_metrics in 4 rows"):
+    with pytest.raises(AnalyticsError, match="customer_metrics in 2 rows"):
         refresh(lambda: lake.spark, settings, published, TABLES, "checked")
     apply(lake, published)
     lake.add("users", [event(5, day=3, id=4)])

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from ecommerce_platform.analytics.declared import TABLES
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.demo import write_sample
+from ecommerce_platform.demo.steps import write_sample
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform_tests.spark import launched_lake
 from ecommerce_platform_tests.spark.launched_lake import lake_job, launched_lake_job, rows_of

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecommerce_platform.demo import load_speed_layer, write_sample
+from ecommerce_platform.demo.steps import load_speed_layer, write_sample
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.days.ledger import read_ledger
@@ -23,6 +23,7 @@ from ecommerce_platform.reconciliation.layers.clickhouse import connect as click
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.warehouse.load import load_sql
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 from ecommerce_platform_tests.end_to_end.oracle import Thresholds, truth
 from ecommerce_platform_tests.end_to_end.platform import Platform, assert_spark_agrees, disagreements
@@ -100,7 +101,7 @@ class KilledShop:
         pq.write_table(_bumped(hers), source.with_name("late.parquet"))
         settings = self.settings
         ingest(Ingest(Lake.of(settings), Intake.of(settings), lambda: build_session(settings), "late"), DAYS[:1])
-        load_tables(settings, lambda: connect(settings, "late"), ["orders"], DAYS[:1], "late")
+        load_tables(LoadSource.of(settings), lambda: connect(settings, "late"), ["orders"], DAYS[:1], "late")
 
     def stage(self) -> None:
         """A file as a load that is killed leaves it on the stage, which ends with the stand-in."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ecommerce_platform.demo import load_speed_layer, write_sample
+from ecommerce_platform.demo.steps import load_speed_layer, write_sample
 from ecommerce_platform_tests.end_to_end.oracle import truth
 from ecommerce_platform_tests.end_to_end.platform import Platform, assert_all_is_right
 from ecommerce_platform_tests.erasure.marked import MARKER, busiest, mark

@@ -85,7 +85,7 @@ def platform_points() -> list[Point]:
     from snowflake.connector.cursor import SnowflakeCursor
 
     from ecommerce_platform.analytics import compute
-    from ecommerce_platform.analytics.follow import following, incremental
+    from ecommerce_platform.analytics.follow import buyers, following, incremental
     from ecommerce_platform.lakehouse.ingest import audit, branch_writer, quarantine
 
     return [
@@ -97,6 +97,7 @@ def platform_points() -> list[Point]:
         (compute, "replace", lambda _, __, table, *___: f"analytics write {table.name}"),
         (incremental, "replace", lambda _, __, table, *___: f"analytics write {table.name}"),
         (following, "write_state", lambda _, __, contract, *___: f"analytics write latest {contract.table}"),
+        (buyers, "write", fixed("analytics write purchases_by_user")),
         (SnowflakeCursor, "execute", lambda _, command, *__, **___: statement_name(command)),
         (SqliteEventLogStorage, "store_event", lambda _, event: f"event log {event.dagster_event_type or 'message'}"),
         (SqliteRunStorage, "handle_run_event", fixed("run log")),

@@ -241,11 +241,13 @@ def withdraw_what_the_other_shop_had(settings: Settings, passages: Passages, run
 
 def load_shop(settings: Settings, run_id: str) -> None:
     from ecommerce_platform.warehouse.load.days import load_tables
+    from ecommerce_platform.warehouse.load.lake_files import LoadSource
     from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 
     with connect(settings) as connection:
         ensure_current(connection)
-    for table, load in load_tables(settings, lambda: connect(settings, run_id), source_tables(), DAYS, run_id).items():
+    opener = partial(connect, settings, run_id)
+    for table, load in load_tables(LoadSource.of(settings), opener, source_tables(), DAYS, run_id).items():
         if load.failed or load.not_published:
             raise AssertionError(f"{table}: failed {load.failed}, not published {load.not_published}")
 
@@ -254,11 +256,14 @@ def transform(settings: Settings, run_id: str) -> None:
     from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
     from ecommerce_platform.transformation.builds.build import exclusive_build
     from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
-    from ecommerce_platform.transformation.project.manifest import definition_digest
+    from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
 
-    definition = definition_digest(settings)
+    definition = definition_digest(DbtProject.of(settings))
     opener = partial(connect, settings, run_id)
-    with opener() as connection, exclusive_build(settings, connection, opener, run_id, print) as lease:
+    with (
+        opener() as connection,
+        exclusive_build(settings.dbt, settings.snowflake, connection, opener, run_id, print) as lease,
+    ):
         reason = full_refresh_reason(read_build_state(connection), definition)
         run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), run_id, lease)
         mark_applied(connection, definition, lease)

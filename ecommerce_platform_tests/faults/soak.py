@@ -27,7 +27,7 @@ from pathlib import Path
 
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.stand_ins.servers import down
-from ecommerce_platform.transformation.project.manifest import prepare_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, prepare_manifest
 from ecommerce_platform_tests.faults.kill_points import AFTER, BEFORE, Kill, Passages, install, platform_points
 from ecommerce_platform_tests.faults.processes import Child, run
 from ecommerce_platform_tests.faults.rooms import KINDS, Kind, copied_dbt_project, write_shops
@@ -189,7 +189,7 @@ def warm_up(work: Path) -> None:
     dbt = {"project_dir": str(copied_dbt_project(work)), "target_path": str(work / "dbt_target")}
     os.environ |= {f"ECOMMERCE_DBT__{name.upper()}": value for name, value in dbt.items()}
     os.environ["ECOMMERCE_DATA_DIR"] = str(work / "data")
-    run(lambda: prepare_manifest(load_settings()), work / "parse.log", PATIENCE)
+    run(lambda: prepare_manifest(DbtProject.of(load_settings())), work / "parse.log", PATIENCE)
     for module in WARM:
         importlib.import_module(module)
 

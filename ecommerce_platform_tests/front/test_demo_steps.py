@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.utils import make_new_run_id
 
-from ecommerce_platform.demo_run import _steps_named
+from ecommerce_platform.demo.run import _steps_named
 
 
 @dg.op

@@ -17,9 +17,9 @@ def new_room(project: Path, name: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    shutil.copytree(PROJECT / "ecommerce_platform" / "settings", tmp_path / "ecommerce_platform" / "settings")
-    for name in ("partitions.py", "__init__.py"):
-        shutil.copy2(PROJECT / "ecommerce_platform" / name, tmp_path / "ecommerce_platform" / name)
+    for room in ("settings", "execution"):
+        shutil.copytree(PROJECT / "ecommerce_platform" / room, tmp_path / "ecommerce_platform" / room)
+    shutil.copy2(PROJECT / "ecommerce_platform" / "__init__.py", tmp_path / "ecommerce_platform")
     shutil.copytree(PROJECT / "scripts", tmp_path / "scripts")
     shutil.copy2(PROJECT / "pyproject.toml", tmp_path)
     (tmp_path / "ecommerce_platform_tests").mkdir()

@@ -21,13 +21,13 @@ _LOADS = """
 import ecommerce_platform
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.transformation.project.manifest import prepare_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, prepare_manifest
 import ecommerce_platform.definitions as d
 settings = load_settings()
 print(ecommerce_platform.__file__)
 print(settings.data_dir)
 print(settings.dbt.project_dir)
-print(prepare_manifest(settings))
+print(prepare_manifest(DbtProject.of(settings)))
 print(load_contracts()["users"].description)
 print(len(list(d.defs.resolve_all_asset_specs())))
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.ending import descendants
+from ecommerce_platform.execution.ending import descendants
 from ecommerce_platform.settings import load_settings
 
 IN_TIME = 25.0

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "ecommerce_platform"
-ROOMS = ("iceberg", "lakehouse", "erasure")
+ROOMS = (*("iceberg", "lakehouse", "erasure", "warehouse", "reconciliation", "transformation", "spark", "operations"),)
 DECLARED = "assets and checks are declared by them; what a step reaches comes as a resource"
 MADE = "a value or a resource is made of them"
 EVERY_PLACE = "an erasure reaches every place that they name, the warehouse and dbt among them"
+BINDS = "binds the settings to a resource of Dagster"
+EVERY_SYSTEM = "looks at every system of the installation"
+OPENS = "an account where the settings name one, else the stand-in of the data folder"
+HANDS_ON = "hands the installation to another process, which reads all of it"
+RUNS_DBT = "dbt's environment says connection, names, thresholds and months"
 
 #: By module, the functions and classes that take the whole settings, and the reason.
 TAKE_SETTINGS = {
@@ -26,8 +31,48 @@ TAKE_SETTINGS = {
         "the landing zone, the installation's own folder, and a promise of privacy",
     ),
     "erasure.plan": ("make_plan _served", EVERY_PLACE),
-    "erasure.speed": ("speed_table", "the speed layer's connection is made of them"),
     "erasure.warehouse": ("erase", EVERY_PLACE),
+    "operations.automation": ("build_automation", DECLARED),
+    "operations.backfill.days": ("read_stage_records", EVERY_SYSTEM),
+    "operations.backfill.launch": ("Backfills", EVERY_SYSTEM),
+    "operations.doctor": (
+        "examine _run _secrets _java _jars _landing _catalog _snowflake _clickhouse _dbt",
+        EVERY_SYSTEM,
+    ),
+    "operations.exporter.tables": ("read_platform", EVERY_SYSTEM),
+    "operations.jobs": ("daily_batch_job", DECLARED),
+    "operations.maintenance": ("maintenance_job", DECLARED),
+    "operations.notifications.sensor": ("build_sensor LateDay.of", DECLARED),
+    "operations.reconverge": ("recheck_job build_sensor", DECLARED),
+    "operations.retention": ("apply_retention", "every place has a retention of its own"),
+    "operations.schedules": ("daily_batch_schedule", DECLARED),
+    "reconciliation.assets": ("build_assets", DECLARED),
+    "reconciliation.command": (
+        "opened reconcile_days explain_order plan write_reports compare_tables",
+        "a command opens both layers",
+    ),
+    "reconciliation.layers.clickhouse": ("connect speed_table", OPENS),
+    "reconciliation.record.storage": ("open_store", OPENS),
+    "reconciliation.resource": ("ReconciliationResource ReconciliationResource.of build_resources", MADE),
+    "spark.launchers.choose": ("build_step_launcher", HANDS_ON),
+    "spark.launchers.kubernetes.on_kubernetes": ("KubernetesLauncher.__init__ _Launched.__init__", HANDS_ON),
+    "spark.launchers.local_submit": ("LocalSubmitLauncher.__init__", HANDS_ON),
+    "spark.options": ("SparkApplication.of", MADE),
+    "spark.resource": ("SparkResource SparkResource.of build_resources", MADE),
+    "spark.session": ("build_session", "a session reaches the lake, the landing zone and the scratch folder"),
+    "transformation.assets": ("build_assets", DECLARED),
+    "transformation.builds.rebuild": ("rebuild_models", RUNS_DBT),
+    "transformation.builds.runner": ("dbt_run run_dbt", RUNS_DBT),
+    "transformation.checks": ("build_checks", DECLARED),
+    "transformation.project.by_hand": ("run_by_hand", RUNS_DBT),
+    "transformation.project.manifest": ("DbtProject.of", MADE),
+    "transformation.project.profile": ("profile_environment", RUNS_DBT),
+    "warehouse.assets": ("build_assets _raw_tables _spark_tables", DECLARED),
+    "warehouse.load.lake_files": ("LoadSource.of", MADE),
+    "warehouse.resource": ("WarehouseResource WarehouseResource.of build_resources", MADE),
+    "warehouse.schema.upgrade": ("initialise_account", OPENS),
+    "warehouse.sql.connection": ("connection_arguments connect", OPENS),
+    "transformation.resource": ("DbtResource DbtResource.of build_resources", MADE),
 }
 
 

@@ -15,6 +15,7 @@ from ecommerce_platform.settings import load_settings
 from ecommerce_platform.spark.launchers.handover.identity import StepIdentity
 from ecommerce_platform.spark.launchers.kubernetes.application import build_application
 from ecommerce_platform.spark.launchers.kubernetes.pods import Submission, pod_template
+from ecommerce_platform.spark.options import SparkApplication
 from ecommerce_platform_tests.kubernetes.cluster import kubectl, objects, until
 from ecommerce_platform_tests.kubernetes.launcher_lab import (
     NAMESPACE,
@@ -60,7 +61,7 @@ def create_driver(application: dict[str, Any]) -> None:
     """The driver pod that an operator makes of the object, but for Spark: the step itself is what counts here."""
     settings, spec, metadata = load_settings(), application["spec"], application["metadata"]
     identity = StepIdentity("", "", 1, "", ())
-    pod = pod_template(Submission(identity, *spec["arguments"], "", settings), "driver")
+    pod = pod_template(Submission(identity, *spec["arguments"], "", SparkApplication.of(settings)), "driver")
     driver = spec["driver"]
     pod["metadata"] = {"name": f"{metadata['name']}-driver", "namespace": NAMESPACE, "labels": driver["labels"]}
     pod["spec"]["restartPolicy"] = "Never"
@@ -73,7 +74,9 @@ def create_driver(application: dict[str, Any]) -> None:
 
 def test_an_application_is_taken_as_it_is_and_a_false_one_is_refused(lab: Lab) -> None:
     identity = StepIdentity("0a1b2c3d", "change_events", 1, "2026-01-01", ("iceberg/orders",))
-    body = build_application(Submission(identity, "/scratch", "0" * 64, "local:///x.py", load_settings()))
+    body = build_application(
+        Submission(identity, "/scratch", "0" * 64, "local:///x.py", SparkApplication.of(load_settings()))
+    )
     kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(body))
     body["spec"]["driver"]["cores"] = "many"
     with pytest.raises(AssertionError, match="cores"):

@@ -20,7 +20,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ecommerce_platform.demo import write_sample
+from ecommerce_platform.demo.steps import write_sample
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.days.ledger import published_days

@@ -23,11 +23,11 @@ from ecommerce_platform.lakehouse.ingest.tables import with_extra_columns
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.checksum import Content
 from ecommerce_platform.warehouse.load.lake_files import (
+    LoadSource,
     collect,
     contents_by_day,
     files_of_days,
     open_table,
-    scratch_folder,
 )
 
 #: A day in January 2026, in the units that the sample's files have.
@@ -136,12 +136,12 @@ class SmallLake:
 
     def in_files(self) -> dict[date, Content]:
         """The same, read from the days' files."""
-        opened = open_table(self.settings, "orders")
+        opened = open_table(Lake.of(self.settings), "orders")
         assert opened is not None
         iceberg, ledger = opened
         contract = with_extra_columns(load_contracts()["orders"], iceberg)
         files = files_of_days(iceberg, list(ledger.published.values()))
-        with scratch_folder(self.settings) as folder:
+        with LoadSource.of(self.settings).scratch_folder() as folder:
             groups = collect(iceberg, [file for of_day in files.values() for file in of_day], folder)
             return contents_by_day(groups, contract, list(files))
 

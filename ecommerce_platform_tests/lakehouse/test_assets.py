@@ -5,13 +5,13 @@ from pathlib import Path
 
 import dagster as dg
 
+from ecommerce_platform.execution.partitions import daily_partitions
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse.assets import build_assets, event_key
 from ecommerce_platform.lakehouse.checks import build_checks
 from ecommerce_platform.lakehouse.days.ledger import complete_days
 from ecommerce_platform.landing.resource import build_resources as landing_resources
-from ecommerce_platform.partitions import daily_partitions
 from ecommerce_platform.spark.resource import build_resources as spark_resources
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SECOND, SmallLake, order
 

@@ -9,12 +9,12 @@ import pytest
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.execution.partitions import daily_partitions, partition_days
 from ecommerce_platform.landing import sensor
 from ecommerce_platform.landing.assets import build_assets, landing_key
 from ecommerce_platform.landing.files import LandingTable, LandingZone, list_table
 from ecommerce_platform.landing.resource import build_resources
 from ecommerce_platform.landing.sensor import build_sensor
-from ecommerce_platform.partitions import daily_partitions, partition_days
 from ecommerce_platform.settings import Profile, Settings
 
 DAY = date(2026, 1, 1)

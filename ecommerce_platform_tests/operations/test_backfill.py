@@ -11,6 +11,7 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.execution.partitions import daily_partitions
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, RefusedDay, TableLedger
 from ecommerce_platform.landing.files import LandingFile
 from ecommerce_platform.operations.backfill import launch
@@ -18,7 +19,6 @@ from ecommerce_platform.operations.backfill.days import DayState, Stage, StageRe
 from ecommerce_platform.operations.backfill.launch import BackfillError, Backfills
 from ecommerce_platform.operations.backfill.plan import Busy, make_plan
 from ecommerce_platform.operations.backfill.rates import Rate, fit
-from ecommerce_platform.partitions import daily_partitions
 from ecommerce_platform.settings import Settings
 
 DAY = date(2026, 1, 1)

@@ -23,7 +23,7 @@ from ecommerce_platform.operations.notifications.outbox import (
     UnavailableError,
 )
 from ecommerce_platform.operations.notifications.receivers import post as send_post
-from ecommerce_platform.operations.notifications.sensor import State, build_sensor, tick
+from ecommerce_platform.operations.notifications.sensor import LateDay, State, build_sensor, tick
 from ecommerce_platform.operations.notifications.watch import Position, _failed_check, day_due, read_news
 from ecommerce_platform.settings import NotificationSettings, Settings, load_settings
 from ecommerce_platform_tests.operations.webhook_receiver import Receiver, receiver
@@ -41,9 +41,10 @@ class Office:
         self.asked: list[date] = []
 
     def tick(self) -> tuple[str, ...]:
-        return tick(self.instance, self.settings, clock=lambda: self.now, ask_warehouse=self._ask).remarks
+        late_day = LateDay(self.settings.operations.day_late_hour_utc, self.settings.start_date, self._ask)
+        return tick(self.instance, self.settings.notifications, late_day, clock=lambda: self.now).remarks
 
-    def _ask(self, settings: Settings, day: date) -> tuple[str, ...]:
+    def _ask(self, day: date) -> tuple[str, ...]:
         self.asked.append(day)
         return self.missing
 

@@ -25,6 +25,7 @@ from ecommerce_platform.spark.launchers.handover.identity import StepIdentity
 from ecommerce_platform.spark.launchers.kubernetes.application import build_application
 from ecommerce_platform.spark.launchers.kubernetes.pods import Submission, pod_template
 from ecommerce_platform.spark.launchers.kubernetes.submit import submit_options
+from ecommerce_platform.spark.options import SparkApplication
 from ecommerce_platform.stand_ins import servers
 from ecommerce_platform.stand_ins.access import TOKEN_FILE
 from ecommerce_platform_tests.dagster_home import instance_of
@@ -136,7 +137,7 @@ def s3() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def used(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """The installation after it has done all that it can do, well and badly."""
-    from ecommerce_platform.demo import load_speed_layer, write_sample
+    from ecommerce_platform.demo.steps import load_speed_layer, write_sample
 
     folder = tmp_path_factory.mktemp("planted")
     local = load_settings(data_dir=folder / "data")
@@ -212,7 +213,7 @@ def test_the_pods_of_a_step_hold_no_secret_and_executors_no_way_to_one(monkeypat
     for name, value in kubernetes.items():
         monkeypatch.setenv(f"ECOMMERCE_SPARK__KUBERNETES__{name}", value)
     identity = StepIdentity("0a1b2c3d", "change_events", 1, "", ())
-    step = Submission(identity, "s3://scratch/steps", "0" * 64, "local:///x.py", load_settings())
+    step = Submission(identity, "s3://scratch/steps", "0" * 64, "local:///x.py", SparkApplication.of(load_settings()))
     executor = json.dumps([pod_template(step, "executor"), build_application(step)["spec"]["executor"]])
     sent = json.dumps([pod_template(step, "driver"), build_application(step), submit_options(step, {})])
     assert MARK not in sent + executor
@@ -247,7 +248,8 @@ def test_a_receiver_that_does_not_answer_is_reported_without_its_address(
                 )
             }
         )
-        done = sensor.tick(instance, load_settings())
+        settings = load_settings()
+        done = sensor.tick(instance, settings.notifications, sensor.LateDay.of(settings))
         assert sensor.State.load(instance).outbox.pending > 0
     used.outputs += done.remarks
     assert len(done.remarks) >= 2

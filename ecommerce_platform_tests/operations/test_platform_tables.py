@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ from ecommerce_platform.operations.notifications.watch import missing_tables
 from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.stand_ins.servers import down
-from ecommerce_platform.transformation.project.manifest import load_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
 from ecommerce_platform.warehouse.load.days import load_table
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.upgrade import initialise_account
 from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect, execute
@@ -40,7 +42,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         for table in source_tables():
             contract = load_contracts()[table]
             publish(loaded, table, {on: events(contract, on, 3) for on in (day(1), day(2))})
-            load_table(loaded, lambda: connect(loaded), contract, [day(1)], run_id="run")
+            load_table(LoadSource.of(loaded), lambda: connect(loaded), contract, [day(1)], run_id="run")
             for number in (1, 2, 3):
                 land(loaded, table, day(number))
         land(loaded, "orders", day(4))
@@ -135,7 +137,7 @@ def test_a_warehouse_that_is_away_is_named_and_the_lakehouse_is_shown(settings: 
 
 
 def test_the_models_of_the_project_have_their_assets(settings: Settings) -> None:
-    models = {model.name: model for model in models_of(load_manifest(settings))}
+    models = {model.name: model for model in models_of(load_manifest(DbtProject.of(settings)))}
     assert models["mart_daily_business_metrics"].asset == "marts/daily_business_metrics"
 
 
@@ -147,8 +149,8 @@ def test_the_planner_reads_the_same_records(settings: Settings) -> None:
 
 
 def test_a_late_day_is_asked_for_in_what_is_applied(settings: Settings) -> None:
-    assert missing_tables(settings, day(1)) == ()
-    assert set(missing_tables(settings, day(2))) == set(source_tables())
+    assert missing_tables(partial(connect, settings), settings.snowflake, day(1)) == ()
+    assert set(missing_tables(partial(connect, settings), settings.snowflake, day(2))) == set(source_tables())
 
 
 NO_WAREHOUSE, CANCELLED, NO_GRANT, NO_COLUMN, NO_OBJECT = 606, 604, 3001, 904, 2003
@@ -177,14 +179,14 @@ def test_only_a_missing_table_means_that_nothing_is_loaded(
     assert plan.value.errno == number
     if word == "applied_days":
         with pytest.raises(ProgrammingError):
-            missing_tables(settings, day(1))
+            missing_tables(partial(connect, settings), settings.snowflake, day(1))
 
 
 def test_a_table_that_does_not_exist_yet_means_that_nothing_is_loaded(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(settings, monkeypatch, NO_OBJECT, "applied_days")
-    assert set(missing_tables(settings, day(1))) == set(source_tables())
+    assert set(missing_tables(partial(connect, settings), settings.snowflake, day(1))) == set(source_tables())
     assert read_stage_records(settings, day(1), day(5)).applied == {}
 
 
@@ -197,9 +199,9 @@ def test_a_table_in_a_schema_that_the_role_does_not_see_is_not_taken_for_a_missi
     sql = f"select * from {schema}.nothing"
     with connect(settings) as connection:
         if missing:
-            assert rows_or_none(connection, account, f"{schema}.NOTHING", sql) is None
+            assert rows_or_none(connection, account.snowflake, f"{schema}.NOTHING", sql) is None
         else:
             with pytest.raises(
                 WarehouseError, match=r"HIDDEN.NOTHING .* role TRANSFORMER may not see .*warehouse init"
             ):
-                rows_or_none(connection, account, f"{schema}.NOTHING", sql)
+                rows_or_none(connection, account.snowflake, f"{schema}.NOTHING", sql)

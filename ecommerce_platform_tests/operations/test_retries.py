@@ -64,7 +64,7 @@ class Shop:
 
         job = dg.define_asset_job("daily_batch", selection="*", executor_def=dg.in_process_executor)
         self.definitions = dg.Definitions(assets=[orders], asset_checks=[adds_up], jobs=[job])
-        self.sensor = build_sensor(settings, job, lambda: self.now)
+        self.sensor = build_sensor(settings.profile, job, lambda: self.now)
 
     def run(self, tags: dict[str, str]) -> None:
         job = self.definitions.resolve_job_def("daily_batch")

@@ -19,6 +19,7 @@ from ecommerce_platform.settings import Settings, SettingsError, load_settings
 from ecommerce_platform.speed_layer.realtime import RealtimeLoadError, create_orders_realtime
 from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.warehouse.load.days import load_table
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.schema.ddl import raw_table
 from ecommerce_platform.warehouse.schema.upgrade import initialise_account
 from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect, execute, fetch_all
@@ -112,7 +113,7 @@ def test_hostile_text_in_data_is_only_text(servers: Settings) -> None:
         for row, value in zip(events(contract, day(1), len(HOSTILE)), HOSTILE, strict=True)
     ]
     publish(servers, "users", {day(1): rows})
-    load_table(servers, lambda: connect(servers), contract, [day(1)], run_id="it's; a run")
+    load_table(LoadSource.of(servers), lambda: connect(servers), contract, [day(1)], run_id="it's; a run")
     with connect(servers) as connection:
         stored = fetch_all(connection, "select first_name, __source_file from raw.users order by id")
         runs = fetch_all(connection, "select distinct run_id from raw.load_ledger where table_name = %s", ("users",))

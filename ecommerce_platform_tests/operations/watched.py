@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.demo import load_speed_layer, write_sample
+from ecommerce_platform.demo.steps import load_speed_layer, write_sample
 from ecommerce_platform.operations import jobs
 from ecommerce_platform.reconciliation.layers.clickhouse import connect as connect_clickhouse
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings

@@ -26,7 +26,7 @@ METRICS = ("active_customers", "total_orders", "total_revenue", "avg_order_value
 def run(two: TwoLayers, settings: Settings, **kwargs: object) -> dg.ExecuteInProcessResult:
     definitions = dg.Definitions(
         assets=build_assets(settings),
-        asset_checks=build_checks(settings),
+        asset_checks=build_checks(),
         resources=build_resources(settings),
         executor=dg.in_process_executor,
         jobs=[dg.define_asset_job("all", dg.AssetSelection.groups("reconciliation"))],

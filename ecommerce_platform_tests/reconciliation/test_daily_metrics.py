@@ -79,7 +79,7 @@ def test_cancelled_orders_are_compared_judged_stored_reported_and_alerted_by_one
         "1.00",
         "2.00",
     )
-    assert "cancelled_orders" in {key.name for checks in build_checks(servers_settings) for key in checks.check_keys}
+    assert "cancelled_orders" in {key.name for checks in build_checks() for key in checks.check_keys}
     assert "cancelled_orders" in metrics_markdown(reconciliation.verdicts)
     page = day_page(day_reports(store, [DAY])[0])
     assert "<td>cancelled orders</td>" in page

@@ -206,7 +206,7 @@ def test_pages_of_what_the_tables_hold_are_written_and_linked(two: TwoLayers, lo
     assert report.cut_off == LAST.at
     shown = overview(store)
     assert [state.date for state in shown.open_dates] == [DAY]
-    published = publish(local_settings, store, [DAY])
+    published = publish(Place.of(local_settings.reconciliation.reports_uri, local_settings.s3), store, [DAY])
     assert Path(published.days[DAY]).read_text().count("missing in speed") == 1
     assert f'<a href="{DAY}.html">{DAY}</a>' in Path(published.overview).read_text()
     assert not list(Path(published.overview).parent.glob(".*"))
@@ -218,15 +218,13 @@ def test_a_date_that_was_never_reconciled_has_a_page_that_says_so(two: TwoLayers
 
 
 def test_an_address_that_reports_cannot_go_to_is_a_clear_error(local_settings: Settings) -> None:
-    wrong = local_settings.reconciliation.model_copy(update={"reports_uri": "ftp://somewhere/reports"})
     with pytest.raises(ReconciliationError, match=r"ftp://somewhere/reports.*expected a folder or s3://"):
-        Place.of(local_settings.model_copy(update={"reconciliation": wrong}))
+        Place.of("ftp://somewhere/reports", local_settings.s3)
 
 
-def test_pages_go_to_s3_as_html(local_settings: Settings) -> None:
+def test_pages_go_to_s3_as_html() -> None:
     with s3_bucket("shop-reports") as bucket:
-        limits = local_settings.reconciliation.model_copy(update={"reports_uri": "s3://shop-reports/reconciliation/"})
-        place = Place.of(local_settings.model_copy(update={"reconciliation": limits, "s3": bucket.settings}))
+        place = Place.of("s3://shop-reports/reconciliation/", bucket.settings)
         assert place.dates() == set()
         where = place.write(page_of(DAY), day_page(a_report()))
         assert where == f"s3://shop-reports/reconciliation/{DAY}.html"

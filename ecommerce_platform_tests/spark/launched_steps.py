@@ -14,8 +14,8 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.execution.api import execute_run_iterator
 
-from ecommerce_platform.partitions import partition_days
-from ecommerce_platform.resuming import resuming_executor
+from ecommerce_platform.execution.partitions import partition_days
+from ecommerce_platform.execution.resuming import resuming_executor
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource, build_resources

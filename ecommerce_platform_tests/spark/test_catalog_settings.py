@@ -15,7 +15,7 @@ from ecommerce_platform.iceberg.catalog import (
 )
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, load_settings
-from ecommerce_platform.spark.options import SMALL_INPUT, application_options
+from ecommerce_platform.spark.options import SMALL_INPUT, SparkApplication, application_options
 
 
 def with_lakehouse(settings: Settings, **values: object) -> Settings:
@@ -63,7 +63,7 @@ def test_no_secret_is_on_sparks_command_line(local_settings: Settings) -> None:
             {"catalog_uri": "postgresql://db/lake", "catalog_user": "u", "catalog_password": "hidden-password"}
         ),
     )
-    on_command_line = " ".join(application_options(settings, ()).values())
+    on_command_line = " ".join(application_options(SparkApplication.of(settings), ()).values())
     assert "hidden" not in on_command_line
     assert "AKIA-KEY" not in on_command_line
 
@@ -82,7 +82,9 @@ def test_the_jvm_compiles_for_what_there_is_to_read(
 ) -> None:
     spark = local_settings.spark.model_copy(update={"jvm_options": jvm_options})
     settings = local_settings.model_copy(update={"spark": spark})
-    options = application_options(settings, (), lambda: input_bytes)["spark.driver.extraJavaOptions"]
+    options = application_options(SparkApplication.of(settings), (), lambda: input_bytes)[
+        "spark.driver.extraJavaOptions"
+    ]
     assert expected in options
     assert options.count("UseSerialGC") + options.count("UseParallelGC") + options.count("UseZGC") == 1
 
@@ -104,7 +106,10 @@ def test_a_shuffle_has_a_partition_for_what_a_task_can_sort_in_memory(
 ) -> None:
     spark = local_settings.spark.model_copy(update={"master": master, "shuffle_partitions": shuffle_partitions})
     settings = local_settings.model_copy(update={"spark": spark})
-    assert application_options(settings, (), lambda: input_bytes)["spark.sql.shuffle.partitions"] == expected
+    assert (
+        application_options(SparkApplication.of(settings), (), lambda: input_bytes)["spark.sql.shuffle.partitions"]
+        == expected
+    )
 
 
 def test_a_database_that_cannot_keep_a_catalog_is_refused_by_name(local_settings: Settings) -> None:

@@ -16,7 +16,7 @@ from ecommerce_platform.settings import load_settings
 from ecommerce_platform.spark import class_archive
 from ecommerce_platform.spark.jars import CORE, default_jars_dir, ensure_jars
 from ecommerce_platform.spark.java import Java, require_java
-from ecommerce_platform.spark.options import application_options
+from ecommerce_platform.spark.options import SparkApplication, application_options
 
 _OPTIONS = "spark.driver.extraJavaOptions"
 
@@ -70,7 +70,7 @@ class Start:
 def start(jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> Start:
     folder = tmp_path_factory.mktemp("start")
     log = folder / "classes.log"
-    options = application_options(load_settings(data_dir=folder / "data"), jars)
+    options = application_options(SparkApplication.of(load_settings(data_dir=folder / "data")), jars)
     script = (
         "from ecommerce_platform.settings import load_settings\n"
         "from ecommerce_platform.spark.session import build_session\n"

@@ -20,7 +20,7 @@ import pytest
 from py4j.clientserver import ClientServer, JavaParameters
 from py4j.protocol import Py4JError
 
-from ecommerce_platform.ending import descendants
+from ecommerce_platform.execution.ending import descendants
 from ecommerce_platform.settings import SettingsError, load_settings
 from ecommerce_platform.spark.engine_server import _LOG_BYTES
 from ecommerce_platform.stand_ins import servers

@@ -15,7 +15,7 @@ import pytest
 CALL = """
 import sys
 from py4j.java_gateway import GatewayParameters, JavaGateway
-from ecommerce_platform import ending
+from ecommerce_platform.execution import ending
 from ecommerce_platform.spark.interrupts import drop_words_on_broken_calls
 
 port, asked = int(sys.argv[1]), sys.argv[2]

@@ -19,10 +19,10 @@ from ecommerce_platform.warehouse.load.lake_files import open_table
 def test_a_table_without_its_metadata_file_is_an_error_and_not_an_empty_lake(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     table = ensure_event_table(open_catalog(Lake.of(settings)), Lake.of(settings), load_contracts()["orders"])
-    assert open_table(settings, "orders") is not None
+    assert open_table(Lake.of(settings), "orders") is not None
     Path(table.metadata_location.removeprefix("file://")).unlink()
     with pytest.raises(FileNotFoundError):
-        open_table(settings, "orders")
+        open_table(Lake.of(settings), "orders")
 
 
 def hadoop(folder: Path) -> Settings:
@@ -33,7 +33,7 @@ def test_a_folder_without_metadata_is_a_table_that_does_not_exist_yet(tmp_path: 
     settings = hadoop(tmp_path)
     with pytest.raises(NoSuchTableError, match=r"ecommerce\.orders"):
         Lake.of(settings).load("ecommerce.orders")
-    assert open_table(settings, "orders") is None
+    assert open_table(Lake.of(settings), "orders") is None
     assert current(settings, "daily_revenue") is None
 
 
@@ -43,4 +43,4 @@ def test_a_folder_whose_newest_metadata_file_is_lost_is_an_error(tmp_path: Path)
     metadata.mkdir(parents=True)
     (metadata / "version-hint.text").write_text("3")
     with pytest.raises(FileNotFoundError):
-        open_table(settings, "orders")
+        open_table(Lake.of(settings), "orders")

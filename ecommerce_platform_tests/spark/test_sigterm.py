@@ -16,7 +16,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ecommerce_platform.ending import descendants
+from ecommerce_platform.execution.ending import descendants
 from ecommerce_platform_tests.resumable_launcher import RESUMABLE
 from ecommerce_platform_tests.spark import launched_steps
 

@@ -17,6 +17,7 @@ from ecommerce_platform.spark.launchers.kubernetes.failures import explain_api_e
 from ecommerce_platform.spark.launchers.kubernetes.pods import Submission, SubmissionError, pod_template
 from ecommerce_platform.spark.launchers.kubernetes.step_resources import resources_of
 from ecommerce_platform.spark.launchers.kubernetes.submit import explain_submission, submit_options, write_templates
+from ecommerce_platform.spark.options import SparkApplication
 
 STEP = StepIdentity(
     "0a1b2c3d-1111-2222-3333-444455556666",
@@ -38,7 +39,9 @@ def settings(**kubernetes: Any) -> Settings:
 
 
 def submission(chosen: Settings | None = None) -> Submission:
-    return Submission(STEP, "s3://shop/scratch/x", "0" * 64, "local:///app/remote_main.py", chosen or settings())
+    return Submission(
+        STEP, "s3://shop/scratch/x", "0" * 64, "local:///app/remote_main.py", SparkApplication.of(chosen or settings())
+    )
 
 
 def test_names_and_labels_follow_from_run_step_attempt_and_range() -> None:

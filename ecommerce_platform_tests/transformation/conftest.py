@@ -21,7 +21,7 @@ from ecommerce_platform.transformation.builds.applied import (
 )
 from ecommerce_platform.transformation.builds.build import exclusive_build
 from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
-from ecommerce_platform.transformation.project.manifest import definition_digest
+from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current, initialise_account
 from ecommerce_platform.warehouse.sql.connection import connect, execute, quoted
 
@@ -75,11 +75,13 @@ def connection(transformation_settings: Settings) -> Iterator[SnowflakeConnectio
 
 @pytest.fixture
 def transform(transformation_settings: Settings, connection: SnowflakeConnection) -> Transform:
-    definition = definition_digest(transformation_settings)
+    definition = definition_digest(DbtProject.of(transformation_settings))
 
     def run(*, full_refresh: bool = False, mark: bool = True, select: tuple[str, ...] = ()) -> None:
         opener = partial(connect, transformation_settings)
-        with exclusive_build(transformation_settings, connection, opener, "test", print) as lease:
+        with exclusive_build(
+            transformation_settings.dbt, transformation_settings.snowflake, connection, opener, "test", print
+        ) as lease:
             memory = read_build_state(connection)
             needed = full_refresh or full_refresh_reason(memory, definition) is not None
             request = DbtRequest(command="run", select=select, full_refresh=needed)

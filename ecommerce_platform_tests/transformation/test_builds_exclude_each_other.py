@@ -16,7 +16,7 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.applied import FreezeReplaced, mark_applied, read_build_state
 from ecommerce_platform.transformation.builds.build import exclusive_build
 from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRunError, run_dbt
-from ecommerce_platform.transformation.project.manifest import definition_digest
+from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
 from ecommerce_platform.transformation.project.profile import profile_environment
 from ecommerce_platform.warehouse.schema.lease import MODELS, LeaseBusy, LeaseLost, lease_state
 from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
@@ -69,8 +69,10 @@ def pass_to_another(connection: SnowflakeConnection) -> None:
 def test_a_build_never_marks_days_that_another_froze(
     transformation_settings: Settings, two_days: SnowflakeConnection, opener: Opener, transform: Transform
 ) -> None:
-    definition = definition_digest(transformation_settings)
-    with exclusive_build(transformation_settings, two_days, opener, "A", print) as lease:
+    definition = definition_digest(DbtProject.of(transformation_settings))
+    with exclusive_build(
+        transformation_settings.dbt, transformation_settings.snowflake, two_days, opener, "A", print
+    ) as lease:
         freeze(transformation_settings, lease)
         load_day(two_days, "2026-01-03", [order(3, 4, "2026-01-03")])
         # A freeze by something that knows no lease, such as an older release: more days, and nothing computed of them.
@@ -102,8 +104,10 @@ def test_a_build_whose_lists_another_replaced_marks_nothing(
     transform: Transform,
     table: str,
 ) -> None:
-    definition = definition_digest(transformation_settings)
-    with exclusive_build(transformation_settings, two_days, opener, "B", print) as lease:
+    definition = definition_digest(DbtProject.of(transformation_settings))
+    with exclusive_build(
+        transformation_settings.dbt, transformation_settings.snowflake, two_days, opener, "B", print
+    ) as lease:
         run_dbt(transformation_settings, DbtRequest(command="run", select=(*FREEZE, "base_changed_keys")), "B", lease)
         execute(two_days, f"create or replace table STAGING.{table} as {_WOKEN_UP[table]}")
         with pytest.raises(FreezeReplaced, match=rf"STAGING.{table} has .* that run B on .* did not freeze"):
@@ -117,8 +121,10 @@ def test_a_build_whose_lists_another_replaced_marks_nothing(
 def test_a_build_that_lost_its_lease_writes_no_further_model_and_marks_nothing(
     transformation_settings: Settings, two_days: SnowflakeConnection, opener: Opener
 ) -> None:
-    definition = definition_digest(transformation_settings)
-    with exclusive_build(transformation_settings, two_days, opener, "A", print) as lease:
+    definition = definition_digest(DbtProject.of(transformation_settings))
+    with exclusive_build(
+        transformation_settings.dbt, transformation_settings.snowflake, two_days, opener, "A", print
+    ) as lease:
         freeze(transformation_settings, lease)
         pass_to_another(two_days)
         with pytest.raises(DbtRunError, match="it is held by run B elsewhere since"):
@@ -135,9 +141,12 @@ def test_a_second_build_waits_its_time_and_then_names_the_first(
 ) -> None:
     dbt = transformation_settings.dbt.model_copy(update={"wait_for_build_seconds": 0.0})
     impatient = transformation_settings.model_copy(update={"dbt": dbt})
-    with exclusive_build(transformation_settings, two_days, opener, "A", print), opener() as other:
+    with (
+        exclusive_build(transformation_settings.dbt, transformation_settings.snowflake, two_days, opener, "A", print),
+        opener() as other,
+    ):
         with pytest.raises(LeaseBusy, match=r"'models' is held by run A on .* since"):
-            exclusive_build(impatient, other, opener, "B", print).__enter__()
+            exclusive_build(impatient.dbt, impatient.snowflake, other, opener, "B", print).__enter__()
         with pytest.raises(DbtRunError, match=r"does not hold the lease 'models' .*: it is held by run A on"):
             freeze(transformation_settings, None)
 
@@ -161,7 +170,7 @@ def test_dbt_by_hand_takes_the_same_lease_and_gives_it_back(
     transformation_settings: Settings, two_days: SnowflakeConnection, opener: Opener
 ) -> None:
     generation = lease_state(two_days, MODELS).generation
-    with exclusive_build(transformation_settings, two_days, opener, "A", print):
+    with exclusive_build(transformation_settings.dbt, transformation_settings.snowflake, two_days, opener, "A", print):
         refused = by_hand(transformation_settings, "run", "--select", "base_landing_days")
     assert refused.returncode != 0
     assert "it is held by run A on" in refused.stdout

@@ -17,7 +17,7 @@ from ecommerce_platform.cli import app
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.build import exclusive_build
 from ecommerce_platform.transformation.project.by_hand import FOLDER, run_by_hand
-from ecommerce_platform.transformation.project.manifest import target_path
+from ecommerce_platform.transformation.project.manifest import DbtProject
 from ecommerce_platform.transformation.project.profile import profile_environment
 from ecommerce_platform.warehouse.schema.lease import MODELS, lease_state
 from ecommerce_platform.warehouse.schema.upgrade import initialise_account
@@ -42,7 +42,7 @@ def built(connection: SnowflakeConnection, transform: Transform) -> SnowflakeCon
 
 
 def artefact(settings: Settings, name: str) -> dict[str, object]:
-    loaded: dict[str, object] = json.loads((target_path(settings) / FOLDER / name).read_text())
+    loaded: dict[str, object] = json.loads((DbtProject.of(settings).target / FOLDER / name).read_text())
     return loaded
 
 
@@ -59,7 +59,7 @@ def test_marts_by_hand_are_what_they_were_and_no_day_is_marked(
 ) -> None:
     before = read(built, MART)
     monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(transformation_settings.data_dir))
-    monkeypatch.setenv("ECOMMERCE_DBT__TARGET_PATH", str(target_path(transformation_settings)))
+    monkeypatch.setenv("ECOMMERCE_DBT__TARGET_PATH", str(DbtProject.of(transformation_settings).target))
     command = ["dbt", "build", "-s", "marts", "--exclude", "resource_type:test", "resource_type:unit_test"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
@@ -81,7 +81,7 @@ def test_beside_a_build_dbt_by_hand_fails_at_once(
     transformation_settings: Settings, built: SnowflakeConnection, capfd: pytest.CaptureFixture[str]
 ) -> None:
     opener = partial(connect, transformation_settings)
-    with exclusive_build(transformation_settings, built, opener, "A", print):
+    with exclusive_build(transformation_settings.dbt, transformation_settings.snowflake, built, opener, "A", print):
         assert run_by_hand(transformation_settings, ["run", "-s", "mart_daily_business_metrics"]) == 2
     assert "it is held by run A on" in capfd.readouterr().out
 
@@ -133,7 +133,7 @@ def of_ones_own(transformation_settings: Settings, tmp_path: Path) -> Iterator[S
     settings = transformation_settings.model_copy(update={"dbt": dbt, "snowflake": snowflake})
     initialise_account(settings)
     yield settings
-    if not settings.snowflake_is_embedded:  # the stand-in drops no database, and goes with its folder
+    if not settings.snowflake.is_embedded:  # the stand-in drops no database, and goes with its folder
         with connect(settings, role=settings.snowflake.admin_role) as opened:
             execute(opened, "drop database if exists PULL_REQUEST")
 
@@ -144,7 +144,7 @@ def test_a_pull_request_builds_what_it_changes_beside_the_warehouse_and_reads_th
 ) -> None:
     before, generation = read(built, MART), lease_state(built, MODELS).generation
     assert run_by_hand(transformation_settings, ["parse"]) == 0
-    state = str(target_path(transformation_settings) / FOLDER)
+    state = str(DbtProject.of(transformation_settings).target / FOLDER)
     arguments = ["build", "-s", "state:modified+", "--defer", "--state", state, "--exclude", "resource_type:unit_test"]
     database = transformation_settings.snowflake.database
     assert run_by_hand(of_ones_own, arguments, sources_from=database) == 0

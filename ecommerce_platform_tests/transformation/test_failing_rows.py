@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +12,8 @@ import pytest
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.failing_rows import FailedTest, FailingRows
 from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRunError, dbt_run, run_dbt
-from ecommerce_platform.transformation.project.manifest import load_parsed
-from ecommerce_platform.warehouse.sql.connection import execute
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_parsed
+from ecommerce_platform.warehouse.sql.connection import connect, execute
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
 from ecommerce_platform_tests.transformation.test_assets import DAYS, materialize
@@ -143,10 +144,10 @@ def test_the_check_and_the_log_of_the_step_show_the_rows(
 def test_rows_that_cannot_be_read_leave_the_verdict_and_name_the_reason(
     transformation_settings: Settings, connection: SnowflakeConnection
 ) -> None:
-    parsed = load_parsed(transformation_settings)
+    parsed = load_parsed(DbtProject.of(transformation_settings))
     (unique_id,) = [name for name, node in parsed.nodes.items() if node.name == "orders_amount_not_negative"]
     parsed.nodes[unique_id].compiled_code = "select nowhere from STAGING.ORDERS_ENHANCED"
-    with FailingRows(transformation_settings, parsed, "unreadable") as failing:
+    with FailingRows(partial(connect, transformation_settings), parsed) as failing:
         failed = failing.of(unique_id, "fail", 3)
     assert re.fullmatch(
         "test orders_amount_not_negative failed for 3 rows, which cannot be shown: .*nowhere.*", failed.line(), re.I
@@ -157,12 +158,12 @@ def test_rows_that_cannot_be_read_leave_the_verdict_and_name_the_reason(
 def test_what_a_test_computes_of_personal_columns_is_personal(
     transformation_settings: Settings, connection: SnowflakeConnection
 ) -> None:
-    parsed = load_parsed(transformation_settings)
+    parsed = load_parsed(DbtProject.of(transformation_settings))
     (unique_id,) = [name for name, node in parsed.nodes.items() if node.name == "daily_business_metrics_has_no_gaps"]
     parsed.nodes[unique_id].compiled_code = """
         with people as (select 7 as id, 'ada@b.example' as email),
         addresses as (select people.id, lower(people.email) as address from people)
         select id, address as "where", 'Ada' as full_name, 1.50 as price from addresses -- ends in a comment"""
-    with FailingRows(transformation_settings, parsed, "personal") as failing:
+    with FailingRows(partial(connect, transformation_settings), parsed) as failing:
         failed = failing.of(unique_id, "warn", 1)
     assert failed.finding() == "warns of 1 row: id=7 where=(personal) full_name=(personal) price=1.50"

@@ -35,7 +35,7 @@ from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.builds.build import exclusive_build
-from ecommerce_platform.transformation.project.manifest import definition_digest
+from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
 from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
 from ecommerce_platform.warehouse.sql.connection import connect
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current
@@ -48,8 +48,8 @@ new_day = sys.argv[1]
 reasons = []
 
 def build(connection):
-    definition = definition_digest(settings)
-    with exclusive_build(settings, connection, opener, "after", print) as lease:
+    definition = definition_digest(DbtProject.of(settings))
+    with exclusive_build(settings.dbt, settings.snowflake, connection, opener, "after", print) as lease:
         reason = full_refresh_reason(read_build_state(connection), definition)
         reasons.append(reason)
         run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), "after", lease)
@@ -120,7 +120,7 @@ def run_after(settings: Settings, folder: Path, new_day: str) -> subprocess.Comp
 def test_marts_are_as_before_and_no_figure_is_restated(
     transformation_settings: Settings, connection: SnowflakeConnection, transform: Transform, tmp_path: Path
 ) -> None:
-    if not transformation_settings.snowflake_is_embedded:
+    if not transformation_settings.snowflake.is_embedded:
         pytest.skip("shown on the embedded server only: the account's tables are of four tables")
     shop = RandomShop(seed=31, days=10)
     for day in shop.days:

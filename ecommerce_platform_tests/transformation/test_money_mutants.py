@@ -16,7 +16,7 @@ from snowflake.connector.errors import Error as SnowflakeError
 
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.runner import DbtRequest, dbt_run
-from ecommerce_platform.transformation.project.manifest import load_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
 from ecommerce_platform.warehouse.sql.connection import execute
 from ecommerce_platform_tests.mutants.judges import noticed
 from ecommerce_platform_tests.mutants.report import Score, written
@@ -104,7 +104,7 @@ class Model:
 
 def models_of(settings: Settings) -> dict[str, Model]:
     """The models with the statements that dbt makes of them."""
-    nodes = {node["name"]: node for node in load_manifest(settings)["nodes"].values()}
+    nodes = {node["name"]: node for node in load_manifest(DbtProject.of(settings))["nodes"].values()}
     with dbt_run(settings, DbtRequest(command="compile", full_refresh=True), "mutants") as run:
         for _ in run.events:
             pass

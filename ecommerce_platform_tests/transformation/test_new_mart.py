@@ -18,7 +18,7 @@ from ecommerce_platform.settings import PROJECT_DIR, Settings
 from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.builds.build import exclusive_build
 from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
-from ecommerce_platform.transformation.project.manifest import definition_digest, load_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest, load_manifest
 from ecommerce_platform.transformation.results.restatements import restatements
 from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
@@ -61,9 +61,14 @@ class Shop:
     def build(self, *, full_refresh: bool = False) -> None:
         """The mart, and what it stands on."""
         with exclusive_build(
-            self.settings, self.connection, partial(connect, self.settings), "test", lambda _: None
+            self.settings.dbt,
+            self.settings.snowflake,
+            self.connection,
+            partial(connect, self.settings),
+            "test",
+            lambda _: None,
         ) as lease:
-            definition = definition_digest(self.settings)
+            definition = definition_digest(DbtProject.of(self.settings))
             needed = full_refresh or full_refresh_reason(read_build_state(self.connection), definition) is not None
             request = DbtRequest(command="run", select=("+mart_category_revenue",), full_refresh=needed)
             run_dbt(self.settings, request, "test", lease)
@@ -166,7 +171,7 @@ def key(category: str) -> str:
 
 
 def test_the_mart_is_an_asset_with_its_checks(shop: Shop) -> None:
-    nodes = load_manifest(shop.settings)["nodes"]
+    nodes = load_manifest(DbtProject.of(shop.settings))["nodes"]
     assert nodes["model.ecommerce.mart_category_revenue"]["config"]["meta"]["published"] is True
     names = {node["name"] for node in nodes.values() if node["resource_type"] == "test"}
     assert {"category_revenue_key_is_unique", "category_revenue_has_units"} <= names

@@ -15,7 +15,7 @@ import pytest
 from ecommerce_platform.contracts import Column, Contract, LogicalType, Relationship
 from ecommerce_platform.contracts.draft import render
 from ecommerce_platform.settings import PROJECT_DIR, Settings
-from ecommerce_platform.transformation.project.manifest import rendered_project
+from ecommerce_platform.transformation.project.manifest import DbtProject, rendered_project
 from ecommerce_platform.warehouse.sql.connection import fetch_all
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import Event, load_day, next_day, order
@@ -258,6 +258,6 @@ def test_a_snapshot_row_of_a_key_alone_disagrees_when_the_key_was_deleted(
 
 
 def test_no_file_of_the_checkout_is_written(transformation_settings: Settings) -> None:
-    project = rendered_project(transformation_settings)
+    project = rendered_project(DbtProject.of(transformation_settings))
     assert (project / "models/staging/base/from_contracts/base_payments.sql").exists()
     assert not (PROJECT_DIR / "dbt_project/models/staging/base/from_contracts/base_payments.sql").exists()

@@ -12,7 +12,7 @@ import pytest
 
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.files import write_whole
-from ecommerce_platform.transformation.project.manifest import load_manifest, prepare_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest, prepare_manifest
 
 
 def installation(folder: Path, database: str) -> Settings:
@@ -35,11 +35,11 @@ def checkout(tmp_path: Path) -> Path:
 
 def test_two_databases_of_one_checkout_keep_their_own_manifests(checkout: Path) -> None:
     first, second = installation(checkout, "FIRST"), installation(checkout, "SECOND")
-    held = prepare_manifest(first)
+    held = prepare_manifest(DbtProject.of(first))
     before = held.read_bytes()
-    other = prepare_manifest(second)
-    assert (held.read_bytes(), prepare_manifest(first)) == (before, held)
-    databases = {node["database"] for node in load_manifest(first)["nodes"].values()}
+    other = prepare_manifest(DbtProject.of(second))
+    assert (held.read_bytes(), prepare_manifest(DbtProject.of(first))) == (before, held)
+    databases = {node["database"] for node in load_manifest(DbtProject.of(first))["nodes"].values()}
     assert databases == {"FIRST"}
     assert other != held
 
@@ -57,11 +57,12 @@ def test_a_parse_that_is_killed_leaves_nothing_that_is_taken_for_whole(checkout:
         "    os._exit(9)\n"
         "manifest._parse = parse\n"
         f"folder = Path({str(checkout)!r})\n"
-        "manifest.prepare_manifest(load_settings(dbt={'project_dir': folder / 'project', 'target_path': folder / 'target'},"
-        " snowflake={'database': 'FIRST'}))\n"
+        "settings = load_settings(dbt={'project_dir': folder / 'project', 'target_path': folder / 'target'},"
+        " snowflake={'database': 'FIRST'})\n"
+        "manifest.prepare_manifest(manifest.DbtProject.of(settings))\n"
     )
     assert subprocess.run([sys.executable, "-c", killed], check=False).returncode == 9
-    assert set(load_manifest(settings)["nodes"]) >= {"model.ecommerce.one"}
+    assert set(load_manifest(DbtProject.of(settings))["nodes"]) >= {"model.ecommerce.one"}
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:

@@ -18,13 +18,12 @@ from ecommerce_platform.transformation.builds.runner import DbtRequest, build_ar
 from ecommerce_platform.transformation.metric_tests import METRIC_TEST_FILE, render_metric_test
 from ecommerce_platform.transformation.project.lineage import LineageReader
 from ecommerce_platform.transformation.project.manifest import (
+    DbtProject,
     DbtProjectError,
     definition_digest,
     load_manifest,
     prepare_manifest,
     project_digest,
-    project_vars,
-    target_path,
 )
 from ecommerce_platform.transformation.project.personal import model_tables, undeclared
 from ecommerce_platform.transformation.sources import (
@@ -46,14 +45,14 @@ def test_the_test_of_the_daily_mart_is_rendered_from_the_metrics() -> None:
 
 def test_the_projects_defaults_are_those_of_the_settings() -> None:
     project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
-    assert project["vars"] == project_vars(load_settings())
+    assert project["vars"] == DbtProject.of(load_settings()).variables
 
 
 def test_an_unchanged_project_is_not_parsed_again(transformation_settings: Settings) -> None:
-    manifest = prepare_manifest(transformation_settings)
+    manifest = prepare_manifest(DbtProject.of(transformation_settings))
     written = manifest.stat().st_mtime_ns
     started = time.perf_counter()
-    load_manifest(transformation_settings)
+    load_manifest(DbtProject.of(transformation_settings))
     assert time.perf_counter() - started < 2
     assert manifest.stat().st_mtime_ns == written
 
@@ -71,20 +70,22 @@ def test_a_changed_file_changes_the_digest(tmp_path: Path) -> None:
 
 def test_a_changed_threshold_changes_the_definition() -> None:
     other = load_settings(business={"tier_gold": "1999"})
-    assert definition_digest(other) != definition_digest(load_settings())
+    assert definition_digest(DbtProject.of(other)) != definition_digest(DbtProject.of(load_settings()))
 
 
 def test_a_missing_project_is_named(tmp_path: Path) -> None:
     with pytest.raises(DbtProjectError, match=r"no dbt project in .*ECOMMERCE_DBT__PROJECT_DIR"):
-        prepare_manifest(load_settings(dbt={"project_dir": tmp_path}))
+        prepare_manifest(DbtProject.of(load_settings(dbt={"project_dir": tmp_path})))
 
 
 def test_arguments_name_only_what_was_asked_for(transformation_settings: Settings, tmp_path: Path) -> None:
-    everything = build_arguments(DbtRequest(), transformation_settings, tmp_path)
+    everything = build_arguments(DbtRequest(), DbtProject.of(transformation_settings), tmp_path)
     assert "--select" not in everything
     assert "--full-refresh" not in everything
     one = build_arguments(
-        DbtRequest(select=("a", "b"), only_selected=True, full_refresh=True), transformation_settings, tmp_path
+        DbtRequest(select=("a", "b"), only_selected=True, full_refresh=True),
+        DbtProject.of(transformation_settings),
+        tmp_path,
     )
     assert one[one.index("--select") + 1 : one.index("--select") + 3] == ["a", "b"]
     assert one[one.index("--indirect-selection") + 1] == "empty"
@@ -98,7 +99,7 @@ def test_all_compiled_sql_is_snowflakes_and_its_columns_are_traced(transformatio
         assert len(compiled) > 50
         for path in compiled:
             assert_snowflake(path.read_text(encoding="utf-8"))
-        manifest = load_manifest(transformation_settings)
+        manifest = load_manifest(DbtProject.of(transformation_settings))
         reader = LineageReader(manifest)
         for node in _parents_first(manifest):
             reader.read(node, run.target / "compiled")
@@ -107,7 +108,7 @@ def test_all_compiled_sql_is_snowflakes_and_its_columns_are_traced(transformatio
     assert lineage["email"] == [("model.ecommerce.base_users", "email")]
     assert [name for name, columns in reader.lineage.items() if not columns] == [], "a model whose SQL cannot be traced"
     assert list(undeclared(manifest, load_contracts(), reader.lineage)) == []
-    assert not (target_path(transformation_settings) / "runs" / "compile").exists()
+    assert not (DbtProject.of(transformation_settings).target / "runs" / "compile").exists()
 
 
 def _parents_first(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ from snowflake.connector.errors import ProgrammingError
 from ecommerce_platform.contracts import HIDDEN, load_contracts
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRunError, run_dbt
-from ecommerce_platform.transformation.project.manifest import load_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
 from ecommerce_platform.transformation.project.personal import model_tables, undeclared
 from ecommerce_platform.transformation.project.protect import described, masks_of_new_models, protect_models
 from ecommerce_platform.warehouse.schema.ddl import APPLIED_DAYS, LEASES, LOAD_LOCK, PLATFORM_VERSION, table_definitions
@@ -45,7 +45,7 @@ class Seen:
 def seen(transformation_settings: Settings) -> Iterator[Seen]:
     """One person and one order of theirs in all models: built, built again, and built where nothing can be masked."""
     settings = transformation_settings
-    if not settings.snowflake_is_embedded:
+    if not settings.snowflake.is_embedded:
         # A role of its own, which the tests' user has, and which goes with the test.
         role = f"{settings.snowflake.database}_ANALYST"
         settings = settings.model_copy(
@@ -61,7 +61,7 @@ def seen(transformation_settings: Settings) -> Iterator[Seen]:
 @contextmanager
 def analysts_of_an_account(settings: Settings, connection: SnowflakeConnection) -> Iterator[None]:
     """Lets the tests' user take the analysts' role, where there are roles; it is dropped in the end."""
-    if settings.snowflake_is_embedded:
+    if settings.snowflake.is_embedded:
         yield
         return
     role = settings.snowflake.analyst_role
@@ -81,24 +81,24 @@ def observed(settings: Settings, administrator: SnowflakeConnection) -> Iterator
             order(1, 2, "2026-01-01", shipping_address=MARKS[3]),
         ]
         load_day(connection, "2026-01-01", events)
-        initialise(administrator, settings)
+        initialise(administrator, settings.snowflake)
         run_dbt(settings, DbtRequest(command="run", full_refresh=True))
         masked = read_by_analysts(settings)
         run_dbt(settings, DbtRequest(command="run"))
         remade = read_by_analysts(settings)
         kept = kept_protection(settings)
-        refused = built_by_somebody(settings) if settings.snowflake_is_embedded else ""
+        refused = built_by_somebody(settings) if settings.snowflake.is_embedded else ""
         of_platform = fetch_all(connection, "select email, full_name from MARTS.CUSTOMER_ANALYTICS")
         plain = settings.model_copy(update={"snowflake": settings.snowflake.model_copy(update={"masking": False})})
         try:
-            initialise(administrator, plain)
-            protect_models(administrator, plain)
+            initialise(administrator, plain.snowflake)
+            protect_models(administrator, DbtProject.of(plain), plain.snowflake)
             unmasked = [read_by_analysts(settings)]
             run_dbt(settings, DbtRequest(command="run"))
             unmasked.append(read_by_analysts(settings))
         finally:
-            initialise(administrator, settings)
-        restored = protect_models(administrator, settings)
+            initialise(administrator, settings.snowflake)
+        restored = protect_models(administrator, DbtProject.of(settings), settings.snowflake)
         yield Seen(settings, masked, remade, unmasked, kept, restored, of_platform, refused)
         clear(connection)
 
@@ -158,7 +158,7 @@ def test_analysts_read_the_models_and_no_personal_value(seen: Seen) -> None:
 
 @pytest.mark.slow
 def test_a_role_that_sees_no_values_builds_nothing(seen: Seen) -> None:
-    if not seen.settings.snowflake_is_embedded:
+    if not seen.settings.snowflake.is_embedded:
         pytest.skip("the tests' user has no such role")
     assert "personal columns are hidden from the role SOMEBODY" in seen.refused
     assert "expected one of TRANSFORMER" in seen.refused
@@ -194,7 +194,7 @@ def test_without_masking_analysts_get_no_table_with_a_personal_column(seen: Seen
 
 @pytest.mark.slow
 def test_every_described_column_is_masked_where_it_lies(seen: Seen) -> None:
-    described_columns = masks_of_new_models(load_manifest(seen.settings), load_contracts())
+    described_columns = masks_of_new_models(load_manifest(DbtProject.of(seen.settings)), load_contracts())
 
     assert len(described_columns) > 10
     assert sorted(sql for sql in seen.restored if "set masking policy" in sql) == sorted(described_columns)
@@ -209,7 +209,7 @@ def test_the_page_on_data_protection_names_what_is_personal() -> None:
     }
     of_models = {
         f"`{table.schema}.{table.table}`": [column.name for column in columns]
-        for table, columns in described(load_manifest(load_settings()), contracts)
+        for table, columns in described(load_manifest(DbtProject.of(load_settings())), contracts)
     }
     for tables in (of_contracts, of_models):
         for table, columns in tables.items():

@@ -14,6 +14,7 @@ from ecommerce_platform.cli import app
 from ecommerce_platform.contracts import LogicalType, load_contracts, source_tables
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.schema.ddl import names_of, raw_table
 from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
 from ecommerce_platform_tests.transformation.conftest import Transform
@@ -55,7 +56,7 @@ def shop(transformation_settings: Settings, connection: SnowflakeConnection, tmp
     for table in source_tables():
         publish(settings, table, {date.fromisoformat(day): rows_of(history, table, day) for day in history.days})
     days = [date.fromisoformat(day) for day in history.days]
-    load_tables(settings, lambda: connect(settings), source_tables(), days, "test")
+    load_tables(LoadSource.of(settings), lambda: connect(settings), source_tables(), days, "test")
     yield settings
     for definition in ("RAW.PLATFORM_VERSION",):
         execute(connection, f"update {definition} set fingerprint = 'look again'")

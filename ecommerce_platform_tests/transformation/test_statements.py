@@ -9,7 +9,7 @@ import pytest
 
 from ecommerce_platform.contracts.reader import CONTRACTS_DIR
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
-from ecommerce_platform.transformation.project.manifest import definition_digest
+from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
 from ecommerce_platform.transformation.project.statements import statement_tokens
 
 PROJECT = PROJECT_DIR / "dbt_project"
@@ -131,16 +131,16 @@ EDITS = {
 def test_the_definition_changes_with_what_runs_and_with_nothing_else(
     copied: Settings, file: str, text: str, replacement: str, changes: bool
 ) -> None:
-    before = definition_digest(copied)
+    before = definition_digest(DbtProject.of(copied))
     path = copied.dbt.project_dir / file
     source = path.read_text(encoding="utf-8")
     assert text in source
     try:
         path.write_text(source.replace(text, replacement, 1))
-        assert (definition_digest(copied) != before) is changes
+        assert (definition_digest(DbtProject.of(copied)) != before) is changes
     finally:
         path.write_text(source)
-    assert definition_digest(copied) == before
+    assert definition_digest(DbtProject.of(copied)) == before
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ def test_the_definition_changes_with_what_runs_and_with_nothing_else(
 def test_the_definition_changes_with_what_the_contracts_make(
     copied: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, replacement: str, changes: bool
 ) -> None:
-    before = definition_digest(copied)
+    before = definition_digest(DbtProject.of(copied))
     contract = (CONTRACTS_DIR / "orders.odcs.yaml").read_text(encoding="utf-8")
     assert text in contract
     (tmp_path / "orders.odcs.yaml").write_text(contract.replace(text, replacement, 1), encoding="utf-8")
     monkeypatch.setenv("ECOMMERCE_EXTRA_CONTRACTS_DIR", str(tmp_path))
-    assert (definition_digest(copied) != before) is changes
+    assert (definition_digest(DbtProject.of(copied)) != before) is changes

@@ -73,7 +73,7 @@ def assert_all_is_applied(connection: SnowflakeConnection) -> None:
 def test_the_second_builder_applies_what_the_first_had_frozen_when_it_was_killed(
     transformation_settings: Settings, connection: SnowflakeConnection, transform: Transform, tmp_path: Path
 ) -> None:
-    if not transformation_settings.snowflake_is_embedded:
+    if not transformation_settings.snowflake.is_embedded:
         pytest.skip("shown on the embedded server only: the two reach it by its address")
     shop = RandomShop(seed=23, days=3)
     for day in shop.days[:2]:
@@ -101,7 +101,7 @@ def test_two_builders_are_killed_at_each_step(
     step: str,
 ) -> None:
     """At each point of the step, before and after it; a case for each step, so that the trial can be divided and gone on with."""
-    if not transformation_settings.snowflake_is_embedded:
+    if not transformation_settings.snowflake.is_embedded:
         pytest.skip("shown on the embedded server only: the two reach it by its address")
     shop = RandomShop(seed=29, days=3)
     environments = [environment_of(transformation_settings, tmp_path / name) for name in ("first", "second")]

@@ -59,7 +59,7 @@ def warehouse_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 @pytest.fixture
 def embedded_only(settings: Settings) -> None:
     """For tests of what only the stand-in can show in a reasonable time."""
-    if not settings.snowflake_is_embedded:
+    if not settings.snowflake.is_embedded:
         pytest.skip("shown on the embedded server only")
 
 
@@ -94,5 +94,6 @@ def connection(settings: Settings) -> Iterator[SnowflakeConnection]:
 def load(settings: Settings, opener: Opener) -> Any:
     """Loads days of `orders`; returns the TableLoad."""
     from ecommerce_platform.warehouse.load.days import load_table
+    from ecommerce_platform.warehouse.load.lake_files import LoadSource
 
-    return partial(load_table, settings, opener, load_contracts()["orders"], run_id=RUN)
+    return partial(load_table, LoadSource.of(settings), opener, load_contracts()["orders"], run_id=RUN)

@@ -16,7 +16,7 @@ from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, published_properties, read_table_ledger
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, with_extra_columns
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.warehouse.load.lake_files import collect, contents_by_day, files_of_days, scratch_folder
+from ecommerce_platform.warehouse.load.lake_files import LoadSource, collect, contents_by_day, files_of_days
 
 Row = dict[str, Any]
 FIRST_DAY = date(2026, 1, 1)
@@ -75,7 +75,7 @@ def publish(
         count = len(of_day) if claimed_rows is None else claimed_rows
         records[on] = DayRecord(table, on, snapshot.snapshot_id, content, count, count, 0, 0, 1, 100, "test-run")
     if with_checksums and claimed_rows is None:
-        with scratch_folder(settings) as folder:
+        with LoadSource.of(settings).scratch_folder() as folder:
             files = [file for of_day in files_of_days(iceberg, list(records.values())).values() for file in of_day]
             contents = contents_by_day(
                 collect(iceberg, files, folder),

@@ -13,6 +13,7 @@ from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.stand_ins.servers import ensure_snowflake
 from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.resource import WarehouseResource
 from ecommerce_platform.warehouse.sql.connection import (
     WarehouseError,
@@ -80,7 +81,7 @@ def test_errors_that_pass_are_not_seen_by_a_load(
             proxy.errors_left, proxy.mode = 2, Mode.ERRORS
 
     loads = load_tables(
-        client,
+        LoadSource.of(client),
         lambda: WatchedConnection(client, fail_twice_at_the_commit),  # type: ignore[arg-type]
         ["orders"],
         [day(1)],
@@ -106,7 +107,7 @@ def test_a_server_that_falls_silent_in_a_load_fails_it_by_name_and_the_next_load
         WarehouseError, match=r"raw load failed for orders: WarehouseUnreachable: no login at Snowflake"
     ):
         load_tables(
-            client,
+            LoadSource.of(client),
             lambda: WatchedConnection(client, fall_silent),  # type: ignore[arg-type]
             ["orders"],
             [day(1)],
@@ -114,7 +115,7 @@ def test_a_server_that_falls_silent_in_a_load_fails_it_by_name_and_the_next_load
         )
     assert fetch_all(connection, "select count(*) from RAW.ORDERS") == [(0,)]
     proxy.mode = Mode.FORWARD
-    load_tables(client, lambda: connect(client), ["orders"], [day(1)], RUN)
+    load_tables(LoadSource.of(client), lambda: connect(client), ["orders"], [day(1)], RUN)
     assert fetch_all(connection, "select id from RAW.ORDERS order by id") == [(1,), (2,)]
 
 

@@ -9,6 +9,7 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.iceberg.resource import build_resources as lake_resources
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.assets import build_assets, raw_key, spark_key
 from ecommerce_platform.warehouse.checks import CHECK_NAME, build_checks
@@ -36,7 +37,9 @@ def run(
 ) -> dg.ExecuteInProcessResult:
     """One run over days first … last of these assets with their checks, or of the checks alone."""
     definitions = dg.Definitions(
-        assets=build_assets(settings), asset_checks=build_checks(settings), resources=build_resources(settings)
+        assets=build_assets(settings),
+        asset_checks=build_checks(),
+        resources={**lake_resources(settings), **build_resources(settings)},
     )
     selection = dg.AssetSelection.assets(*assets) if assets else dg.AssetSelection.checks(*(checks or ()))
     job = dg.define_asset_job("test_job", selection=selection)

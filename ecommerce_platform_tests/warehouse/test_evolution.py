@@ -12,7 +12,7 @@ from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.ingest.tables import add_extra_columns, ensure_event_table
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.days import load_tables
-from ecommerce_platform.warehouse.load.lake_files import contract_of_lake
+from ecommerce_platform.warehouse.load.lake_files import LoadSource, contract_of_lake
 from ecommerce_platform.warehouse.load.outcome import TableLoad
 from ecommerce_platform.warehouse.load.verify import measure, problems
 from ecommerce_platform.warehouse.sql.connection import Opener, fetch_all
@@ -32,7 +32,9 @@ def bring(settings: Settings, *columns: Column) -> None:
 
 
 def load(settings: Settings, opener: Opener, *numbers: int) -> TableLoad:
-    return load_tables(settings, opener, ["order_items"], [day(number) for number in numbers], RUN)["order_items"]
+    return load_tables(LoadSource.of(settings), opener, ["order_items"], [day(number) for number in numbers], RUN)[
+        "order_items"
+    ]
 
 
 def test_a_column_beyond_the_contract_reaches_raw_and_is_under_the_checksum(
@@ -51,7 +53,7 @@ def test_a_column_beyond_the_contract_reaches_raw_and_is_under_the_checksum(
         (2, None, None),
         (3, "ä ' \"", Decimal("0.125")),
     ]
-    lake = contract_of_lake(settings, ITEMS)
+    lake = contract_of_lake(Lake.of(settings), ITEMS)
     assert problems(measure(connection, lake, published, [day(1), day(2)])) == {}
     connection.cursor().execute("update RAW.ORDER_ITEMS set gift_note = 'other' where id = 3")
     assert list(problems(measure(connection, lake, published, [day(1), day(2)]))) == [day(2)]
@@ -84,6 +86,8 @@ def test_a_wider_column_widens_raw_and_the_contract_can_name_it_without_a_new_lo
     named = replace(ITEMS, columns=(*ITEMS.columns, replace(narrow, precision=12, late=False)))
     contracts = dict(load_contracts()) | {"order_items": named}
     ensure_event_table(Lake.of(settings).catalog, Lake.of(settings), named)
-    again = load_tables(settings, opener, ["order_items"], [day(1), day(2)], RUN, contracts)["order_items"]
+    again = load_tables(LoadSource.of(settings), opener, ["order_items"], [day(1), day(2)], RUN, contracts)[
+        "order_items"
+    ]
     assert [loaded.already_loaded for loaded in again.loaded] == [True, True]
-    assert problems(measure(connection, contract_of_lake(settings, named), published, [day(1), day(2)])) == {}
+    assert problems(measure(connection, contract_of_lake(Lake.of(settings), named), published, [day(1), day(2)])) == {}

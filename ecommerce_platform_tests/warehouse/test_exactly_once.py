@@ -19,6 +19,7 @@ from snowflake.connector.errors import OperationalError
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.days import load_table
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.load.outcome import TableLoad
 from ecommerce_platform.warehouse.sql.connection import fetch_all
 from ecommerce_platform_tests.warehouse.conftest import RUN
@@ -30,7 +31,7 @@ ORDERS = load_contracts()["orders"]
 
 def load_watched(settings: Settings, days: list[date], hook: Hook) -> TableLoad:
     """A load whose connections call the hook around each statement; numbers go on over reconnections."""
-    return load_table(settings, lambda: WatchedConnection(settings, hook), ORDERS, days, RUN)  # type: ignore[arg-type]
+    return load_table(LoadSource.of(settings), lambda: WatchedConnection(settings, hook), ORDERS, days, RUN)  # type: ignore[arg-type]
 
 
 def once(action: Callable[[], None], word: str, after: bool = False) -> Hook:
@@ -170,7 +171,7 @@ def test_a_day_that_does_not_arrive_intact_is_named_and_the_others_are_loaded(
         watched.append(WatchedConnection(settings, corrupt))
         return watched[-1]
 
-    result = load_table(settings, open_connection, ORDERS, [day(1), day(2)], RUN)  # type: ignore[arg-type]
+    result = load_table(LoadSource.of(settings), open_connection, ORDERS, [day(1), day(2)], RUN)  # type: ignore[arg-type]
 
     assert list(result.failed) == [day(1)]
     assert "Iceberg has 3 rows" in result.failed[day(1)]

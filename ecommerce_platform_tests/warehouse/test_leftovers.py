@@ -17,6 +17,7 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.stand_ins.servers import ensure_snowflake
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.load.maintenance import clean_up, left_on_stage
 from ecommerce_platform.warehouse.schema.lease import BATCH_SIZE, lease_state
 from ecommerce_platform.warehouse.sql.connection import Opener, execute, fetch_all
@@ -35,6 +36,7 @@ from snowflake.connector.cursor import SnowflakeCursor
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.warehouse.sql.connection import connect
 from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform_tests.warehouse.lake import day
 
 port, password, deadly = sys.argv[1:4]
@@ -49,7 +51,7 @@ def execute(self, command, *arguments, **options):
     return done
 
 SnowflakeCursor.execute = execute
-load_tables(settings, lambda: connect(settings), ["orders"], [day(1), day(2)], "killed")
+load_tables(LoadSource.of(settings), lambda: connect(settings), ["orders"], [day(1), day(2)], "killed")
 """
 
 
@@ -86,7 +88,7 @@ def statements_of_a_load(settings: Settings, days: list[Any]) -> list[str]:
         if after:
             seen.append(sql.lower())
 
-    load_tables(settings, lambda: WatchedConnection(settings, note), ["orders"], days, RUN)  # type: ignore[arg-type,return-value]
+    load_tables(LoadSource.of(settings), lambda: WatchedConnection(settings, note), ["orders"], days, RUN)  # type: ignore[arg-type,return-value]
     return seen
 
 
@@ -101,16 +103,18 @@ def test_files_of_a_killed_load_go_with_maintenance_once_they_are_old_enough(
     staged = fetch_all(connection, load_sql.list_stage())
     assert len(staged) == 2
 
-    assert clean_up(lake, connection, opener, "maintenance", dry_run=True) == ["would restore the warehouse's size"]
+    assert clean_up(lake.snowflake, connection, opener, "maintenance", dry_run=True) == [
+        "would restore the warehouse's size"
+    ]
     assert left_on_stage(connection, timedelta(seconds=-60)).popitem()[1] == 2
     snowflake = lake.snowflake.model_copy(update={"stage_retention_hours": -1.0})
     old_enough = lake.model_copy(update={"snowflake": snowflake})
-    done = clean_up(old_enough, connection, opener, "maintenance")
+    done = clean_up(old_enough.snowflake, connection, opener, "maintenance")
 
     assert done[0].startswith("removed 2 staged files of a load that was killed: loading_orders_")
     assert done[1] == "restored the warehouse's size to SMALL"
     assert fetch_all(connection, load_sql.list_stage()) == []
-    assert clean_up(old_enough, connection, opener, "maintenance") == []
+    assert clean_up(old_enough.snowflake, connection, opener, "maintenance") == []
 
 
 def test_a_load_that_fails_removes_its_own_files(lake: Settings, connection: SnowflakeConnection) -> None:
@@ -119,7 +123,7 @@ def test_a_load_that_fails_removes_its_own_files(lake: Settings, connection: Sno
             raise ValueError("COPY failed")
 
     with pytest.raises(Exception, match="COPY failed"):
-        load_tables(lake, lambda: WatchedConnection(lake, fail), ["orders"], [day(1)], RUN)  # type: ignore[arg-type,return-value]
+        load_tables(LoadSource.of(lake), lambda: WatchedConnection(lake, fail), ["orders"], [day(1)], RUN)  # type: ignore[arg-type,return-value]
     assert fetch_all(connection, load_sql.list_stage()) == []
 
 

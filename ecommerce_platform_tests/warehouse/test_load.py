@@ -18,7 +18,7 @@ from ecommerce_platform.contracts import Column, LogicalType, load_contracts
 from ecommerce_platform.lakehouse.days.ledger import DayRecord
 from ecommerce_platform.settings import S3Settings, Settings
 from ecommerce_platform.warehouse.load.days import load_table, load_tables
-from ecommerce_platform.warehouse.load.lake_files import in_parts
+from ecommerce_platform.warehouse.load.lake_files import LoadSource, in_parts
 from ecommerce_platform.warehouse.load.verify import measure, problems
 from ecommerce_platform.warehouse.sql.connection import Opener, WarehouseError, execute, fetch_all
 from ecommerce_platform_tests.s3_server import s3_bucket
@@ -79,7 +79,7 @@ def test_the_four_tables_load_side_by_side_and_unpublished_days_are_named(
     for number, (table, contract) in enumerate(contracts.items(), start=1):
         publish(settings, table, {day(1): events(contract, day(1), number)})
 
-    loads = load_tables(settings, opener, list(contracts), [day(1), day(2)], RUN)
+    loads = load_tables(LoadSource.of(settings), opener, list(contracts), [day(1), day(2)], RUN)
 
     assert {table: len(load.loaded) for table, load in loads.items()} == dict.fromkeys(contracts, 1)
     assert {load.not_published for load in loads.values()} == {(day(2),)}
@@ -137,7 +137,7 @@ def test_a_long_range_is_loaded_in_several_transactions(
     publish(settings, "orders", {day(number): [event(ORDERS, day(number), number)] for number in range(1, 6)})
     few = settings.model_copy(update={"snowflake": settings.snowflake.model_copy(update={"days_per_transaction": 2})})
 
-    result = load_table(few, opener, ORDERS, [day(number) for number in range(1, 6)], RUN)
+    result = load_table(LoadSource.of(few), opener, ORDERS, [day(number) for number in range(1, 6)], RUN)
 
     assert len(result.loaded) == 5
     assert ids(connection) == [1, 2, 3, 4, 5]
@@ -174,7 +174,7 @@ def test_a_column_added_to_the_contract_is_added_to_raw_and_is_null_for_older_da
     publish(settings, "orders", {day(2): [event(wider, day(2), 2, sales_channel="app")]}, contract=wider)
     contracts = dict(load_contracts()) | {"orders": wider}
     try:
-        load_tables(settings, opener, ["orders"], [day(1), day(2)], RUN, contracts)
+        load_tables(LoadSource.of(settings), opener, ["orders"], [day(1), day(2)], RUN, contracts)
 
         assert fetch_all(connection, "select id, sales_channel from RAW.ORDERS order by id") == [(1, None), (2, "app")]
         superseded = fetch_all(connection, "select sales_channel from RAW.SUPERSEDED_ORDERS")
@@ -248,7 +248,7 @@ def test_an_error_of_one_table_names_it_and_leaves_the_others_loaded(
     publish(settings, "users", {day(1): events(users, day(1), 2)})
 
     with pytest.raises(WarehouseError, match="raw load failed for orders"):
-        load_tables(settings, opener, ["users", "orders"], [day(1)], RUN)
+        load_tables(LoadSource.of(settings), opener, ["users", "orders"], [day(1)], RUN)
 
     assert ids(connection, "RAW.USERS") == [1, 2]
 
@@ -287,7 +287,7 @@ def test_files_on_s3_are_fetched_and_loaded(
     remote = settings.model_copy(update={"lakehouse": lake, "s3": s3, "scratch_uri": "s3://warehouse-lake/scratch"})
     publish(remote, "orders", {day(1): events(ORDERS, day(1), 2)})
 
-    result = load_table(remote, opener, ORDERS, [day(1)], RUN)
+    result = load_table(LoadSource.of(remote), opener, ORDERS, [day(1)], RUN)
 
     assert result.failed == {}
     assert ids(connection) == [1, 2]

@@ -14,6 +14,7 @@ from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.ingest.tables import open_catalog
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.load.rebuild import Range, rebuild_raw
 from ecommerce_platform.warehouse.load.spark_tables import load_spark_tables
 from ecommerce_platform.warehouse.schema import owner
@@ -41,7 +42,7 @@ def lake_in(settings: Settings, folder: Path, rows: int) -> Settings:
 
 
 def load(settings: Settings) -> None:
-    load_tables(settings, partial(connect, settings, RUN), ["orders"], [day(1)], RUN)
+    load_tables(LoadSource.of(settings), partial(connect, settings, RUN), ["orders"], [day(1)], RUN)
 
 
 def loaded(connection: SnowflakeConnection) -> int:
@@ -58,16 +59,18 @@ def test_a_second_lake_on_one_database_is_refused_until_it_is_given_the_database
 
     for attempt in (
         lambda: load(second),
-        lambda: rebuild_raw(second, opener, ["orders"], Range(None, None), RUN, print),
-        lambda: load_spark_tables(second, opener, ["customer_metrics"], RUN),
-        lambda: refuse_foreign_lake(second, connection),
+        lambda: rebuild_raw(LoadSource.of(second), opener, ["orders"], Range(None, None), RUN, print),
+        lambda: load_spark_tables(LoadSource.of(second), opener, ["customer_metrics"], RUN),
+        lambda: refuse_foreign_lake(connection, installation.read_marker(Lake.of(second)), settings.snowflake.database),
     ):
         with pytest.raises(ForeignLakeError, match=r"first/catalog.db.*second/catalog.db.*warehouse init --take-over"):
             attempt()
     assert loaded(connection) == 1
-    refuse_foreign_lake(first, connection)
+    refuse_foreign_lake(connection, installation.read_marker(Lake.of(first)), settings.snowflake.database)
 
-    assert "second/catalog.db" in owner.take_over(second, connection)
+    assert "second/catalog.db" in owner.take_over(
+        connection, installation.read_marker(Lake.of(second)), settings.snowflake.database
+    )
     load(second)
     assert loaded(connection) == 2
     with pytest.raises(ForeignLakeError, match=r"filled by the lake of the catalog .*second/catalog.db"):
@@ -84,7 +87,7 @@ def test_a_lake_that_was_registered_again_is_known(
 
     for _ in range(2):
         after = installation.take_over(Lake.of(first), open_catalog(Lake.of(first)))
-    refuse_foreign_lake(first, connection)
+    refuse_foreign_lake(connection, installation.read_marker(Lake.of(first)), settings.snowflake.database)
     load(first)
 
     assert before.id in after.previous
@@ -92,7 +95,7 @@ def test_a_lake_that_was_registered_again_is_known(
 
 
 def test_a_lake_without_an_id_gets_no_database(settings: Settings, connection: SnowflakeConnection) -> None:
-    refuse_foreign_lake(settings, connection)
+    refuse_foreign_lake(connection, installation.read_marker(Lake.of(settings)), settings.snowflake.database)
     with pytest.raises(WarehouseError, match="has no id yet"):
-        owner.take_over(settings, connection)
+        owner.take_over(connection, installation.read_marker(Lake.of(settings)), settings.snowflake.database)
     assert fetch_all(connection, "select count(*) from RAW.INSTALLATION") == [(0,)]

@@ -10,6 +10,7 @@ from snowflake.connector import SnowflakeConnection
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.load.rebuild import Range, rebuild_raw, rebuild_spark_copies, verify_raw
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.sql.connection import Opener, execute, fetch_all
@@ -71,7 +72,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], set[tuple[str, int]]]] = {
 def loaded(settings: Settings, opener: Opener) -> None:
     for table in TABLES:
         publish(settings, table, {on: events(CONTRACTS[table], on, 3) for on in DAYS})
-    load_tables(settings, opener, TABLES, DAYS, RUN)
+    load_tables(LoadSource.of(settings), opener, TABLES, DAYS, RUN)
 
 
 def state(connection: SnowflakeConnection) -> dict[str, list[Any]]:
@@ -92,17 +93,19 @@ def test_damage_is_named_and_mended(
 ) -> None:
     statements, named = DAMAGE[kind]
     before = state(connection)
-    assert [verdict for verdict in verify_raw(settings, connection, TABLES, EVERYTHING) if verdict.problem] == []
+    assert [
+        verdict for verdict in verify_raw(LoadSource.of(settings), connection, TABLES, EVERYTHING) if verdict.problem
+    ] == []
     for statement in statements:
         execute(connection, statement)
 
     damage = {
         (verdict.table, (verdict.day - DAYS[0]).days + 1)
-        for verdict in verify_raw(settings, connection, TABLES, EVERYTHING)
+        for verdict in verify_raw(LoadSource.of(settings), connection, TABLES, EVERYTHING)
         if verdict.problem
     }
     lines: list[str] = []
-    equal = rebuild_raw(settings, opener, TABLES, EVERYTHING, "rebuild", lines.append)
+    equal = rebuild_raw(LoadSource.of(settings), opener, TABLES, EVERYTHING, "rebuild", lines.append)
 
     assert damage == named
     assert equal, lines
@@ -121,7 +124,7 @@ def test_only_the_days_of_the_range_are_touched_and_only_damaged_ones_are_applie
     )
     execute(connection, "update RAW.ORDERS set status = 'other' where id = 1")
 
-    assert rebuild_raw(settings, opener, ["orders"], Range(day(2), day(3)), "rebuild", lambda line: None)
+    assert rebuild_raw(LoadSource.of(settings), opener, ["orders"], Range(day(2), day(3)), "rebuild", lambda line: None)
 
     assert fetch_all(connection, "select date from RAW.ORDERS where status = 'other'") == [(day(1),)]
     left = fetch_all(connection, "select date from STAGING.APPLIED_DAYS where table_name = 'orders'")
@@ -129,7 +132,7 @@ def test_only_the_days_of_the_range_are_touched_and_only_damaged_ones_are_applie
     assert fetch_all(connection, "select count(*) from STAGING.APPLIED_DAYS where table_name = 'order_items'") == [(3,)]
     kept = fetch_all(connection, "select distinct date from RAW.SUPERSEDED_ORDERS order by date")
     assert kept == [(day(2),), (day(3),)]
-    rebuild_raw(settings, opener, ["orders"], Range(day(2), day(3)), "rebuild", lambda line: None)
+    rebuild_raw(LoadSource.of(settings), opener, ["orders"], Range(day(2), day(3)), "rebuild", lambda line: None)
     assert fetch_all(connection, "select count(*) from RAW.SUPERSEDED_ORDERS") == [(6,)], "nothing was damaged any more"
 
 
@@ -150,16 +153,16 @@ def test_a_rebuild_that_breaks_off_leaves_each_day_as_it_was_or_mended(
             return WatchedConnection(settings, hook)
 
         with pytest.raises(Crash):
-            rebuild_raw(settings, watched, TABLES, EVERYTHING, "rebuild", lambda line: None)  # type: ignore[arg-type]
+            rebuild_raw(LoadSource.of(settings), watched, TABLES, EVERYTHING, "rebuild", lambda line: None)  # type: ignore[arg-type]
         content = state(connection)
         assert content == damaged or content["orders"] == before["orders"], f"half a rebuild after {word}"
-        assert rebuild_raw(settings, opener, TABLES, EVERYTHING, "rebuild", lambda line: None)
+        assert rebuild_raw(LoadSource.of(settings), opener, TABLES, EVERYTHING, "rebuild", lambda line: None)
         assert state(connection) == before
 
 
 def test_sparks_copies_come_again_from_iceberg(settings: Settings, opener: Opener) -> None:
     lines: list[str] = []
-    rebuild_spark_copies(settings, opener, RUN, lines.append)
+    rebuild_spark_copies(LoadSource.of(settings), opener, RUN, lines.append)
     assert lines == [
         f"spark_{table}: Spark has not written it yet"
         for table in ("customer_metrics", "product_analytics", "daily_business_metrics")

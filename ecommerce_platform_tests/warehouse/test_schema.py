@@ -39,7 +39,7 @@ def test_the_documents_raw_table_is_rendered_from_the_contract() -> None:
 def test_initialising_again_changes_nothing_and_a_load_then_asks_one_question(
     settings: Settings, connection: SnowflakeConnection
 ) -> None:
-    initialise(connection, settings)
+    initialise(connection, settings.snowflake)
     sent: list[str] = []
     with WatchedConnection(settings, lambda number, sql, after: sent.append(sql) if after else None) as watched:
         assert ensure_current(watched) == []  # type: ignore[arg-type]
@@ -54,7 +54,7 @@ def test_initialising_again_changes_nothing_and_a_load_then_asks_one_question(
 def test_what_the_stand_in_skips_is_listed(
     settings: Settings, connection: SnowflakeConnection, embedded_only: None
 ) -> None:
-    lines = initialise(connection, settings)
+    lines = initialise(connection, settings.snowflake)
 
     skipped = [line for line in lines if line.startswith("skipped")]
     assert any(

@@ -17,6 +17,7 @@ from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.ingest.tables import iceberg_type
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.load.spark_tables import load_spark_tables
 from ecommerce_platform.warehouse.sql.connection import Opener, WarehouseError, fetch_all
 from ecommerce_platform_tests.warehouse.conftest import RUN
@@ -68,10 +69,10 @@ def test_the_table_is_replaced_by_the_current_snapshot_and_its_origin_is_recorde
     settings: Settings, connection: SnowflakeConnection, opener: Opener
 ) -> None:
     write(settings, [row(1, "2.50"), row(2, "0.10")])
-    load_spark_tables(settings, opener, [TABLE], RUN)
+    load_spark_tables(LoadSource.of(settings), opener, [TABLE], RUN)
     snapshot = write(settings, [row(2, "0.20")])
 
-    load = load_spark_tables(settings, opener, [TABLE], RUN)[TABLE]
+    load = load_spark_tables(LoadSource.of(settings), opener, [TABLE], RUN)[TABLE]
 
     assert load is not None
     assert (load.snapshot_id, load.content.rows, load.already_loaded) == (snapshot, 1, False)
@@ -87,9 +88,9 @@ def test_the_same_snapshot_again_is_not_loaded_and_a_missing_table_is_none(
     settings: Settings, connection: SnowflakeConnection, opener: Opener
 ) -> None:
     write(settings, [row(1, "2.50")])
-    load_spark_tables(settings, opener, [TABLE], RUN)
+    load_spark_tables(LoadSource.of(settings), opener, [TABLE], RUN)
 
-    loads = load_spark_tables(settings, opener, [TABLE, "customer_metrics"], RUN)
+    loads = load_spark_tables(LoadSource.of(settings), opener, [TABLE, "customer_metrics"], RUN)
 
     assert loads["customer_metrics"] is None
     again = loads[TABLE]
@@ -106,7 +107,7 @@ def test_a_lost_answer_to_commit_leaves_one_copy(settings: Settings, connection:
             lost.append(sql)
             raise OperationalError(msg="the connection was lost", errno=250003)
 
-    load_spark_tables(settings, lambda: WatchedConnection(settings, hook), [TABLE], RUN)  # type: ignore[arg-type,return-value]
+    load_spark_tables(LoadSource.of(settings), lambda: WatchedConnection(settings, hook), [TABLE], RUN)  # type: ignore[arg-type,return-value]
 
     assert lost
     assert products(connection) == [(1, Decimal("2.50"))]
@@ -116,4 +117,4 @@ def test_a_decimal_of_another_scale_is_refused_instead_of_rounded(settings: Sett
     write(settings, [row(1, "2.5000")], price_scale=4)
 
     with pytest.raises(WarehouseError, match=r"column total_revenue .*expected decimal\(38,2\)"):
-        load_spark_tables(settings, opener, [TABLE], RUN)
+        load_spark_tables(LoadSource.of(settings), opener, [TABLE], RUN)

@@ -10,6 +10,7 @@ from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.days import load_tables
+from ecommerce_platform.warehouse.load.lake_files import LoadSource
 from ecommerce_platform.warehouse.load.spark_tables import load_spark_tables
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.upgrade import initialise
@@ -31,10 +32,10 @@ def test_everything_that_a_load_and_a_reload_send_is_snowflakes(settings: Settin
     for rows in (1, 2):
         for table, contract in CONTRACTS.items():
             publish(settings, table, {day(1): events(contract, day(1), rows), day(2): []})
-        load_tables(settings, open_connection, list(CONTRACTS), [day(1), day(2)], RUN)  # type: ignore[arg-type]
-    load_spark_tables(settings, open_connection, ["customer_metrics"], RUN)  # type: ignore[arg-type]
+        load_tables(LoadSource.of(settings), open_connection, list(CONTRACTS), [day(1), day(2)], RUN)  # type: ignore[arg-type]
+    load_spark_tables(LoadSource.of(settings), open_connection, ["customer_metrics"], RUN)  # type: ignore[arg-type]
     with open_connection() as connection:
-        initialise(connection, settings)  # type: ignore[arg-type]
+        initialise(connection, settings.snowflake)  # type: ignore[arg-type]
 
     assert any(sql.startswith("copy into") for sql in sent)
     assert any("SUPERSEDED" in sql for sql in sent)

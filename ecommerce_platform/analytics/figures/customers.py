@@ -35,7 +35,14 @@ def calculate_customer_metrics(users: DataFrame, purchases: DataFrame, items: Da
         .groupBy(F.col("user_id").alias("id"))
         .agg(F.count("product_id").alias("unique_products_purchased"), F.sum("units").alias("total_items_purchased"))
     )
-    joined = users.join(of_orders, "id", "left").join(of_items, "id", "left")
+    return customer_rows(users, of_orders.join(of_items, "id", "left"))
+
+
+def customer_rows(users: DataFrame, totals: DataFrame) -> DataFrame:
+    """The same columns, from the users and the totals of those who have purchases: id, total_orders, total_spent in hundredths,
+    first_order_date, last_order_date, unique_products_purchased, total_items_purchased.
+    """
+    joined = users.join(totals, "id", "left")
     orders, spent = count(F.col("total_orders")), money(F.col("total_spent"))
     return joined.select(
         "id",

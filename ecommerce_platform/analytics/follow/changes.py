@@ -1,7 +1,7 @@
-"""What differs between two versions of the latest state: which users and which business dates have other figures.
+"""What differs between two versions of the latest state: rows, and the business dates that have other figures.
 
-What belongs here: finding rows that differ, and the users and dates that they concern. What does not: computing their figures
-(incremental.py).
+What belongs here: finding rows that differ, and the dates that they concern. What does not: computing their figures
+(incremental.py, buyers.py).
 
 A result says of which versions it was computed (its snapshot names them). So what has to be computed again follows from two
 versions of the state, and from nothing that an earlier run should have remembered.
@@ -23,6 +23,8 @@ from ecommerce_platform.analytics.published import NEEDED
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.settings import Settings
 
+#: Column of a row that one version alone has: -1 of the old one, 1 of the new one.
+SIDE = "side"
 #: Ranges that a reading is narrowed to: files are left out by their least and greatest values.
 _RANGES = 64
 _DAY = timedelta(days=1)
@@ -45,52 +47,36 @@ class Version:
         return with_business_date(present, *self.span) if table == "orders" else present
 
 
-@dataclass(frozen=True)
-class Touched:
-    """Users (a frame of `id`) and business dates whose figures may differ."""
-
-    users: DataFrame
-    dates: tuple[date, ...]
-
-
-def touched(old: Version, new: Version) -> Touched:
-    """What two versions differ in. Whatever is not named has the same figures in both."""
-    changed_users = _differing(old, new, "users").persist()
-    items = _differing(old, new, "order_items").select("order_id").where("order_id is not null").distinct().persist()
-    concerned = ("user_id", "business_date")
+def touched(old: Version, new: Version) -> list[date]:
+    """The business dates whose figures may differ, in order. All others have the same figures in both versions."""
+    items = differing(old, new, "order_items").select("order_id").where("order_id is not null").distinct().persist()
     # An order that has changed itself is there with both its versions; that of an item that has changed may have but one.
     of_items = new.rows("orders").where(within(items, "order_id", "id"))
     of_items = of_items.join(items, F.col("id") == F.col("order_id"), "left_semi")
-    orders = _differing(old, new, "orders").select(*concerned).unionByName(of_items.select(*concerned))
+    orders = differing(old, new, "orders").select("business_date").unionByName(of_items.select("business_date"))
     if new.span[1] > old.span[1]:
         # Dates that the span has reached since: their orders have one now, changed or not.
         reached = between_dates("created_at", [(old.span[1] + _DAY, new.span[1])])
-        orders = orders.unionByName(new.rows("orders").where(reached).select(*concerned))
-    orders = orders.distinct().persist()
-    registered = changed_users.groupBy("id", F.to_date("created_at").alias("date")).agg(F.sum("side").alias("side"))
-    dates = (
-        orders.select(F.col("business_date").alias("date"))
-        .union(registered.where("side <> 0").select("date"))
-        .where("date is not null")
-        .distinct()
-        .collect()
+        orders = orders.unionByName(new.rows("orders").where(reached).select("business_date"))
+    registered = (
+        differing(old, new, "users").groupBy("id", F.to_date("created_at").alias("date")).agg(F.sum(SIDE).alias(SIDE))
     )
-    ids = changed_users.select("id").union(orders.select("user_id")).where("id is not null")
-    users = ids.distinct().persist()
-    users.count()  # so that what is joined with them is planned by how many they are
-    for frame in (changed_users, items, orders):
-        frame.unpersist()
+    concerned = orders.select(F.col("business_date").alias("date")).union(
+        registered.where(f"{SIDE} <> 0").select("date")
+    )
+    dates = concerned.where("date is not null").distinct().collect()
+    items.unpersist()
     first, last = new.span
-    return Touched(users, tuple(sorted(row["date"] for row in dates if first <= row["date"] <= last)))
+    return sorted(row["date"] for row in dates if first <= row["date"] <= last)
 
 
-def _differing(old: Version, new: Version, table: str) -> DataFrame:
-    """Rows of a table that one version alone has, with its `side`: -1 of the old one, 1 of the new one."""
+def differing(old: Version, new: Version, table: str) -> DataFrame:
+    """Rows of a table that one version alone has, with their `side`."""
     before, after = old.states[table].files, new.states[table].files
     was = old.rows(table, sorted({before[path] for path in before.keys() - after.keys()}))
     now = new.rows(table, sorted({after[path] for path in after.keys() - before.keys()}))
-    both = was.withColumn("side", F.lit(-1)).unionByName(now.withColumn("side", F.lit(1)))
-    return both.groupBy(*was.columns).agg(F.sum("side").alias("side")).where("side <> 0")
+    both = was.withColumn(SIDE, F.lit(-1)).unionByName(now.withColumn(SIDE, F.lit(1)))
+    return both.groupBy(*was.columns).agg(F.sum(SIDE).alias(SIDE)).where(f"{SIDE} <> 0")
 
 
 def within(keys: DataFrame, name: str, column: str) -> Column:

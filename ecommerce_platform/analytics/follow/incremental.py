@@ -20,11 +20,12 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.beside import side_by_side
 from ecommerce_platform.analytics.declared import CUSTOMER_METRICS, DAILY_BUSINESS_METRICS, PRODUCT_ANALYTICS, TABLES
-from ecommerce_platform.analytics.figures.customers import calculate_customer_metrics
+from ecommerce_platform.analytics.figures.customers import customer_rows
 from ecommerce_platform.analytics.figures.daily import calculate_daily_business_metrics, with_all_days
 from ecommerce_platform.analytics.figures.products import calculate_product_analytics
 from ecommerce_platform.analytics.figures.purchases import purchased_items, purchases_of
-from ecommerce_platform.analytics.follow.changes import Touched, Version, either, near_dates, touched, within
+from ecommerce_platform.analytics.follow.buyers import follow_purchases, totals
+from ecommerce_platform.analytics.follow.changes import Version, either, near_dates, touched, within
 from ecommerce_platform.analytics.follow.following import follow
 from ecommerce_platform.analytics.follow.latest import load_state
 from ecommerce_platform.analytics.frames import Frames
@@ -63,7 +64,8 @@ def refresh_from_state(
     *,
     rebuild: bool = False,
 ) -> dict[str, WrittenTable]:
-    """Brings the state tables to `published`, and then these results to the state. With `rebuild`, the state from all events.
+    """Brings the state tables to `published`, and then these results to the state. With `rebuild`, the state from all
+    events, and what each user has bought from all of the state.
 
     State and results are commits of their own. Each says what it was made from, so that a run which is killed between them leaves
     nothing to be undone: the next one goes on from what each table says.
@@ -75,6 +77,8 @@ def refresh_from_state(
     new = Version(spark, settings, states, span)
     source = Source(definition, {table: state.snapshot_id for table, state in states.items()}, span)
     written = {**properties, SOURCE: source.as_text()}
+    if rebuild:
+        follow_purchases(new, definition, rebuild=True)
     with _Results(new, source, written) as results:
         done = side_by_side(spark, [partial(results.write, name) for name in names])
     return dict(zip(names, done, strict=True))
@@ -102,6 +106,11 @@ class _Results:
     def write(self, name: str) -> WrittenTable:
         """Brings a result to the version: the rows that may differ from the version that it has, or all."""
         spark, settings = self._new.spark, self._new.settings
+        if name == CUSTOMER_METRICS:
+            bought = totals(follow_purchases(self._new, self._source.definition), self._source.span)
+            return replace(
+                spark, settings, TABLES[name], customer_rows(self._new.rows("users"), bought), self._properties
+            )
         before = current(settings, name)
         changed = self._changed_since(before)
         if before is None or changed is None:
@@ -157,25 +166,15 @@ def _sold(orders: DataFrame, new: Version) -> DataFrame:
 class _Concerned:
     """What has changed, with the frames that several results share: orders of the touched dates, and their sold items."""
 
-    def __init__(self, new: Version, changed: Touched) -> None:
-        self.new, self.users, self.dates = new, changed.users, list(changed.dates)
-        near = new.rows("orders").where(near_dates("created_at", changed.dates))
+    def __init__(self, new: Version, dates: list[date]) -> None:
+        self.new, self.dates = new, dates
+        near = new.rows("orders").where(near_dates("created_at", dates))
         self.orders = near.where(F.col("business_date").isin(self.dates)).persist(StorageLevel.MEMORY_AND_DISK)
         self.items = _sold(self.orders, new).persist(StorageLevel.MEMORY_AND_DISK)
 
     def end(self) -> None:
-        for frame in (self.users, self.orders, self.items):
+        for frame in (self.orders, self.items):
             frame.unpersist()
-
-
-def _customers(of: _Concerned, stored: DataFrame) -> tuple[DataFrame, Column | None]:
-    buyers = of.users.withColumnRenamed("id", "user_id")
-    purchases = purchases_of(of.new.rows("orders")).join(buyers, "user_id", "left_semi")
-    purchases = purchases.persist(StorageLevel.MEMORY_AND_DISK)
-    purchases.count()  # so that what is joined with them is planned by how many they are
-    bought = purchased_items(purchases, of.new.rows("order_items"))
-    rows = calculate_customer_metrics(of.new.rows("users").join(of.users, "id", "left_semi"), purchases, bought)
-    return stored.join(of.users, "id", "left_anti").unionByName(rows), None
 
 
 def _products(of: _Concerned, stored: DataFrame) -> tuple[DataFrame, Column | None]:
@@ -200,4 +199,4 @@ def _month(month: tuple[int, int]) -> tuple[date, date]:
     return date(*month, 1), date(*month, calendar.monthrange(*month)[1])
 
 
-_COMPUTED = {CUSTOMER_METRICS: _customers, PRODUCT_ANALYTICS: _products, DAILY_BUSINESS_METRICS: _daily}
+_COMPUTED = {PRODUCT_ANALYTICS: _products, DAILY_BUSINESS_METRICS: _daily}

@@ -24,10 +24,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.follow.fold import state_columns
-from ecommerce_platform.analytics.tables import PROPERTIES, existing, identifier, spark_name, write
+from ecommerce_platform.analytics.tables import ensure_internal, existing, spark_name, write
 from ecommerce_platform.contracts import Contract
-from ecommerce_platform.iceberg.lake import Lake
-from ecommerce_platform.iceberg.metadata_files import sound_table
 from ecommerce_platform.settings import Settings
 
 #: Property of a snapshot: what it was made from (StateBasis), as JSON.
@@ -173,7 +171,9 @@ def write_state(
     snapshot `basis.before`, or of everything where that is None. It fails when others have written these slices since.
     """
     table = contract.table
-    name = _ensure(spark, settings, contract, names)
+    name = ensure_internal(
+        spark, settings, table_name(table), {"slice": "bigint", **state_columns(contract, names)}, "slice"
+    )
     # The bounds stand in a table of their own: a row meets few of them, or a long list row by row.
     ordered = sorted(bounds)
     if len(ordered) > _FEW:
@@ -195,19 +195,3 @@ def write_state(
 
 #: Up to so many slices are looked through for each row.
 _FEW = 32
-
-
-def _ensure(spark: SparkSession, settings: Settings, contract: Contract, names: Sequence[str]) -> str:
-    """The table, made where it is missing, and made again where another release made it with other columns; its quoted name."""
-    table = table_name(contract.table)
-    sound_table(Lake.of(settings), Lake.of(settings).catalog, identifier(settings, table))
-    name = spark_name(settings, settings.lakehouse.analytics_namespace, table)
-    expected = {"slice": "bigint", **state_columns(contract, names)}
-    columns = ", ".join(f"`{column}` {kind}" for column, kind in expected.items())
-    properties = ", ".join(f"'{key}' = '{value}'" for key, value in PROPERTIES.items())
-    create = f"{name} ({columns}) using iceberg partitioned by (slice) tblproperties ({properties})"
-    spark.sql(f"create table if not exists {create}")
-    existing = {field.name: field.dataType.simpleString() for field in spark.table(name).schema.fields}
-    if existing != expected:
-        spark.sql(f"create or replace table {create}")
-    return name

@@ -19,7 +19,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
-from ecommerce_platform.iceberg.catalog import hadoop_uri, is_s3
+from ecommerce_platform.iceberg.catalog import hadoop_uri
 from ecommerce_platform.lakehouse.decode.calendars import require_plain_times
 from ecommerce_platform.lakehouse.decode.change_events import DECODER_VERSION
 from ecommerce_platform.lakehouse.decode.epochs import with_epoch_units
@@ -33,6 +33,7 @@ from ecommerce_platform.landing.forgotten import Forgotten, load_forgotten
 from ecommerce_platform.landing.persons import Rows, distinct_keys, merged
 from ecommerce_platform.object_store import storage_is_away, store_path
 from ecommerce_platform.settings import LandingSettings, Settings
+from ecommerce_platform.settings.addresses import is_s3
 
 _READERS = 8
 _CHUNK = 8 * 1024 * 1024

@@ -23,7 +23,7 @@ from ecommerce_platform.lakehouse.decode.evolution import extra_column, widest
 from ecommerce_platform.lakehouse.decode.physical import PhysicalColumn, PhysicalKind, UnreadableFileError, read_footer
 from ecommerce_platform.lakehouse.decode.values import OPERATIONS
 from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table
-from ecommerce_platform.object_store import store_path
+from ecommerce_platform.settings.addresses import store_path
 
 #: Files of which the values are read, and rows of each.
 _FILES, _ROWS = 8, 50_000

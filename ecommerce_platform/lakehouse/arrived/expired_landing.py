@@ -16,7 +16,7 @@ from ecommerce_platform.lakehouse.arrived.arrivals import Intake, list_landing, 
 from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_ledger
 from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import LandingFile, LandingZone, list_days
-from ecommerce_platform.object_store import store_path
+from ecommerce_platform.settings.addresses import store_path
 
 
 def remove_expired_landing(lake: Lake, intake: Intake, dry_run: bool = False) -> list[str]:

@@ -17,11 +17,11 @@ from decimal import Decimal
 from pyiceberg.table import Table
 from pyspark.sql import SparkSession
 
-from ecommerce_platform.iceberg.catalog import is_s3
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import REGISTER, MetadataFile, foreign_files, version_of
 from ecommerce_platform.iceberg.warehouse_files import SET_ASIDE, files_below
 from ecommerce_platform.lakehouse.errors import LakehouseError
+from ecommerce_platform.settings.addresses import is_s3
 
 SHARE = "ECOMMERCE_LAKEHOUSE__MAX_ORPHAN_SHARE"
 _LISTED = 3

@@ -11,13 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import source_tables, tables_of_day
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import TableLedger, read_ledger
 from ecommerce_platform.landing.emptied import past_retention
 from ecommerce_platform.landing.files import LandingFile, LandingZone, list_table
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import Settings, SnowflakeSettings
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 
 class Stage(StrEnum):
@@ -64,23 +68,26 @@ def days_between(first: date, last: date) -> tuple[date, ...]:
 
 def read_stage_records(settings: Settings, first: date, last: date) -> StageRecords:
     """One look. Raises LandingError when the landing zone cannot be listed."""
+    from ecommerce_platform.warehouse.sql.connection import connect
+
     zone = LandingZone.of(settings)
     landed = {table: list_table(zone, table, first, last).days for table in source_tables()}
-    loaded, applied = _batches(settings)
+    with connect(settings) as connection:
+        loaded, applied = _batches(connection, settings.snowflake)
     return StageRecords(landed, read_ledger(Lake.of(settings)), loaded, applied, settings.landing.retention_days)
 
 
-def _batches(settings: Settings) -> tuple[dict[tuple[str, date], str], dict[tuple[str, date], str]]:
+def _batches(
+    connection: SnowflakeConnection, snowflake: SnowflakeSettings
+) -> tuple[dict[tuple[str, date], str], dict[tuple[str, date], str]]:
     from ecommerce_platform.warehouse.schema.ddl import APPLIED_DAYS, LOAD_LEDGER
-    from ecommerce_platform.warehouse.sql.connection import connect
     from ecommerce_platform.warehouse.sql.presence import rows_or_none
 
     batches = []
-    with connect(settings) as connection:
-        for table in (LOAD_LEDGER, APPLIED_DAYS):
-            # None: nothing was ever loaded, so the table does not exist yet.
-            rows = rows_or_none(connection, settings, table, f"select table_name, date, batch_id from {table}") or []
-            batches.append({(str(name), day): str(batch) for name, day, batch in rows})
+    for table in (LOAD_LEDGER, APPLIED_DAYS):
+        # None: nothing was ever loaded, so the table does not exist yet.
+        rows = rows_or_none(connection, snowflake, table, f"select table_name, date, batch_id from {table}") or []
+        batches.append({(str(name), day): str(batch) for name, day, batch in rows})
     return batches[0], batches[1]
 
 

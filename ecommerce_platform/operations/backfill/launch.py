@@ -21,20 +21,20 @@ from dagster._core.definitions.selector import (
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 
-from ecommerce_platform.landing.changes import ranges_of
-from ecommerce_platform.live_progress import Reached
-from ecommerce_platform.operations.backfill.days import DayState, Stage, days_between, read_stage_records, states
-from ecommerce_platform.operations.backfill.plan import Busy, Plan, make_plan
-from ecommerce_platform.operations.backfill.rates import measured
-from ecommerce_platform.partitions import daily_partitions
-from ecommerce_platform.settings import Settings
-from ecommerce_platform.unfinished_runs import (
+from ecommerce_platform.execution.partitions import daily_partitions
+from ecommerce_platform.execution.unfinished_runs import (
     PARTITION_TAG,
     RANGE_END_TAG,
     RANGE_START_TAG,
     days_of_run,
     unfinished_runs,
 )
+from ecommerce_platform.landing.changes import ranges_of
+from ecommerce_platform.live_progress import Reached
+from ecommerce_platform.operations.backfill.days import DayState, Stage, days_between, read_stage_records, states
+from ecommerce_platform.operations.backfill.plan import Busy, Plan, make_plan
+from ecommerce_platform.operations.backfill.rates import measured
+from ecommerce_platform.settings import Settings
 
 TAG = "ecommerce/backfill"
 BACKFILL_TAG = "dagster/backfill"

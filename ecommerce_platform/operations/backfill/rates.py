@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster import DagsterEventType
 
-from ecommerce_platform.unfinished_runs import days_of_run
+from ecommerce_platform.execution.unfinished_runs import days_of_run
 
 #: Newer runs say more about the machine and the data of today.
 MOST_RUNS = 30

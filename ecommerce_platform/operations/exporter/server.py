@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from ecommerce_platform.execution.unfinished_runs import UNFINISHED
 from ecommerce_platform.operations.exporter.events import EventReader
 from ecommerce_platform.operations.exporter.exposition import Snapshot, families
 from ecommerce_platform.operations.exporter.facts import RunEnded
@@ -27,7 +28,6 @@ from ecommerce_platform.operations.exporter.progress import progress_of, save_pr
 from ecommerce_platform.operations.exporter.state import Known, PlatformState
 from ecommerce_platform.operations.exporter.tally import Tally
 from ecommerce_platform.operations.notifications.sensor import State
-from ecommerce_platform.unfinished_runs import UNFINISHED
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS
-from ecommerce_platform.analytics.tables import identifier
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import EMPTY, TableLedger, read_table_ledger
@@ -88,7 +87,9 @@ def read_platform(settings: Settings) -> PlatformState:
             for name, statement in QUESTIONS.items():
                 rows = partial(_rows, connection, statement)
                 reconciled[name] = ask(f"reconciliation ({name})", rows, ())
-    tables = ask("lakehouse", lambda: _tables(settings, loaded), ((), ()))
+    tables = ask(
+        "lakehouse", lambda: _tables(LandingZone.of(settings), Lake.of(settings), settings.start_date, loaded), ((), ())
+    )
     days = {row[0]: row for row in reconciled.get("days", ())}
     verified = reconciled.get("verified") or ((None,),)
     return PlatformState(
@@ -117,30 +118,21 @@ def _rows(connection: SnowflakeConnection, statement: str) -> tuple[tuple[Any, .
 
 
 def _tables(
-    settings: Settings, loaded: Mapping[str, set[date]]
+    zone: LandingZone, lake: Lake, first: date, loaded: Mapping[str, set[date]]
 ) -> tuple[tuple[TableDays, ...], tuple[IcebergTable, ...]]:
-    days, sizes, zone, lake = [], [], LandingZone.of(settings), Lake.of(settings)
+    days, sizes = [], []
     for table in source_tables():
         ledger = EMPTY
-        iceberg = _load(lake, lake.events(table))
+        iceberg = lake.find(lake.events(table))
         if iceberg is not None:
             ledger = read_table_ledger(table, iceberg)
             sizes.append(_size(lake.events(table), iceberg))
-        days.append(_days(zone, settings.start_date, table, ledger, loaded.get(table, set())))
+        days.append(_days(zone, first, table, ledger, loaded.get(table, set())))
     for name in ANALYTICS:
-        analytics = _load(lake, identifier(settings, name))
+        analytics = lake.find(lake.analytics(name))
         if analytics is not None:
-            sizes.append(_size(identifier(settings, name), analytics))
+            sizes.append(_size(lake.analytics(name), analytics))
     return tuple(days), tuple(sizes)
-
-
-def _load(lake: Lake, name: str) -> Table | None:
-    from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
-
-    try:
-        return lake.load(name)
-    except (NoSuchTableError, NoSuchNamespaceError):
-        return None
 
 
 def _size(name: str, iceberg: Table) -> IcebergTable:

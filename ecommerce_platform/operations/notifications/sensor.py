@@ -21,7 +21,8 @@ from ecommerce_platform.operations.notifications.outbox import Delivery, Outbox,
 from ecommerce_platform.operations.notifications.receivers import receivers, sender
 from ecommerce_platform.operations.notifications.watch import Position, day_due, missing_tables, read_news
 from ecommerce_platform.operations.notifications.wording import day_late
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import NotificationSettings, Settings
+from ecommerce_platform.warehouse.sql.connection import connect
 
 SENSOR_NAME = "notifications"
 STATE_KEY = "ecommerce_platform/notifications"
@@ -32,7 +33,7 @@ SECONDS_A_TICK = 20.0
 #: How often the warehouse is asked whether a day that is due has come.
 ASK_AGAIN_SECONDS = 900.0
 
-AskWarehouse = Callable[[Settings, date], tuple[str, ...]]
+AskWarehouse = Callable[[date], tuple[str, ...]]
 
 
 @dataclass
@@ -67,9 +68,24 @@ class State:
         )
 
 
+@dataclass(frozen=True)
+class LateDay:
+    """From which hour (UTC) a day is late, the first day that there can be, and who knows which tables the marts lack of one."""
+
+    hour: int
+    first: date
+    ask_warehouse: AskWarehouse
+
+    @classmethod
+    def of(cls, settings: Settings) -> LateDay:
+        """What the settings say; the warehouse is asked over a connection of its own."""
+        ask = partial(missing_tables, partial(connect, settings), settings.snowflake)
+        return cls(settings.operations.day_late_hour_utc, settings.start_date, ask)
+
+
 def build_sensor(settings: Settings) -> dg.SensorDefinition:
     """Notifies the receivers of the settings; running wherever one is set."""
-    set_up = bool(receivers(settings.notifications))
+    set_up, late_day = bool(receivers(settings.notifications)), LateDay.of(settings)
 
     @dg.sensor(
         name=SENSOR_NAME,
@@ -83,7 +99,7 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
             return dg.SkipReason(
                 "no receiver: set ECOMMERCE_NOTIFICATIONS__SLACK_URL or ECOMMERCE_NOTIFICATIONS__WEBHOOK_URL"
             )
-        done = tick(context.instance, settings)
+        done = tick(context.instance, settings.notifications, late_day)
         for remark in done.remarks:
             context.log.warning(remark)
         waiting = State.load(context.instance).outbox.pending
@@ -94,19 +110,19 @@ def build_sensor(settings: Settings) -> dg.SensorDefinition:
 
 def tick(
     instance: dg.DagsterInstance,
-    settings: Settings,
+    notifications: NotificationSettings,
+    late_day: LateDay,
     *,
     send: Send | None = None,
     clock: Callable[[], float] = time.time,
-    ask_warehouse: AskWarehouse = missing_tables,
 ) -> Delivery:
     """One look at what happened, and one round of deliveries."""
     state = State.load(instance)
-    names = receivers(settings.notifications)
+    names = receivers(notifications)
     state.outbox.keep_receivers(names)
-    remarks = _collect(instance, settings, state, names, clock, ask_warehouse)
+    remarks = _collect(instance, notifications, late_day, state, names, clock)
     state.save(instance)
-    deliver = send or sender(settings.notifications)
+    deliver = send or sender(notifications)
     done = state.outbox.deliver(deliver, clock, clock() + SECONDS_A_TICK, lambda: state.save(instance))
     state.save(instance)
     return Delivery(done.delivered, (*remarks, *done.remarks))
@@ -114,20 +130,20 @@ def tick(
 
 def _collect(
     instance: dg.DagsterInstance,
-    settings: Settings,
+    notifications: NotificationSettings,
+    late_day: LateDay,
     state: State,
     names: tuple[str, ...],
     clock: Callable[[], float],
-    ask_warehouse: AskWarehouse,
 ) -> tuple[str, ...]:
-    repeat, now = settings.notifications.repeat_hours * 3600, clock()
+    repeat, now = notifications.repeat_hours * 3600, clock()
     is_late = partial(_is_past, clock, now + READ_SECONDS_A_TICK)
-    for news in read_news(instance, state.position, settings.notifications, is_late):
+    for news in read_news(instance, state.position, notifications, is_late):
         if news.over:
             state.outbox.over(news.scope)
         for notification in news.notifications:
             state.outbox.add(notification, names, now, repeat)
-    return _collect_late_day(settings, state, names, now, ask_warehouse)
+    return _collect_late_day(notifications, late_day, state, names, now)
 
 
 def _is_past(clock: Callable[[], float], deadline: float) -> bool:
@@ -135,22 +151,21 @@ def _is_past(clock: Callable[[], float], deadline: float) -> bool:
 
 
 def _collect_late_day(
-    settings: Settings, state: State, names: tuple[str, ...], now: float, ask_warehouse: AskWarehouse
+    notifications: NotificationSettings, late_day: LateDay, state: State, names: tuple[str, ...], now: float
 ) -> tuple[str, ...]:
-    hour = settings.operations.day_late_hour_utc
-    day = day_due(datetime.fromtimestamp(now, UTC), hour)
+    day = day_due(datetime.fromtimestamp(now, UTC), late_day.hour)
     known = state.day_in_time == day.isoformat() or now - state.asked_at < ASK_AGAIN_SECONDS
-    if known or day < settings.start_date:
+    if known or day < late_day.first:
         return ()
     state.asked_at = now
     try:
-        missing = ask_warehouse(settings, day)
+        missing = late_day.ask_warehouse(day)
     except Exception as error:  # noqa: BLE001 - whatever ails the warehouse, the other news must get out
         return (f"cannot ask the warehouse for {day}: {type(error).__name__}",)
     if not missing:
         state.day_in_time = day.isoformat()
         state.outbox.over(f"day|{day}")
         return ()
-    late = day_late(day, missing, now, hour, settings.notifications)
-    state.outbox.add(late, names, now, settings.notifications.repeat_hours * 3600)
+    late = day_late(day, missing, now, late_day.hour, notifications)
+    state.outbox.add(late, names, now, notifications.repeat_hours * 3600)
     return ()

@@ -24,7 +24,8 @@ from ecommerce_platform.operations.notifications.wording import (
     scope_of,
 )
 from ecommerce_platform.safe_text import visible
-from ecommerce_platform.settings import NotificationSettings, Settings
+from ecommerce_platform.settings import NotificationSettings, SnowflakeSettings
+from ecommerce_platform.warehouse.sql.connection import Opener
 
 DISCREPANCY_CHECK = ("reconciliation/order_discrepancies", "confirmed_discrepancies")
 ENDED = (DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE)
@@ -174,16 +175,15 @@ def day_due(now: datetime, hour: int) -> date:
     return (now.astimezone(UTC) - timedelta(days=1, hours=hour)).date()
 
 
-def missing_tables(settings: Settings, day: date) -> tuple[str, ...]:
+def missing_tables(open_connection: Opener, snowflake: SnowflakeSettings, day: date) -> tuple[str, ...]:
     """The source tables of which the marts do not hold `day`: what STAGING.APPLIED_DAYS says."""
     from ecommerce_platform.contracts import tables_of_day
     from ecommerce_platform.warehouse.schema.ddl import APPLIED_DAYS
-    from ecommerce_platform.warehouse.sql.connection import connect
     from ecommerce_platform.warehouse.sql.presence import rows_or_none
 
     sql = f"select table_name from {APPLIED_DAYS} where date = %s"
-    with connect(settings) as connection:
+    with open_connection() as connection:
         # None: nothing has ever been loaded.
-        rows = rows_or_none(connection, settings, APPLIED_DAYS, sql, (day,)) or []
+        rows = rows_or_none(connection, snowflake, APPLIED_DAYS, sql, (day,)) or []
     applied = {str(row[0]) for row in rows}
     return tuple(table for table in tables_of_day(day) if table not in applied)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,7 +21,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from ecommerce_platform.contracts import Column, LogicalType
 from ecommerce_platform.reconciliation.layers.clickhouse_types import Comparable, comparable, expected_types
 from ecommerce_platform.reconciliation.model import ReconciliationError
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import ClickHouseSettings, Settings
 from ecommerce_platform.time_limits import TimeLimitError, within
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -157,13 +158,8 @@ class SpeedTable:
     seconds: float = 660
 
     @classmethod
-    def of(cls, client: Client, settings: Settings) -> SpeedTable:
-        return cls(
-            client,
-            settings.clickhouse.orders_table,
-            dict(settings.clickhouse.columns),
-            settings.reconciliation.query_seconds + _TRANSFER_SECONDS,
-        )
+    def of(cls, client: Client, clickhouse: ClickHouseSettings, query_seconds: int) -> SpeedTable:
+        return cls(client, clickhouse.orders_table, dict(clickhouse.columns), seconds=query_seconds + _TRANSFER_SECONDS)
 
     @property
     def name(self) -> str:
@@ -231,6 +227,13 @@ class SpeedTable:
             f"ClickHouse table {self.table} could not be read: {error}; expected the columns of the orders contract with "
             "__source_lsn, __source_ts_ms and is_deleted (other names: ECOMMERCE_CLICKHOUSE__COLUMNS)"
         )
+
+
+@contextmanager
+def speed_table(settings: Settings, run_id: str = "") -> Iterator[SpeedTable]:
+    """The speed layer's order versions, by a client of their own. Raises ReconciliationError when nothing answers."""
+    with closing(connect(settings, run_id)) as client:
+        yield SpeedTable.of(client, settings.clickhouse, settings.reconciliation.query_seconds)
 
 
 def _in_milliseconds(column: Column) -> bool:

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import pyarrow.fs as pafs
 
-from ecommerce_platform.object_store import arrow_s3, store_path
+from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.reconciliation.model import ALL_TIERS, ReconciliationError, Status
 from ecommerce_platform.reconciliation.present.data import day_reports, overview
 from ecommerce_platform.reconciliation.present.render import OVERVIEW, day_page, overview_page, page_of
 from ecommerce_platform.reconciliation.reconcile import Reconciliation
 from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.reconciliation.verdicts.converge import DayResult
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import S3Settings
+from ecommerce_platform.settings.addresses import is_s3, store_path
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class Place:
     base: str
 
     @classmethod
-    def of(cls, settings: Settings) -> Place:
-        """The place of the settings. Raises ReconciliationError for an address that is neither a folder nor S3."""
-        uri = settings.reconciliation.reports_uri.rstrip("/")
-        if uri.startswith("s3://"):
-            return cls(uri, arrow_s3(settings.s3), store_path(uri))
+    def of(cls, uri: str, s3: S3Settings) -> Place:
+        """The place at an address. Raises ReconciliationError for one that is neither a folder nor S3."""
+        uri = uri.rstrip("/")
+        if is_s3(uri):
+            return cls(uri, arrow_s3(s3), store_path(uri))
         if "://" in uri:
             raise ReconciliationError(
                 f"reports cannot be written to {uri!r}; expected a folder or s3://bucket/prefix. "
@@ -81,13 +82,11 @@ class Place:
         return days
 
 
-def remove_expired(settings: Settings, store: Store, today: date, dry_run: bool = False) -> list[str]:
-    """Removes the pages of dates older than `reconciliation.reports_retention_days`, and writes the overview without them.
+def remove_expired(place: Place, store: Store, before: date, dry_run: bool = False) -> list[str]:
+    """Removes the pages of dates before `before`, and writes the overview without them.
 
     Returns one line, or none when there was nothing to remove.
     """
-    place = Place.of(settings)
-    before = today - timedelta(days=settings.reconciliation.reports_retention_days)
     expired = sorted(day for day in place.dates() if day < before)
     if not expired:
         return []
@@ -99,9 +98,8 @@ def remove_expired(settings: Settings, store: Store, today: date, dry_run: bool 
     return [f"{verb} {len(expired)} reports of dates before {before}"]
 
 
-def publish(settings: Settings, store: Store, dates: Sequence[date]) -> Published:
+def publish(place: Place, store: Store, dates: Sequence[date]) -> Published:
     """Write the pages of `dates` and the overview, and say where they are."""
-    place = Place.of(settings)
     days = {report.date: place.write(page_of(report.date), day_page(report)) for report in day_reports(store, dates)}
     all_days = overview(store)
     return Published(place.write(OVERVIEW, overview_page(all_days, place.dates())), days, all_days.results)

@@ -11,7 +11,8 @@ discrepancies are replaced by it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -33,11 +34,12 @@ from ecommerce_platform.reconciliation.record.rows import (
     run_row,
 )
 from ecommerce_platform.reconciliation.verdicts.converge import DayCourse, DayResult, courses
+from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.schema.lease import RECONCILIATION, lock
 from ecommerce_platform.warehouse.schema.migrations import ensure_version
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 from ecommerce_platform.warehouse.sql.conditions import date_condition
-from ecommerce_platform.warehouse.sql.connection import execute, fetch_all, transaction
+from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all, transaction
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -189,3 +191,12 @@ class Store:
 def course_of_days(earlier: Iterable[DayResult], now: Iterable[DayResult]) -> dict[date, DayCourse]:
     """Courses of all days, the present reconciliation included."""
     return courses([*earlier, *now])
+
+
+@contextmanager
+def open_store(settings: Settings, run_id: str) -> Iterator[Store]:
+    """The room's tables, created where they are missing, over a connection of their own."""
+    with closing(connect(settings, run_id)) as connection:
+        store = Store(connection)
+        store.create()
+        yield store

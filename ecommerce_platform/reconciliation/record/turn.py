@@ -8,28 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 from ecommerce_platform.reconciliation.model import ReconciliationError
 from ecommerce_platform.reconciliation.record.storage import Store
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import ReconciliationSettings
 from ecommerce_platform.warehouse.schema.lease import RECONCILIATION, LeaseBusy, leased, owner_of
-from ecommerce_platform.warehouse.sql.connection import connect
+from ecommerce_platform.warehouse.sql.connection import Opener
 
 
 @contextmanager
-def turn(settings: Settings, store: Store, run_id: str, say: Callable[[str], None]) -> Iterator[None]:
+def turn(
+    store: Store,
+    open_connection: Opener,
+    run_id: str,
+    limits: ReconciliationSettings,
+    lease_seconds: float,
+    say: Callable[[str], None],
+) -> Iterator[None]:
     """Waits for other reconciliations of the warehouse, and holds the next ones off while the context lasts.
 
     Raises ReconciliationError when another does not end within ECOMMERCE_RECONCILIATION__WAIT_FOR_OTHER_SECONDS.
     """
     lease = leased(
         store.connection,
-        partial(connect, settings, run_id),
+        open_connection,
         RECONCILIATION,
         owner_of(run_id),
-        wait_seconds=settings.reconciliation.wait_for_other_seconds,
-        lease_seconds=settings.snowflake.lease_seconds,
+        wait_seconds=limits.wait_for_other_seconds,
+        lease_seconds=lease_seconds,
         say=say,
     )
     with ExitStack() as stack:

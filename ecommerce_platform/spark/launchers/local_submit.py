@@ -33,14 +33,14 @@ from ecommerce_platform.spark.launchers.handover.identity import identify
 from ecommerce_platform.spark.launchers.handover.relay import Relay, StepLaunchError
 from ecommerce_platform.spark.launchers.handover.scratch import STEP_FILE, EventReader, Scratch
 from ecommerce_platform.spark.launchers.handover.step_ref import digest, encode_step
-from ecommerce_platform.spark.options import application_options, jar_groups
+from ecommerce_platform.spark.options import SparkApplication, application_options
 from ecommerce_platform.spark.session import SPARK_SUBMIT
 
 #: For a Java process that ends within seconds: the optimising compiler would cost it more than it gives.
 SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"
 LOG_TAIL_LINES = 20
 _POLL_SECONDS = 0.25
-#: What a process that is asked to end has for it, and its readers then: less than the launcher's own (ending.py).
+#: What a process that is asked to end has for it, and its readers then: less than the launcher's own (execution/ending.py).
 _GRACE_SECONDS = 10.0
 
 
@@ -57,7 +57,9 @@ class LocalSubmitLauncher(StepLauncher):
         reference = encode_step(step_context, self._settings.spark.code_location)
         scratch.write(STEP_FILE, reference)
         relay = Relay(step_context.instance, EventReader(scratch), identity)
-        child = _Child(submit_command(self._settings, identity.name, scratch.uri, digest(reference)))
+        child = _Child(
+            submit_command(SparkApplication.of(self._settings), identity.name, scratch.uri, digest(reference))
+        )
         step_context.log.info(f"step {identity.step} runs in spark-submit process {child.pid}, as {identity.name}")
         cause = None
         try:
@@ -83,10 +85,10 @@ class LocalSubmitLauncher(StepLauncher):
             return child.wait(_POLL_SECONDS)
 
 
-def submit_command(settings: Settings, name: str, folder_uri: str, reference_digest: str) -> list[str]:
+def submit_command(application: SparkApplication, name: str, folder_uri: str, reference_digest: str) -> list[str]:
     """The command line of a step's process; it holds no secret. Raises JarError."""
-    jars = ensure_jars(default_jars_dir(settings.spark), jar_groups(settings))
-    options = application_options(settings, jars) | {"spark.app.name": name}
+    jars = ensure_jars(default_jars_dir(application.spark), application.jar_groups)
+    options = application_options(application, jars) | {"spark.app.name": name}
     return [*spark_submit(options), str(Path(remote_main.__file__).resolve()), folder_uri, reference_digest]
 
 

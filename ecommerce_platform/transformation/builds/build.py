@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import DbtSettings, SnowflakeSettings
 from ecommerce_platform.warehouse.schema.lease import MODELS, Lease, leased, owner_of
 from ecommerce_platform.warehouse.sql.connection import Opener
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def exclusive_build(
-    settings: Settings,
+    dbt: DbtSettings,
+    snowflake: SnowflakeSettings,
     connection: SnowflakeConnection,
     open_connection: Opener,
     run_id: str,
@@ -37,7 +38,7 @@ def exclusive_build(
         open_connection,
         MODELS,
         owner_of(run_id),
-        wait_seconds=settings.dbt.wait_for_build_seconds,
-        lease_seconds=settings.snowflake.lease_seconds,
+        wait_seconds=dbt.wait_for_build_seconds,
+        lease_seconds=snowflake.lease_seconds,
         say=say,
     )

@@ -18,9 +18,8 @@ from sqlglot import exp, parse_one
 
 from ecommerce_platform.contracts import HIDDEN, load_contracts
 from ecommerce_platform.safe_text import markdown_cell, visible
-from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.project.personal import PERSONAL_COLUMN
-from ecommerce_platform.warehouse.sql.connection import WarehouseUnreachable, connect
+from ecommerce_platform.warehouse.sql.connection import Opener, WarehouseUnreachable
 from ecommerce_platform.warehouse.sql.query import value_text
 
 if TYPE_CHECKING:
@@ -83,8 +82,8 @@ class FailedTest:
 class FailingRows:
     """Asks for the rows of failed tests, on a connection of its own that the first of them opens. A context manager."""
 
-    def __init__(self, settings: Settings, manifest: Manifest, run_id: str) -> None:
-        self._settings, self._manifest, self._run_id = settings, manifest, run_id
+    def __init__(self, open_connection: Opener, manifest: Manifest) -> None:
+        self._open_connection, self._manifest = open_connection, manifest
         self._opened = ExitStack()
         self._connection: SnowflakeConnection | None = None
         self._unreachable = ""
@@ -126,7 +125,7 @@ class FailingRows:
             raise WarehouseUnreachable(self._unreachable)
         if self._connection is None:
             try:
-                self._connection = self._opened.enter_context(connect(self._settings, self._run_id))
+                self._connection = self._opened.enter_context(self._open_connection())
             except WarehouseUnreachable as error:
                 # Once is enough: each further login would take its whole time again.
                 self._unreachable = str(error)

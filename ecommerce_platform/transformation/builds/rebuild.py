@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import Column, LogicalType
@@ -21,7 +22,7 @@ from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.applied import full_refresh_reason, mark_applied, read_build_state
 from ecommerce_platform.transformation.builds.build import exclusive_build
 from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
-from ecommerce_platform.transformation.project.manifest import definition_digest, load_manifest
+from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest, load_manifest
 from ecommerce_platform.warehouse.load.checksum import Content
 from ecommerce_platform.warehouse.load.rebuild import Range
 from ecommerce_platform.warehouse.schema.ddl import APPLIED_DAYS
@@ -64,12 +65,14 @@ def rebuild_models(
 
     Raises DbtRunError when dbt fails, LeaseBusy when another build of the warehouse does not end in time.
     """
+    project = DbtProject.of(settings)
     with open_connection() as connection:
         ensure_current(connection)
-        with exclusive_build(settings, connection, open_connection, run_id, say) as lease:
-            before = contents(settings, connection)
-            _rebuild(settings, connection, lease, models, days, run_id, say, reached)
-            after = contents(settings, connection)
+        with exclusive_build(settings.dbt, settings.snowflake, connection, open_connection, run_id, say) as lease:
+            before = contents(project, connection)
+            run = partial(run_dbt, settings, run_id=run_id, lease=lease, reached=reached)
+            _rebuild(project, connection, lease, models, days, run, say)
+            after = contents(project, connection)
     for table, content in after.items():
         if (held := before.get(table)) != content:
             say(f"{table}: {content}; before: {held or 'not there'}")
@@ -78,16 +81,15 @@ def rebuild_models(
 
 
 def _rebuild(
-    settings: Settings,
+    project: DbtProject,
     connection: SnowflakeConnection,
     lease: Lease,
     models: Models,
     days: Range,
-    run_id: str,
+    run: Callable[[DbtRequest], object],
     say: Say,
-    reached: Reached,
 ) -> None:
-    definition = definition_digest(settings)
+    definition = definition_digest(project)
     if not days.is_everything:
         say(f"landing days to apply again: {_forget_applied(connection, days)}")
     reason = full_refresh_reason(read_build_state(connection), definition)
@@ -99,7 +101,7 @@ def _rebuild(
     else:
         request = DbtRequest(full_refresh=reason is not None, cause=cause)
     say(f"dbt build {' '.join(select) or 'of all models'}{', everything recomputed' if request.full_refresh else ''}")
-    run_dbt(settings, request, run_id, lease, reached)
+    run(request)
     if not select:
         mark_applied(connection, definition, lease)
 
@@ -111,11 +113,11 @@ def _forget_applied(connection: SnowflakeConnection, days: Range) -> int:
     return len(applied)
 
 
-def contents(settings: Settings, connection: SnowflakeConnection) -> dict[str, Content]:
+def contents(project: DbtProject, connection: SnowflakeConnection) -> dict[str, Content]:
     """Rows and checksum of each model's table that is there, audit stamps left out."""
     columns = _columns(connection)
     content_by_day = {}
-    for node in load_manifest(settings)["nodes"].values():
+    for node in load_manifest(project)["nodes"].values():
         if node["resource_type"] != "model" or node["config"]["materialized"] == "ephemeral":
             continue
         name = f"{node['schema']}.{node['alias']}".upper()

@@ -16,14 +16,15 @@ import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ecommerce_platform.ending import asked
+from ecommerce_platform.execution.ending import asked
 from ecommerce_platform.live_progress import Reached, unseen
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.failing_rows import FailedTest, FailingRows
-from ecommerce_platform.transformation.project.manifest import load_parsed, project_vars, rendered_project, target_path
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_parsed, rendered_project
 from ecommerce_platform.transformation.project.profile import (
     environment,
     lease_environment,
@@ -31,6 +32,7 @@ from ecommerce_platform.transformation.project.profile import (
     restatement_environment,
 )
 from ecommerce_platform.warehouse.schema.lease import Lease
+from ecommerce_platform.warehouse.sql.connection import Opener, connect
 
 #: Everything but the unit tests, which test the SQL and not the data: they run in `make test`.
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "exposure")
@@ -75,9 +77,9 @@ class DbtRun:
     failed_tests: dict[str, FailedTest] = field(default_factory=dict)
 
 
-def build_arguments(request: DbtRequest, settings: Settings, target: Path) -> list[str]:
+def build_arguments(request: DbtRequest, project: DbtProject, target: Path) -> list[str]:
     """Arguments of dbt's command line for a request."""
-    project_dir = str(rendered_project(settings))
+    project_dir = str(rendered_project(project))
     arguments = ["--quiet", "--no-write-json", "--log-level-file", "none", request.command]
     if request.select:
         arguments += ["--select", *request.select]
@@ -89,7 +91,7 @@ def build_arguments(request: DbtRequest, settings: Settings, target: Path) -> li
         arguments += ["--indirect-selection", "empty"]
     return [
         *arguments,
-        *("--vars", json.dumps(project_vars(settings), sort_keys=True)),
+        *("--vars", json.dumps(project.variables, sort_keys=True)),
         *("--project-dir", project_dir, "--profiles-dir", project_dir),
         *("--target-path", str(target), "--log-path", str(target)),
     ]
@@ -101,15 +103,16 @@ def dbt_run(settings: Settings, request: DbtRequest, run_id: str, lease: Lease |
 
     Iterating `events` raises DbtRunError at their end when the run failed.
     """
-    target = target_path(settings) / "runs" / run_id
+    project = DbtProject.of(settings)
+    target = project.target / "runs" / run_id
     variables = {
         **profile_environment(settings, run_id),
-        **restatement_environment(settings, run_id, request.cause),
+        **restatement_environment(settings.marts.month_closes_after_days, run_id, request.cause),
         **lease_environment(lease),
     }
     with _IN_PROCESS, environment(variables):
         run = DbtRun(target)
-        run.events = _events(settings, request, run, run_id)
+        run.events = _events(project, request, run, partial(connect, settings, run_id))
         try:
             yield run
         finally:
@@ -131,12 +134,14 @@ def run_dbt(
         return run.node_results
 
 
-def _events(settings: Settings, request: DbtRequest, run: DbtRun, run_id: str) -> Generator[dict[str, Any], None, None]:
+def _events(
+    project: DbtProject, request: DbtRequest, run: DbtRun, open_connection: Opener
+) -> Generator[dict[str, Any], None, None]:
     """dbt's result events as dictionaries, while dbt works in a thread of its own."""
     from dbt.cli.main import dbtRunner
     from google.protobuf.json_format import MessageToDict
 
-    manifest = load_parsed(settings)
+    manifest = load_parsed(project)
     happened: queue.Queue[dict[str, Any] | None] = queue.Queue()
     outcome: dict[str, Any] = {}
 
@@ -147,7 +152,7 @@ def _events(settings: Settings, request: DbtRequest, run: DbtRun, run_id: str) -
     def work() -> None:
         try:
             runner = dbtRunner(manifest=manifest, callbacks=[listen])
-            outcome["result"] = runner.invoke(build_arguments(request, settings, run.target))
+            outcome["result"] = runner.invoke(build_arguments(request, project, run.target))
         except BaseException as error:  # noqa: BLE001 - handed to the reader's thread, which raises it
             outcome["error"] = error
         finally:
@@ -156,7 +161,7 @@ def _events(settings: Settings, request: DbtRequest, run: DbtRun, run_id: str) -
     thread = threading.Thread(target=work, name="dbt", daemon=True)
     thread.start()
     try:
-        with FailingRows(settings, manifest, run_id) as failing:
+        with FailingRows(open_connection, manifest) as failing:
             while (event := happened.get()) is not None:
                 _note_failed(event, run, failing)
                 yield event

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import SnowflakeSettings
 from ecommerce_platform.transformation.builds.applied import DEFINITION_TABLE, read_build_state
 from ecommerce_platform.warehouse.schema.ddl import LOAD_LEDGER, superseded_table
 from ecommerce_platform.warehouse.schema.lease import MODELS, Lease, LeaseBusy, leased, owner_of, require_held
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def remove_superseded(
-    settings: Settings,
+    snowflake: SnowflakeSettings,
     connection: SnowflakeConnection,
     open_connection: Opener,
     run_id: str,
@@ -41,7 +41,7 @@ def remove_superseded(
 
     Leaves them to a build that is at work.
     """
-    before = (now.astimezone(UTC) - timedelta(days=settings.snowflake.superseded_retention_days)).replace(tzinfo=None)
+    before = (now.astimezone(UTC) - timedelta(days=snowflake.superseded_retention_days)).replace(tzinfo=None)
     due = {table: rows for table in source_tables() if (rows := _count(connection, table, before))}
     if not due or dry_run:
         return [
@@ -49,14 +49,13 @@ def remove_superseded(
             for table, rows in due.items()
         ]
     try:
-        seconds = settings.snowflake.lease_seconds
         with leased(
             connection,
             open_connection,
             MODELS,
             owner_of(run_id),
             wait_seconds=0,
-            lease_seconds=seconds,
+            lease_seconds=snowflake.lease_seconds,
             say=lambda _: None,
         ) as lease:
             read_build_state(connection)  # its table may not be there yet, and DDL would end the transaction

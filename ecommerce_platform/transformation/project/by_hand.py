@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.project.manifest import project_vars, rendered_project, target_path
+from ecommerce_platform.transformation.project.manifest import DbtProject, rendered_project
 from ecommerce_platform.transformation.project.profile import (
     environment,
     lease_environment,
@@ -33,13 +33,13 @@ def run_by_hand(settings: Settings, arguments: Sequence[str], sources_from: str 
     """
     from dbt.cli.main import dbtRunner
 
-    project = str(rendered_project(settings))
-    target = str(target_path(settings) / FOLDER)
-    folders = dict.fromkeys(("DBT_PROJECT_DIR", "DBT_PROFILES_DIR"), project)
+    project = DbtProject.of(settings)
+    target = str(project.target / FOLDER)
+    folders = dict.fromkeys(("DBT_PROJECT_DIR", "DBT_PROFILES_DIR"), str(rendered_project(project)))
     run_id = f"by-hand-{uuid4()}"
     variables = {
         **profile_environment(settings, run_id),
-        **restatement_environment(settings, run_id, "dbt by hand"),
+        **restatement_environment(settings.marts.month_closes_after_days, run_id, "dbt by hand"),
         **lease_environment(None),
         **folders,
         "DBT_TARGET_PATH": target,
@@ -48,15 +48,15 @@ def run_by_hand(settings: Settings, arguments: Sequence[str], sources_from: str 
     if sources_from:
         variables["ECOMMERCE_DBT_SOURCE_DATABASE"] = sources_from
     with environment(variables):
-        outcome = dbtRunner().invoke([*arguments, *_variables(settings, arguments)])
+        outcome = dbtRunner().invoke([*arguments, *_variables(project, arguments)])
     if outcome.success:
         return 0
     return _UNUSABLE if outcome.exception is not None else _FAILED
 
 
-def _variables(settings: Settings, arguments: Sequence[str]) -> tuple[str, ...]:
+def _variables(project: DbtProject, arguments: Sequence[str]) -> tuple[str, ...]:
     """What the platform hands to dbt, unless the caller gives variables, or the command takes none."""
     plain = [argument for argument in arguments if not argument.startswith("-")]
     if not plain or "--help" in arguments or "--vars" in arguments or _WITHOUT_VARIABLES & set(plain[:2]):
         return ()
-    return ("--vars", json.dumps(project_vars(settings), sort_keys=True))
+    return ("--vars", json.dumps(project.variables, sort_keys=True))

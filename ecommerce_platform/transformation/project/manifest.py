@@ -19,6 +19,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -49,21 +50,30 @@ class DbtProjectError(RuntimeError):
     """The dbt project is missing or cannot be parsed; the message has dbt's own words and the folder."""
 
 
-def target_path(settings: Settings) -> Path:
-    """Where dbt's artefacts of this project lie."""
-    if settings.dbt.target_path:
-        return settings.dbt.target_path
-    return settings.data_dir / "dbt" if _is_packaged(settings) else settings.dbt.project_dir / "target"
+@dataclass(frozen=True)
+class DbtProject:
+    """A dbt project and what an installation makes of it."""
+
+    folder: Path
+    #: Where dbt's artefacts of this project lie.
+    target: Path
+    #: The database that its tables are in.
+    database: str
+    #: The variables that the platform hands to dbt: definitions, thresholds and the span of business dates.
+    variables: Mapping[str, object]
+
+    @classmethod
+    def of(cls, settings: Settings) -> DbtProject:
+        """The project that the settings name."""
+        folder = settings.dbt.project_dir
+        target = settings.data_dir / "dbt" if _is_packaged(folder) else folder / "target"
+        variables = dbt_vars(settings.business) | BusinessSpan.of(settings).dbt_vars()
+        return cls(folder, settings.dbt.target_path or target, settings.snowflake.database, variables)
 
 
-def _is_packaged(settings: Settings) -> bool:
+def _is_packaged(folder: Path) -> bool:
     """Whether the project is that of an installed package, which is not written to."""
-    return settings.dbt.project_dir == SHIPPED_DBT_PROJECT and PROJECT_DIR not in SHIPPED_DBT_PROJECT.parents
-
-
-def project_vars(settings: Settings) -> dict[str, object]:
-    """The variables that the platform hands to dbt: definitions, thresholds and the span of business dates."""
-    return dbt_vars(settings.business) | BusinessSpan.of(settings).dbt_vars()
+    return folder == SHIPPED_DBT_PROJECT and PROJECT_DIR not in SHIPPED_DBT_PROJECT.parents
 
 
 def project_digest(project_dir: Path, database: str) -> str:
@@ -79,15 +89,15 @@ def project_digest(project_dir: Path, database: str) -> str:
     return digest.hexdigest()[:32]
 
 
-def definition_digest(settings: Settings) -> str:
+def definition_digest(project: DbtProject) -> str:
     """Digest of all that decides a row's values: the statements of models and macros, their properties and types, the types of
     the sources, and the settings that they use.
 
     When it changes, what incremental models hold was computed by other rules, and everything is computed again. Comments,
     descriptions, tests and layout are left out: they change no statement that writes.
     """
-    project_dir = rendered_project(settings)
-    digest = hashlib.sha256(json.dumps(project_vars(settings), sort_keys=True).encode())
+    project_dir = rendered_project(project)
+    digest = hashlib.sha256(json.dumps(project.variables, sort_keys=True).encode())
     for path in sorted(path for folder in ("models", "macros") for path in (project_dir / folder).rglob("*.sql")):
         tokens = statement_tokens(path.read_text(encoding="utf-8"))
         digest.update(json.dumps([str(path.relative_to(project_dir)), tokens]).encode())
@@ -96,14 +106,14 @@ def definition_digest(settings: Settings) -> str:
     return digest.hexdigest()[:32]
 
 
-def rendered_project(settings: Settings) -> Path:
+def rendered_project(project: DbtProject) -> Path:
     """A folder with the project's files and those that the contracts make: dbt's project folder in all that the platform runs.
 
     A folder for each content, which appears complete and is never written again: installations that share a checkout, and
     processes before and after a change of a file or contract, read their own. Raises DbtProjectError when there is no project,
     and ContractError when a contract cannot be used or the marts need what no contract has.
     """
-    project_dir = settings.dbt.project_dir
+    project_dir = project.folder
     if not (project_dir / "dbt_project.yml").exists():
         raise DbtProjectError(
             f"no dbt project in {project_dir}: ECOMMERCE_DBT__PROJECT_DIR must name the folder that holds dbt_project.yml"
@@ -111,7 +121,7 @@ def rendered_project(settings: Settings) -> Path:
     contracts = load_contracts()
     require_needed(contracts)
     rendered = rendered_files(project_dir, contracts)
-    own = contract_folders() == (CONTRACTS_DIR,) and not _is_packaged(settings)
+    own = contract_folders() == (CONTRACTS_DIR,) and not _is_packaged(project_dir)
     if own and os.access(project_dir, os.W_OK):
         write_rendered(project_dir, rendered)  # for dbt by hand
     files = {name: (project_dir / name).read_bytes() for name in own_files(project_dir)}
@@ -119,7 +129,7 @@ def rendered_project(settings: Settings) -> Path:
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
-    return _kept_whole(target_path(settings) / _PROJECTS / digest.hexdigest()[:32], partial(_write_project, files))
+    return _kept_whole(project.target / _PROJECTS / digest.hexdigest()[:32], partial(_write_project, files))
 
 
 def _write_project(files: Mapping[Path, bytes], folder: Path) -> None:
@@ -128,13 +138,13 @@ def _write_project(files: Mapping[Path, bytes], folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def prepare_manifest(settings: Settings) -> Path:
+def prepare_manifest(project: DbtProject) -> Path:
     """Path of a manifest.json that fits the project's files; parses when none does. Needs no connection.
 
     Raises DbtProjectError when there is no project or dbt cannot parse it, and what `rendered_project` raises.
     """
-    project_dir, database = rendered_project(settings), settings.snowflake.database
-    kept = target_path(settings) / _KEPT / project_digest(project_dir, database)
+    project_dir, database = rendered_project(project), project.database
+    kept = project.target / _KEPT / project_digest(project_dir, database)
     return _kept_whole(kept, lambda folder: _parse(project_dir, folder, database)) / _MANIFEST_FILE
 
 
@@ -172,9 +182,9 @@ def _parse(project_dir: Path, target: Path, database: str) -> None:
         raise DbtProjectError(f"dbt cannot parse the project in {project_dir}: {outcome.exception}")
 
 
-def load_manifest(settings: Settings) -> Mapping[str, Any]:
+def load_manifest(project: DbtProject) -> Mapping[str, Any]:
     """The manifest as dagster-dbt reads it."""
-    path = prepare_manifest(settings)
+    path = prepare_manifest(project)
     return _read_json(path, path.stat().st_mtime_ns)
 
 
@@ -184,12 +194,12 @@ def _read_json(path: Path, _modified: int) -> Mapping[str, Any]:
     return loaded
 
 
-def load_parsed(settings: Settings) -> Manifest:
+def load_parsed(project: DbtProject) -> Manifest:
     """The manifest as dbt runs it; a new object each time, because a run leaves its compiled SQL in it."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
-    path = prepare_manifest(settings).with_name(_PARSED_FILE)
+    path = prepare_manifest(project).with_name(_PARSED_FILE)
     manifest = Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
     manifest.build_flat_graph()
     return manifest

@@ -45,12 +45,12 @@ def profile_environment(settings: Settings, run_id: str) -> dict[str, str]:
     return variables | {name: str(value) for name, value in optional.items() if value is not None}
 
 
-def restatement_environment(settings: Settings, run_id: str, cause: str) -> dict[str, str]:
+def restatement_environment(month_closes_after_days: int, run_id: str, cause: str) -> dict[str, str]:
     """What the models write into the log of restatements; in the environment, because it is of the run, not of the models."""
     return {
         "ECOMMERCE_DBT_RUN_ID": run_id,
         "ECOMMERCE_DBT_CAUSE": cause,
-        "ECOMMERCE_DBT_MONTH_CLOSES_AFTER_DAYS": str(settings.marts.month_closes_after_days),
+        "ECOMMERCE_DBT_MONTH_CLOSES_AFTER_DAYS": str(month_closes_after_days),
     }
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.contracts import Contract, load_contracts, personal_names
-from ecommerce_platform.settings import Settings, SnowflakeSettings
-from ecommerce_platform.transformation.project.manifest import load_manifest
+from ecommerce_platform.settings import SnowflakeSettings
+from ecommerce_platform.transformation.project.manifest import DbtProject, load_manifest
 from ecommerce_platform.transformation.project.personal import ModelTable, model_tables
 from ecommerce_platform.warehouse.schema import protection
 from ecommerce_platform.warehouse.schema.protection import PersonalColumn
@@ -21,19 +21,17 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 
-def protect_models(connection: SnowflakeConnection, settings: Settings) -> list[str]:
+def protect_models(connection: SnowflakeConnection, project: DbtProject, snowflake: SnowflakeSettings) -> list[str]:
     """Masks the personal columns of the models' tables, and lets analysts read those that they may. Safe to repeat.
 
     Returns the statements. Raises DbtProjectError when there is no project, WarehouseError as `protection.protect` does.
     """
-    tables = list(_tables(settings, _present(connection)))
+    tables = list(_tables(load_manifest(project), _present(connection)))
     statements = []
-    if settings.snowflake.masking:
-        statements += protection.policies(
-            settings.snowflake, {column.type for _, columns in tables for column in columns}
-        )
+    if snowflake.masking:
+        statements += protection.policies(snowflake, {column.type for _, columns in tables for column in columns})
     for table, columns in tables:
-        statements += table_statements(settings.snowflake, table, columns)
+        statements += table_statements(snowflake, table, columns)
     protection.protect(connection, statements)
     return statements
 
@@ -89,10 +87,10 @@ def _columns(manifest: Mapping[str, Any], table: ModelTable) -> Mapping[str, Any
 
 
 def _tables(
-    settings: Settings, present: Mapping[str, Sequence[PersonalColumn]]
+    manifest: Mapping[str, Any], present: Mapping[str, Sequence[PersonalColumn]]
 ) -> Iterator[tuple[ModelTable, list[PersonalColumn]]]:
     names = personal_names(load_contracts().values())
-    for table in model_tables(load_manifest(settings)):
+    for table in model_tables(manifest):
         columns = present.get(f"{table.schema}.{table.table}")
         if columns is not None:
             yield table, [column for column in columns if table.is_personal(column.name, names)]

@@ -27,21 +27,21 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.iceberg.installation import read_marker
 from ecommerce_platform.lakehouse.days.ledger import DayRecord
 from ecommerce_platform.lakehouse.ingest.tables import with_extra_columns
 from ecommerce_platform.live_progress import Reached, unseen
-from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.checksum import NO_ROWS, Content
 from ecommerce_platform.warehouse.load.copying import copy_to_loading_table, drop_loading_table
 from ecommerce_platform.warehouse.load.lake_files import (
     LakeFile,
+    LoadSource,
     collect,
     expected_contents,
     files_of_days,
     in_parts,
     open_table,
-    scratch_folder,
 )
 from ecommerce_platform.warehouse.load.load_ledger import LedgerRow, batch_id, ledger_rows
 from ecommerce_platform.warehouse.load.mismatch import ContentMismatch, explained
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
 
 def load_tables(
-    settings: Settings,
+    source: LoadSource,
     open_connection: Opener,
     tables: Sequence[str],
     days: Sequence[date],
@@ -81,13 +81,13 @@ def load_tables(
     contracts = contracts or load_contracts()
     with open_connection() as connection:
         ensure_current(connection, contracts)
-        require_own_lake(settings, connection)
+        require_own_lake(connection, read_marker(source.lake), source.snowflake.database)
         with (
-            batch_sized(settings, connection, open_connection, len(days), run_id),
+            batch_sized(source.snowflake, connection, open_connection, len(days), run_id),
             ThreadPoolExecutor(max_workers=len(tables) or 1) as pool,
         ):
             running = {
-                table: pool.submit(load_table, settings, open_connection, contracts[table], days, run_id)
+                table: pool.submit(load_table, source, open_connection, contracts[table], days, run_id)
                 for table in tables
             }
             errors = {table: future.exception() for table, future in running.items()}
@@ -99,7 +99,7 @@ def load_tables(
 
 
 def load_table(
-    settings: Settings,
+    source: LoadSource,
     open_connection: Opener,
     contract: Contract,
     days: Sequence[date],
@@ -118,7 +118,7 @@ def load_table(
 
     def attempt() -> TableLoad:
         with open_connection() as connection:
-            return _TableLoader(settings, connection, contract, run_id, failed, loaded, force, reached).load(days)
+            return _TableLoader(source, connection, contract, run_id, failed, loaded, force, reached).load(days)
 
     result = with_retries(attempt, attempts=8, worth_another=lambda error: is_transient(error) or _moved(error))
     return TableLoad(result.table, result.loaded, result.not_published, result.failed, time.perf_counter() - started)
@@ -132,7 +132,7 @@ def _moved(error: BaseException) -> bool:
 class _TableLoader:
     """One attempt at one table's days, over one connection."""
 
-    settings: Settings
+    source: LoadSource
     connection: SnowflakeConnection
     contract: Contract
     run_id: str
@@ -149,7 +149,7 @@ class _TableLoader:
         # Snowflake's ledger is read before the lakehouse's: a load that another run commits after this point shows as a
         # change of Snowflake's ledger, so older content can never replace newer.
         seen = ledger_rows(self.connection, self.table, days)
-        opened = open_table(self.settings, self.table)
+        opened = open_table(self.source.lake, self.table)
         if opened:
             self.contract = with_extra_columns(self.contract, opened[0])
             ensure_raw_columns(self.connection, self.contract)
@@ -174,7 +174,7 @@ class _TableLoader:
 
     def _load_pending(self, iceberg: Table, pending: list[DayRecord], seen: Mapping[date, LedgerRow]) -> None:
         files = files_of_days(iceberg, pending)
-        for part in in_parts(pending, self.settings.snowflake.days_per_transaction):
+        for part in in_parts(pending, self.source.snowflake.days_per_transaction):
             planned = [
                 PlannedDay(
                     record,
@@ -189,7 +189,7 @@ class _TableLoader:
 
     def _load_together(self, iceberg: Table, planned: list[PlannedDay]) -> None:
         """PUT and COPY for all the days, then the transaction; again without the days that did not arrive intact."""
-        with scratch_folder(self.settings) as folder:
+        with self.source.scratch_folder() as folder:
             groups = collect(iceberg, [file for day in planned for file in day.files], folder)
             expected = expected_contents(groups, self.contract, [day.record for day in planned])
             loading = copy_to_loading_table(self.connection, self.table, self.contract.all_event_columns, groups)

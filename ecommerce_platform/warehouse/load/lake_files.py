@@ -21,7 +21,7 @@ from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.ingest.tables import with_extra_columns
 from ecommerce_platform.row_hash import duckdb_rows_hash
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import Settings, SnowflakeSettings
 from ecommerce_platform.warehouse.load.checksum import NO_ROWS, Content, published_content
 from ecommerce_platform.warehouse.sql.connection import WarehouseError
 
@@ -52,20 +52,38 @@ class FileGroup:
     paths: tuple[Path, ...]
 
 
-def open_table(settings: Settings, table: str) -> tuple[Table, TableLedger] | None:
+@dataclass(frozen=True)
+class LoadSource:
+    """What loads read, where they keep files meanwhile, and the limits and names of the account that they fill."""
+
+    lake: Lake
+    scratch_uri: str
+    snowflake: SnowflakeSettings
+
+    @classmethod
+    def of(cls, settings: Settings) -> LoadSource:
+        return cls(Lake.of(settings), settings.scratch_uri, settings.snowflake)
+
+    @contextmanager
+    def scratch_folder(self) -> Iterator[Path]:
+        """A folder of this load's own, removed afterwards: under the scratch folder, or the system's when scratch is on S3."""
+        parent = None
+        if "://" not in self.scratch_uri:
+            parent = Path(self.scratch_uri) / "warehouse"
+            parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="load-", dir=parent) as folder:
+            yield Path(folder)
+
+
+def open_table(lake: Lake, table: str) -> tuple[Table, TableLedger] | None:
     """The event table and its ledger, both of one moment; None when the table does not exist yet."""
-    from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
-
-    try:
-        iceberg = Lake.of(settings).load(f"{settings.lakehouse.namespace}.{table}")
-    except (NoSuchTableError, NoSuchNamespaceError):
-        return None
-    return iceberg, read_table_ledger(table, iceberg)
+    iceberg = lake.find(lake.events(table))
+    return (iceberg, read_table_ledger(table, iceberg)) if iceberg is not None else None
 
 
-def contract_of_lake(settings: Settings, contract: Contract) -> Contract:
+def contract_of_lake(lake: Lake, contract: Contract) -> Contract:
     """The contract as the event table has it: with the columns that landing files brought beyond it."""
-    opened = open_table(settings, contract.table)
+    opened = open_table(lake, contract.table)
     return with_extra_columns(contract, opened[0]) if opened else contract
 
 
@@ -148,17 +166,6 @@ def whole_table_files(iceberg: Table) -> tuple[LakeFile, ...]:
             )
         files.append(LakeFile(task.file.file_path, task.file.file_size_in_bytes, task.file.record_count))
     return tuple(sorted(files, key=lambda file: file.location))
-
-
-@contextmanager
-def scratch_folder(settings: Settings) -> Iterator[Path]:
-    """A folder of this load's own, removed afterwards: under the scratch folder, or the system's when scratch is on S3."""
-    parent = None
-    if "://" not in settings.scratch_uri:
-        parent = Path(settings.scratch_uri) / "warehouse"
-        parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="load-", dir=parent) as folder:
-        yield Path(folder)
 
 
 def collect(iceberg: Table, files: Sequence[LakeFile], folder: Path) -> list[FileGroup]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import SnowflakeSettings
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.sizing import restore_size, size_was_left
 from ecommerce_platform.warehouse.sql.connection import Opener, execute, fetch_all
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 
 def clean_up(
-    settings: Settings, connection: SnowflakeConnection, open_connection: Opener, run_id: str, dry_run: bool = False
+    snowflake: SnowflakeSettings,
+    connection: SnowflakeConnection,
+    open_connection: Opener,
+    run_id: str,
+    dry_run: bool = False,
 ) -> list[str]:
     """Removes what killed loads left; one line for each thing. Safe beside loads: their files are younger, their size leased."""
-    kept_for = timedelta(hours=settings.snowflake.stage_retention_hours)
+    kept_for = timedelta(hours=snowflake.stage_retention_hours)
     verb = "would remove" if dry_run else "removed"
     done = []
     for path, files in left_on_stage(connection, kept_for).items():
@@ -32,8 +36,8 @@ def clean_up(
         done.append(f"{verb} {files} staged files of a load that was killed: {path}")
     if dry_run and size_was_left(connection):
         done.append("would restore the warehouse's size")
-    elif not dry_run and restore_size(settings, connection, open_connection, run_id):
-        done.append(f"restored the warehouse's size to {settings.snowflake.warehouse_size}")
+    elif not dry_run and restore_size(snowflake, connection, open_connection, run_id):
+        done.append(f"restored the warehouse's size to {snowflake.warehouse_size}")
     return done
 
 

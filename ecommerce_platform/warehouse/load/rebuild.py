@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import Contract, load_contracts
+from ecommerce_platform.iceberg.installation import read_marker
 from ecommerce_platform.lakehouse.days.ledger import DayRecord
 from ecommerce_platform.live_progress import Reached, unseen
-from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load import load_sql
 from ecommerce_platform.warehouse.load.checksum import NO_ROWS, Content, checked_columns, published_content
 from ecommerce_platform.warehouse.load.days import load_table
 from ecommerce_platform.warehouse.load.lake_files import (
+    LoadSource,
     collect,
     contents_by_day,
     contract_of_lake,
     files_of_days,
     in_parts,
     open_table,
-    scratch_folder,
 )
 from ecommerce_platform.warehouse.load.load_ledger import LedgerRow, batch_id
 from ecommerce_platform.warehouse.load.outcome import TableLoad
@@ -89,7 +89,7 @@ class DayVerdict:
 
 
 def verify_raw(
-    settings: Settings,
+    source: LoadSource,
     connection: SnowflakeConnection,
     tables: Sequence[str],
     days: Range,
@@ -101,19 +101,19 @@ def verify_raw(
     return [
         verdict
         for table in tables
-        for verdict in _verify_table(settings, connection, contracts[table], days, partial(reached, f"{step} {table}"))
+        for verdict in _verify_table(source, connection, contracts[table], days, partial(reached, f"{step} {table}"))
     ]
 
 
 def _verify_table(
-    settings: Settings,
+    source: LoadSource,
     connection: SnowflakeConnection,
     contract: Contract,
     days: Range,
     compared: Callable[[int, int], None],
 ) -> Iterator[DayVerdict]:
-    contract = contract_of_lake(settings, contract)
-    expected = dict(_published_contents(settings, contract, days, compared))
+    contract = contract_of_lake(source.lake, contract)
+    expected = dict(_published_contents(source, contract, days, compared))
     held, ledger = _held(connection, contract, days), _ledger(connection, contract.table, days)
     for day in sorted({*expected, *(held or {}), *ledger}):
         record, content = expected.get(day, (None, None))
@@ -145,19 +145,19 @@ def _problem(record: DayRecord, expected: Content, in_raw: Content, ledger: Sequ
 
 
 def _published_contents(
-    settings: Settings, contract: Contract, days: Range, compared: Callable[[int, int], None]
+    source: LoadSource, contract: Contract, days: Range, compared: Callable[[int, int], None]
 ) -> Iterator[tuple[date, tuple[DayRecord, Content]]]:
     """Each published day with what its files hold, some days at a time."""
-    opened = open_table(settings, contract.table)
+    opened = open_table(source.lake, contract.table)
     if opened is None:
         return
     iceberg, ledger = opened
     records = [record for day, record in ledger.published.items() if day in days]
     done = 0
-    for part in in_parts(records, settings.snowflake.days_per_transaction):
+    for part in in_parts(records, source.snowflake.days_per_transaction):
         compared(done, len(records))
         files = files_of_days(iceberg, part)
-        with scratch_folder(settings) as folder:
+        with source.scratch_folder() as folder:
             groups = collect(iceberg, [file for of_day in files.values() for file in of_day], folder)
             contents = contents_by_day(groups, contract, [record.day for record in part])
         for record in part:
@@ -199,7 +199,7 @@ def _rows_or_none(
 
 
 def rebuild_raw(
-    settings: Settings,
+    source: LoadSource,
     open_connection: Opener,
     tables: Sequence[str],
     days: Range,
@@ -215,13 +215,13 @@ def rebuild_raw(
     contracts = load_contracts()
     with open_connection() as connection:
         done = bring_up_to_date(connection, contracts)
-        require_own_lake(settings, connection)
+        require_own_lake(connection, read_marker(source.lake), source.snowflake.database)
         for line in done:
             if "if not exists" not in line and not line.startswith("insert into"):
                 say(line)
         for table in tables:
-            ensure_raw_columns(connection, contract_of_lake(settings, contracts[table]))
-        before = verify_raw(settings, connection, tables, days, reached)
+            ensure_raw_columns(connection, contract_of_lake(source.lake, contracts[table]))
+        before = verify_raw(source, connection, tables, days, reached)
         for verdict in before:
             if verdict.problem:
                 say(f"found: {verdict.table} {verdict.day}: {verdict.problem}")
@@ -229,14 +229,14 @@ def rebuild_raw(
         of_table = [verdict for verdict in before if verdict.table == table]
         published = [verdict.day for verdict in of_table if verdict.rows_in_iceberg is not None]
         strays = [verdict.day for verdict in of_table if verdict.rows_in_iceberg is None]
-        load = load_table(settings, open_connection, contracts[table], published, run_id, force=True, reached=reached)
+        load = load_table(source, open_connection, contracts[table], published, run_id, force=True, reached=reached)
         _tell(load, say)
-        contract = contract_of_lake(settings, contracts[table])
+        contract = contract_of_lake(source.lake, contracts[table])
         with_retries(partial(_remove_strays, open_connection, contract, strays, days, run_id))
         if strays:
             say(f"{table}: removed what Iceberg has not published: {', '.join(map(str, strays))}")
     with open_connection() as connection:
-        after = verify_raw(settings, connection, tables, days, reached, "compare again")
+        after = verify_raw(source, connection, tables, days, reached, "compare again")
     wrong = [verdict for verdict in after if verdict.problem]
     for verdict in wrong:
         say(f"still wrong: {verdict.table} {verdict.day}: {verdict.problem}")
@@ -267,9 +267,9 @@ def _remove_strays(
             execute(connection, load_sql.forget_applied(strays), (table,))
 
 
-def rebuild_spark_copies(settings: Settings, open_connection: Opener, run_id: str, say: Say) -> None:
+def rebuild_spark_copies(source: LoadSource, open_connection: Opener, run_id: str, say: Say) -> None:
     """STAGING.SPARK_* from Iceberg again; their record goes first, so that a break leaves them to the next load."""
     with open_connection() as connection:
         execute(connection, f"delete from {ddl.SPARK_LOADS}")
-    for table, load in load_spark_tables(settings, open_connection, list(ANALYTICS_TABLES), run_id).items():
+    for table, load in load_spark_tables(source, open_connection, list(ANALYTICS_TABLES), run_id).items():
         say(f"spark_{table}: {load.content}" if load else f"spark_{table}: Spark has not written it yet")

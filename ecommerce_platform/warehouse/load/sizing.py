@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import SnowflakeSettings
 from ecommerce_platform.warehouse.schema import ddl
 from ecommerce_platform.warehouse.schema.lease import BATCH_SIZE, LeaseBusy, lease_state, leased, owner_of
 from ecommerce_platform.warehouse.sql.connection import Opener, execute
@@ -27,20 +27,19 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def batch_sized(
-    settings: Settings, connection: SnowflakeConnection, open_connection: Opener, days: int, run_id: str
+    snowflake: SnowflakeSettings, connection: SnowflakeConnection, open_connection: Opener, days: int, run_id: str
 ) -> Iterator[None]:
     """The warehouse at its batch size while more than one day is loaded, as the design document has it."""
-    snowflake = settings.snowflake
     if snowflake.batch_warehouse_size == snowflake.warehouse_size:
         yield
         return
     if days < 2:
-        restore_size(settings, connection, open_connection, run_id)
+        restore_size(snowflake, connection, open_connection, run_id)
         yield
         return
     with ExitStack() as stack:
         try:
-            stack.enter_context(_size_lease(settings, connection, open_connection, run_id))
+            stack.enter_context(_size_lease(snowflake, connection, open_connection, run_id))
         except LeaseBusy:
             _log.info("another batch has set the warehouse's size, and restores it")
             yield
@@ -52,13 +51,15 @@ def batch_sized(
             execute(connection, ddl.resize_warehouse(snowflake, snowflake.warehouse_size))
 
 
-def restore_size(settings: Settings, connection: SnowflakeConnection, open_connection: Opener, run_id: str) -> bool:
+def restore_size(
+    snowflake: SnowflakeSettings, connection: SnowflakeConnection, open_connection: Opener, run_id: str
+) -> bool:
     """Puts back the size that a killed batch left behind; whether there was one. One query when there was none."""
     if not size_was_left(connection):
         return False
     try:
-        with _size_lease(settings, connection, open_connection, run_id):
-            execute(connection, ddl.resize_warehouse(settings.snowflake, settings.snowflake.warehouse_size))
+        with _size_lease(snowflake, connection, open_connection, run_id):
+            execute(connection, ddl.resize_warehouse(snowflake, snowflake.warehouse_size))
     except LeaseBusy:
         return False  # a batch has begun since, and restores it at its end
     return True
@@ -72,10 +73,15 @@ def size_was_left(connection: SnowflakeConnection) -> bool:
 
 @contextmanager
 def _size_lease(
-    settings: Settings, connection: SnowflakeConnection, open_connection: Opener, run_id: str
+    snowflake: SnowflakeSettings, connection: SnowflakeConnection, open_connection: Opener, run_id: str
 ) -> Iterator[None]:
-    seconds = settings.snowflake.lease_seconds
     with leased(
-        connection, open_connection, BATCH_SIZE, owner_of(run_id), wait_seconds=0, lease_seconds=seconds, say=_log.debug
+        connection,
+        open_connection,
+        BATCH_SIZE,
+        owner_of(run_id),
+        wait_seconds=0,
+        lease_seconds=snowflake.lease_seconds,
+        say=_log.debug,
     ):
         yield

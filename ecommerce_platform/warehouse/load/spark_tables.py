@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 from ecommerce_platform.analytics.declared import APPLIED_DAYS, AS_OF, BASIS
 from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import LogicalType
-from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.installation import read_marker
 from ecommerce_platform.row_hash import snowflake_rows_hash
-from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.load.checksum import Content
 from ecommerce_platform.warehouse.load.copying import copy_to_loading_table, drop_loading_table
-from ecommerce_platform.warehouse.load.lake_files import collect, content, scratch_folder, whole_table_files
+from ecommerce_platform.warehouse.load.lake_files import LoadSource, collect, content, whole_table_files
 from ecommerce_platform.warehouse.load.load_sql import take_lock
 from ecommerce_platform.warehouse.load.mismatch import ContentMismatch
 from ecommerce_platform.warehouse.load.outcome import LedgerMoved
@@ -59,7 +58,7 @@ class SparkTableLoad:
 
 
 def load_spark_tables(
-    settings: Settings, open_connection: Opener, tables: Sequence[str], run_id: str
+    source: LoadSource, open_connection: Opener, tables: Sequence[str], run_id: str
 ) -> dict[str, SparkTableLoad | None]:
     """Loads the current snapshot of each `analytics.<table>`; None for one that Spark has not written yet.
 
@@ -69,18 +68,18 @@ def load_spark_tables(
     def load_all() -> dict[str, SparkTableLoad | None]:
         with open_connection() as connection:
             ensure_current(connection)
-            require_own_lake(settings, connection)
-            return {table: _load(settings, connection, table, run_id) for table in tables}
+            require_own_lake(connection, read_marker(source.lake), source.snowflake.database)
+            return {table: _load(source, connection, table, run_id) for table in tables}
 
     return with_retries(
         load_all, attempts=8, worth_another=lambda error: is_transient(error) or isinstance(error, LedgerMoved)
     )
 
 
-def _load(settings: Settings, connection: SnowflakeConnection, table: str, run_id: str) -> SparkTableLoad | None:
+def _load(source: LoadSource, connection: SnowflakeConnection, table: str, run_id: str) -> SparkTableLoad | None:
     started = time.perf_counter()
     seen = _loaded_snapshot(connection, table)
-    iceberg = _open(settings, table)
+    iceberg = source.lake.find(source.lake.analytics(table))
     snapshot = iceberg.current_snapshot() if iceberg is not None else None
     if iceberg is None or snapshot is None:
         return None
@@ -99,22 +98,13 @@ def _load(settings: Settings, connection: SnowflakeConnection, table: str, run_i
         return load
     _require_columns(iceberg, table)
     columns = ANALYTICS_TABLES[table].columns
-    with scratch_folder(settings) as folder:
+    with source.scratch_folder() as folder:
         groups = collect(iceberg, whole_table_files(iceberg), folder)
         load = replace(load, content=content(groups, columns), already_loaded=False)
         loading = copy_to_loading_table(connection, f"spark_{table}", columns, groups)
     _replace(connection, loading, load, run_id, seen[0] if seen else None)
     drop_loading_table(connection, loading)
     return replace(load, seconds=time.perf_counter() - started)
-
-
-def _open(settings: Settings, table: str) -> Table | None:
-    from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
-
-    try:
-        return Lake.of(settings).load(f"{settings.lakehouse.analytics_namespace}.{table}")
-    except (NoSuchTableError, NoSuchNamespaceError):
-        return None
 
 
 def _loaded_snapshot(connection: SnowflakeConnection, table: str) -> tuple[int, Content] | None:

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.iceberg.installation import Marker, read_marker
-from ecommerce_platform.iceberg.lake import Lake
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.iceberg.installation import Marker
 from ecommerce_platform.warehouse.schema.ddl import INSTALLATION
 from ecommerce_platform.warehouse.sql.connection import (
     WarehouseError,
@@ -34,13 +32,12 @@ class ForeignLakeError(WarehouseError):
     """The database holds the days of another installation's lake."""
 
 
-def require_own_lake(settings: Settings, connection: SnowflakeConnection) -> None:
+def require_own_lake(connection: SnowflakeConnection, marker: Marker | None, database: str) -> None:
     """Before RAW or Spark's copies are written: raises ForeignLakeError when another lake fills this database.
 
     The first lake that loads leaves its id. A lake that got a new one since (`lakehouse register`) is known by its earlier
     ones. A lake without an id (a REST catalog that keeps none, or nothing published yet) is not asked.
     """
-    marker = read_marker(Lake.of(settings))
     if marker is None:
         return
     recorded = _recorded(connection)
@@ -48,29 +45,28 @@ def require_own_lake(settings: Settings, connection: SnowflakeConnection) -> Non
         with_retries(lambda: _record(connection, marker, recorded[0] if recorded else None), worth_another=is_conflict)
         recorded = _recorded(connection)
     if recorded is None or recorded[0] != marker.id:
-        raise ForeignLakeError(_foreign(settings, marker, recorded))
+        raise ForeignLakeError(_foreign(database, marker, recorded))
 
 
-def refuse_foreign_lake(settings: Settings, connection: SnowflakeConnection) -> None:
+def refuse_foreign_lake(connection: SnowflakeConnection, marker: Marker | None, database: str) -> None:
     """The same question by somebody who loads nothing: records nothing, and a database without tables has no owner."""
     from snowflake.connector.errors import ProgrammingError
 
     try:
-        marker, recorded = read_marker(Lake.of(settings)), _recorded(connection)
+        recorded = _recorded(connection)
     except ProgrammingError as error:
         if is_missing_object(error):
             return
         raise
     if marker and recorded and recorded[0] not in (marker.id, *marker.previous):
-        raise ForeignLakeError(_foreign(settings, marker, recorded))
+        raise ForeignLakeError(_foreign(database, marker, recorded))
 
 
-def take_over(settings: Settings, connection: SnowflakeConnection) -> str:
+def take_over(connection: SnowflakeConnection, marker: Marker | None, database: str) -> str:
     """Gives the database to this installation's lake, whoever filled it before. Returns one line.
 
     Raises WarehouseError where the lake has no id yet.
     """
-    marker = read_marker(Lake.of(settings))
     if marker is None:
         raise WarehouseError(
             "this installation's lake has no id yet, which its first ingestion makes; materialize a day of iceberg/users, then "
@@ -79,7 +75,7 @@ def take_over(settings: Settings, connection: SnowflakeConnection) -> str:
     with transaction(connection):
         execute(connection, f"delete from {INSTALLATION}")
         _insert(connection, marker)
-    return f"{settings.snowflake.database} is filled by the lake of the catalog {marker.catalog} from now on"
+    return f"{database} is filled by the lake of the catalog {marker.catalog} from now on"
 
 
 def _recorded(connection: SnowflakeConnection) -> tuple[str, str] | None:
@@ -106,10 +102,10 @@ def _insert(connection: SnowflakeConnection, marker: Marker) -> None:
     )
 
 
-def _foreign(settings: Settings, marker: Marker, recorded: tuple[str, str] | None) -> str:
+def _foreign(database: str, marker: Marker, recorded: tuple[str, str] | None) -> str:
     other = f"the lake of the catalog {recorded[1]}" if recorded else "another lake"
     return (
-        f"the Snowflake database {settings.snowflake.database} is filled by {other}, and this installation's lake is that of "
+        f"the Snowflake database {database} is filled by {other}, and this installation's lake is that of "
         f"the catalog {marker.catalog}: loading would replace the other's days. Set ECOMMERCE_SNOWFLAKE__DATABASE to a database "
         "of your own; if the other lake is gone for good, run `ecommerce-platform warehouse init --take-over`"
     )

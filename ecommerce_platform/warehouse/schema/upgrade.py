@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import Settings, SnowflakeSettings
 from ecommerce_platform.warehouse.schema import ddl, migrations, protection
 from ecommerce_platform.warehouse.schema.migrations import Migration, SchemaVersion, StoredVersion
 from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect, execute, fetch_all
@@ -60,30 +60,30 @@ class ExistingColumn:
 
 
 def initialise(
-    connection: SnowflakeConnection, settings: Settings, contracts: Mapping[str, Contract] | None = None
+    connection: SnowflakeConnection, snowflake: SnowflakeSettings, contracts: Mapping[str, Contract] | None = None
 ) -> list[str]:
     """Everything: warehouse, roles, database, grants, schemas, tables, masking policies. Returns what was done, one line each.
 
     Run by an administrator's role; safe to repeat. Lines of what the stand-in has none of begin with `skipped`.
     Raises WarehouseError when an existing object cannot be brought to what is asked.
     """
-    snowflake, contracts = settings.snowflake, contracts or load_contracts()
+    contracts = contracts or load_contracts()
     done = []
     for statement in ddl.account_objects(snowflake):
         execute(connection, statement)
-        done.append(_shown(statement, settings))
+        done.append(_shown(statement, snowflake))
     done += bring_up_to_date(connection, contracts)
     for statement in ddl.grants(snowflake):
         execute(connection, statement)
-        done.append(_shown(statement, settings))
+        done.append(_shown(statement, snowflake))
     protecting = protection.statements(snowflake, contracts)
     protection.protect(connection, protecting)
     return [*done, *protecting]
 
 
-def initial_statements(settings: Settings, contracts: Mapping[str, Contract] | None = None) -> list[str]:
+def initial_statements(snowflake: SnowflakeSettings, contracts: Mapping[str, Contract] | None = None) -> list[str]:
     """What `initialise` sends to a new account, for an administrator who runs it by hand. In order; no connection is made."""
-    snowflake, contracts = settings.snowflake, contracts or load_contracts()
+    contracts = contracts or load_contracts()
     return [
         *ddl.account_objects(snowflake),
         f"use database {ddl.quoted(snowflake.database)}",
@@ -96,7 +96,7 @@ def initial_statements(settings: Settings, contracts: Mapping[str, Contract] | N
 def initialise_account(settings: Settings) -> list[str]:
     """`initialise` over a connection of its own, in the administrator's role where the settings name one."""
     with connect(settings, role=settings.snowflake.admin_role) as connection:
-        return initialise(connection, settings)
+        return initialise(connection, settings.snowflake)
 
 
 def ensure_current(connection: SnowflakeConnection, contracts: Mapping[str, Contract] | None = None) -> list[str]:
@@ -208,6 +208,6 @@ def _existing_columns(connection: SnowflakeConnection) -> dict[str, dict[str, Ex
     return tables
 
 
-def _shown(statement: str, settings: Settings) -> str:
-    skipped = settings.snowflake_is_embedded and not statement.startswith("create database")
+def _shown(statement: str, snowflake: SnowflakeSettings) -> str:
+    skipped = snowflake.is_embedded and not statement.startswith("create database")
     return f"skipped (the stand-in has no such thing): {statement}" if skipped else statement

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import Settings, SnowflakeSettings
 from ecommerce_platform.stand_ins.servers import ensure_snowflake
 from ecommerce_platform.time_limits import TimeLimitError, within
 
@@ -85,7 +85,7 @@ def connection_arguments(settings: Settings, run_id: str | None = None, role: st
         # only that a statement is still running.
         "socket_timeout": min(60, snowflake.network_timeout_seconds),
     }
-    if settings.snowflake_is_embedded:
+    if snowflake.is_embedded:
         endpoint = ensure_snowflake(settings.data_dir)
         return arguments | {
             "account": "fakesnow",
@@ -100,11 +100,10 @@ def connection_arguments(settings: Settings, run_id: str | None = None, role: st
     if snowflake.host:
         arguments |= {"host": snowflake.host, "protocol": snowflake.protocol}
         arguments |= {"port": snowflake.port} if snowflake.port else {}
-    return arguments | _credentials(settings)
+    return arguments | _credentials(snowflake)
 
 
-def _credentials(settings: Settings) -> dict[str, Any]:
-    snowflake = settings.snowflake
+def _credentials(snowflake: SnowflakeSettings) -> dict[str, Any]:
     if snowflake.private_key_path:
         arguments: dict[str, Any] = {
             "authenticator": "SNOWFLAKE_JWT",
@@ -130,18 +129,18 @@ def connect(settings: Settings, run_id: str | None = None, role: str | None = No
     from ecommerce_platform.warehouse.sql.answers import limit_answers  # imports the connector, which takes seconds
 
     arguments = connection_arguments(settings, run_id, role)
-    with reaching(settings):
-        opened = log_in(settings, lambda: snowflake.connector.connect(**arguments))
+    with reaching(settings.snowflake):
+        opened = log_in(settings.snowflake, lambda: snowflake.connector.connect(**arguments))
     return limit_answers(opened, settings.snowflake)
 
 
-def log_in(settings: Settings, action: Callable[[], Result]) -> Result:
+def log_in(snowflake: SnowflakeSettings, action: Callable[[], Result]) -> Result:
     """The result of a login. The connector's own limit holds between two reads only: a login that drips is given up, too."""
-    return within(settings.snowflake.login_timeout_seconds + _LOGIN_GRACE_SECONDS, action, "snowflake-login")
+    return within(snowflake.login_timeout_seconds + _LOGIN_GRACE_SECONDS, action, "snowflake-login")
 
 
 @contextmanager
-def reaching(settings: Settings) -> Iterator[None]:
+def reaching(snowflake: SnowflakeSettings) -> Iterator[None]:
     """Around a login: turns the connector's error into one that says what was tried, and that is not worth trying again.
 
     The connector itself tries again, with growing pauses, until the time for a login is over.
@@ -151,8 +150,7 @@ def reaching(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (errors.OperationalError, errors.InterfaceError, TimeLimitError) as error:
-        snowflake = settings.snowflake
-        where = "the embedded stand-in" if settings.snowflake_is_embedded else f"account {snowflake.account}"
+        where = "the embedded stand-in" if snowflake.is_embedded else f"account {snowflake.account}"
         if snowflake.host:
             where = f"{snowflake.protocol}://{snowflake.host}:{snowflake.port or ''}".rstrip(":")
         raise WarehouseUnreachable(

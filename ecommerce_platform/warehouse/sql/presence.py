@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import SnowflakeSettings
 from ecommerce_platform.warehouse.sql.connection import WarehouseError, fetch_all, is_missing_object
 
 if TYPE_CHECKING:
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def rows_or_none(
-    connection: SnowflakeConnection, settings: Settings, table: str, sql: str, parameters: Sequence[object] = ()
+    connection: SnowflakeConnection,
+    snowflake: SnowflakeSettings,
+    table: str,
+    sql: str,
+    parameters: Sequence[object] = (),
 ) -> list[tuple[Any, ...]] | None:
     """The rows of a query of `table` (SCHEMA.TABLE); None when the table does not exist yet.
 
@@ -33,9 +37,8 @@ def rows_or_none(
         if not is_missing_object(error):
             raise
         # The stand-in knows no grants.
-        if settings.snowflake_is_embedded or _sees_schema(connection, table.replace('"', "").split(".")[0]):
+        if snowflake.is_embedded or _sees_schema(connection, table.replace('"', "").split(".")[0]):
             return None
-        snowflake = settings.snowflake
         raise WarehouseError(
             f"Snowflake has no {table} in database {snowflake.database}, or role {snowflake.role or 'of this user'} may not see "
             f"it, nor its schema: run `ecommerce-platform warehouse init` when the database is new, else grant the role USAGE "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dagster import StepExecutionContext
 
-from ecommerce_platform.unfinished_runs import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
+from ecommerce_platform.execution.unfinished_runs import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 
 PREFIX = "ecommerce-platform"
 RUN_LABEL = f"{PREFIX}/run-id"

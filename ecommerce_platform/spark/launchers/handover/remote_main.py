@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
         return NOT_RUN
     if launcher := os.environ.get(LAUNCHER_PID):
         end_with_launcher(int(launcher))
-    from ecommerce_platform.ending import asked, ending_in_time
+    from ecommerce_platform.execution.ending import asked, ending_in_time
 
     try:
         with ending_in_time():

@@ -25,8 +25,9 @@ import pyarrow.fs as pafs
 from dagster_shared.check import CheckError
 from dagster_shared.serdes.errors import DeserializationError
 
-from ecommerce_platform.object_store import arrow_s3, store_path
+from ecommerce_platform.object_store import arrow_s3
 from ecommerce_platform.settings import S3Settings
+from ecommerce_platform.settings.addresses import is_s3, store_path
 
 STEP_FILE = "step.json"
 
@@ -44,7 +45,7 @@ class Scratch:
 
     def __init__(self, uri: str, s3: S3Settings) -> None:
         self.uri = uri.rstrip("/")
-        self._local = not self.uri.startswith("s3://")
+        self._local = not is_s3(self.uri)
         self._files: pafs.FileSystem = pafs.LocalFileSystem() if self._local else arrow_s3(s3)
         self._root = store_path(self.uri.removeprefix("file://"))
         self._s3 = s3

@@ -25,7 +25,7 @@ from dagster import (
     raise_execution_interrupts,
 )
 
-from ecommerce_platform.ending import asked
+from ecommerce_platform.execution.ending import asked
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.handover import remote_main
 from ecommerce_platform.spark.launchers.handover.ending import ProcessEnd, failure_reason
@@ -48,6 +48,7 @@ from ecommerce_platform.spark.launchers.kubernetes.submit import driver_name
 from ecommerce_platform.spark.launchers.kubernetes.submitters import build_submitter
 from ecommerce_platform.spark.launchers.kubernetes.sweep import sweep_applications
 from ecommerce_platform.spark.launchers.kubernetes.watch import Limits, Verdict, judge
+from ecommerce_platform.spark.options import SparkApplication
 
 _LOG_SECONDS = 15.0
 _CLEAN_UP_SECONDS = 60.0
@@ -94,7 +95,7 @@ class _Launched:
         self.identity: StepIdentity = identify(context)
         self._kubernetes = settings.spark.kubernetes
         self._cluster = Cluster(self._kubernetes)
-        self._submitter = build_submitter(settings, self._cluster)
+        self._submitter = build_submitter(self._kubernetes, self._cluster)
         self._scratch: Scratch | None = None
         self._last_logged = ""
         self._away_since: float | None = None
@@ -178,7 +179,9 @@ class _Launched:
         scratch.write(STEP_FILE, reference)
         self._scratch = scratch  # from here on there may be something to clean up
         main_file = f"local://{Path(remote_main.__file__).resolve()}"
-        self._submitter.submit(Submission(self.identity, scratch.uri, digest(reference), main_file, self._settings))
+        self._submitter.submit(
+            Submission(self.identity, scratch.uri, digest(reference), main_file, SparkApplication.of(self._settings))
+        )
         self._context.log.info(
             f"submitted {name} ({self._kubernetes.submitter}) to namespace {self._kubernetes.namespace}; "
             f"its driver pod is {driver_name(name)}"

@@ -13,10 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ecommerce_platform.settings import Settings
 from ecommerce_platform.settings.spark import KubernetesSettings, SparkResources
 from ecommerce_platform.spark.launchers.handover.identity import ROLE_LABEL, StepIdentity
 from ecommerce_platform.spark.launchers.kubernetes.step_resources import CHECKPOINT_PATH, resources_of, spark_options
+from ecommerce_platform.spark.options import SparkApplication
 
 Role = Literal["driver", "executor"]
 
@@ -38,19 +38,19 @@ class Submission:
     scratch_uri: str
     reference_digest: str
     main_file: str
-    settings: Settings
+    application: SparkApplication
 
     @property
     def kubernetes(self) -> KubernetesSettings:
-        return self.settings.spark.kubernetes
+        return self.application.spark.kubernetes
 
     @property
     def resources(self) -> SparkResources:
-        return resources_of(self.settings.spark, self.identity.step, self.identity.assets)
+        return resources_of(self.application.spark, self.identity.step, self.identity.assets)
 
     @property
     def options(self) -> dict[str, str]:
-        return spark_options(self.settings, self.resources)
+        return spark_options(self.application, self.resources)
 
     @property
     def arguments(self) -> list[str]:

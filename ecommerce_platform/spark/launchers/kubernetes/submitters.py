@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings.spark import KubernetesSettings
 from ecommerce_platform.spark.launchers.kubernetes.application import build_application
 from ecommerce_platform.spark.launchers.kubernetes.cluster import Application, Cluster, ClusterObject
 from ecommerce_platform.spark.launchers.kubernetes.pods import Submission, SubmissionError
@@ -81,9 +81,9 @@ class SparkSubmitSubmitter:
 
     has_operator = False
 
-    def __init__(self, cluster: Cluster, settings: Settings) -> None:
+    def __init__(self, cluster: Cluster, kubeconfig: str | None) -> None:
         self._cluster = cluster
-        self._settings = settings
+        self._kubeconfig = kubeconfig
 
     def submit(self, submission: Submission) -> None:
         with tempfile.TemporaryDirectory(prefix="spark-submit-") as folder:
@@ -121,8 +121,7 @@ class SparkSubmitSubmitter:
         own = {name: value for name, value in submit_environment().items() if not name.startswith("PYSPARK_")}
         # Here it only makes a pod: half the processor time, which a run pod of half a CPU waits for.
         own.setdefault("SPARK_SUBMIT_OPTS", SHORT_LIVED)
-        kubeconfig = self._settings.spark.kubernetes.kubeconfig
-        return {**own, **({"KUBECONFIG": kubeconfig} if kubeconfig else {}), "SPARK_USER": _user()}
+        return {**own, **({"KUBECONFIG": self._kubeconfig} if self._kubeconfig else {}), "SPARK_USER": _user()}
 
 
 def _user() -> str:
@@ -130,8 +129,8 @@ def _user() -> str:
     return os.environ.get("USER") or "spark"
 
 
-def build_submitter(settings: Settings, cluster: Cluster) -> Submitter:
+def build_submitter(kubernetes: KubernetesSettings, cluster: Cluster) -> Submitter:
     """The submitter that `ECOMMERCE_SPARK__KUBERNETES__SUBMITTER` names."""
-    if settings.spark.kubernetes.submitter == "spark-submit":
-        return SparkSubmitSubmitter(cluster, settings)
+    if kubernetes.submitter == "spark-submit":
+        return SparkSubmitSubmitter(cluster, kubernetes.kubeconfig)
     return ApplicationSubmitter(cluster)

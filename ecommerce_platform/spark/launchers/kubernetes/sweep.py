@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dagster import DagsterInstance
 
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import SparkSettings
 from ecommerce_platform.spark.launchers.handover.identity import RUN_LABEL
 from ecommerce_platform.spark.launchers.handover.scratch import Scratch
 from ecommerce_platform.spark.launchers.kubernetes.cluster import Cluster
@@ -37,13 +37,12 @@ def sweep_scratch(scratch: Scratch, instance: DagsterInstance) -> list[str]:
     return over
 
 
-def sweep(settings: Settings, instance: DagsterInstance) -> list[str]:
+def sweep(spark: SparkSettings, scratch: Scratch, instance: DagsterInstance) -> list[str]:
     """Removes all orphans; one line each."""
     lines = []
-    if settings.spark.launcher == "kubernetes":
-        submitter = build_submitter(settings, Cluster(settings.spark.kubernetes))
+    if spark.launcher == "kubernetes":
+        submitter = build_submitter(spark.kubernetes, Cluster(spark.kubernetes))
         lines += [f"removed {name} from the cluster" for name in sweep_applications(submitter, instance)]
-    scratch = Scratch(settings.scratch_uri, settings.s3)
     return lines + [f"removed the scratch files of run {run}" for run in sweep_scratch(scratch, instance)]
 
 

@@ -9,12 +9,12 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
+from ecommerce_platform.execution.unfinished_runs import UNFINISHED, unfinished_runs
 from ecommerce_platform.landing.resource import build_resources
 from ecommerce_platform.landing.sensor import build_sensor
 from ecommerce_platform.operations.backfill.launch import Backfills
 from ecommerce_platform.operations.retries import build_sensor as build_retry_sensor
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.unfinished_runs import UNFINISHED, unfinished_runs
 from ecommerce_platform_tests.dagster_runs import a_run
 
 HOURS, MONTHS = timedelta(hours=1), timedelta(days=61)
@@ -96,7 +96,7 @@ def test_no_sensor_waits_for_a_run_that_cannot_come_back(
 
     for sensor in (
         build_sensor(local_settings, job, clock=later),
-        build_retry_sensor(local_settings, job, later),
+        build_retry_sensor(local_settings.profile, job, later),
     ):
         skipped = sensor(dg.build_sensor_context(instance, resources=build_resources(local_settings)))
         assert isinstance(skipped, dg.SkipReason)

@@ -29,7 +29,7 @@ from dagster._core.execution.plan.instance_concurrency_context import InstanceCo
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._utils.interrupts import pop_captured_interrupt
 
-from ecommerce_platform.ending import must_end
+from ecommerce_platform.execution.ending import must_end
 
 #: How long an interruption that Dagster only notes is not seen.
 _POLL_SECONDS = 0.2

@@ -12,10 +12,10 @@ import dagster as dg
 import pytest
 from dagster._utils.error import SerializableErrorInfo
 
+from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse import assets as lakehouse
 from ecommerce_platform.landing.resource import build_resources as landing_resources
-from ecommerce_platform.plain_steps import plain_words
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.resource import build_resources as spark_resources
 from ecommerce_platform.warehouse import assets as warehouse
@@ -47,7 +47,8 @@ def snowflake(folder: Path, port: int) -> Settings:
 
 
 def loads(settings: Settings) -> SerializableErrorInfo:
-    return failure_of(warehouse.build_assets(settings)[:1], warehouse_resources(settings))
+    resources = {**iceberg_resources(settings), **warehouse_resources(settings)}
+    return failure_of(warehouse.build_assets(settings)[:1], resources)
 
 
 def ingests(settings: Settings) -> SerializableErrorInfo:

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.execution.api import execute_run_iterator
 
-from ecommerce_platform.resuming import resuming_executor
+from ecommerce_platform.execution.resuming import resuming_executor
 
 FOLDER = "ECOMMERCE_TEST_FOLDER"
 AT_ONCE = "ECOMMERCE_TEST_STEPS_AT_ONCE"
@@ -72,7 +72,7 @@ def work(instance: dg.DagsterInstance, run_id: str, resume: bool) -> None:
 
 
 if __name__ == "__main__":
-    from ecommerce_platform_tests import resumed_steps
+    from ecommerce_platform_tests.execution import resumed_steps
 
     with dg.DagsterInstance.get() as own:
         resumed_steps.work(own, sys.argv[1], resume=False)

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from dagster import AssetExecutionContext
 
-from ecommerce_platform.partitions import add_days_metadata, partition_days
+from ecommerce_platform.execution.partitions import add_days_metadata, partition_days
 
 PARTITIONS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
 ORDERS, USERS = dg.AssetKey("orders"), dg.AssetKey("users")

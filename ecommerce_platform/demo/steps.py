@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecommerce_platform.demo_run import RunOutcome, Say, materialize_range
+from ecommerce_platform.demo.run import RunOutcome, Say, materialize_range
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.live_progress import live_progress
 from ecommerce_platform.next_commands import down_command, platform_command, ui_command

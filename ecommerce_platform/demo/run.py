@@ -1,7 +1,7 @@
 """A run of the platform's job in this process, with its steps named while they work.
 
 What belongs here: starting the run and following its events. What does not: what runs (definitions.py) and the demo around
-it (demo.py).
+it (steps.py).
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform import ending
+from ecommerce_platform.execution import ending
 
 FRAME = """
 import os, pathlib, signal, subprocess, sys, threading
-from ecommerce_platform import ending
+from ecommerce_platform.execution import ending
 ending.DEADLINE_SECONDS, ending._INTERRUPT_SECONDS = {seconds}, 0.2
 def note(text): print(text, flush=True)
 """

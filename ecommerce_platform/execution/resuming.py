@@ -32,9 +32,9 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor, inprocess_execution_iterator
 from dagster._core.system_config.objects import ResolvedRunConfig
 
-from ecommerce_platform.ending import ending_in_time
+from ecommerce_platform.execution.ending import ending_in_time
+from ecommerce_platform.execution.side_by_side import side_by_side
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.side_by_side import side_by_side
 
 #: As if by SIGTERM.
 _INTERRUPTED_EXIT_CODE = 143

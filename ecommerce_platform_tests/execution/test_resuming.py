@@ -12,8 +12,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ecommerce_platform.resuming import Progress, remaining_steps
-from ecommerce_platform_tests import resumed_steps
+from ecommerce_platform.execution.resuming import Progress, remaining_steps
+from ecommerce_platform_tests.execution import resumed_steps
 from ecommerce_platform_tests.resumable_launcher import RESUMABLE
 
 CHAIN: dict[str, set[str]] = {"a": set(), "b": {"a"}, "c": {"b"}, "d": set()}
@@ -43,7 +43,7 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
 def start_worker(instance: dg.DagsterInstance, tmp_path: Path) -> tuple[subprocess.Popen[bytes], str]:
     """A worker that has come to the second step."""
     run = instance.create_run_for_job(resumed_steps.rows_job())
-    command = [sys.executable, "-m", "ecommerce_platform_tests.resumed_steps", run.run_id]
+    command = [sys.executable, "-m", "ecommerce_platform_tests.execution.resumed_steps", run.run_id]
     worker = subprocess.Popen(command, env={**os.environ, "DAGSTER_HOME": str(tmp_path)})
     pause, deadline = threading.Event(), time.monotonic() + 300
     while "second" not in noted(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
-from ecommerce_platform.resuming import resuming_executor
+from ecommerce_platform.execution.resuming import resuming_executor
 
 #: How long a step waits for one that should run at the same time.
 PATIENCE = 10.0
