@@ -130,8 +130,8 @@ class ForgottenFiles:
 
 
 def load_forgotten(settings: Settings, lake: Lake | None = None) -> Forgotten:
-    """The list of the settings' lake, or of another. Raises ForgottenError when it cannot be read, or its key is missing or another
-    one.
+    """The list of the settings' lake, or of `lake`. Raises ForgottenError when it cannot be read, or its key is missing or
+    another one.
     """
     files = ForgottenFiles.of(settings, lake)
     entries = _entries(files)
