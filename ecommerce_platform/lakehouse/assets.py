@@ -65,7 +65,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         def to_read() -> int:
             return bytes_to_read(landing_zone, lake, settings.spark, selected, days[0], days[-1])
 
-        intake = Intake.of(settings, landing_zone)
+        intake = Intake.of(settings, landing_zone, lake)
         job = Ingest(lake, intake, lambda: spark.session_for(to_read), context.run.run_id)
         for table, result in ingest(job, days, selected).items():
             key = event_key(table)

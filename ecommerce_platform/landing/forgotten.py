@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ecommerce_platform.contracts import Contract
-from ecommerce_platform.iceberg.catalog import warehouse_root
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.warehouse_files import files_below, read_file, replace_file
 from ecommerce_platform.landing.persons import Rows, tables_of
 from ecommerce_platform.settings import Profile, S3Settings, Settings
@@ -120,17 +120,20 @@ class ForgottenFiles:
     s3: S3Settings
 
     @classmethod
-    def of(cls, settings: Settings) -> ForgottenFiles:
-        root = warehouse_root(settings.lakehouse) or str(settings.data_dir)
-        return cls(f"{root}/forgotten.{settings.lakehouse.namespace}", settings.s3)
+    def of(cls, settings: Settings, lake: Lake | None = None) -> ForgottenFiles:
+        """Those of the settings' lake, or of another."""
+        lake = lake or Lake.of(settings)
+        return cls(f"{lake.root or settings.data_dir}/forgotten.{lake.section.namespace}", lake.s3)
 
     def address(self, person: str) -> str:
         return f"{self.folder}/{person}.json"
 
 
-def load_forgotten(settings: Settings) -> Forgotten:
-    """The list. Raises ForgottenError when it cannot be read, or its key is missing or another one."""
-    files = ForgottenFiles.of(settings)
+def load_forgotten(settings: Settings, lake: Lake | None = None) -> Forgotten:
+    """The list of the settings' lake, or of `lake`. Raises ForgottenError when it cannot be read, or its key is missing or
+    another one.
+    """
+    files = ForgottenFiles.of(settings, lake)
     entries = _entries(files)
     if not entries:
         return Forgotten()

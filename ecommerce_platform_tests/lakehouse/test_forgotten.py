@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.landing.forgotten import (
     Entry,
     Forgotten,
@@ -14,7 +17,18 @@ from ecommerce_platform.landing.forgotten import (
     key_check,
     write_entry,
 )
+from ecommerce_platform.settings import load_settings
 from ecommerce_platform_tests.lakehouse.lake import FIRST, SmallLake, counts, order
+
+
+def test_who_is_forgotten_is_asked_of_the_lake_that_days_go_to(tmp_path: Path) -> None:
+    settings, elsewhere = load_settings(data_dir=tmp_path / "data"), load_settings(data_dir=tmp_path / "elsewhere")
+    key = installation_key(settings, make=True)
+    asked = datetime(2026, 2, 1, tzinfo=UTC).isoformat()
+    entry = Entry(Forgotten(key).person("users", 7), "users", key_check(key), "asked", "ada", asked)
+    write_entry(ForgottenFiles.of(elsewhere), entry)
+    assert Intake.of(settings).forgotten() == Forgotten()
+    assert Intake.of(settings, lake=Lake.of(elsewhere)).forgotten() == Forgotten(key, (entry,))
 
 
 @pytest.mark.parametrize("handed_over", [True, False], ids=["few rows", "many rows"])

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType, load_contracts
 from ecommerce_platform.iceberg.catalog import hadoop_uri
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.decode.calendars import require_plain_times
 from ecommerce_platform.lakehouse.decode.change_events import DECODER_VERSION
 from ecommerce_platform.lakehouse.decode.epochs import with_epoch_units
@@ -51,9 +52,9 @@ class Intake:
     forgotten: Callable[[], Forgotten]
 
     @classmethod
-    def of(cls, settings: Settings, zone: LandingZone | None = None) -> Intake:
-        """That of the settings, of their landing zone or another."""
-        forgotten = partial(load_forgotten, settings)
+    def of(cls, settings: Settings, zone: LandingZone | None = None, lake: Lake | None = None) -> Intake:
+        """That of the settings, of their landing zone or another, into their lake or another."""
+        forgotten = partial(load_forgotten, settings, lake)
         return cls(zone or LandingZone.of(settings), settings.unknown_columns, settings.landing, forgotten)
 
 
