@@ -16,6 +16,7 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.spark.class_archive import archive_folder, archive_path, recording_options
@@ -84,7 +85,8 @@ def _work(folder: Path, jars: tuple[Path, ...], archive: Path) -> None:
     for number in range(_DAYS):
         day = _START + timedelta(days=number)
         ingest(Ingest(lake, intake, lambda: build_session(settings), f"archive-{number}"), [day])
-        refresh(lambda: build_session(settings), settings, published_input(settings), TABLES, f"archive-{number}")
+        published = published_input(lake, BusinessSpan.of(settings))
+        refresh(lambda: build_session(settings), lake, settings.spark, published, TABLES, f"archive-{number}")
     _end_jvm()
 
 

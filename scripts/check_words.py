@@ -37,7 +37,7 @@ IN_TESTS = {"told", "said", "wanted", "anew"}
 STORED = {
     ("ecommerce_platform/lakehouse/by_hand/inspection.py", "found"),
     ("ecommerce_platform/operations/notifications/outbox.py", "told"),
-    ("ecommerce_platform_tests/operations/test_notifications.py", "told"),
+    ("ecommerce_platform_tests/operations/test_delivery.py", "told"),
 }
 #: Written by programs, by others, or about these words.
 SKIPPED = re.compile(

@@ -14,12 +14,13 @@ from pyiceberg.table.snapshots import Snapshot
 from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import TABLES, AnalyticsTable
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput
-from ecommerce_platform.analytics.tables import WrittenTable, identifier
+from ecommerce_platform.analytics.tables import WrittenTable
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.execution.partitions import daily_partitions, partition_days
 from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.days.ledger import complete, read_table_ledger
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
@@ -47,12 +48,12 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     )
     @plain_words
     def spark_analytics(
-        context: dg.AssetExecutionContext, spark: SparkResource, spark_steps: SparkSteps
+        context: dg.AssetExecutionContext, lake: StepLake, spark: SparkResource, spark_steps: SparkSteps
     ) -> Iterator[dg.MaterializeResult]:
         started = time.monotonic()
         selected = [name for name in TABLES if analytics_key(name) in context.selected_asset_keys]
-        published = published_input(settings)
-        written = refresh(lambda: spark.spark_session, settings, published, selected, context.run.run_id)
+        published = published_input(lake, BusinessSpan.of(settings))
+        written = refresh(lambda: spark.spark_session, lake, settings.spark, published, selected, context.run.run_id)
         seconds = round(time.monotonic() - started, 3)
         waiting = [day.isoformat() for day in partition_days(context) if day not in published.days]
         if waiting:
@@ -65,21 +66,21 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     return [spark_analytics]
 
 
-def published_input(settings: Settings) -> PublishedInput:
+def published_input(lake: Lake, span: BusinessSpan) -> PublishedInput:
     """What the lakehouse has published, each table's ledger and snapshot from one state of its metadata; no days that need a
     table which does not exist.
     """
     tables = {}
     for name in source_tables():
         with suppress(NoSuchTableError, NoSuchNamespaceError):
-            tables[name] = Lake.of(settings).load(f"{settings.lakehouse.namespace}.{name}")
+            tables[name] = lake.load(lake.events(name))
     ledgers = {table: read_table_ledger(table, iceberg).published for table, iceberg in tables.items()}
     snapshots = {table: iceberg.current_snapshot() for table, iceberg in tables.items()}
     return PublishedInput(
         days=complete(ledgers),
         contents={(table, day): record.content_id for table, days in ledgers.items() for day, record in days.items()},
         snapshots={table: snapshot.snapshot_id for table, snapshot in snapshots.items() if snapshot},
-        span=BusinessSpan.of(settings),
+        span=span,
         events=sum(_rows(snapshots.get(table)) for table in NEEDED),
     )
 
@@ -89,6 +90,7 @@ def _rows(snapshot: Snapshot | None) -> int:
 
 
 def _spec(table: AnalyticsTable, settings: Settings) -> dg.AssetSpec:
+    lake = Lake.of(settings)
     columns = [dg.TableColumn(column.name, column.spark_type, column.description) for column in table.columns]
     return dg.AssetSpec(
         key=analytics_key(table.name),
@@ -99,7 +101,7 @@ def _spec(table: AnalyticsTable, settings: Settings) -> dg.AssetSpec:
         owners=OWNERS,
         partitions_def=daily_partitions(settings),
         metadata={
-            "dagster/table_name": f"{settings.lakehouse.catalog_name}.{identifier(settings, table.name)}",
+            "dagster/table_name": f"{lake.section.catalog_name}.{lake.analytics(table.name)}",
             "dagster/column_schema": dg.TableSchema(columns=columns),
         },
     )

@@ -23,18 +23,18 @@ from ecommerce_platform.analytics.tables import (
     current,
     remember_checked,
     replace,
-    spark_name,
 )
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.iceberg.catalog import ensure_namespaces
 from ecommerce_platform.iceberg.installation import claim
 from ecommerce_platform.iceberg.lake import Lake
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import SparkSettings
 
 
 def refresh(
     open_session: Callable[[], SparkSession],
-    settings: Settings,
+    lake: Lake,
+    section: SparkSettings,
     published: PublishedInput,
     names: Iterable[str],
     run_id: str,
@@ -43,68 +43,68 @@ def refresh(
     when all of them were, no session is opened.
     """
     basis = published.basis
-    refreshed = {name: current(settings, name) for name in names}
+    refreshed = {name: current(lake, name) for name in names}
     done = {name: entry for name, entry in refreshed.items() if entry is not None and entry.basis == basis}
     missing = [name for name in refreshed if name not in done]
     if not missing:
         return done
-    claim(Lake.of(settings), Lake.of(settings).catalog)
+    claim(lake, lake.catalog)
     spark = open_session()
-    ensure_namespaces(spark, settings.lakehouse)
+    ensure_namespaces(spark, lake.section)
     properties = {
         AS_OF: published.as_of.isoformat() if published.as_of else "",
         APPLIED_DAYS: str(len(published.days)),
         BASIS: basis,
         RUN_ID: run_id,
     }
-    if not keeps_state(settings, published.events):
-        return done | _from_events(spark, settings, published, missing, properties)
-    written = refresh_from_state(spark, settings, published, missing, properties)
-    due = [name for name in missing if _check_is_due(written[name], settings, published)]
+    if not keeps_state(section, published.events):
+        return done | _from_events(spark, lake, published, missing, properties)
+    written = refresh_from_state(spark, lake, published, missing, properties)
+    due = [name for name in missing if _check_is_due(written[name], section, published)]
     if due:
-        _check(spark, settings, published, due, properties)
+        _check(spark, lake, published, due, properties)
     return done | written
 
 
-def keeps_state(settings: Settings, events: int) -> bool:
+def keeps_state(section: SparkSettings, events: int) -> bool:
     """Whether the analytics of so many events follow the changes. Otherwise each day's are computed from all of them."""
-    least = settings.spark.analytics_state_from_events
+    least = section.analytics_state_from_events
     sliced = all(load_contracts()[table].has_number_key for table in NEEDED)
     return least is not None and sliced and events >= least
 
 
 def _from_events(
     spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     published: PublishedInput,
     names: list[str],
     properties: Mapping[str, str],
 ) -> dict[str, WrittenTable]:
     """Replaces these tables by what all events give."""
     # What they share is computed once.
-    with all_frames(spark, settings, published) as frames:
+    with all_frames(spark, lake, published) as frames:
 
         def write(name: str) -> WrittenTable:
-            return replace(spark, settings, TABLES[name], frames.result(name), properties)
+            return replace(spark, lake, TABLES[name], frames.result(name), properties)
 
         written = side_by_side(spark, [partial(write, name) for name in names])
     return dict(zip(names, written, strict=True))
 
 
-def all_frames(spark: SparkSession, settings: Settings, published: PublishedInput) -> Frames:
+def all_frames(spark: SparkSession, lake: Lake, published: PublishedInput) -> Frames:
     """The results, as all events of the published days give them."""
-    states = {table: read_state(spark, settings, published, table) for table in NEEDED}
+    states = {table: read_state(spark, lake, published, table) for table in NEEDED}
     return Frames(states, published.span.dates(published.as_of))
 
 
-def _check_is_due(written: WrittenTable, settings: Settings, published: PublishedInput) -> bool:
-    every, known = settings.spark.analytics_check_every_days, written.checked_days
+def _check_is_due(written: WrittenTable, section: SparkSettings, published: PublishedInput) -> bool:
+    every, known = section.analytics_check_every_days, written.checked_days
     return bool(every) and not known <= len(published.days) < known + every
 
 
 def _check(
     spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     published: PublishedInput,
     names: list[str],
     properties: Mapping[str, str],
@@ -113,15 +113,15 @@ def _check(
 
     Where they differ they are replaced, the state is made again, and AnalyticsError says so: earlier figures were wrong, too.
     """
-    with all_frames(spark, settings, published) as frames:
-        differing = {name: differences(spark, settings, name, frames.result(name)) for name in names}
+    with all_frames(spark, lake, published) as frames:
+        differing = {name: differences(spark, lake, name, frames.result(name)) for name in names}
         wrong = {name: rows for name, rows in differing.items() if rows}
         for name in wrong:
-            replace(spark, settings, TABLES[name], frames.result(name), properties)
+            replace(spark, lake, TABLES[name], frames.result(name), properties)
     if wrong:
-        refresh_from_state(spark, settings, published, [], properties, rebuild=True)
+        refresh_from_state(spark, lake, published, [], properties, rebuild=True)
     for name in names:
-        remember_checked(settings, name, len(published.days))
+        remember_checked(lake, name, len(published.days))
     if wrong:
         where = ", ".join(f"{name} in {rows} rows" for name, rows in wrong.items())
         raise AnalyticsError(
@@ -131,15 +131,15 @@ def _check(
         )
 
 
-def differences(spark: SparkSession, settings: Settings, name: str, expected: DataFrame) -> int:
+def differences(spark: SparkSession, lake: Lake, name: str, expected: DataFrame) -> int:
     """How many rows of a result's table are not among `expected`, and the other way round."""
-    stored = spark.table(spark_name(settings, settings.lakehouse.analytics_namespace, name)).select(*expected.columns)
+    stored = spark.table(lake.in_spark(lake.analytics(name))).select(*expected.columns)
     missing, needless = expected.exceptAll(stored), stored.exceptAll(expected)
     return missing.count() + needless.count()
 
 
-def read_state(spark: SparkSession, settings: Settings, published: PublishedInput, table: str) -> DataFrame:
+def read_state(spark: SparkSession, lake: Lake, published: PublishedInput, table: str) -> DataFrame:
     """The latest state of a table over the published days, with the columns that the transformations need."""
     contract = load_contracts()[table]
-    events = read_events(spark, settings, published, table, (contract.key, *NEEDED[table]))
+    events = read_events(spark, lake, published, table, (contract.key, *NEEDED[table]))
     return state.latest_state(events, contract, NEEDED[table])

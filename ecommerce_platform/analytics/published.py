@@ -18,10 +18,10 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.code import code_digest
 from ecommerce_platform.analytics.declared import TABLES
-from ecommerce_platform.analytics.tables import PROPERTIES, spark_name
+from ecommerce_platform.analytics.tables import PROPERTIES
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import Contract, load_contracts
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.iceberg.lake import Lake
 
 #: What the transformations need of each source table, besides its key.
 NEEDED = {
@@ -114,15 +114,15 @@ def definition_digest(contracts: Mapping[str, Contract]) -> str:
 
 
 def read_events(
-    spark: SparkSession, settings: Settings, published: PublishedInput, table: str, columns: Sequence[str]
+    spark: SparkSession, lake: Lake, published: PublishedInput, table: str, columns: Sequence[str]
 ) -> DataFrame:
     """The events of the published days, from the snapshot that the ledger was read with; no rows when there are no days."""
-    return events_of_days(spark, settings, table, columns, published.days, published.snapshots.get(table))
+    return events_of_days(spark, lake, table, columns, published.days, published.snapshots.get(table))
 
 
 def events_of_days(
     spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     table: str,
     columns: Sequence[str],
     days: Iterable[date],
@@ -134,7 +134,7 @@ def events_of_days(
     if not chosen or snapshot is None:
         types = ", ".join(f"`{name}` {contract.column(name).spark_type}" for name in (*columns, *ORDER))
         return spark.createDataFrame([], types)
-    name = spark_name(settings, settings.lakehouse.namespace, table)
+    name = lake.in_spark(lake.events(table))
     # The snapshot is a number of the ledger's own, never text from outside.
     events = spark.sql(f"select * from {name} version as of {int(snapshot)}")
     return events.where(F.col("date").isin(chosen)).select(*columns, *ORDER)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
@@ -17,7 +16,6 @@ from pyspark.sql import functions as F  # noqa: N812
 from ecommerce_platform.analytics.declared import BASIS, CHECKED_DAYS, AnalyticsTable
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import sound_table
-from ecommerce_platform.settings import Settings
 
 
 class AnalyticsError(RuntimeError):
@@ -56,27 +54,14 @@ class WrittenTable:
     checked_days: int
 
 
-def identifier(settings: Settings, table: str) -> str:
-    """`namespace.table`, as PyIceberg names it."""
-    return f"{settings.lakehouse.analytics_namespace}.{table}"
-
-
-def spark_name(settings: Settings, namespace: str, table: str) -> str:
-    """The table's quoted name in Spark SQL."""
-    return f"`{settings.lakehouse.catalog_name}`.`{namespace}`.`{table}`"
-
-
-def existing(settings: Settings, table: str) -> Table | None:
+def existing(lake: Lake, table: str) -> Table | None:
     """The table as the catalog has it now; None when it was never written."""
-    try:
-        return Lake.of(settings).load(identifier(settings, table))
-    except (NoSuchTableError, NoSuchNamespaceError):
-        return None
+    return lake.find(lake.analytics(table))
 
 
-def current(settings: Settings, table: str) -> WrittenTable | None:
+def current(lake: Lake, table: str) -> WrittenTable | None:
     """What the table holds now, read without a JVM; None when it was never written."""
-    iceberg = existing(settings, table)
+    iceberg = existing(lake, table)
     snapshot = iceberg.current_snapshot() if iceberg is not None else None
     if iceberg is None or snapshot is None or snapshot.summary is None:
         return None
@@ -93,19 +78,19 @@ def current(settings: Settings, table: str) -> WrittenTable | None:
     )
 
 
-def remember_checked(settings: Settings, table: str, days: int) -> None:
+def remember_checked(lake: Lake, table: str, days: int) -> None:
     """Notes that the table was held against all events when so many days were applied."""
-    with Lake.of(settings).load(identifier(settings, table)).transaction() as transaction:
+    with lake.load(lake.analytics(table)).transaction() as transaction:
         transaction.set_properties({CHECKED_DAYS: str(days)})
 
 
-def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable) -> str:
+def ensure_table(spark: SparkSession, lake: Lake, table: AnalyticsTable) -> str:
     """Creates the table where it is missing, and widens columns that an earlier release made narrower; its quoted name.
 
     Raises LostTableError when the folder holds a table, or later commits, that the catalog does not know.
     """
-    sound_table(Lake.of(settings), Lake.of(settings).catalog, identifier(settings, table.name))
-    name = spark_name(settings, settings.lakehouse.analytics_namespace, table.name)
+    sound_table(lake, lake.catalog, lake.analytics(table.name))
+    name = lake.in_spark(lake.analytics(table.name))
     columns = ", ".join(
         f"`{column.name}` {column.spark_type} comment {_literal(column.description)}" for column in table.columns
     )
@@ -122,15 +107,15 @@ def ensure_table(spark: SparkSession, settings: Settings, table: AnalyticsTable)
 
 
 def ensure_internal(
-    spark: SparkSession, settings: Settings, table: str, columns: Mapping[str, str], partitioned_by: str = ""
+    spark: SparkSession, lake: Lake, table: str, columns: Mapping[str, str], partitioned_by: str = ""
 ) -> str:
     """Creates a table of the analytics' own where it is missing, and makes it again, empty, where another release made it with
     other columns; its quoted name. `columns` maps names to Spark types.
 
     Raises LostTableError when the folder holds a table, or later commits, that the catalog does not know.
     """
-    sound_table(Lake.of(settings), Lake.of(settings).catalog, identifier(settings, table))
-    name = spark_name(settings, settings.lakehouse.analytics_namespace, table)
+    sound_table(lake, lake.catalog, lake.analytics(table))
+    name = lake.in_spark(lake.analytics(table))
     declared = ", ".join(f"`{column}` {kind}" for column, kind in columns.items())
     partitions = f"partitioned by ({partitioned_by}) " if partitioned_by else ""
     properties = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in PROPERTIES.items())
@@ -142,16 +127,16 @@ def ensure_internal(
     return name
 
 
-def partition(spark: SparkSession, settings: Settings, table: AnalyticsTable) -> None:
+def partition(spark: SparkSession, lake: Lake, table: AnalyticsTable) -> None:
     """Partitions the table as it is declared, where it is not yet; what is written from then on is in partitions."""
-    name = ensure_table(spark, settings, table)
-    if table.partitioned_by and not Lake.of(settings).load(identifier(settings, table.name)).spec().fields:
+    name = ensure_table(spark, lake, table)
+    if table.partitioned_by and not lake.load(lake.analytics(table.name)).spec().fields:
         spark.sql(f"alter table {name} add partition field {table.partitioned_by}")
 
 
 def replace(
     spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     table: AnalyticsTable,
     rows: DataFrame,
     properties: Mapping[str, str],
@@ -167,8 +152,8 @@ def replace(
     expected = tuple((column.name, column.spark_type) for column in table.columns)
     if columns != expected:
         raise AnalyticsError(f"{table.name}: the computed columns are {columns}, expected {expected}")
-    write(rows, ensure_table(spark, settings, table), properties, condition, before)
-    result = current(settings, table.name)
+    write(rows, ensure_table(spark, lake, table), properties, condition, before)
+    result = current(lake, table.name)
     if result is None:
         raise AnalyticsError(f"{table.name} was written, and PyIceberg does not find it: do both use the same catalog?")
     return WrittenTable(**{**result.__dict__, "written": True})

@@ -222,6 +222,18 @@ def pyiceberg_catalog(section: LakehouseSettings, s3: S3Settings, on_s3: bool) -
     return load_catalog(section.catalog_name, **options, **s3_options)
 
 
+def ensure_namespace(catalog: Catalog, namespace: str) -> None:
+    """Creates the namespace where it is missing."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        catalog.create_namespace_if_not_exists(namespace)
+    except DBAPIError:
+        # A SQL catalog's answer to the slower of two that create it at once.
+        if not catalog.namespace_exists(namespace):
+            raise
+
+
 def ensure_namespaces(spark: SparkSession, section: LakehouseSettings) -> None:
     """Creates the platform's three namespaces where they are missing."""
     for namespace in (section.namespace, section.quarantine_namespace, section.analytics_namespace):

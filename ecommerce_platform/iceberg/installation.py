@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from ecommerce_platform.iceberg.catalog import ensure_namespace
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import REGISTER, tables_lying, tables_of
 from ecommerce_platform.iceberg.warehouse_files import read_file, replace_file, write_new_file
@@ -75,12 +76,7 @@ def _record(lake: Lake, catalog: Catalog, installation: str) -> None:
     from sqlalchemy.exc import DBAPIError
 
     namespace = lake.section.namespace
-    try:
-        catalog.create_namespace_if_not_exists(namespace)
-    except DBAPIError:
-        # A SQL catalog's answer to the slower of two that create it at once.
-        if not catalog.namespace_exists(namespace):
-            raise
+    ensure_namespace(catalog, namespace)
     try:
         catalog.update_namespace_properties(namespace, updates={PROPERTY: installation})
     except (NotImplementedError, BadRequestError, ForbiddenError):

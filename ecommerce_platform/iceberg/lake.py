@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Lake:
     """The Iceberg tables of one installation: `section` of the settings says where they are, what they are called and how long
-    old states are kept; `s3` is how a store is reached, and `on_s3` whether PyIceberg needs that.
+    old states are kept; `s3` is how a store is reached, and `on_s3` whether anything lies in one.
     """
 
     section: LakehouseSettings

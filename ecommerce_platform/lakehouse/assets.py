@@ -21,8 +21,8 @@ from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.days.withheld import WHY_WITHHELD
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest, TableResult
+from ecommerce_platform.lakehouse.ingest.reading import bytes_to_read
 from ecommerce_platform.lakehouse.ingest.tables import TABLE_PROPERTIES
-from ecommerce_platform.landing.files import landed_bytes
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
 from ecommerce_platform.settings import Settings
@@ -63,7 +63,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         last = last_partition(settings)
 
         def to_read() -> int:
-            return landed_bytes(landing_zone, selected, days[0], days[-1])
+            return bytes_to_read(landing_zone, lake, settings.spark, selected, days[0], days[-1])
 
         intake = Intake.of(settings, landing_zone, lake)
         job = Ingest(lake, intake, lambda: spark.session_for(to_read), context.run.run_id)

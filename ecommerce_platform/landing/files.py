@@ -121,11 +121,6 @@ def list_days(zone: LandingZone, table: str) -> tuple[date, ...]:
     return tuple(list_table(zone, table).days)
 
 
-def list_files(zone: LandingZone, table: str, day: date) -> tuple[LandingFile, ...]:
-    """The files of one day, in the order of their names; none for a day without a folder."""
-    return list_table(zone, table, day, day).days.get(day, ())
-
-
 def landed_bytes(zone: LandingZone, tables: Iterable[str], first: date, last: date) -> int:
     """Size in bytes of the files of these tables on the days from `first` to `last`; one listing a table."""
     days = (list_table(zone, table, first, last).days.values() for table in tables)

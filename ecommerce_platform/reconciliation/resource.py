@@ -7,32 +7,17 @@ is asked over them.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import ClassVar
 
-import dagster as dg
-
+from ecommerce_platform.execution.settings_resource import SettingsResource
 from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable, speed_table
 from ecommerce_platform.reconciliation.record.storage import Store, open_store
-from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.settings import Settings
 
 RESOURCE = "reconciliation"
 
 
-class ReconciliationResource(dg.ConfigurableResource):
+class ReconciliationResource(SettingsResource):
     """Opens the speed layer and the room's tables for a step; both are closed when the step is done with them."""
-
-    # On the class: the settings hold secrets, which must not become run configuration.
-    _settings: ClassVar[Settings | None] = None
-
-    @classmethod
-    def of(cls, settings: Settings) -> ReconciliationResource:
-        """The resource for these settings."""
-        bound = type("ReconciliationResource", (cls,), {"_settings": settings, "__module__": cls.__module__})
-        return bound()
-
-    @property
-    def settings(self) -> Settings:
-        return type(self)._settings or load_settings()
 
     def store(self, run_id: str) -> AbstractContextManager[Store]:
         """The room's tables, created where they are missing."""

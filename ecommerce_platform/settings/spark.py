@@ -137,10 +137,11 @@ class SparkSettings(Section):
     driver_memory: str = "2g"
     """Heap of that session."""
     jvm_options: str | None = None
-    """Collector and compiler of that session's JVM. When empty, by what the run reads: below 32 MiB of landing files
-    `-XX:+UseSerialGC -XX:TieredStopAtLevel=1`, which saves seconds, above them the optimising compiler, which saves minutes."""
+    """Collector and compiler of that session's JVM. When empty, by what the run reads: below 32 MiB of landing files, and
+    of change events where the analytics read all of them, `-XX:+UseSerialGC -XX:TieredStopAtLevel=1`, which saves seconds, above
+    that the optimising compiler, which saves minutes."""
     shuffle_partitions: int | None = None
-    """Partitions of a shuffle. When empty, twice the cores, and one for 32 MiB of landing files that the run reads."""
+    """Partitions of a shuffle. When empty, twice the cores, and one for 32 MiB of what the run reads."""
     jars_dir: str | None = None
     """Folder with the jars; in the user's cache, which all checkouts share, when empty."""
     extra: dict[str, str] = Field(default_factory=dict)
@@ -157,8 +158,8 @@ class SparkSettings(Section):
     running_seconds: int = Field(6 * 3600, ge=1)
     """How long a step's process may run (`local-submit`)."""
     analytics_state_from_events: int | None = Field(None, ge=0)
-    """From so many change events on, the analytics keep the latest state and follow the changes; below, and the first time, they
-    are computed from all events, which costs less then. When empty, always from all events. The results are the same."""
+    """From so many change events on, the analytics keep the latest state and follow the changes; below, they are computed from
+    all events, which costs less then. When empty, always from all events. The results are the same."""
     analytics_check_every_days: int = Field(30, ge=0)
     """After so many applied days, analytics that follow the changes are computed from all events, too, and compared row for row,
     which takes that run as long as all events take. 0: never."""

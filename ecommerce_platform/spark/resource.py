@@ -6,41 +6,33 @@ What belongs here: handing out the session. What does not: how it is built (sess
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, Self
 
 from dagster import InitResourceContext
 from dagster_pyspark import LazyPySparkResource
 from pydantic import Field
 from pyspark.sql import SparkSession
 
-from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.execution.settings_resource import SettingsResource
+from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.engine import begin
 from ecommerce_platform.spark.launchers.choose import build_step_launcher
 from ecommerce_platform.spark.options import SparkApplication
 from ecommerce_platform.spark.session import build_session
 
 
-class SparkResource(LazyPySparkResource):
+class SparkResource(SettingsResource, LazyPySparkResource):
     """Hands out the process's Spark session on first use, so that a step without Spark starts no JVM.
 
-    `spark_config` adds Spark options to those of the settings. Without `of(settings)` the settings are those of the
-    environment of the process that runs the step.
+    `spark_config` adds Spark options to those of the settings.
     """
 
     spark_config: dict[str, Any] = Field(default_factory=dict)
-    # On the class, because Dagster recreates the instance for each run, from its public fields alone; and because the
-    # settings hold secrets, which must not become run configuration.
-    _settings: ClassVar[Settings | None] = None
 
     @classmethod
-    def of(cls, settings: Settings, **spark_config: str) -> SparkResource:
+    def of(cls, settings: Settings, **spark_config: Any) -> Self:
         """The resource for these settings."""
-        bound = type("SparkResource", (cls,), {"_settings": settings, "__module__": cls.__module__})
-        return bound(spark_config=spark_config)
-
-    @property
-    def settings(self) -> Settings:
-        return type(self)._settings or load_settings()
+        return super().of(settings, spark_config=spark_config)
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
         """Before the first step of a run: a server warms up while the steps before Spark's do their work."""

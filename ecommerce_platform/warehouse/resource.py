@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.execution.settings_resource import SettingsResource
+from ecommerce_platform.settings import Settings
 from ecommerce_platform.stand_ins.server_state import EmbeddedServerError
 from ecommerce_platform.stand_ins.servers import ensure_snowflake
 from ecommerce_platform.warehouse.sql.connection import Opener, connection_arguments, execute, log_in, reaching
@@ -23,26 +24,12 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 
-class WarehouseResource(dg.ConfigurableResource[None]):
+class WarehouseResource(SettingsResource):
     """Connections by dagster-snowflake's SnowflakeResource, with the arguments of the settings.
 
     The library is imported on first use: its import takes seconds, which a code location that is only looked at must not
-    pay. Without `of(settings)` the settings are those of the environment of the process that runs the step.
+    pay.
     """
-
-    # On the class, because Dagster recreates the instance for each run from its public fields, and because the settings hold
-    # secrets, which must not become run configuration.
-    _settings: ClassVar[Settings | None] = None
-
-    @classmethod
-    def of(cls, settings: Settings) -> WarehouseResource:
-        """The resource for these settings."""
-        bound = type("WarehouseResource", (cls,), {"_settings": settings, "__module__": cls.__module__})
-        return bound()
-
-    @property
-    def settings(self) -> Settings:
-        return type(self)._settings or load_settings()
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Starts the stand-in, where there is none yet, while earlier steps run."""

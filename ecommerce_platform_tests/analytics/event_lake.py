@@ -16,7 +16,6 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput
-from ecommerce_platform.analytics.tables import spark_name
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.iceberg.catalog import ensure_namespaces
 from ecommerce_platform.iceberg.lake import Lake
@@ -41,8 +40,12 @@ class EventLake:
             empty = event_frame(self.spark, table, [])
             empty.writeTo(self.name(table)).using("iceberg").partitionedBy(F.col("date")).create()
 
+    @property
+    def lake(self) -> Lake:
+        return Lake.of(self.settings)
+
     def name(self, table: str) -> str:
-        return spark_name(self.settings, self.settings.lakehouse.namespace, table)
+        return self.lake.in_spark(self.lake.events(table))
 
     def add(self, table: str, events: Iterable[Event]) -> None:
         for event in events:
@@ -70,10 +73,10 @@ class EventLake:
         return repr(sorted(self.contents[table, day], key=repr))
 
     def _snapshot(self, table: str) -> int:
-        snapshot = Lake.of(self.settings).load(f"{self.settings.lakehouse.namespace}.{table}").current_snapshot()
+        snapshot = self.lake.load(self.lake.events(table)).current_snapshot()
         return snapshot.snapshot_id if snapshot else 0
 
     def stored(self, name: str) -> pa.Table:
         """All rows of a table of the analytics, read without Spark."""
-        table = Lake.of(self.settings).load(f"{self.settings.lakehouse.analytics_namespace}.{name}")
+        table = self.lake.load(self.lake.analytics(name))
         return table.scan().to_arrow()

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from ecommerce_platform.analytics.assets import analytics_key, build_assets, published_input
 from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import AS_OF, TABLES
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
@@ -114,8 +115,8 @@ def test_a_range_is_one_run_and_its_result_is_that_of_all_published_days(shop: S
     }
 
     # The same days again change nothing, and start no Spark.
-    published = published_input(shop.settings)
-    again = refresh(no_session, shop.settings, published, TABLES, "another run")
+    published = published_input(Lake.of(shop.settings), BusinessSpan.of(shop.settings))
+    again = refresh(no_session, Lake.of(shop.settings), shop.settings.spark, published, TABLES, "another run")
     assert {name: item.written for name, item in again.items()} == dict.fromkeys(TABLES, False)
 
     # A late file of day 1 does; an order of a day that only orders have published does not count yet.
@@ -141,9 +142,9 @@ def test_one_of_the_tables_can_be_asked_for_alone(shop: Shop) -> None:
 def test_before_anything_is_published_the_tables_are_there_and_empty(
     spark: SparkSession, local_settings: Settings
 ) -> None:
-    published = published_input(local_settings)
+    published = published_input(Lake.of(local_settings), BusinessSpan.of(local_settings))
     assert published.days == ()
-    written = refresh(lambda: spark, local_settings, published, TABLES, "first run")
+    written = refresh(lambda: spark, Lake.of(local_settings), local_settings.spark, published, TABLES, "first run")
     assert [(item.rows, item.written) for item in written.values()] == [(0, True)] * 3
 
 

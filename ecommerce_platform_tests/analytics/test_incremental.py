@@ -20,7 +20,7 @@ from ecommerce_platform.analytics.declared import TABLES
 from ecommerce_platform.analytics.follow import buyers, latest
 from ecommerce_platform.analytics.follow.latest import State, load_state, read_slices
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput
-from ecommerce_platform.analytics.tables import AnalyticsError, spark_name
+from ecommerce_platform.analytics.tables import AnalyticsError
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.analytics.event_lake import EventLake
 from ecommerce_platform_tests.analytics.random_events import random_events
@@ -47,13 +47,13 @@ def lake(spark: SparkSession, following: Settings) -> EventLake:
 
 def apply(lake: EventLake, published: PublishedInput) -> dict[str, State]:
     """Follows what is published, and holds state and results against all events; the states."""
-    refresh(lambda: lake.spark, lake.settings, published, TABLES, "test")
+    refresh(lambda: lake.spark, lake.lake, lake.settings.spark, published, TABLES, "test")
     states = {}
     for table in NEEDED:
-        state = load_state(lake.settings, table)
+        state = load_state(lake.lake, table)
         assert state is not None
         states[table] = state
-    with all_frames(lake.spark, lake.settings, published) as frames:
+    with all_frames(lake.spark, lake.lake, published) as frames:
         for name in TABLES:
             assert rows_of(lake.stored(name)) == rows_of(frames.result(name).toArrow()), name
     return states
@@ -67,7 +67,7 @@ def rows_of(rows: pa.Table) -> list[str]:
 def assert_states(lake: EventLake, published: PublishedInput) -> None:
     """The states themselves are the latest ones, whatever the results take from them."""
     for table in NEEDED:
-        expected = read_state(lake.spark, lake.settings, published, table).toArrow()
+        expected = read_state(lake.spark, lake.lake, published, table).toArrow()
         kept = lake.stored(f"latest_{table}")
         kept = kept.filter(pc.invert(kept["deleted"])).select(expected.column_names)
         assert rows_of(kept) == rows_of(expected), table
@@ -162,11 +162,11 @@ class Commits:
     def __init__(self, last: int) -> None:
         self.last, self.done, self._lock, self._write = last, 0, Lock(), tables.write
 
-    def write(self, *arguments: Any) -> None:
+    def write(self, *arguments: Any, **named: Any) -> None:
         with self._lock:
             if self.done == self.last:
                 raise KeyboardInterrupt
-            self._write(*arguments)
+            self._write(*arguments, **named)
             self.done += 1
 
 
@@ -186,7 +186,7 @@ def test_a_run_that_ends_after_any_of_its_commits_is_mended_by_the_next(
             more(random, lake, last % 3 + 2, shops=20)
             published = lake.publish(*(day(number) for number in range(1, min(4, last + 2) + 1)))
             with pytest.raises(KeyboardInterrupt):
-                refresh(lambda: lake.spark, lake.settings, published, TABLES, "killed")
+                refresh(lambda: lake.spark, lake.lake, lake.settings.spark, published, TABLES, "killed")
         assert commits.done == last
         states = apply(lake, published)
         assert all(state.basis.before is not None for state in states.values())
@@ -200,11 +200,11 @@ def test_two_that_carry_on_the_same_state_leave_none(lake: EventLake) -> None:
     states = apply(lake, lake.publish(day(1), day(2)))
     users = states["users"]
     assert users.basis.before is not None
-    name = spark_name(lake.settings, lake.settings.lakehouse.analytics_namespace, "latest_users")
+    name = lake.lake.in_spark(lake.lake.analytics("latest_users"))
     # Another one's commit came between what this one had read and its own.
-    rows = read_slices(lake.spark, lake.settings, "users", users)
+    rows = read_slices(lake.spark, lake.lake, "users", users)
     tables.write(rows.limit(0), name, {latest.STATE: users.basis.as_text()}, F.lit(False))
-    assert load_state(lake.settings, "users") is None
+    assert load_state(lake.lake, "users") is None
     lake.add("users", [event(4, day=3, id=4)])
     assert apply(lake, lake.publish(day(1), day(2), day(3)))["users"].basis.before is None
 
@@ -237,21 +237,20 @@ def test_a_check_names_figures_that_differ_and_leaves_the_right_ones(lake: Event
     lake.add("users", [event(1, id=1), event(2, id=2)])
     lake.add("orders", [event(3, id=1, user_id=1, status="shipped", total_amount=Decimal("5.00"), created_at=at(1))])
     apply(lake, lake.publish(day(1)))
-    name = spark_name(lake.settings, lake.settings.lakehouse.analytics_namespace, buyers.PURCHASES_BY_USER)
-    (kept,) = (item for item in [tables.current(lake.settings, buyers.PURCHASES_BY_USER)] if item)
+    name = lake.lake.in_spark(lake.lake.analytics(buyers.PURCHASES_BY_USER))
+    (kept,) = (item for item in [tables.current(lake.lake, buyers.PURCHASES_BY_USER)] if item)
     wrong = lake.spark.table(name).withColumn("spent", F.lit(501).cast("bigint"))
     tables.write(wrong, name, {buyers.MADE_FROM: kept.properties[buyers.MADE_FROM]})
     checked = lake.settings.spark.model_copy(update={"analytics_check_every_days": 2})
-    settings = lake.settings.model_copy(update={"spark": checked})
     lake.add("users", [event(4, day=2, id=3)])
     published = lake.publish(day(1), day(2))
     with pytest.raises(AnalyticsError, match="customer_metrics in 2 rows"):
-        refresh(lambda: lake.spark, settings, published, TABLES, "checked")
+        refresh(lambda: lake.spark, lake.lake, checked, published, TABLES, "checked")
     apply(lake, published)
     lake.add("users", [event(5, day=3, id=4)])
     published = lake.publish(day(1), day(2), day(3))
-    refresh(lambda: lake.spark, settings, published, TABLES, "not due")
-    assert {item.checked_days for name in TABLES if (item := tables.current(settings, name))} == {2}
+    refresh(lambda: lake.spark, lake.lake, checked, published, TABLES, "not due")
+    assert {item.checked_days for name in TABLES if (item := tables.current(lake.lake, name))} == {2}
 
 
 @pytest.mark.slow

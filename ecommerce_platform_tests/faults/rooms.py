@@ -1,11 +1,7 @@
 """What is run, killed, run again and looked at: ingestion, load, transformation, and runs of Dagster.
 
-What belongs here: the work of each kind of trial, and what must be true when it has been run to its end. What does not:
-processes (processes.py), kill points (kill_points.py), the choice of trials (soak.py).
-
-Two shops, "a" and "b", have other events under the same keys on the same days. An installation is brought from one to the
-other and back, so that each trial replaces all days by others, and what a kill left over of the one would show as a wrong
-row in the other.
+What belongs here: the work of each kind of trial. What does not: what must be true when it has been run to its end (problems.py),
+the shops (shops.py), processes (processes.py), kill points (kill_points.py), the choice of trials (soak.py).
 """
 
 from __future__ import annotations
@@ -16,47 +12,21 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import dagster as dg
 
-from ecommerce_platform.contracts import load_contracts, source_tables
+from ecommerce_platform.business_span import BusinessSpan
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake
-from ecommerce_platform.lakehouse.days.ledger import read_ledger
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.warehouse.sql.connection import connect
-from ecommerce_platform_tests.end_to_end.compare import differences
-from ecommerce_platform_tests.end_to_end.everything import LAST_DAY, everything
-from ecommerce_platform_tests.end_to_end.history import day, write_landing
-from ecommerce_platform_tests.end_to_end.landing_decode import COLUMNS, METADATA, Landing, as_arrow, decode_landing
-from ecommerce_platform_tests.end_to_end.oracle import Thresholds, Truth, compute
-from ecommerce_platform_tests.end_to_end.platform import Platform, assert_spark_agrees, disagreements
+from ecommerce_platform_tests.end_to_end.platform import Platform, assert_spark_agrees
 from ecommerce_platform_tests.faults.kill_points import Passages
+from ecommerce_platform_tests.faults.problems import lake_problems, mart_problems, raw_problems
+from ecommerce_platform_tests.faults.shops import DAYS, Shop
 from ecommerce_platform_tests.withdrawals import withdraw_absent
-
-DAYS = tuple(day(number) for number in range(1, LAST_DAY + 1))
-PLACE = ("date", "__source_file", "__source_row")
-RANDOM_HISTORIES = 20
-
-
-@dataclass(frozen=True)
-class Shop:
-    """Landing files, and what is true of them by the independent decoder and oracle."""
-
-    landing: Path
-    decoded: Landing
-    truth: Truth
-
-
-def write_shops(work: Path, seed: int) -> dict[str, Shop]:
-    """The two shops' landing files. Shop "b" lacks a part of the histories that "a" has, and has others."""
-    shops = {}
-    for name, histories in (("a", seed), ("b", seed + 1)):
-        landing = write_landing(work / f"landing-{name}", everything(RANDOM_HISTORIES, histories))
-        decoded = decode_landing(landing, DAYS)
-        shops[name] = Shop(landing, decoded, Truth(compute(decoded, Thresholds()), decoded.counts, decoded.applied))
-    return shops
 
 
 def copied_dbt_project(work: Path) -> Path:
@@ -212,9 +182,9 @@ def fill_lakes(kind: Kind) -> None:
     for shop in kind.shops:
         settings = kind.settings(shop)
         ingest_shop(settings, Passages(), "prepare")
-        refresh(
-            lambda settings=settings: build_session(settings), settings, published_input(settings), TABLES, "prepare"
-        )  # type: ignore[misc]
+        lake = Lake.of(settings)
+        published = published_input(lake, BusinessSpan.of(settings))
+        refresh(partial(build_session, settings), lake, settings.spark, published, TABLES, "prepare")
         problems = lake_problems(settings, kind.shops[shop])
         if problems:
             raise AssertionError("\n".join(["the lakehouse is wrong before any kill:", *problems]))
@@ -289,87 +259,3 @@ def materialize(job: dg.JobDefinition, home: Path) -> None:
         result = job.execute_in_process(instance=instance, raise_on_error=True, tags=tags)
     if not result.success:
         raise AssertionError("the run of Dagster failed")
-
-
-def lake_problems(settings: Settings, shop: Shop) -> list[str]:
-    """Iceberg against the independent decoder: every event once, the ledger's counts, quarantine once, no branch left."""
-    platform = Platform(settings)
-    counts = platform.counts()
-    problems = [
-        f"ledger {key}: {counts.get(key)}, expected {value}"
-        for key, value in shop.decoded.counts.items()
-        if counts.get(key) != value
-    ]
-    for table in COLUMNS:
-        expected = as_arrow(shop.decoded.events[table], table).to_pylist()
-        problems += compared(platform.events(table), expected, f"iceberg {table}")
-        branches = set(Lake.of(settings).load(f"{settings.lakehouse.namespace}.{table}").metadata.refs) - {"main"}
-        problems += [f"iceberg {table}: branch {name} is left" for name in branches]
-    return problems + quarantine_problems(settings, shop)
-
-
-def quarantine_problems(settings: Settings, shop: Shop) -> list[str]:
-    problems = []
-    for table, ledger in read_ledger(Lake.of(settings)).items():
-        expected = sorted((on, file, row) for name, on, file, row, _ in shop.decoded.quarantined if name == table)
-        current = {record.content_id for record in ledger.published.values()}
-        held: list[tuple[date, str, int]] = []
-        if expected:
-            scan = Lake.of(settings).load(f"{settings.lakehouse.quarantine_namespace}.{table}").scan()
-            held = sorted(
-                (row["date"], row["source_file"], row["source_row"])
-                for row in scan.to_arrow().to_pylist()
-                if row["content_id"] in current
-            )
-        if held != expected:
-            problems.append(f"quarantine {table}: {held}, expected {expected}")
-    return problems
-
-
-def raw_problems(settings: Settings, shop: Shop) -> list[str]:
-    """RAW and its ledger against the landing files: every event once, each day of one load, which the ledger names."""
-    platform = Platform(settings)
-    ledger = {(row["table_name"], row["date"]): row for row in platform.query("select * from RAW.LOAD_LEDGER")}
-    entries = platform.query("select count(*) as n from RAW.LOAD_LEDGER")[0]["n"]
-    problems = [] if entries == len(ledger) else [f"RAW.LOAD_LEDGER has {entries} rows for {len(ledger)} days"]
-    published = read_ledger(Lake.of(settings))
-    for table in source_tables():
-        names = ", ".join(f'"{column.name.upper()}"' for column in load_contracts()[table].raw_columns)
-        rows = platform.query(f"select {names} from RAW.{table}")
-        columns = (*COLUMNS[table], *METADATA, *PLACE)
-        expected = as_arrow(shop.decoded.events[table], table).to_pylist()
-        problems += compared([{name: row[name] for name in columns} for row in rows], expected, f"RAW.{table}")
-        for on in DAYS:
-            mine = [row for row in rows if row["date"] == on]
-            entry, record = ledger.get((table, on)), published[table].published[on]
-            if (
-                entry is None
-                or entry["row_count"] != len(mine)
-                or {row["batch_id"] for row in mine} - {entry["batch_id"]}
-            ):
-                problems.append(f"RAW.LOAD_LEDGER {table} {on}: {entry} for {len(mine)} rows")
-            elif entry["batch_id"] != f"{table}-{on}-{record.content_id}":
-                problems.append(f"RAW.LOAD_LEDGER {table} {on}: {entry['batch_id']}, published is {record.content_id}")
-    return problems
-
-
-def mart_problems(settings: Settings, shop: Shop) -> list[str]:
-    """Staging, intermediate and mart tables against the oracle; nothing superseded left; what is loaded is applied."""
-    platform = Platform(settings)
-    problems = disagreements(platform.tables(), shop.truth)
-    for table in source_tables():
-        left = platform.query(f"select count(*) as n from RAW.SUPERSEDED_{table}")[0]["n"]
-        problems += [f"RAW.SUPERSEDED_{table} has {left} rows left"] if left else []
-    both = ["RAW.LOAD_LEDGER", "STAGING.APPLIED_DAYS"]
-    loaded, applied = (
-        {(row["table_name"], row["date"], row["batch_id"]) for row in platform.query(f"select * from {name}")}
-        for name in both
-    )
-    return problems + ([f"applied and loaded differ: {sorted(loaded ^ applied)}"] if loaded != applied else [])
-
-
-def compared(actual: list[dict[str, Any]], expected: list[dict[str, Any]], what: str) -> list[str]:
-    try:
-        return differences(actual, expected, PLACE, what=what, limit=3)
-    except AssertionError as doubled:
-        return [str(doubled)]

@@ -30,7 +30,8 @@ from ecommerce_platform.stand_ins.servers import down
 from ecommerce_platform.transformation.project.manifest import DbtProject, prepare_manifest
 from ecommerce_platform_tests.faults.kill_points import AFTER, BEFORE, Kill, Passages, install, platform_points
 from ecommerce_platform_tests.faults.processes import Child, run
-from ecommerce_platform_tests.faults.rooms import KINDS, Kind, copied_dbt_project, write_shops
+from ecommerce_platform_tests.faults.rooms import KINDS, Kind, copied_dbt_project
+from ecommerce_platform_tests.faults.shops import write_shops
 
 #: Of a hundred kills, how many of each kind. What costs a JVM gets fewer.
 SHARES = {"loading": 50, "transforming": 22, "materializing": 16, "ingestion": 10, "everything": 2}

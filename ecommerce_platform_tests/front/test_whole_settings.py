@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "ecommerce_platform"
-ROOMS = (*("iceberg", "lakehouse", "erasure", "warehouse", "reconciliation", "transformation", "spark", "operations"),)
+ROOMS = (
+    *("iceberg", "lakehouse", "analytics", "erasure", "warehouse", "reconciliation", "transformation", "spark"),
+    "operations",
+)
 DECLARED = "assets and checks are declared by them; what a step reaches comes as a resource"
 MADE = "a value or a resource is made of them"
 EVERY_PLACE = "an erasure reaches every place that they name, the warehouse and dbt among them"
@@ -25,6 +28,7 @@ TAKE_SETTINGS = {
     "lakehouse.arrived.arrivals": ("Intake.of", MADE),
     "lakehouse.assets": ("build_assets", DECLARED),
     "lakehouse.checks": ("build_checks _audit_checks _closing_check", DECLARED),
+    "analytics.assets": ("build_assets _spec", DECLARED),
     "erasure.erase": ("Request plan", EVERY_PLACE),
     "erasure.landing_files": (
         "rewrite_files",
@@ -53,12 +57,12 @@ TAKE_SETTINGS = {
     ),
     "reconciliation.layers.clickhouse": ("connect speed_table", OPENS),
     "reconciliation.record.storage": ("open_store", OPENS),
-    "reconciliation.resource": ("ReconciliationResource ReconciliationResource.of build_resources", MADE),
+    "reconciliation.resource": ("build_resources", MADE),
     "spark.launchers.choose": ("build_step_launcher", HANDS_ON),
     "spark.launchers.kubernetes.on_kubernetes": ("KubernetesLauncher.__init__ _Launched.__init__", HANDS_ON),
     "spark.launchers.local_submit": ("LocalSubmitLauncher.__init__", HANDS_ON),
     "spark.options": ("SparkApplication.of", MADE),
-    "spark.resource": ("SparkResource SparkResource.of build_resources", MADE),
+    "spark.resource": ("SparkResource.of build_resources", MADE),
     "spark.session": ("build_session", "a session reaches the lake, the landing zone and the scratch folder"),
     "transformation.assets": ("build_assets", DECLARED),
     "transformation.builds.rebuild": ("rebuild_models", RUNS_DBT),
@@ -69,10 +73,10 @@ TAKE_SETTINGS = {
     "transformation.project.profile": ("profile_environment", RUNS_DBT),
     "warehouse.assets": ("build_assets _raw_tables _spark_tables", DECLARED),
     "warehouse.load.lake_files": ("LoadSource.of", MADE),
-    "warehouse.resource": ("WarehouseResource WarehouseResource.of build_resources", MADE),
+    "warehouse.resource": ("build_resources", MADE),
     "warehouse.schema.upgrade": ("initialise_account", OPENS),
     "warehouse.sql.connection": ("connection_arguments connect", OPENS),
-    "transformation.resource": ("DbtResource DbtResource.of build_resources", MADE),
+    "transformation.resource": ("build_resources", MADE),
 }
 
 

@@ -14,7 +14,6 @@ from ecommerce_platform.landing.files import (
     TopLevel,
     landed_bytes,
     list_days,
-    list_files,
     list_table,
     list_top_level,
 )
@@ -60,7 +59,7 @@ def test_a_tables_days_are_its_folders_with_parquet_files(landing: LandingZone) 
 
 
 def test_a_days_files_come_by_name_without_hidden_and_temporary_ones(landing: LandingZone) -> None:
-    files = list_files(landing, "orders", date(2026, 1, 2))
+    files = list_table(landing, "orders").days[date(2026, 1, 2)]
     assert [file.path for file in files] == ["date=2026-01-02/part-0.parquet", "date=2026-01-02/part-1.parquet"]
     assert [file.uri for file in files] == [f"{landing.uri}/orders/{file.path}" for file in files]
     assert {file.size for file in files} == {len("orders/date=2026-01-02/part-0.parquet")}
@@ -112,7 +111,7 @@ def test_what_a_run_will_read_is_its_tables_and_days_landing_files(landing: Land
 
 
 def test_a_day_without_a_folder_and_a_table_without_a_folder_are_empty(landing: LandingZone) -> None:
-    assert list_files(landing, "orders", date(2026, 1, 4)) == ()
+    assert date(2026, 1, 4) not in list_table(landing, "orders").days
     assert list_days(landing, "users") == ()
 
 
@@ -121,10 +120,10 @@ def test_a_file_of_the_same_name_and_size_has_another_version_after_a_change(tmp
     path.parent.mkdir(parents=True)
     path.write_bytes(b"one")
     os.utime(path, ns=(1, 1))
-    before = list_files(LandingZone(str(tmp_path)), "orders", date(2026, 1, 2))
+    before = list_table(LandingZone(str(tmp_path)), "orders").days[date(2026, 1, 2)]
     path.write_bytes(b"two")
     os.utime(path, ns=(1, 1))  # as `cp -p` does: only the change time shows it
-    after = list_files(LandingZone(str(tmp_path)), "orders", date(2026, 1, 2))
+    after = list_table(LandingZone(str(tmp_path)), "orders").days[date(2026, 1, 2)]
     assert before[0].version != after[0].version
 
 

@@ -1,76 +1,17 @@
 import json
 import time
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from ecommerce_platform.contracts import source_tables
-from ecommerce_platform.execution.partitions import daily_partitions, partition_days
 from ecommerce_platform.landing import sensor
-from ecommerce_platform.landing.assets import build_assets, landing_key
 from ecommerce_platform.landing.files import LandingTable, LandingZone, list_table
-from ecommerce_platform.landing.resource import build_resources
 from ecommerce_platform.landing.sensor import build_sensor
 from ecommerce_platform.settings import Profile, Settings
-
-DAY = date(2026, 1, 1)
-
-
-def write(settings: Settings, table: str, day: date, name: str = "part-0.parquet", content: bytes = b"x") -> Path:
-    path = Path(settings.landing_uri) / table / f"date={day}" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
-
-
-class Shop:
-    """A code location with one asset behind the landing assets, and the sensor's ticks on it."""
-
-    def __init__(self, settings: Settings, published: dict[str, dict[date, int]] | None = None) -> None:
-        self.settings = settings
-        self.instance = dg.DagsterInstance.ephemeral()
-        self.ran: list[tuple[date, ...]] = []
-        self.cursor: str | None = None
-
-        @dg.asset(
-            key=["iceberg", "orders"],
-            deps=[landing_key("orders")],
-            partitions_def=daily_partitions(settings),
-            backfill_policy=dg.BackfillPolicy.single_run(),
-        )
-        def orders(context: dg.AssetExecutionContext) -> None:
-            self.ran.append(partition_days(context))
-
-        job = dg.define_asset_job("daily_batch", selection=[orders], partitions_def=daily_partitions(settings))
-        self.sensor = build_sensor(settings, job, published=lambda: published or {})
-        self.definitions = dg.Definitions(
-            assets=[*build_assets(settings), orders],
-            jobs=[job],
-            sensors=[self.sensor],
-            resources=build_resources(settings),
-        )
-
-    def tick(self) -> tuple[dg.RunRequest, ...]:
-        resources = build_resources(self.settings)
-        context = dg.build_sensor_context(self.instance, self.cursor, definitions=self.definitions, resources=resources)
-        data = self.sensor.evaluate_tick(context)
-        self.cursor = data.cursor
-        self.skip_message = data.skip_message
-        self.events = data.asset_events
-        return tuple(data.run_requests or ())
-
-    def run(self, request: dg.RunRequest) -> None:
-        job = self.definitions.resolve_job_def("daily_batch")
-        assert job.execute_in_process(instance=self.instance, tags=dict(request.tags)).success
-
-
-@pytest.fixture
-def shop(local_settings: Settings) -> Shop:
-    return Shop(local_settings)
+from ecommerce_platform_tests.landing.watched_shop import DAY, Shop, write
 
 
 def test_a_history_is_one_run_of_its_range_and_then_nothing(shop: Shop) -> None:
@@ -225,14 +166,6 @@ def test_without_a_landing_zone_the_tick_says_what_to_do(shop: Shop) -> None:
     assert "ECOMMERCE_LANDING_URI" in str(shop.skip_message)
 
 
-def test_a_tick_records_the_data_versions_of_the_days_that_it_launches(shop: Shop) -> None:
-    write(shop.settings, "orders", DAY)
-    shop.tick()
-    assert {(event.asset_key.path[-1], event.partition) for event in shop.events} == {
-        (table, "2026-01-01") for table in source_tables()
-    }
-
-
 def test_two_thousand_days_with_ten_thousand_files_cost_one_listing_a_table_and_a_small_cursor(
     local_settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -266,44 +199,6 @@ def test_the_sensor_is_off_on_one_machine_and_on_elsewhere(local_settings: Setti
     assert build_sensor(local_settings, job).default_status is dg.DefaultSensorStatus.STOPPED
     elsewhere = local_settings.model_copy(update={"profile": Profile.KIND})
     assert build_sensor(elsewhere, job).default_status is dg.DefaultSensorStatus.RUNNING
-
-
-def observed(shop: Shop) -> list[tuple[str, str | None, str]]:
-    """One observation of all landing assets: table, day and data version of what it recorded."""
-    job = dg.define_asset_job("observe", selection=dg.AssetSelection.assets(*map(landing_key, source_tables())))
-    definitions = dg.Definitions(
-        assets=build_assets(shop.settings), jobs=[job], resources=build_resources(shop.settings)
-    )
-    result = definitions.resolve_job_def("observe").execute_in_process(instance=shop.instance)
-    days = [
-        event.asset_observation_data.asset_observation
-        for event in result.all_events
-        if event.event_type is dg.DagsterEventType.ASSET_OBSERVATION
-    ]
-    return [(item.asset_key.path[-1], item.partition, item.tags[DATA_VERSION_TAG]) for item in days]
-
-
-def test_an_observation_records_only_what_changed_since_the_last_one(shop: Shop) -> None:
-    write(shop.settings, "orders", DAY)
-    path = write(shop.settings, "users", DAY)
-    first = observed(shop)
-    assert [(table, day) for table, day, _ in first] == [("orders", "2026-01-01"), ("users", "2026-01-01")]
-    assert observed(shop) == []
-    path.unlink()
-    ((table, day, version),) = observed(shop)
-    assert (table, day) == ("users", "2026-01-01")
-    assert version not in {old for _, _, old in first}
-
-
-def test_the_landing_assets_explain_themselves(local_settings: Settings) -> None:
-    specs = {spec.key: spec for assets in build_assets(local_settings) for spec in assets.specs}
-    assert set(specs) == {landing_key(table) for table in source_tables()}
-    for spec in specs.values():
-        assert spec.group_name == "landing"
-        assert list(spec.owners) == ["team:data-platform"]
-        assert spec.description
-        assert "parquet" in spec.kinds
-        assert spec.partitions_def == daily_partitions(local_settings)
 
 
 def test_a_day_that_only_an_erasure_changed_is_not_requested_and_a_quiet_tick_asks_for_none(

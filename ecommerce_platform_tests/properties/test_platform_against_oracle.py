@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from ecommerce_platform.analytics.assets import published_input
 from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import TABLES
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
@@ -44,7 +45,9 @@ def test_a_thousand_histories_keep_every_event_and_give_the_analytics_of_the_ora
     # From nothing, from all events with a state that is made, from that state; and a run that has nothing left to do.
     for group in (days[:1], days[1:2], days[2:], days[:2]):
         ingest(Ingest(Lake.of(local_settings), Intake.of(local_settings), lambda: spark, "random"), group)
-        refresh(lambda: spark, keeping_state, published_input(keeping_state), list(TABLES), "random")
+        lake = Lake.of(keeping_state)
+        published = published_input(lake, BusinessSpan.of(keeping_state))
+        refresh(lambda: spark, lake, keeping_state.spark, published, list(TABLES), "random")
 
     platform = Platform(local_settings)
     assert platform.counts() == expected.counts

@@ -34,7 +34,7 @@ def test_a_folder_without_metadata_is_a_table_that_does_not_exist_yet(tmp_path: 
     with pytest.raises(NoSuchTableError, match=r"ecommerce\.orders"):
         Lake.of(settings).load("ecommerce.orders")
     assert open_table(Lake.of(settings), "orders") is None
-    assert current(settings, "daily_revenue") is None
+    assert current(Lake.of(settings), "daily_revenue") is None
 
 
 def test_a_folder_whose_newest_metadata_file_is_lost_is_an_error(tmp_path: Path) -> None:

@@ -1,47 +1,20 @@
-"""What is sent to a cluster for a step: names, SparkApplications, pod templates, options, and that no secret is among them."""
+"""What is sent to a cluster for a step: names, SparkApplications, pod templates and options."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 from kubeflow_spark_api.models.spark_v1beta2_spark_application import SparkV1beta2SparkApplication
 from kubernetes.client import ApiException
 from pydantic import ValidationError
 
-from ecommerce_platform.settings import S3Settings, Settings, load_settings
-from ecommerce_platform.settings.spark import KubernetesSettings, SparkResources, SparkSettings
+from ecommerce_platform.settings.spark import SparkResources, SparkSettings
 from ecommerce_platform.spark.launchers.handover.identity import StepIdentity
 from ecommerce_platform.spark.launchers.kubernetes.application import build_application
 from ecommerce_platform.spark.launchers.kubernetes.failures import explain_api_error
-from ecommerce_platform.spark.launchers.kubernetes.pods import Submission, SubmissionError, pod_template
+from ecommerce_platform.spark.launchers.kubernetes.pods import SubmissionError, pod_template
 from ecommerce_platform.spark.launchers.kubernetes.step_resources import resources_of
-from ecommerce_platform.spark.launchers.kubernetes.submit import explain_submission, submit_options, write_templates
-from ecommerce_platform.spark.options import SparkApplication
-
-STEP = StepIdentity(
-    "0a1b2c3d-1111-2222-3333-444455556666",
-    "change_events",
-    1,
-    "2026-01-01_2026-01-05",
-    ("iceberg/orders", "iceberg/users"),
-)
-SECRET = "value-of-a-secret"
-
-
-def settings(**kubernetes: Any) -> Settings:
-    given = {"image": "registry/app:1", "secret_env": {"ECOMMERCE_S3__SECRET_ACCESS_KEY": "s3:key"}, **kubernetes}
-    return load_settings(
-        landing_uri="s3://shop/landing",
-        s3=S3Settings.model_validate({"access_key_id": "id", "secret_access_key": SECRET}),
-        spark=SparkSettings(launcher="kubernetes", kubernetes=KubernetesSettings(**given)),
-    )
-
-
-def submission(chosen: Settings | None = None) -> Submission:
-    return Submission(
-        STEP, "s3://shop/scratch/x", "0" * 64, "local:///app/remote_main.py", SparkApplication.of(chosen or settings())
-    )
+from ecommerce_platform.spark.launchers.kubernetes.submit import explain_submission, submit_options
+from ecommerce_platform_tests.spark.submitted import STEP, settings, submission
 
 
 def test_names_and_labels_follow_from_run_step_attempt_and_range() -> None:
@@ -192,92 +165,6 @@ def test_local_dirs_and_checkpoints_may_lie_on_persistent_volumes() -> None:
     names = {volume["name"] for volume in pod_template(chosen, "driver")["spec"]["volumes"]}
     assert names == {"tmp", "work", "spark-checkpoints"}
     assert "spark-local-dir-1" in {item["name"] for item in pod_template(submission(), "driver")["spec"]["volumes"]}
-
-
-def test_no_secret_is_in_what_is_sent(tmp_path: Path) -> None:
-    chosen = submission()
-    templates = write_templates(chosen, tmp_path)
-    sent = json.dumps([build_application(chosen), submit_options(chosen, templates)])
-    sent += "".join(path.read_text() for path in tmp_path.iterdir())
-    assert SECRET not in sent
-    reference = {"secretKeyRef": {"name": "s3", "key": "key"}}
-    template = json.loads((tmp_path / "driver.yaml").read_text())
-    env = {item["name"]: item for item in template["spec"]["containers"][0]["env"]}
-    assert env["ECOMMERCE_S3__SECRET_ACCESS_KEY"]["valueFrom"] == reference
-
-
-def test_a_secret_in_the_place_of_its_reference_is_refused_without_showing_it() -> None:
-    with pytest.raises(ValidationError) as refused:
-        KubernetesSettings(secret_env={"PASSWORD": SECRET})
-    assert "expected <secret>:<key>" in refused.value.errors()[0]["msg"]
-    assert SECRET not in refused.value.errors()[0]["msg"]
-
-
-def test_pods_are_as_closed_as_they_can_be() -> None:
-    spec = pod_template(submission(), "executor")["spec"]
-    assert spec["automountServiceAccountToken"] is False
-    assert spec["securityContext"]["runAsNonRoot"] is True
-    security = spec["containers"][0]["securityContext"]
-    assert security["readOnlyRootFilesystem"] is True
-    assert security["allowPrivilegeEscalation"] is False
-
-
-SECRET_FILE = {"name": "key", "secret": {"secretName": "snowflake-key"}}
-PROJECTED = {"name": "both", "projected": {"sources": [{"configMap": {"name": "a"}}, {"secret": {"name": "b"}}]}}
-TRUST = {"name": "trust", "configMap": {"name": "certificates"}}
-
-
-def _pods(kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What driver and executor are given: environment, mounts, account; by one way to submit."""
-    mounts = [{"name": name, "mountPath": f"/{name}"} for name in ("key", "both", "trust")]
-    chosen = submission(
-        settings(
-            driver_service_account="driver",
-            executor_service_account="executor",
-            env_from_secrets=["ecommerce-settings"],
-            env_from_config_maps=["settings"],
-            volumes=[SECRET_FILE, PROJECTED, TRUST],
-            volume_mounts=mounts,
-        )
-    )
-    if kind == "spark-submit":
-        driver, executor = ({**pod_template(chosen, role)["spec"]} for role in ("driver", "executor"))
-        return ({**driver, **driver["containers"][0]}, {**executor, **executor["containers"][0]})
-    spec = build_application(chosen)["spec"]
-    template = spec["executor"]["template"]["spec"]
-    driver = spec["driver"] | {"serviceAccountName": spec["driver"]["serviceAccount"]}
-    return driver, template | template["containers"][0]
-
-
-@pytest.mark.parametrize("kind", ["spark-submit", "spark-application"])
-def test_an_executor_has_no_secret_and_no_token_and_the_driver_has_what_it_needs(kind: str) -> None:
-    driver, executor = _pods(kind)
-    assert "secretKeyRef" in json.dumps(driver["env"])
-    assert {"secretRef": {"name": "ecommerce-settings"}} in driver["envFrom"]
-    assert {"key", "both", "trust"} <= {mount["name"] for mount in driver["volumeMounts"]}
-    assert driver["serviceAccountName"] == "driver"
-    assert "secret" not in json.dumps([executor["env"], executor["envFrom"]]).lower()
-    assert executor["envFrom"] == [{"configMapRef": {"name": "settings"}}]
-    mounted = {mount["name"] for mount in executor["volumeMounts"]}
-    assert "trust" in mounted
-    assert mounted.isdisjoint({"key", "both"})
-    assert "secretName" not in json.dumps(executor.get("volumes", []))
-    assert executor["automountServiceAccountToken"] is False
-    assert executor["serviceAccountName"] == "executor"
-
-
-def test_a_secret_for_executors_is_named_on_purpose() -> None:
-    chosen = submission(settings(executor_secret_env={"STORE_KEY": "store:key"}))
-    env = pod_template(chosen, "executor")["spec"]["containers"][0]["env"]
-    assert {"name": "STORE_KEY", "valueFrom": {"secretKeyRef": {"name": "store", "key": "key"}}} in env
-
-
-def test_driver_and_executors_authenticate_and_encrypt_with_a_secret_that_nobody_sends() -> None:
-    for options in (submit_options(submission(), {}), build_application(submission())["spec"]["sparkConf"]):
-        assert options["spark.authenticate"] == "true"
-        assert options["spark.network.crypto.enabled"] == "true"
-        assert options["spark.network.crypto.saslFallback"] == "false"
-        assert "spark.authenticate.secret" not in options
 
 
 def test_every_empty_directory_has_a_size() -> None:

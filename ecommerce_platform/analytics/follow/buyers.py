@@ -22,7 +22,7 @@ from ecommerce_platform.analytics.figures.exact import hundredths
 from ecommerce_platform.analytics.figures.purchases import purchases_of
 from ecommerce_platform.analytics.follow.changes import SIDE, Version, differing, within
 from ecommerce_platform.analytics.follow.latest import load_state
-from ecommerce_platform.analytics.tables import current, ensure_internal, spark_name, write
+from ecommerce_platform.analytics.tables import current, ensure_internal, write
 from ecommerce_platform.contracts import load_contracts
 
 PURCHASES_BY_USER = "purchases_by_user"
@@ -53,11 +53,11 @@ def follow_purchases(new: Version, definition: str, *, rebuild: bool = False) ->
     """Brings the table to a version of the latest state; its rows, read from the commit. With `rebuild`, from all of that version
     in any case.
     """
-    spark, settings = new.spark, new.settings
+    spark, lake = new.spark, new.lake
     states = {table: new.states[table].snapshot_id for table in STATES}
     made_from = json.dumps([definition, dict(sorted(states.items()))])
-    before = current(settings, PURCHASES_BY_USER)
-    name = ensure_internal(spark, settings, PURCHASES_BY_USER, columns())
+    before = current(lake, PURCHASES_BY_USER)
+    name = ensure_internal(spark, lake, PURCHASES_BY_USER, columns())
     known = before.properties.get(MADE_FROM) if before is not None and not rebuild else None
     if known != made_from:
         old = _version_of(known, new, definition)
@@ -67,14 +67,14 @@ def follow_purchases(new: Version, definition: str, *, rebuild: bool = False) ->
         else:
             nothing = spark.table(name).limit(0)
             write(_added(nothing, _all(new)), name, {MADE_FROM: made_from})
-        before = current(settings, PURCHASES_BY_USER)
+        before = current(lake, PURCHASES_BY_USER)
     assert before is not None, "it was written just now"
     return read_purchases(new, before.snapshot_id)
 
 
 def read_purchases(version: Version, snapshot_id: int) -> DataFrame:
     """The rows of a snapshot."""
-    name = spark_name(version.settings, version.settings.lakehouse.analytics_namespace, PURCHASES_BY_USER)
+    name = version.lake.in_spark(version.lake.analytics(PURCHASES_BY_USER))
     return version.spark.sql(f"select * from {name} version as of {int(snapshot_id)}")
 
 
@@ -97,11 +97,11 @@ def totals(buyers: DataFrame, span: tuple[date, date]) -> DataFrame:
 def _version_of(text: str | None, new: Version, definition: str) -> Version | None:
     """The version that a snapshot was made from; None where it is not known, of another definition, or has expired."""
     known, snapshots = json.loads(text) if text else (None, {})
-    states = {table: load_state(new.settings, table, snapshot) for table, snapshot in snapshots.items()}
+    states = {table: load_state(new.lake, table, snapshot) for table, snapshot in snapshots.items()}
     kept = {table: state for table, state in states.items() if state is not None}
     if known != definition or len(kept) < len(STATES):
         return None
-    return Version(new.spark, new.settings, kept, new.span)
+    return Version(new.spark, new.lake, kept, new.span)
 
 
 def _all(new: Version) -> DataFrame:

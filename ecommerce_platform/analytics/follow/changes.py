@@ -21,7 +21,7 @@ from ecommerce_platform.analytics.figures.purchases import with_business_date
 from ecommerce_platform.analytics.follow.latest import State, read_slices
 from ecommerce_platform.analytics.published import NEEDED
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.iceberg.lake import Lake
 
 #: Column of a row that one version alone has: -1 of the old one, 1 of the new one.
 SIDE = "side"
@@ -35,14 +35,14 @@ class Version:
     """The latest state of all tables at one time, and the first and the last business date that has rows then."""
 
     spark: SparkSession
-    settings: Settings
+    lake: Lake
     states: Mapping[str, State]
     span: tuple[date, date]
 
     def rows(self, table: str, slices: Sequence[int] | None = None) -> DataFrame:
         """Rows of the keys that are there; orders with their business date."""
         columns = (load_contracts()[table].key, *NEEDED[table])
-        rows = read_slices(self.spark, self.settings, table, self.states[table], slices)
+        rows = read_slices(self.spark, self.lake, table, self.states[table], slices)
         present = rows.where(~F.col("deleted")).select(*columns)
         return with_business_date(present, *self.span) if table == "orders" else present
 

@@ -36,11 +36,10 @@ from ecommerce_platform.analytics.published import (
 )
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.iceberg.lake import Lake
-from ecommerce_platform.settings import Settings
 
 
 def follow(
-    spark: SparkSession, settings: Settings, published: PublishedInput, definition: str, table: str, *, rebuild: bool
+    spark: SparkSession, lake: Lake, published: PublishedInput, definition: str, table: str, *, rebuild: bool
 ) -> State:
     """Brings the state of a source table to `published`; what it is then. With `rebuild`, from all events in any case, as one
     of another `definition`.
@@ -51,8 +50,8 @@ def follow(
         published.snapshots.get(table),
         {day: content_digest(published.contents.get((table, day), "")) for day in published.days},
     )
-    step = _Step(spark, settings, published, contract, target)
-    state = None if rebuild else load_state(settings, table)
+    step = _Step(spark, lake, published, contract, target)
+    state = None if rebuild else load_state(lake, table)
     if state is None or state.basis.definition != target.definition:
         return step.rebuilt()
     if state.basis.days == target.days:
@@ -84,7 +83,7 @@ class _Step:
     """One table on its way to `target`."""
 
     spark: SparkSession
-    settings: Settings
+    lake: Lake
     published: PublishedInput
     contract: Contract
     target: StateBasis
@@ -104,7 +103,7 @@ class _Step:
     def rebuilt(self) -> State:
         """From all events of the published days."""
         contract = self.contract
-        events = read_events(self.spark, self.settings, self.published, contract.table, self.columns)
+        events = read_events(self.spark, self.lake, self.published, contract.table, self.columns)
         reach = events.agg(F.max(F.when(self._leaves_texts_out(), F.col("__source_lsn"))), self._latest_read()).first()
         moved_lsn, read_until = reach or (None, None)
         basis = replace(self.target, moved_lsn=moved_lsn, read_until=read_until)
@@ -113,7 +112,7 @@ class _Step:
         rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
         count = rows.count()
         bounds = divided(rows, contract.key, count, slice_rows(count))
-        written = write_state(self.spark, self.settings, contract, self.names, rows, basis, bounds)
+        written = write_state(self.spark, self.lake, contract, self.names, rows, basis, bounds)
         rows.unpersist()
         return written
 
@@ -131,7 +130,7 @@ class _Step:
 
     def _taken_in(self, state: State, come: DataFrame, gone: DataFrame | None) -> State | None:
         key, arrivals = self.contract.key, self._arrivals(state, come, gone)
-        before = read_slices(self.spark, self.settings, self.contract.table, state, list(arrivals.slices)).drop("slice")
+        before = read_slices(self.spark, self.lake, self.contract.table, state, list(arrivals.slices)).drop("slice")
         if arrivals.follow(state.basis):
             placed, any_apart = come.withColumn(EFFECTIVE_LSN, F.col("__source_lsn")), False
         else:
@@ -144,7 +143,7 @@ class _Step:
         states = before.unionByName(states_of(placed, self.contract, self.names))
         if any_apart:
             # What these keys' events are worth depends on each other: all of them are read.
-            events = read_events(self.spark, self.settings, self.published, self.contract.table, self.columns)
+            events = read_events(self.spark, self.lake, self.published, self.contract.table, self.columns)
             own = with_effective_lsn(events.join(apart, key, "left_semi"), key)
             states = states.join(apart, key, "left_anti").unionByName(states_of(own, self.contract, self.names))
         rows = together(states, self.contract, self.names)
@@ -156,9 +155,7 @@ class _Step:
             before=state.snapshot_id,
         )
         bounds = [bound for lowest in arrivals.slices for bound in self._bounds(state, rows, lowest, arrivals)]
-        return write_state(
-            self.spark, self.settings, self.contract, self.names, rows, basis, bounds, list(arrivals.slices)
-        )
+        return write_state(self.spark, self.lake, self.contract, self.names, rows, basis, bounds, list(arrivals.slices))
 
     def _changed_events(self, state: State) -> tuple[DataFrame, DataFrame | None] | None:
         """Events that the published days have and the state has not taken in, and those that it has taken in and the days lack.
@@ -170,14 +167,14 @@ class _Step:
         new = self._events(changed, self.target.source)
         if not lost:
             return new, None
-        source = Lake.of(self.settings).load(f"{self.settings.lakehouse.namespace}.{self.contract.table}")
+        source = self.lake.load(self.lake.events(self.contract.table))
         if state.basis.source is None or source.snapshot_by_id(state.basis.source) is None:
             return None
         old = self._events(lost, state.basis.source)
         return new.subtract(old), old.subtract(new)
 
     def _events(self, days: Sequence[date], snapshot: int | None) -> DataFrame:
-        return events_of_days(self.spark, self.settings, self.contract.table, self.columns, days, snapshot)
+        return events_of_days(self.spark, self.lake, self.contract.table, self.columns, days, snapshot)
 
     def _arrivals(self, state: State, come: DataFrame, gone: DataFrame | None) -> _Arrivals:
         has_lsn = F.col("__source_lsn").isNotNull()

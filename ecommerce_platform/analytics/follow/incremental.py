@@ -30,9 +30,9 @@ from ecommerce_platform.analytics.follow.following import follow
 from ecommerce_platform.analytics.follow.latest import load_state
 from ecommerce_platform.analytics.frames import Frames
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput, definition_digest
-from ecommerce_platform.analytics.tables import WrittenTable, current, partition, replace, spark_name
+from ecommerce_platform.analytics.tables import WrittenTable, current, partition, replace
 from ecommerce_platform.contracts import load_contracts
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.iceberg.lake import Lake
 
 #: Property of a result's snapshot: the versions of the state that it was computed from (Source), as JSON.
 SOURCE = "ecommerce.states"
@@ -57,7 +57,7 @@ class Source:
 
 def refresh_from_state(
     spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     published: PublishedInput,
     names: list[str],
     properties: Mapping[str, str],
@@ -72,9 +72,9 @@ def refresh_from_state(
     """
     definition = definition_digest(load_contracts())
     span = published.span.dates(published.as_of)
-    following = [partial(follow, spark, settings, published, definition, table, rebuild=rebuild) for table in NEEDED]
+    following = [partial(follow, spark, lake, published, definition, table, rebuild=rebuild) for table in NEEDED]
     states = dict(zip(NEEDED, side_by_side(spark, following), strict=True))
-    new = Version(spark, settings, states, span)
+    new = Version(spark, lake, states, span)
     source = Source(definition, {table: state.snapshot_id for table, state in states.items()}, span)
     written = {**properties, SOURCE: source.as_text()}
     if rebuild:
@@ -105,25 +105,22 @@ class _Results:
 
     def write(self, name: str) -> WrittenTable:
         """Brings a result to the version: the rows that may differ from the version that it has, or all."""
-        spark, settings = self._new.spark, self._new.settings
+        spark, lake = self._new.spark, self._new.lake
         if name == CUSTOMER_METRICS:
             bought = totals(follow_purchases(self._new, self._source.definition), self._source.span)
-            return replace(
-                spark, settings, TABLES[name], customer_rows(self._new.rows("users"), bought), self._properties
-            )
-        before = current(settings, name)
+            return replace(spark, lake, TABLES[name], customer_rows(self._new.rows("users"), bought), self._properties)
+        before = current(lake, name)
         changed = self._changed_since(before)
         if before is None or changed is None:
-            partition(spark, settings, TABLES[name])
-            return replace(spark, settings, TABLES[name], self._all().result(name), self._properties)
+            partition(spark, lake, TABLES[name])
+            return replace(spark, lake, TABLES[name], self._all().result(name), self._properties)
         stored = spark.sql(
-            f"select * from {spark_name(settings, settings.lakehouse.analytics_namespace, name)} "
-            f"version as of {int(before.snapshot_id)}"
+            f"select * from {lake.in_spark(lake.analytics(name))} version as of {int(before.snapshot_id)}"
         )
         rows, condition = _COMPUTED[name](changed, stored)
         columns = [F.col(column.name).cast(column.spark_type).alias(column.name) for column in TABLES[name].columns]
         return replace(
-            spark, settings, TABLES[name], rows.select(*columns), self._properties, condition, before.snapshot_id
+            spark, lake, TABLES[name], rows.select(*columns), self._properties, condition, before.snapshot_id
         )
 
     def _changed_since(self, before: WrittenTable | None) -> _Concerned | None:
@@ -141,12 +138,12 @@ class _Results:
             return None
         if old.span[1] > self._source.span[1]:
             return None
-        settings = self._new.settings
-        states = {table: load_state(settings, table, snapshot) for table, snapshot in old.states.items()}
+        lake = self._new.lake
+        states = {table: load_state(lake, table, snapshot) for table, snapshot in old.states.items()}
         known = {table: state for table, state in states.items() if state is not None}
         if len(known) < len(NEEDED):
             return None
-        return _Concerned(self._new, touched(Version(self._new.spark, settings, known, old.span), self._new))
+        return _Concerned(self._new, touched(Version(self._new.spark, lake, known, old.span), self._new))
 
     def _all(self) -> Frames:
         with self._lock:

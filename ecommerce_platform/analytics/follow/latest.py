@@ -24,9 +24,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.follow.fold import state_columns
-from ecommerce_platform.analytics.tables import ensure_internal, existing, spark_name, write
+from ecommerce_platform.analytics.tables import ensure_internal, existing, write
 from ecommerce_platform.contracts import Contract
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.iceberg.lake import Lake
 
 #: Property of a snapshot: what it was made from (StateBasis), as JSON.
 STATE = "ecommerce.state"
@@ -84,9 +84,9 @@ def table_name(table: str) -> str:
     return f"latest_{table}"
 
 
-def load_state(settings: Settings, table: str, snapshot_id: int | None = None) -> State | None:
+def load_state(lake: Lake, table: str, snapshot_id: int | None = None) -> State | None:
     """What the state table holds now, or held at a snapshot; None when there is none, or it has expired."""
-    iceberg = existing(settings, table_name(table))
+    iceberg = existing(lake, table_name(table))
     if iceberg is None:
         return None
     snapshot = iceberg.snapshot_by_id(snapshot_id) if snapshot_id is not None else iceberg.current_snapshot()
@@ -122,10 +122,10 @@ def _telling(iceberg: Table, snapshot: Snapshot | None) -> tuple[StateBasis, int
 
 
 def read_slices(
-    spark: SparkSession, settings: Settings, table: str, state: State, slices: Sequence[int] | None = None
+    spark: SparkSession, lake: Lake, table: str, state: State, slices: Sequence[int] | None = None
 ) -> DataFrame:
     """The rows of these slices, of all without `slices`, at the snapshot of `state`."""
-    name = spark_name(settings, settings.lakehouse.analytics_namespace, table_name(table))
+    name = lake.in_spark(lake.analytics(table_name(table)))
     rows = spark.sql(f"select * from {name} version as of {int(state.snapshot_id)}")
     return rows if slices is None else rows.where(in_slices(slices))
 
@@ -159,7 +159,7 @@ def divided(rows: DataFrame, key: str, count: int, each: int, lowest: int = LOWE
 
 def write_state(
     spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     contract: Contract,
     names: Sequence[str],
     rows: DataFrame,
@@ -172,7 +172,7 @@ def write_state(
     """
     table = contract.table
     name = ensure_internal(
-        spark, settings, table_name(table), {"slice": "bigint", **state_columns(contract, names)}, "slice"
+        spark, lake, table_name(table), {"slice": "bigint", **state_columns(contract, names)}, "slice"
     )
     # The bounds stand in a table of their own: a row meets few of them, or a long list row by row.
     ordered = sorted(bounds)
@@ -188,7 +188,7 @@ def write_state(
     sorted_rows = sliced.repartition("slice").sortWithinPartitions("slice", contract.key)
     condition = F.lit(True) if basis.before is None else in_slices(replaced)
     write(sorted_rows, name, {STATE: basis.as_text()}, condition, basis.before)
-    written = load_state(settings, table)
+    written = load_state(lake, table)
     assert written is not None, "it was written just now"
     return written
 

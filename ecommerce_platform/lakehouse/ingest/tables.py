@@ -31,6 +31,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ecommerce_platform.contracts import Column, Contract, LogicalType
 from ecommerce_platform.iceberg.backoff import Backoff
+from ecommerce_platform.iceberg.catalog import ensure_namespace
 from ecommerce_platform.iceberg.installation import claim
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import sound_table
@@ -179,7 +180,7 @@ def _ensure(
 
 
 def _create(catalog: Catalog, identifier: str, columns: tuple[Column, ...], partition_by: tuple[str, ...]) -> None:
-    _ensure_namespace(catalog, identifier.split(".")[0])
+    ensure_namespace(catalog, identifier.split(".")[0])
     fields = [
         NestedField(number, column.name, iceberg_type(column), required=False, doc=column.description or None)
         for number, column in enumerate(columns, start=1)
@@ -192,15 +193,6 @@ def _create(catalog: Catalog, identifier: str, columns: tuple[Column, ...], part
     spec = PartitionSpec(*partitions)
     with suppress(TableAlreadyExistsError):  # another process was faster; its table is the same
         catalog.create_table(identifier, schema, partition_spec=spec, properties=TABLE_PROPERTIES)
-
-
-def _ensure_namespace(catalog: Catalog, namespace: str) -> None:
-    try:
-        catalog.create_namespace_if_not_exists(namespace)
-    except DBAPIError:
-        # A SQL catalog's answer to the slower of two that create it at once.
-        if not catalog.namespace_exists(namespace):
-            raise
 
 
 def _first_snapshot(table: Table) -> None:

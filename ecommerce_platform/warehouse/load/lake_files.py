@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -251,7 +251,3 @@ def _selected(column: Column, present: Sequence[str]) -> str:
     if column.type is LogicalType.TIMESTAMP:
         return f'"{column.name}"'  # with or without a zone: both are UTC, and casting would ask the session's zone
     return f'cast("{column.name}" as {column.duckdb_type}) as "{column.name}"'
-
-
-def total_bytes(files: Mapping[date, Sequence[LakeFile]]) -> int:
-    return sum(file.bytes for of_day in files.values() for file in of_day)
