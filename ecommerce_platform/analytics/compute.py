@@ -7,6 +7,7 @@ Dagster (assets.py), the way from the state (incremental.py), and the transforma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
@@ -29,6 +30,9 @@ from ecommerce_platform.iceberg.catalog import ensure_namespaces
 from ecommerce_platform.iceberg.installation import claim
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import SparkSettings
+
+#: Applied days of a result that was last compared longer ago than any setting allows.
+NEVER_CHECKED = -(10**9)
 
 
 def refresh(
@@ -131,9 +135,46 @@ def _check(
         )
 
 
-def differences(spark: SparkSession, lake: Lake, name: str, expected: DataFrame) -> int:
-    """How many rows of a result's table are not among `expected`, and the other way round."""
-    stored = spark.table(lake.in_spark(lake.analytics(name))).select(*expected.columns)
+@dataclass(frozen=True)
+class Comparison:
+    """A result beside what all events give: its rows, and how many rows one of the two alone has."""
+
+    table: str
+    rows: int
+    differing: int
+
+
+def compare_with_all_events(
+    open_session: Callable[[], SparkSession], lake: Lake, published: PublishedInput
+) -> list[Comparison]:
+    """Holds the results against what all events give, and writes none of them. Where they differ, the next run that computes
+    them compares again and puts the right ones in their place, if the setting `analytics_check_every_days` is not 0.
+
+    Raises AnalyticsError when a result is of another input than `published`.
+    """
+    basis, stored = published.basis, {name: current(lake, name) for name in TABLES}
+    fresh = {name: result for name, result in stored.items() if result is not None and result.basis == basis}
+    if behind := sorted(stored.keys() - fresh.keys()):
+        raise AnalyticsError(
+            f"{', '.join(behind)}: not computed from what the lakehouse has published now, so that there is nothing to compare; "
+            "materialize the analytics of the last day, and compare again"
+        )
+    spark = open_session()
+    with all_frames(spark, lake, published) as frames:
+        compared = [
+            Comparison(name, result.rows, differences(spark, lake, name, frames.result(name), result.snapshot_id))
+            for name, result in fresh.items()
+        ]
+    for item in compared:
+        if item.differing:
+            remember_checked(lake, item.table, NEVER_CHECKED)
+    return compared
+
+
+def differences(spark: SparkSession, lake: Lake, name: str, expected: DataFrame, snapshot_id: int | None = None) -> int:
+    """How many rows of a result's table, now or at a snapshot, are not among `expected`, and the other way round."""
+    at = "" if snapshot_id is None else f" version as of {int(snapshot_id)}"
+    stored = spark.sql(f"select * from {lake.in_spark(lake.analytics(name))}{at}").select(*expected.columns)
     missing, needless = expected.exceptAll(stored), stored.exceptAll(expected)
     return missing.count() + needless.count()
 

@@ -24,11 +24,6 @@ quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that cannot be tru
 lakehouse_app = typer.Typer(no_args_is_help=True, help="The Iceberg tables and their catalog.")
 
 
-@lakehouse_app.callback()
-def _lakehouse() -> None:
-    """Without it typer would take the only command for the group."""
-
-
 @lakehouse_app.command("register", epilog="Example: `ecommerce-platform lakehouse register --dry-run`")
 def lakehouse_register(
     metadata: Annotated[
@@ -63,6 +58,33 @@ def lakehouse_register(
     for item in undecided:
         say(f"error: table {item.table}: {item.remark}; name the one to take: --metadata {item.table}=FILE")
     raise typer.Exit(1 if undecided else 0)
+
+
+@lakehouse_app.command("check-analytics", epilog="Example: `ecommerce-platform lakehouse check-analytics`")
+def check_analytics(output: Format = ListFormat.TABLE) -> None:
+    """Hold Spark's analytics against what all events give, row for row, and change none; exits with 1 where they differ."""
+    from ecommerce_platform.analytics.assets import published_input
+    from ecommerce_platform.analytics.compute import compare_with_all_events
+    from ecommerce_platform.analytics.tables import AnalyticsError
+    from ecommerce_platform.business_span import BusinessSpan
+    from ecommerce_platform.spark.session import build_session
+
+    settings = settings_or_exit()
+    lake = Lake.of(settings)
+    published = published_input(lake, BusinessSpan.of(settings))
+    try:
+        compared = compare_with_all_events(lambda: build_session(settings), lake, published)
+    except AnalyticsError as error:
+        say(f"error: {error}")
+        raise typer.Exit(1) from None
+    print_rows(compared, output, "")
+    differing = [item.table for item in compared if item.differing]
+    if differing:
+        say(
+            f"error: {', '.join(differing)}: not what all events give; the next day's run compares again and puts the right rows "
+            "in their place (unless ECOMMERCE_SPARK__ANALYTICS_CHECK_EVERY_DAYS is 0); report this as a fault of the platform"
+        )
+    raise typer.Exit(1 if differing else 0)
 
 
 @quarantine_app.command("list", epilog="Example: `ecommerce-platform quarantine list --table orders`")

@@ -16,6 +16,7 @@ COMMANDS = [
     ["quarantine", "show"],
     ["quarantine", "replay"],
     ["refused", "list"],
+    ["lakehouse", "check-analytics"],
     ["lakehouse", "register"],
     ["contract", "diff"],
     ["reconcile"],
