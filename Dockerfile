@@ -85,7 +85,7 @@ COPY pyproject.toml /opt/platform/
 COPY dbt_project /opt/platform/dbt_project
 COPY ecommerce_platform /opt/platform/ecommerce_platform
 # Parsed once, here: a run copies the manifest instead of parsing for seconds.
-RUN ECOMMERCE_DBT__TARGET_PATH=/opt/platform/dbt-target python -c "from ecommerce_platform.settings import load_settings; from ecommerce_platform.transformation.project.manifest import prepare_manifest; prepare_manifest(load_settings())" \
+RUN ECOMMERCE_DBT__TARGET_PATH=/opt/platform/dbt-target python -m ecommerce_platform.transformation.project.manifest \
  && python -m compileall -q /opt/platform/ecommerce_platform \
  && rm -f /opt/platform/dbt-target/.*.lock && rm -rf /opt/platform/dbt_project/logs /tmp/* && chmod -R a+rX /opt/platform
 LABEL org.opencontainers.image.title="ecommerce-platform" \

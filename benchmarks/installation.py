@@ -93,12 +93,8 @@ class Installation:
 
     def parse_models(self) -> None:
         """The manifest, in a process of its own, so that this one stays small."""
-        script = (
-            "from ecommerce_platform.settings import load_settings\n"
-            "from ecommerce_platform.transformation.project.manifest import DbtProject, prepare_manifest\n"
-            "print('\"%s\"' % prepare_manifest(DbtProject.of(load_settings())))"
-        )
-        run_child([sys.executable, "-c", script], PROJECT, self.environment())
+        command = [sys.executable, "-m", "ecommerce_platform.transformation.project.manifest"]
+        run_child(command, PROJECT, self.environment())
 
     def environment(self) -> dict[str, str]:
         """Variables of a process that works with this installation."""

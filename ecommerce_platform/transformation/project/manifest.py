@@ -29,7 +29,7 @@ from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.contracts.reader import CONTRACTS_DIR, contract_folders
 from ecommerce_platform.metrics import dbt_vars
-from ecommerce_platform.settings import PROJECT_DIR, SHIPPED_DBT_PROJECT, Settings
+from ecommerce_platform.settings import PROJECT_DIR, SHIPPED_DBT_PROJECT, Settings, load_settings
 from ecommerce_platform.transformation.project.needs import require_needed
 from ecommerce_platform.transformation.project.profile import environment
 from ecommerce_platform.transformation.project.properties import effective_properties
@@ -212,3 +212,8 @@ def exclusive(lock: Path) -> Iterator[None]:
     with lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+if __name__ == "__main__":
+    # As the image and benchmarks do before the first run; the last line is the path, as JSON.
+    print(json.dumps(str(prepare_manifest(DbtProject.of(load_settings())))))
