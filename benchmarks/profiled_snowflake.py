@@ -90,7 +90,7 @@ def install(profile: Path) -> None:
         duck.execute(macros.creation_sql(database))
 
     pipeline._fakesnow_execute = profiled
-    FakeSnow.__init__ = with_small_groups  # type: ignore[method-assign]
+    FakeSnow.__init__ = with_small_groups  # type: ignore[method-assign, assignment]
     # The profile is a setting, and these are locked together with DuckDB's files.
     guard.close_files = lambda duck, folders: None
 

@@ -52,7 +52,7 @@ def build(settings: Settings) -> str:
     catalog = (target / "catalog.json").read_text(encoding="utf-8")
     page = page.replace(catalog, without_sizes(catalog))
     # Folders of the machine on which the page was made say nothing to its readers.
-    return page.replace(project, "dbt_project").replace(str(target), "target")
+    return page.replace(folder, "dbt_project").replace(str(target), "target")
 
 
 def without_sizes(catalog: str) -> str:
