@@ -89,7 +89,7 @@ def install(profile: Path) -> None:
         duck.execute(info_schema.per_db_creation_sql(database))
         duck.execute(macros.creation_sql(database))
 
-    pipeline._fakesnow_execute = profiled
+    pipeline._fakesnow_execute = profiled  # type: ignore[assignment]
     FakeSnow.__init__ = with_small_groups  # type: ignore[method-assign, assignment]
     # The profile is a setting, and these are locked together with DuckDB's files.
     guard.close_files = lambda duck, folders: None
