@@ -61,7 +61,8 @@ def refresh(
         BASIS: basis,
         RUN_ID: run_id,
     }
-    if not keeps_state(section, published.events):
+    if any(refreshed[name] is None for name in missing) or not keeps_state(section, published.events):
+        # The first time there is nothing to follow, and the state is another table to write beside a long history.
         return done | _from_events(spark, lake, published, missing, properties)
     written = refresh_from_state(spark, lake, published, missing, properties)
     due = [name for name in missing if _check_is_due(written[name], section, published)]

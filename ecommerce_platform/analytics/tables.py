@@ -107,15 +107,15 @@ def ensure_table(spark: SparkSession, lake: Lake, table: AnalyticsTable) -> str:
 
 
 def ensure_internal(
-    spark: SparkSession, lake: Lake, table: str, columns: Mapping[str, str], partitioned_by: str = ""
+    spark: SparkSession, lake: Lake, identifier: str, columns: Mapping[str, str], partitioned_by: str = ""
 ) -> str:
     """Creates a table of the analytics' own where it is missing, and makes it again, empty, where another release made it with
     other columns; its quoted name. `columns` maps names to Spark types.
 
     Raises LostTableError when the folder holds a table, or later commits, that the catalog does not know.
     """
-    sound_table(lake, lake.catalog, lake.analytics(table))
-    name = lake.in_spark(lake.analytics(table))
+    sound_table(lake, lake.catalog, identifier)
+    name = lake.in_spark(identifier)
     declared = ", ".join(f"`{column}` {kind}" for column, kind in columns.items())
     partitions = f"partitioned by ({partitioned_by}) " if partitioned_by else ""
     properties = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in PROPERTIES.items())

@@ -67,6 +67,10 @@ class Lake:
         """The name of a table that Spark computes of them."""
         return f"{self.section.analytics_namespace}.{table}"
 
+    def latest(self, table: str) -> str:
+        """The name of the table in which Spark keeps the latest state of a source table."""
+        return self.analytics(f"latest_{table}")
+
     def in_spark(self, identifier: str) -> str:
         """The table in Spark's SQL: with the catalog's name."""
         return f"`{self.section.catalog_name}`.{identifier}"

@@ -158,8 +158,8 @@ class SparkSettings(Section):
     running_seconds: int = Field(6 * 3600, ge=1)
     """How long a step's process may run (`local-submit`)."""
     analytics_state_from_events: int | None = Field(None, ge=0)
-    """From so many change events on, the analytics keep the latest state and follow the changes; below, they are computed from
-    all events, which costs less then. When empty, always from all events. The results are the same."""
+    """From so many change events on, the analytics keep the latest state and follow the changes; below, and the first time, they
+    are computed from all events, which costs less then. When empty, always from all events. The results are the same."""
     analytics_check_every_days: int = Field(30, ge=0)
     """After so many applied days, analytics that follow the changes are computed from all events, too, and compared row for row,
     which takes that run as long as all events take. 0: never."""

@@ -16,8 +16,9 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics import tables
 from ecommerce_platform.analytics.compute import all_frames, compare_with_all_events, read_state, refresh
-from ecommerce_platform.analytics.declared import TABLES
+from ecommerce_platform.analytics.declared import BASIS, TABLES
 from ecommerce_platform.analytics.follow import buyers, latest
+from ecommerce_platform.analytics.follow.incremental import refresh_from_state
 from ecommerce_platform.analytics.follow.latest import State, load_state, read_slices
 from ecommerce_platform.analytics.published import NEEDED, PublishedInput
 from ecommerce_platform.analytics.tables import AnalyticsError
@@ -47,7 +48,10 @@ def lake(spark: SparkSession, following: Settings) -> EventLake:
 
 def apply(lake: EventLake, published: PublishedInput) -> dict[str, State]:
     """Follows what is published, and holds state and results against all events; the states."""
-    refresh(lambda: lake.spark, lake.lake, lake.settings.spark, published, TABLES, "test")
+    if tables.current(lake.lake, "customer_metrics"):
+        refresh(lambda: lake.spark, lake.lake, lake.settings.spark, published, TABLES, "test")
+    else:  # the first time, `refresh` would keep no state
+        refresh_from_state(lake.spark, lake.lake, published, list(TABLES), {BASIS: published.basis})
     states = {}
     for table in NEEDED:
         state = load_state(lake.lake, table)

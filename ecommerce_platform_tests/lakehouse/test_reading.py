@@ -23,5 +23,8 @@ def test_all_events_count_unless_the_analytics_follow_the_changes(lake: SmallLak
 
     assert stored > 0
     assert read(None) == landed + stored
+    assert read(6) == read(5) == landed + stored
+    # There is a state from which the changes are followed.
+    lake.session().sql(f"create table {tables.in_spark(tables.latest('orders'))} (id bigint) using iceberg")
     assert read(6) == landed + stored
     assert read(5) == landed

@@ -24,7 +24,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.follow.fold import state_columns
-from ecommerce_platform.analytics.tables import ensure_internal, existing, write
+from ecommerce_platform.analytics.tables import ensure_internal, write
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.iceberg.lake import Lake
 
@@ -79,14 +79,9 @@ def content_digest(content_id: str) -> str:
     return hashlib.sha256(content_id.encode()).hexdigest()[:16]
 
 
-def table_name(table: str) -> str:
-    """Name of the state table of a source table."""
-    return f"latest_{table}"
-
-
 def load_state(lake: Lake, table: str, snapshot_id: int | None = None) -> State | None:
     """What the state table holds now, or held at a snapshot; None when there is none, or it has expired."""
-    iceberg = existing(lake, table_name(table))
+    iceberg = lake.find(lake.latest(table))
     if iceberg is None:
         return None
     snapshot = iceberg.snapshot_by_id(snapshot_id) if snapshot_id is not None else iceberg.current_snapshot()
@@ -125,7 +120,7 @@ def read_slices(
     spark: SparkSession, lake: Lake, table: str, state: State, slices: Sequence[int] | None = None
 ) -> DataFrame:
     """The rows of these slices, of all without `slices`, at the snapshot of `state`."""
-    name = lake.in_spark(lake.analytics(table_name(table)))
+    name = lake.in_spark(lake.latest(table))
     rows = spark.sql(f"select * from {name} version as of {int(state.snapshot_id)}")
     return rows if slices is None else rows.where(in_slices(slices))
 
@@ -172,7 +167,7 @@ def write_state(
     """
     table = contract.table
     name = ensure_internal(
-        spark, lake, table_name(table), {"slice": "bigint", **state_columns(contract, names)}, "slice"
+        spark, lake, lake.latest(table), {"slice": "bigint", **state_columns(contract, names)}, "slice"
     )
     # The bounds stand in a table of their own: a row meets few of them, or a long list row by row.
     ordered = sorted(bounds)

@@ -18,7 +18,7 @@ def bytes_to_read(
     zone: LandingZone, lake: Lake, section: SparkSettings, tables: Sequence[str], first: date, last: date
 ) -> int:
     """Bytes of the tables' landing files from `first` to `last`, and of all change events where Spark's analytics, which the
-    same session computes next, read all of them: a small day of a large lake is a long run.
+    same session computes next, read all of them: for each day, or once to make the state from which they follow the changes.
     """
     landed = landed_bytes(zone, tables, first, last)
     published = [table.current_snapshot() for table in map(lake.find, map(lake.events, source_tables())) if table]
@@ -27,4 +27,5 @@ def bytes_to_read(
         sum(int(summary[name] or 0) for summary in summaries) for name in ("total-records", "total-files-size")
     )
     least = section.analytics_state_from_events
-    return landed if least is not None and events >= least else landed + size
+    follow = least is not None and events >= least and any(map(lake.find, map(lake.latest, source_tables())))
+    return landed if follow else landed + size
