@@ -5,10 +5,8 @@ What belongs here: declaration, which days are published, metadata. What does no
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 import dagster as dg
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table.snapshots import Snapshot
 
 from ecommerce_platform.analytics.compute import refresh
@@ -70,10 +68,8 @@ def published_input(lake: Lake, span: BusinessSpan) -> PublishedInput:
     """What the lakehouse has published, each table's ledger and snapshot from one state of its metadata; no days that need a
     table which does not exist.
     """
-    tables = {}
-    for name in source_tables():
-        with suppress(NoSuchTableError, NoSuchNamespaceError):
-            tables[name] = lake.load(lake.events(name))
+    opened = {name: lake.find(lake.events(name)) for name in source_tables()}
+    tables = {name: iceberg for name, iceberg in opened.items() if iceberg is not None}
     ledgers = {table: read_table_ledger(table, iceberg).published for table, iceberg in tables.items()}
     snapshots = {table: iceberg.current_snapshot() for table, iceberg in tables.items()}
     return PublishedInput(

@@ -61,7 +61,7 @@ def refresh(
         BASIS: basis,
         RUN_ID: run_id,
     }
-    if any(refreshed[name] is None for name in missing) or not keeps_state(section, published.events):
+    if any(refreshed[name] is None for name in missing) or not _keeps_state(section, published.events):
         # The first time there is nothing to follow, and the state is another table to write beside a long history.
         return done | _from_events(spark, lake, published, missing, properties)
     written = refresh_from_state(spark, lake, published, missing, properties)
@@ -71,11 +71,8 @@ def refresh(
     return done | written
 
 
-def keeps_state(section: SparkSettings, events: int) -> bool:
-    """Whether the analytics of so many events follow the changes. Otherwise each day's are computed from all of them."""
-    least = section.analytics_state_from_events
-    sliced = all(load_contracts()[table].has_number_key for table in NEEDED)
-    return least is not None and sliced and events >= least
+def _keeps_state(section: SparkSettings, events: int) -> bool:
+    return section.follow_changes_of(events) and all(load_contracts()[table].has_number_key for table in NEEDED)
 
 
 def _from_events(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pyiceberg.table import Table
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -54,14 +53,9 @@ class WrittenTable:
     checked_days: int
 
 
-def existing(lake: Lake, table: str) -> Table | None:
-    """The table as the catalog has it now; None when it was never written."""
-    return lake.find(lake.analytics(table))
-
-
 def current(lake: Lake, table: str) -> WrittenTable | None:
     """What the table holds now, read without a JVM; None when it was never written."""
-    iceberg = existing(lake, table)
+    iceberg = lake.find(lake.analytics(table))
     snapshot = iceberg.current_snapshot() if iceberg is not None else None
     if iceberg is None or snapshot is None or snapshot.summary is None:
         return None

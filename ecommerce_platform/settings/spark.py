@@ -168,6 +168,11 @@ class SparkSettings(Section):
     """Changes `resources` for a step or an asset: `{"iceberg/orders": {"executors": 4}}`."""
     kubernetes: KubernetesSettings = KubernetesSettings()
 
+    def follow_changes_of(self, events: int) -> bool:
+        """Whether the analytics of so many change events are meant to follow the changes."""
+        least = self.analytics_state_from_events
+        return least is not None and events >= least
+
     @model_validator(mode="after")
     def _server_on_this_machine(self) -> SparkSettings:
         if self.engine == "server" and not self.master.partition("[")[0] == "local":

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.expressions import In
 
 from ecommerce_platform.contracts import Contract
@@ -172,11 +171,11 @@ def _table_problem(lake: Lake, contract: Contract, arrival: DayArrival) -> str |
     """Why the table cannot take the day's columns beyond the contract."""
     if not arrival.extra:
         return None
-    try:
-        table = lake.load(lake.events(contract.table))
-        merged(with_extra_columns(contract, table).extra, arrival.extra)
-    except (NoSuchTableError, NoSuchNamespaceError):
+    table = lake.find(lake.events(contract.table))
+    if table is None:
         return None
+    try:
+        merged(with_extra_columns(contract, table).extra, arrival.extra)
     except DayRefusedError as error:
         return str(error)
     return None
@@ -189,9 +188,8 @@ def _contents(ledger: TableLedger, days: Sequence[date]) -> list[str]:
 
 
 def _scan(lake: Lake, table: str, contents: Sequence[str]) -> list[dict[str, Any]]:
-    try:
-        iceberg = lake.load(lake.quarantine(table))
-    except (NoSuchTableError, NoSuchNamespaceError):
+    iceberg = lake.find(lake.quarantine(table))
+    if iceberg is None:
         return []
     return iceberg.scan(row_filter=In(term="content_id", literals=set(contents))).to_arrow().to_pylist()
 

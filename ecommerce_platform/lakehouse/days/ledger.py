@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
 from ecommerce_platform.contracts import source_tables, tables_of_day
@@ -230,12 +229,8 @@ def read_ledger(lake: Lake, tables: Iterable[str] | None = None) -> dict[str, Ta
     """The ledger of each table, by default of all; empty for one that does not exist yet. Reads metadata only, no JVM."""
     ledgers = {}
     for table in source_tables() if tables is None else tables:
-        try:
-            iceberg = lake.load(lake.events(table))
-        except (NoSuchTableError, NoSuchNamespaceError):
-            ledgers[table] = EMPTY
-        else:
-            ledgers[table] = read_table_ledger(table, iceberg)
+        iceberg = lake.find(lake.events(table))
+        ledgers[table] = read_table_ledger(table, iceberg) if iceberg is not None else EMPTY
     return ledgers
 
 

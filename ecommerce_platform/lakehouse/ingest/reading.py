@@ -26,6 +26,5 @@ def bytes_to_read(
     events, size = (
         sum(int(summary[name] or 0) for summary in summaries) for name in ("total-records", "total-files-size")
     )
-    least = section.analytics_state_from_events
-    follow = least is not None and events >= least and any(map(lake.find, map(lake.latest, source_tables())))
+    follow = section.follow_changes_of(events) and any(map(lake.find, map(lake.latest, source_tables())))
     return landed if follow else landed + size

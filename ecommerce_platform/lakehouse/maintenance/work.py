@@ -18,7 +18,6 @@ from functools import partial
 from itertools import groupby
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
@@ -78,7 +77,7 @@ def run_maintenance(
         if ledger is None:
             continue
         jobs.append((job.lake.events(table), partial(_event_table, job, catalog, load_contracts()[table])))
-        if _exists(job.lake, unfit := job.lake.quarantine(table)):
+        if job.lake.find(unfit := job.lake.quarantine(table)) is not None:
             jobs.append((unfit, partial(_quarantine_table, job, catalog, ledger)))
     if analytics:
         swept = partial(_sweep, job, catalog)
@@ -99,18 +98,8 @@ def _unless_refused(
 
 
 def _ledger(lake: Lake, table: str) -> TableLedger | None:
-    try:
-        return read_table_ledger(table, lake.load(lake.events(table)))
-    except (NoSuchTableError, NoSuchNamespaceError):
-        return None
-
-
-def _exists(lake: Lake, identifier: str) -> bool:
-    try:
-        lake.load(identifier)
-    except (NoSuchTableError, NoSuchNamespaceError):
-        return False
-    return True
+    iceberg = lake.find(lake.events(table))
+    return read_table_ledger(table, iceberg) if iceberg is not None else None
 
 
 def _event_table(job: Maintenance, catalog: Catalog, contract: Contract, identifier: str) -> MaintenanceReport:
