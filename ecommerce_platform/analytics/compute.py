@@ -65,7 +65,8 @@ def refresh(
         # The first time there is nothing to follow, and the state is another table to write beside a long history.
         return done | _from_events(spark, lake, published, missing, properties)
     written = refresh_from_state(spark, lake, published, missing, properties)
-    due = [name for name in missing if _check_is_due(written[name], section, published)]
+    applied = len(published.days)
+    due = [name for name in missing if section.check_is_due(written[name].checked_days, applied)]
     if due:
         _check(spark, lake, published, due, properties)
     return done | written
@@ -97,11 +98,6 @@ def all_frames(spark: SparkSession, lake: Lake, published: PublishedInput) -> Fr
     """The results, as all events of the published days give them."""
     states = {table: read_state(spark, lake, published, table) for table in NEEDED}
     return Frames(states, published.span.dates(published.as_of))
-
-
-def _check_is_due(written: WrittenTable, section: SparkSettings, published: PublishedInput) -> bool:
-    every, known = section.analytics_check_every_days, written.checked_days
-    return bool(every) and not known <= len(published.days) < known + every
 
 
 def _check(

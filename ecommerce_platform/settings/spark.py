@@ -157,12 +157,12 @@ class SparkSettings(Section):
     """Whose steps run elsewhere, as `module:attribute`: the one code that a launched step's process loads its job from."""
     running_seconds: int = Field(6 * 3600, ge=1)
     """How long a step's process may run (`local-submit`)."""
-    analytics_state_from_events: int | None = Field(None, ge=0)
+    analytics_state_from_events: int | None = Field(2_000_000, ge=0)
     """From so many change events on, the analytics keep the latest state and follow the changes; below, and the first time, they
     are computed from all events, which costs less then. When empty, always from all events. The results are the same."""
     analytics_check_every_days: int = Field(30, ge=0)
-    """After so many applied days, analytics that follow the changes are computed from all events, too, and compared row for row,
-    which takes that run as long as all events take. 0: never."""
+    """Each time that so many more days are applied, analytics that follow the changes are computed from all events, too, and
+    compared row for row, which takes that run as long as all events take. 0: never."""
     resources: SparkResources = SparkResources()
     step_resources: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Changes `resources` for a step or an asset: `{"iceberg/orders": {"executors": 4}}`."""
@@ -172,6 +172,13 @@ class SparkSettings(Section):
         """Whether the analytics of so many change events are meant to follow the changes."""
         least = self.analytics_state_from_events
         return least is not None and events >= least
+
+    def check_is_due(self, checked: int, applied: int) -> bool:
+        """Whether analytics that follow the changes are compared with all events when `applied` days are, as they last were when
+        `checked` days were.
+        """
+        every = self.analytics_check_every_days
+        return bool(every) and (applied < checked or applied // every > checked // every)
 
     @model_validator(mode="after")
     def _server_on_this_machine(self) -> SparkSettings:

@@ -29,8 +29,13 @@ from ecommerce_platform_tests.front.refusing_snowflake import refusing_snowflake
 MOST_LINES = 12
 #: A server, all of the platform on a sample, and a command that reads neither settings nor data: they have tests of their own.
 RUN_ON = {"metrics", "demo", "init"}
-#: Large examples made small.
-SMALL = {"sample": "sample --days 1 --orders-per-day 5", "doctor": "doctor", "compare": "compare {folder}/compare.yaml"}
+#: Large examples made small, and one that connects instead of one that only prints.
+SMALL = {
+    "sample": "sample --days 1 --orders-per-day 5",
+    "doctor": "doctor",
+    "compare": "compare {folder}/compare.yaml",
+    "warehouse init": "warehouse init",
+}
 COMPARISON = """
 name: orders
 key: [id]

@@ -17,8 +17,9 @@ def test_all_events_count_unless_the_analytics_follow_the_changes(lake: SmallLak
         file.stat().st_size for file in lake.settings.data_dir.glob("warehouse/ecommerce/orders/data/**/*.parquet")
     )
 
-    def read(least: int | None) -> int:
-        section = lake.settings.spark.model_copy(update={"analytics_state_from_events": least})
+    def read(least: int | None, check_every: int = 0) -> int:
+        changes = {"analytics_state_from_events": least, "analytics_check_every_days": check_every}
+        section = lake.settings.spark.model_copy(update=changes)
         return bytes_to_read(LandingZone.of(lake.settings), tables, section, ["orders"], SECOND, SECOND)
 
     assert stored > 0
@@ -28,3 +29,6 @@ def test_all_events_count_unless_the_analytics_follow_the_changes(lake: SmallLak
     lake.session().sql(f"create table {tables.in_spark(tables.latest('orders'))} (id bigint) using iceberg")
     assert read(6) == landed + stored
     assert read(5) == landed
+    # None of the days is complete yet, as the other tables lack them, and this one makes one.
+    assert read(5, check_every=2) == landed
+    assert read(5, check_every=1) == landed + stored

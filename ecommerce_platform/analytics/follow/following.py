@@ -104,17 +104,15 @@ class _Step:
         """From all events of the published days."""
         contract = self.contract
         events = read_events(self.spark, self.lake, self.published, contract.table, self.columns)
-        reach = events.agg(F.max(F.when(self._leaves_texts_out(), F.col("__source_lsn"))), self._latest_read()).first()
-        moved_lsn, read_until = reach or (None, None)
+        keys = F.approx_count_distinct(contract.key)
+        leaves_out_lsn = F.max(F.when(self._leaves_texts_out(), F.col("__source_lsn")))
+        moved_lsn, read_until, count = events.agg(leaves_out_lsn, self._latest_read(), keys).first() or (None, None, 0)
+        # By the events' keys alone, which are read quickly: the states of a large lake do not fit into memory.
+        bounds = divided(events, contract.key, count, slice_rows(count))
         basis = replace(self.target, moved_lsn=moved_lsn, read_until=read_until)
         placed = with_moved_texts(with_effective_lsn(events, contract.key), contract, self.texts)
         rows = together(states_of(placed, contract, self.names), contract, self.names)
-        rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
-        count = rows.count()
-        bounds = divided(rows, contract.key, count, slice_rows(count))
-        written = write_state(self.spark, self.lake, contract, self.names, rows, basis, bounds)
-        rows.unpersist()
-        return written
+        return write_state(self.spark, self.lake, contract, self.names, rows, basis, bounds)
 
     def carried_on(self, state: State) -> State | None:
         """By the events that have come and gone since `state`; None where only all events can tell."""
