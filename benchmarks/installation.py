@@ -13,9 +13,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -46,9 +46,10 @@ class DaysRun:
 
 @dataclass(frozen=True)
 class Installation:
-    """Servers, tables and landing files below `folder`."""
+    """Servers, tables and landing files below `folder`; `variables` are those of its processes, beyond those that it needs."""
 
     folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -108,6 +109,7 @@ class Installation:
             "ECOMMERCE_DBT__TARGET_PATH": str(self.folder / "target"),
             "DAGSTER_HOME": str(home),
             "DAGSTER_DISABLE_TELEMETRY": "yes",
+            **self.variables,
         }
 
     def materialize(self, first: date, last: date) -> DaysRun:
@@ -122,10 +124,10 @@ class Installation:
 
 
 @contextmanager
-def installed() -> Iterator[Installation]:
+def installed(**variables: str) -> Iterator[Installation]:
     """A new installation, ended and removed afterwards. dbt's project is parsed, as it is in the image."""
     folder = Path(tempfile.mkdtemp(prefix="benchmark-installation-"))
-    installation = Installation(folder)
+    installation = Installation(folder, variables)
     try:
         installation.parse_models()
         yield installation

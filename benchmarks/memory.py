@@ -23,7 +23,7 @@ JVM, RUNNER, SNOWFLAKE, CLICKHOUSE, ALL = (
     *("Spark driver (JVM, with its executor)", "Python process of steps and dbt"),
     *("Snowflake stand-in", "ClickHouse stand-in", "everything at one moment"),
 )
-BUDGET = {JVM: 3.0, RUNNER: 1.0, ALL: 12.0}
+BUDGET = {JVM: 3.0, RUNNER: 1.0, ALL: 5.4}
 _PAUSE = 0.5
 
 

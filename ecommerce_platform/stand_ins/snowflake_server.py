@@ -36,7 +36,7 @@ def serve(files: ServerFiles, listener: socket.socket, gate: Gate, ready: Callab
     import uvicorn
 
     from ecommerce_platform.stand_ins import snowflake_shims
-    from ecommerce_platform.stand_ins.snowflake_shims import guard, sessions
+    from ecommerce_platform.stand_ins.snowflake_shims import guard, running, sessions
     from ecommerce_platform.stand_ins.snowflake_shims.pipeline import fakesnow_server
 
     snowflake_shims.install()
@@ -48,8 +48,10 @@ def serve(files: ServerFiles, listener: socket.socket, gate: Gate, ready: Callab
             await super().startup(sockets)
             ready()
 
+    # Tracked twice: a statement is at work from its first request to its end, and a client is there while it asks for the result.
+    statements = running.answered_in_time(sessions.tracked(fakesnow_server.app, known), known)
     config = uvicorn.Config(
-        guard.guarded(sessions.tracked(fakesnow_server.app, known), gate),
+        guard.guarded(sessions.tracked(statements, known), gate),
         log_config=None,
         access_log=False,
         lifespan="off",

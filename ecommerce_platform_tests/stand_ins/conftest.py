@@ -37,7 +37,7 @@ def connect_snowflake(data_dir: Path, **options: Any) -> SnowflakeConnection:
         protocol="http",
         database="ECOMMERCE_DW",
         schema="RAW",
-        network_timeout=30,
+        network_timeout=options.pop("network_timeout", 30),
         session_parameters={"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False, **options.pop("session_parameters", {})},
         **options,
     )

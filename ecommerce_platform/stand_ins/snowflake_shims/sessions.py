@@ -92,13 +92,17 @@ class Sessions(dict[str, Any]):
                 del self[next(iter(self._without_client))]
 
 
+def token_of(scope: Scope) -> str | None:
+    """The token of the session that a request belongs to."""
+    match = _TOKEN.search(dict(scope.get("headers") or ()).get(b"authorization", b""))
+    return match[1].decode() if match else None
+
+
 def tracked(application: Application, sessions: Sessions) -> Application:
     """The application, telling the sessions of each request's client and token."""
 
     async def handle(scope: Scope, receive: Any, send: Any) -> None:
-        header = dict(scope.get("headers") or ()).get(b"authorization", b"")
-        match = _TOKEN.search(header)
-        token = match[1].decode() if match else None
+        token = token_of(scope)
         if token is None or token not in sessions or not scope.get("client"):
             await application(scope, receive, send)
             return
