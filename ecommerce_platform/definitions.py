@@ -12,6 +12,7 @@ import warnings
 import dagster as dg
 
 from ecommerce_platform.analytics.assets import build_assets as analytics_assets
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.execution.resuming import executor_for
 from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
@@ -88,14 +89,14 @@ def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions
                 *analytics_assets(settings),
                 *warehouse_assets(settings),
                 *transformation_assets(settings),
-                *reconciliation_assets(settings),
+                *reconciliation_assets(settings.start_date),
             ],
             settings.operations.day_late_hour_utc,
         ),
         asset_checks=[
             *lakehouse_checks(settings),
             *warehouse_checks(),
-            *transformation_checks(settings),
+            *transformation_checks(BusinessSpan.of(settings)),
             *reconciliation_checks(),
         ],
         jobs=automation.jobs,

@@ -47,7 +47,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         pool="iceberg_events",
         specs=[_spec(Lake.of(settings), contracts[table]) for table in source_tables()],
         can_subset=True,
-        partitions_def=daily_partitions(settings),
+        partitions_def=daily_partitions(settings.start_date),
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     @plain_words
@@ -60,7 +60,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.MaterializeResult]:
         selected = [table for table in source_tables() if event_key(table) in context.selected_asset_keys]
         days = partition_days(context)
-        last = last_partition(settings)
+        last = last_partition(settings.start_date)
 
         def to_read() -> int:
             return bytes_to_read(landing_zone, lake, settings.spark, selected, days[0], days[-1])

@@ -41,7 +41,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @observed
     def observe_landing(context: dg.AssetExecutionContext, landing_zone: StepLandingZone) -> Iterator[dg.ObserveResult]:
-        last = last_partition(settings)
+        last = last_partition(settings.start_date)
         for key in sorted(context.selected_asset_keys):
             name = key.path[-1]
             table = list_table(landing_zone, name)
@@ -66,7 +66,7 @@ def _spec(contract: Contract, settings: Settings) -> dg.AssetSpec:
         group_name=GROUP,
         kinds={"parquet", "s3" if is_s3(settings.landing_uri) else "file"},
         owners=OWNERS,
-        partitions_def=daily_partitions(settings),
+        partitions_def=daily_partitions(settings.start_date),
         metadata={
             "dagster/uri": f"{settings.landing_uri.rstrip('/')}/{contract.table}",
             "dagster/column_schema": dg.TableSchema(columns=columns),

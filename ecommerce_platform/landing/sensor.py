@@ -123,7 +123,7 @@ def evaluate(
     """
     seen = day_digests(tables)
     cursor = Cursor.from_text(cursor_text, lost_generation)
-    last = last_partition(settings)
+    last = last_partition(settings.start_date)
     emptied = emptied_days(cursor, seen, settings.start_date, last)
     settled = settled_days(emptied, published() if emptied else {}, settings.landing.retention_days)
     left = tuple(day for day in emptied if day not in settled)

@@ -30,7 +30,7 @@ class Automation:
 
 def build_automation(settings: Settings) -> Automation:
     """Jobs, schedules and sensors for these settings."""
-    daily, observe, again = daily_batch_job(settings), observe_landing_job(), recheck_job(settings)
+    daily, observe, again = daily_batch_job(settings), observe_landing_job(), recheck_job(settings.start_date)
     maintenance = maintenance_job(settings)
     return Automation(
         jobs=(daily, observe, again, maintenance),

@@ -24,7 +24,7 @@ from ecommerce_platform.reconciliation.record.tables import CONVERGENCE, DISCREP
 from ecommerce_platform.reconciliation.record.turn import turn
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.reconciliation.verdicts.explain import plain
-from ecommerce_platform.settings import ReconciliationSettings, S3Settings, Settings
+from ecommerce_platform.settings import ReconciliationSettings, S3Settings
 from ecommerce_platform.warehouse.sql.connection import connect
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ _TABLES: Mapping[dg.AssetKey, str] = {
 }
 
 
-def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """The room's three assets, materialized by one step."""
+def build_assets(first: date) -> list[dg.AssetsDefinition]:
+    """The room's three assets, materialized by one step; their partitions begin at `first`."""
 
     @dg.multi_asset(
         name="reconciliation__layers",
         pool="reconciliation",
         specs=[_spec(key) for key in _DESCRIPTIONS],
-        partitions_def=daily_partitions(settings),
+        partitions_def=daily_partitions(first),
         backfill_policy=dg.BackfillPolicy.single_run(),
         can_subset=True,
         group_name="reconciliation",

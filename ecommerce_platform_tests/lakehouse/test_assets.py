@@ -21,7 +21,7 @@ def materialize_range(lake: SmallLake, instance: dg.DagsterInstance) -> tuple[dg
 
     @dg.asset(
         deps=[event_key("orders")],
-        partitions_def=daily_partitions(lake.settings),
+        partitions_def=daily_partitions(lake.settings.start_date),
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def reader(context: dg.AssetExecutionContext) -> None:

@@ -54,4 +54,4 @@ def test_the_landing_assets_explain_themselves(local_settings: Settings) -> None
         assert list(spec.owners) == ["team:data-platform"]
         assert spec.description
         assert "parquet" in spec.kinds
-        assert spec.partitions_def == daily_partitions(local_settings)
+        assert spec.partitions_def == daily_partitions(local_settings.start_date)

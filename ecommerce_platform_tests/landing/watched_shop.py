@@ -33,13 +33,15 @@ class Shop:
         @dg.asset(
             key=["iceberg", "orders"],
             deps=[landing_key("orders")],
-            partitions_def=daily_partitions(settings),
+            partitions_def=daily_partitions(settings.start_date),
             backfill_policy=dg.BackfillPolicy.single_run(),
         )
         def orders(context: dg.AssetExecutionContext) -> None:
             self.ran.append(partition_days(context))
 
-        job = dg.define_asset_job("daily_batch", selection=[orders], partitions_def=daily_partitions(settings))
+        job = dg.define_asset_job(
+            "daily_batch", selection=[orders], partitions_def=daily_partitions(settings.start_date)
+        )
         self.sensor = build_sensor(settings, job, published=lambda: published or {})
         self.definitions = dg.Definitions(
             assets=[*build_assets(settings), orders],

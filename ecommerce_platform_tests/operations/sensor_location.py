@@ -18,7 +18,7 @@ from ecommerce_platform.settings import Profile, load_settings
 SETTINGS = load_settings().model_copy(update={"profile": Profile.KIND})
 
 
-@dg.asset(partitions_def=daily_partitions(SETTINGS), backfill_policy=dg.BackfillPolicy.single_run())
+@dg.asset(partitions_def=daily_partitions(SETTINGS.start_date), backfill_policy=dg.BackfillPolicy.single_run())
 def batch() -> None: ...
 
 

@@ -12,9 +12,9 @@ from ecommerce_platform.reconciliation.resource import build_resources
 from ecommerce_platform.settings import load_settings
 
 _settings = load_settings()
-_job = recheck_job(_settings)
+_job = recheck_job(_settings.start_date)
 defs = dg.Definitions(
-    assets=build_assets(_settings),
+    assets=build_assets(_settings.start_date),
     asset_checks=build_checks(),
     resources=build_resources(_settings),
     jobs=[_job],

@@ -25,7 +25,7 @@ METRICS = ("active_customers", "total_orders", "total_revenue", "avg_order_value
 
 def run(two: TwoLayers, settings: Settings, **kwargs: object) -> dg.ExecuteInProcessResult:
     definitions = dg.Definitions(
-        assets=build_assets(settings),
+        assets=build_assets(settings.start_date),
         asset_checks=build_checks(),
         resources=build_resources(settings),
         executor=dg.in_process_executor,

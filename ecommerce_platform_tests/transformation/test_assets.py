@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.assets import build_assets
 from ecommerce_platform.transformation.builds.applied import read_build_state
@@ -30,7 +31,7 @@ SNAPSHOT_CHANGES = dg.AssetKey(["staging", "base_snapshot_changes"])
 def materialize(settings: Settings, selection: Any = None, partition_range: tuple[str, str] = DAYS) -> Any:
     resources = {**build_resources(settings), **warehouse_resources(settings)}
     return dg.materialize(
-        [*build_assets(settings), *build_checks(settings)],
+        [*build_assets(settings), *build_checks(BusinessSpan.of(settings))],
         selection=selection,
         resources=resources,
         instance=dg.DagsterInstance.ephemeral(),
