@@ -33,9 +33,9 @@ def analytics_key(table: str) -> dg.AssetKey:
     return dg.AssetKey(["iceberg", table])
 
 
-def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """The three analytics tables, computed together by one step from the four event tables."""
-    lake, partitions = Lake.of(settings), daily_partitions(settings.start_date)
+def build_assets(settings: Settings, lake: Lake) -> list[dg.AssetsDefinition]:
+    """The three analytics tables of `lake`, computed together by one step from the four event tables."""
+    partitions = daily_partitions(settings.start_date)
     specs = [_spec(table, lake, partitions) for table in TABLES.values()]
 
     @dg.multi_asset(

@@ -28,7 +28,7 @@ def materialize_range(lake: SmallLake, instance: dg.DagsterInstance) -> tuple[dg
         downstream.extend(context.partition_keys)
 
     definitions = dg.Definitions(
-        assets=[*build_assets(lake.settings), reader],
+        assets=[*build_assets(lake.settings, Lake.of(lake.settings)), reader],
         asset_checks=build_checks(lake.settings),
         resources={
             **landing_resources(lake.settings),
