@@ -14,6 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.contracts import load_contracts
+from ecommerce_platform.erasure.plan import subject_of
 from ecommerce_platform.iceberg.installation import (
     ForeignWarehouseError,
     claim,
@@ -109,6 +110,8 @@ def test_one_table_that_the_catalog_lost_is_not_made_again_in_its_folder(four_da
         ensure_event_table(open_catalog(Lake.of(four_days)), Lake.of(four_days), ORDERS)
     with pytest.raises(LostTableError, match=r"ecommerce\.orders"):
         refuse_unsound_catalog(Lake.of(four_days))
+    with pytest.raises(LostTableError, match=r"ecommerce\.orders"):
+        subject_of(Lake.of(four_days), "users", 7)  # of an erasure: what the lost table holds of the person would stay
     assert Lake.of(four_days).load("ecommerce.users") is not None
 
 
