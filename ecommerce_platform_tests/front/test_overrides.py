@@ -95,13 +95,16 @@ def test_the_sensor_asks_a_lake_of_its_own_what_is_published_of_a_day_without_fi
     assert not (tmp_path / "data" / "catalog.db").exists()
 
 
+@pytest.mark.slow
 def test_maintenance_reads_a_lake_of_its_own_before_it_removes_expired_landing_files(tmp_path: Path) -> None:
     expiring = {"remove_expired": True, "retention_days": 1}
     settings = load_settings(data_dir=tmp_path / "data", landing=expiring)
     lake, zone = Lake.of(load_settings(data_dir=tmp_path / "elsewhere")), LandingZone(str(tmp_path / "landing"))
+    (tmp_path / "landing" / "orders").mkdir(parents=True)
     job = build_definitions(settings, lake=lake, landing_zone=zone).resolve_job_def(JOB_NAME)
-    with dg.DagsterInstance.ephemeral() as instance:
-        done = job.execute_in_process(instance=instance)
-    down(settings.data_dir)
-    assert done.success
+    try:
+        with dg.DagsterInstance.ephemeral() as instance:
+            assert job.execute_in_process(instance=instance).success
+    finally:
+        down(settings.data_dir)
     assert not (tmp_path / "data" / "catalog.db").exists()
