@@ -83,7 +83,7 @@ def test_the_sensor_asks_a_lake_of_its_own_what_is_published_of_a_day_without_fi
     with dg.DagsterInstance.ephemeral() as instance:
 
         def tick(cursor: str | None) -> str | None:
-            resources = definitions.resources
+            resources = {name: definitions.resources[name] for name in ("landing_zone", "lake")}
             context = dg.build_sensor_context(instance, cursor, definitions=definitions, resources=resources)
             return sensor.evaluate_tick(context).cursor
 

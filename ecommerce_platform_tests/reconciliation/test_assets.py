@@ -159,4 +159,4 @@ def test_who_is_forgotten_is_asked_of_the_lake_that_the_step_has(
     (failed, *_) = [
         event for event in run(two, servers_settings, Lake.of(elsewhere)).all_events if event.is_step_failure
     ]
-    assert "was written with another key" in str(failed.event_specific_data)
+    assert "it is the key of the list of forgotten people" in str(failed.event_specific_data)
