@@ -12,11 +12,16 @@ import warnings
 import dagster as dg
 
 from ecommerce_platform.analytics.assets import build_assets as analytics_assets
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.execution.resuming import executor_for
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import RESOURCE as LAKE
 from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse.assets import build_assets as lakehouse_assets
 from ecommerce_platform.lakehouse.checks import build_checks as lakehouse_checks
 from ecommerce_platform.landing.assets import build_assets as landing_assets
+from ecommerce_platform.landing.files import LandingZone
+from ecommerce_platform.landing.resource import RESOURCE as LANDING_ZONE
 from ecommerce_platform.landing.resource import build_resources as landing_resources
 from ecommerce_platform.operations.automation import build_automation
 from ecommerce_platform.operations.freshness import with_freshness
@@ -74,28 +79,31 @@ def with_links(assets: list[dg.AssetsDefinition], late_hour: int) -> list[dg.Ass
     return [asset.map_asset_specs(linked) for asset in referenced if isinstance(asset, dg.AssetsDefinition)]
 
 
-def build_definitions(settings: Settings, **overrides: object) -> dg.Definitions:
-    """The code location for `settings`; `overrides` replace resources by name."""
-    resources = build_resources(settings)
+def build_definitions(
+    settings: Settings, *, landing_zone: LandingZone | None = None, lake: Lake | None = None, **overrides: object
+) -> dg.Definitions:
+    """The code location for `settings`; a landing zone, a lake and `overrides` replace resources by name."""
+    zone, lake = landing_zone or LandingZone.of(settings), lake or Lake.of(settings)
+    resources = build_resources(settings) | {LANDING_ZONE: zone, LAKE: lake}
     if unknown := sorted(overrides.keys() - resources.keys()):
         raise ValueError(f"no such resource: {', '.join(unknown)}; there are {', '.join(resources)}")
     automation = build_automation(settings)
     return dg.Definitions(
         assets=with_links(
             [
-                *landing_assets(settings),
-                *lakehouse_assets(settings),
-                *analytics_assets(settings),
+                *landing_assets(zone, settings.start_date),
+                *lakehouse_assets(settings, lake),
+                *analytics_assets(settings, lake),
                 *warehouse_assets(settings),
                 *transformation_assets(settings),
-                *reconciliation_assets(settings),
+                *reconciliation_assets(settings.start_date),
             ],
             settings.operations.day_late_hour_utc,
         ),
         asset_checks=[
             *lakehouse_checks(settings),
             *warehouse_checks(),
-            *transformation_checks(settings),
+            *transformation_checks(BusinessSpan.of(settings)),
             *reconciliation_checks(),
         ],
         jobs=automation.jobs,

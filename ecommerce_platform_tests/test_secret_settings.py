@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
-from ecommerce_platform.operations.doctor import _run as probe
-from ecommerce_platform.operations.doctor import _secrets
+from ecommerce_platform.operations.doctor import _finding, _secrets
 from ecommerce_platform.settings import Settings, SettingsError, load_settings
 from ecommerce_platform.settings.secret import problems_of_secrets, secret_variables
 from ecommerce_platform_tests.test_settings import PRODUCTION
@@ -54,7 +54,7 @@ def test_production_refuses_a_secret_in_the_open(production: pytest.MonkeyPatch,
 @pytest.mark.parametrize(("variable", "value"), IN_THE_OPEN[:4])
 def test_the_doctor_refuses_it_in_every_profile(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)
-    finding = next(probe(load_settings(), [("settings", _secrets)]))
+    finding = _finding("settings", partial(_secrets, load_settings()))
     assert not finding.ok
     assert variable in finding.message
     assert MARK not in finding.message

@@ -18,8 +18,9 @@ import duckdb
 
 from benchmarks.installation import PROJECT
 from benchmarks.whole_day.marts import digest as digest_of
-from ecommerce_platform_tests.end_to_end.landing_decode import BIGINT, COLUMNS, INT, METADATA, MONEY, TEXT, TIMESTAMP
+from ecommerce_platform_tests.end_to_end.landing_decode import COLUMNS, METADATA
 from ecommerce_platform_tests.end_to_end.oracle import SQL_DIR, Thresholds
+from ecommerce_platform_tests.end_to_end.value_decode import BIGINT, INT, MONEY, TEXT, TIMESTAMP
 
 DBT = PROJECT / ".venv-benchmarks" / "bin" / "dbt"
 _STATEMENT = re.compile(r"^create (table|macro) (\w+)", re.MULTILINE)

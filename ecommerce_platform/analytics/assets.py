@@ -33,9 +33,10 @@ def analytics_key(table: str) -> dg.AssetKey:
     return dg.AssetKey(["iceberg", table])
 
 
-def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """The three analytics tables, computed together by one step from the four event tables."""
-    specs = [_spec(table, settings) for table in TABLES.values()]
+def build_assets(settings: Settings, lake: Lake) -> list[dg.AssetsDefinition]:
+    """The three analytics tables of `lake`, computed together by one step from the four event tables."""
+    partitions = daily_partitions(settings.start_date)
+    specs = [_spec(table, lake, partitions) for table in TABLES.values()]
 
     @dg.multi_asset(
         name="spark_analytics",
@@ -85,8 +86,7 @@ def _rows(snapshot: Snapshot | None) -> int:
     return int((snapshot.summary and snapshot.summary["total-records"]) or 0) if snapshot else 0
 
 
-def _spec(table: AnalyticsTable, settings: Settings) -> dg.AssetSpec:
-    lake = Lake.of(settings)
+def _spec(table: AnalyticsTable, lake: Lake, partitions: dg.PartitionsDefinition) -> dg.AssetSpec:
     columns = [dg.TableColumn(column.name, column.spark_type, column.description) for column in table.columns]
     return dg.AssetSpec(
         key=analytics_key(table.name),
@@ -95,7 +95,7 @@ def _spec(table: AnalyticsTable, settings: Settings) -> dg.AssetSpec:
         group_name=GROUP,
         kinds={"spark", "iceberg"},
         owners=OWNERS,
-        partitions_def=daily_partitions(settings),
+        partitions_def=partitions,
         metadata={
             "dagster/table_name": f"{lake.section.catalog_name}.{lake.analytics(table.name)}",
             "dagster/column_schema": dg.TableSchema(columns=columns),

@@ -34,11 +34,13 @@ def contract_diff(table: Tables = None, day: Days = None, output: Format = ListF
     from ecommerce_platform.lakehouse.by_hand.inspection import contract_differences
 
     settings, contracts = settings_or_exit(), load_contracts()
-    lake, intake, partitions = Lake.of(settings), Intake.of(settings), (settings.start_date, last_partition(settings))
+    lake, intake, first = Lake.of(settings), Intake.of(settings), settings.start_date
     unstated = [
         difference
         for name in chosen_tables(table)
-        for difference in contract_differences(lake, intake, contracts[name], partitions, days_of(day))
+        for difference in contract_differences(
+            lake, intake, contracts[name], (first, last_partition(first)), days_of(day)
+        )
     ]
     units = [difference for difference in unstated if difference.kind == "epoch unit"]
     print_rows([item for item in unstated if item not in units], output, "the landing files are as the contracts say")

@@ -14,6 +14,7 @@ import typer
 
 from ecommerce_platform.commands.output import Format, ListFormat, print_rows, say, settings_or_exit
 from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.landing.files import LandingZone
 
 
 def maintenance(
@@ -31,16 +32,17 @@ def maintenance(
     from ecommerce_platform.warehouse.sql.connection import connect
 
     settings = settings_or_exit()
-    run_id = f"maintenance-{uuid4()}"
+    lake, run_id = Lake.of(settings), f"maintenance-{uuid4()}"
     opener = partial(connect, settings, run_id)
     with opener() as connection:
         ensure_current(connection)
         for line in clean_up(settings.snowflake, connection, opener, run_id, dry_run):
             say(line)
     with open_instance() if os.environ.get("DAGSTER_HOME") else nullcontext() as instance:
-        for line in apply_retention(settings, opener, instance, run_id, datetime.now(UTC), dry_run):
+        zone, now = LandingZone.of(settings), datetime.now(UTC)
+        for line in apply_retention(settings, lake, zone, opener, instance, run_id, now, dry_run):
             say(line)
-    job = Maintenance(Lake.of(settings), lambda: build_session(settings), run_id, datetime.now(UTC), dry_run=dry_run)
+    job = Maintenance(lake, lambda: build_session(settings), run_id, datetime.now(UTC), dry_run=dry_run)
     reports = run_maintenance(job)
     rows = [{**asdict(report), "days_compacted": [str(day) for day in report.days_compacted]} for report in reports]
     print_rows(rows, output, "there is no Iceberg table yet")

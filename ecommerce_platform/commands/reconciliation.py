@@ -64,9 +64,13 @@ def reconcile(
 @reconcile_app.command("plan", epilog="Example: `ecommerce-platform reconcile plan`")
 def reconcile_plan(output: Format = ListFormat.TABLE) -> None:
     """Say which partitions to run again to mend which findings."""
-    from ecommerce_platform.reconciliation.command import plan
+    from ecommerce_platform.reconciliation.record.storage import open_store
+    from ecommerce_platform.reconciliation.verdicts.plan import repair_plan
 
-    print_rows(plan(settings_or_exit()), output, "nothing to mend: no discrepancy is open")
+    settings = settings_or_exit()
+    with open_store(settings, "plan") as store:
+        steps = repair_plan(store.open_discrepancies(), settings.landing_uri)
+    print_rows(steps, output, "nothing to mend: no discrepancy is open")
 
 
 @reconcile_app.command("report", epilog="Example: `ecommerce-platform reconcile report --date 2026-01-05 --open no`")
@@ -85,9 +89,14 @@ def reconcile_report(
     from pathlib import Path
 
     from ecommerce_platform.reconciliation.command import write_reports
+    from ecommerce_platform.reconciliation.present.publish import Place
+    from ecommerce_platform.reconciliation.record.storage import open_store
 
+    settings = settings_or_exit()
     try:
-        written = write_reports(settings_or_exit(), days_of(day))
+        with open_store(settings, "report") as store:
+            place = Place.of(settings.reconciliation.reports_uri, settings.s3)
+            written = write_reports(store, place, days_of(day))
     except (ReconciliationError, OSError) as error:
         say(f"error: {error}")
         raise typer.Exit(2) from None
@@ -100,10 +109,13 @@ def reconcile_report(
 @explain_app.command("order", epilog="Example: `ecommerce-platform explain order 123`")
 def explain_order(order_id: Annotated[int, typer.Argument(help="The order's key in PostgreSQL.")]) -> None:
     """Print an order's whole story: every event with its file, what each layer holds, and why they differ."""
-    from ecommerce_platform.reconciliation.command import explain_order as story
+    from ecommerce_platform.reconciliation.command import opened
+    from ecommerce_platform.reconciliation.present.story import order_story, tell
 
     try:
-        for line in story(settings_or_exit(), order_id):
+        with opened(settings_or_exit(), f"explain-{order_id}") as (layers, store):
+            lines = tell(order_story(layers, store, order_id))
+        for line in lines:
             typer.echo(line)
     except ReconciliationError as error:
         say(f"error: {error}")

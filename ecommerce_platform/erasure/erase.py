@@ -186,7 +186,7 @@ def _lake(
     lake = Lake.of(request.settings)
     journal = _Journal(ForgottenFiles.of(request.settings), entry)
     for identifier, part in _parts(lake, catalog, subject, contents).items():
-        if lake_files.load_if_present(catalog, identifier) is None:
+        if lake.find(identifier) is None:
             continue
         files = lake_commit.erase(catalog, part, journal, request.reached)
         doomed, tries = (names.get(identifier, ()) for names in (journal.entry.doomed, journal.entry.tries))

@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.manifest import DataFile, ManifestEntry, ManifestEntryStatus, ManifestFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
@@ -87,14 +86,6 @@ def tells_of_removed_files(table: Table) -> bool:
             if any(entry.status == ManifestEntryStatus.DELETED for entry in entries):
                 return True
     return False
-
-
-def load_if_present(catalog: Catalog, identifier: str) -> Table | None:
-    """The table; None where it was never made."""
-    try:
-        return catalog.load_table(identifier)
-    except (NoSuchTableError, NoSuchNamespaceError):
-        return None
 
 
 def data_files(table: Table) -> list[DataFile]:

@@ -45,16 +45,16 @@ def rewrite(source: Any, sink: Any, change: Change) -> pq.FileMetaData:
     try:
         for group in range(file.num_row_groups):
             rows = change.apply(file.read_row_group(group))
-            writer = writer or pq.ParquetWriter(sink, rows.schema, **_options(file.metadata, rows.schema))
+            writer = writer or pq.ParquetWriter(sink, rows.schema, **_options(file.metadata))
             writer.write_table(rows.cast(writer.schema), row_group_size=max(1, rows.num_rows))
-        writer = writer or pq.ParquetWriter(sink, file.schema_arrow, **_options(file.metadata, file.schema_arrow))
+        writer = writer or pq.ParquetWriter(sink, file.schema_arrow, **_options(file.metadata))
     finally:
         if writer is not None:
             writer.close()
     return writer.writer.metadata
 
 
-def _options(metadata: pq.FileMetaData, schema: pa.Schema) -> dict[str, Any]:
+def _options(metadata: pq.FileMetaData) -> dict[str, Any]:
     physical = {metadata.schema.column(index).physical_type for index in range(metadata.num_columns)}
     codec = "SNAPPY"
     if metadata.num_row_groups and metadata.num_columns:

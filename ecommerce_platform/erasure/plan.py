@@ -58,11 +58,11 @@ class Plan:
 def subject_of(lake: Lake, table: str, key: int) -> Subject:
     """The person with the keys and values that the lake knows."""
     contracts = load_contracts()
-    catalog = open_catalog(lake)
+    open_catalog(lake)  # refuses a warehouse of another catalog
     keys: dict[str, frozenset[int]] = {table: frozenset({key})}
     values: dict[str, dict[str, frozenset[str]]] = {}
     for name in tables_of(contracts, table):
-        iceberg = lake_files.load_if_present(catalog, lake.events(name))
+        iceberg = lake.find(lake.events(name))
         if iceberg is None:
             continue
         rows = rows_of(contracts, table, keys)[name]
@@ -106,7 +106,7 @@ def plan_files(lake: Lake, zone: LandingZone, subject: Subject) -> Plan:
             if item.problem
         ]
     for identifier, change in lake_changes(lake, catalog, subject).items():
-        iceberg = lake_files.load_if_present(catalog, identifier)
+        iceberg = lake.find(identifier)
         if iceberg is None:
             continue
         held = lake_files.held(iceberg, change)

@@ -13,21 +13,19 @@ from typing import Any
 import dagster as dg
 from dagster._core.execution.context.metadata_logging import AssetMetadataHandle, OutputMetadataAccumulator
 
-from ecommerce_platform.settings import Settings
 
-
-def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """Days from `start_date` on, in UTC, today included: changes of today have a folder already.
+def daily_partitions(first: date) -> dg.DailyPartitionsDefinition:
+    """Days from `first` (the settings' `start_date`) on, in UTC, today included: changes of today have a folder already.
 
     `end_offset=1` shows today's partition while the day runs; a day is applied as often as its folder grows.
     """
-    return dg.DailyPartitionsDefinition(start_date=settings.start_date.isoformat(), timezone="UTC", end_offset=1)
+    return dg.DailyPartitionsDefinition(start_date=first.isoformat(), timezone="UTC", end_offset=1)
 
 
-def last_partition(settings: Settings) -> date:
-    """The last day that has a partition, today; the day before the start date while there is none."""
-    key = daily_partitions(settings).get_last_partition_key()
-    return date.fromisoformat(key) if key else settings.start_date - timedelta(days=1)
+def last_partition(first: date) -> date:
+    """The last day that has a partition, today; the day before `first` while there is none."""
+    key = daily_partitions(first).get_last_partition_key()
+    return date.fromisoformat(key) if key else first - timedelta(days=1)
 
 
 def partition_days(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> tuple[date, ...]:

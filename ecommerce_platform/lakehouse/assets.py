@@ -38,16 +38,16 @@ def event_key(table: str) -> dg.AssetKey:
     return dg.AssetKey(["iceberg", table])
 
 
-def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """`iceberg/users`, `iceberg/products`, `iceberg/orders`, `iceberg/order_items`."""
+def build_assets(settings: Settings, lake: Lake) -> list[dg.AssetsDefinition]:
+    """`iceberg/users`, `iceberg/products`, `iceberg/orders`, `iceberg/order_items`, with the names that they have in `lake`."""
     contracts = load_contracts()
 
     @dg.multi_asset(
         name="change_events",
         pool="iceberg_events",
-        specs=[_spec(Lake.of(settings), contracts[table]) for table in source_tables()],
+        specs=[_spec(lake, contracts[table]) for table in source_tables()],
         can_subset=True,
-        partitions_def=daily_partitions(settings),
+        partitions_def=daily_partitions(settings.start_date),
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     @plain_words
@@ -60,7 +60,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.MaterializeResult]:
         selected = [table for table in source_tables() if event_key(table) in context.selected_asset_keys]
         days = partition_days(context)
-        last = last_partition(settings)
+        last = last_partition(settings.start_date)
 
         def to_read() -> int:
             return bytes_to_read(landing_zone, lake, settings.spark, selected, days[0], days[-1])

@@ -41,10 +41,11 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """`row_conservation` (blocking), `quarantine_share`, `volume`, `landing_is_read`, `columns_are_classified`, and
     `all_days_published` of each event table.
     """
-    return [_audit_checks(settings), _closing_check(settings)]
+    first, limit = settings.start_date, settings.landing.max_quarantined_share
+    return [_audit_checks(first, limit), _closing_check(first)]
 
 
-def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
+def _audit_checks(first: date, most_quarantined: Decimal) -> dg.AssetChecksDefinition:
     specs = [
         spec
         for table in source_tables()
@@ -62,11 +63,11 @@ def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
     def change_events_audit(
         context: dg.AssetCheckExecutionContext, lake: StepLake, landing_zone: StepLandingZone
     ) -> Iterator[dg.AssetCheckResult]:
-        days = checked_days(context, daily_partitions(settings))
-        partitions = settings.start_date, last_partition(settings)
+        days = checked_days(context, daily_partitions(first))
+        partitions = first, last_partition(first)
         checks: dict[str, Callable[[str, Sequence[date]], dg.AssetCheckResult]] = {
             "row_conservation": partial(row_conservation, lake),
-            "quarantine_share": partial(quarantine_share, lake, settings.landing.max_quarantined_share),
+            "quarantine_share": partial(quarantine_share, lake, most_quarantined),
             "volume": partial(volume, lake),
             "landing_is_read": partial(landing_is_read, landing_zone, partitions),
             "columns_are_classified": partial(columns_are_classified, lake),
@@ -77,7 +78,7 @@ def _audit_checks(settings: Settings) -> dg.AssetChecksDefinition:
     return change_events_audit
 
 
-def _closing_check(settings: Settings) -> dg.AssetChecksDefinition:
+def _closing_check(first: date) -> dg.AssetChecksDefinition:
     specs = [
         dg.AssetCheckSpec("all_days_published", asset=event_key(table), description=_PUBLISHED)
         for table in source_tables()
@@ -86,7 +87,7 @@ def _closing_check(settings: Settings) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name="all_days_published", specs=specs, can_subset=True)
     @plain_words
     def all_days_published(context: dg.AssetCheckExecutionContext, lake: StepLake) -> Iterator[dg.AssetCheckResult]:
-        days = checked_days(context, daily_partitions(settings))
+        days = checked_days(context, daily_partitions(first))
         missing: list[str] = []
         for key in sorted(context.selected_asset_check_keys):
             problems = unpublished(lake, key.asset_key.path[-1], days)

@@ -12,11 +12,9 @@ import dagster as dg
 from ecommerce_platform.contracts import Contract, load_contracts
 from ecommerce_platform.execution.partitions import daily_partitions, last_partition
 from ecommerce_platform.landing.changes import data_version
-from ecommerce_platform.landing.files import LandingFile, LandingTable, list_table
+from ecommerce_platform.landing.files import LandingFile, LandingTable, LandingZone, list_table
 from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.landing.unread import unread
-from ecommerce_platform.settings import Settings
-from ecommerce_platform.settings.addresses import is_s3
 
 GROUP = "landing"
 OWNERS = ("team:data-platform",)
@@ -30,9 +28,10 @@ def landing_key(table: str) -> dg.AssetKey:
     return dg.AssetKey([GROUP, table])
 
 
-def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """The four landing assets: one step observes them all, and records the days whose files changed since it last did."""
-    specs = [_spec(contract, settings) for contract in load_contracts().values()]
+def build_assets(zone: LandingZone, first: date) -> list[dg.AssetsDefinition]:
+    """The landing assets, with days from `first` on: one step observes them all, and records the days whose files changed."""
+    partitions = daily_partitions(first)
+    specs = [_spec(contract, zone, partitions) for contract in load_contracts().values()]
 
     # Beta in name only: it is how external assets with owners and kinds are observed in one step.
     with warnings.catch_warnings():
@@ -41,16 +40,16 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @observed
     def observe_landing(context: dg.AssetExecutionContext, landing_zone: StepLandingZone) -> Iterator[dg.ObserveResult]:
-        last = last_partition(settings)
+        last = last_partition(first)
         for key in sorted(context.selected_asset_keys):
             name = key.path[-1]
             table = list_table(landing_zone, name)
             known = recorded_versions(context.instance, key)
-            for item in observations(table, known, settings.start_date, last):
+            for item in observations(table, known, first, last):
                 context.log_event(item)
                 if not table.days.get(date.fromisoformat(item.partition or "")):
                     context.log.warning(f"{key.to_user_string()} {item.partition}: {EMPTIED}")
-            for line in unread(landing_zone, name, settings.start_date, last):
+            for line in unread(landing_zone, name, first, last):
                 context.log.warning(f"{key.to_user_string()}: {line}")
         # Each day has been recorded above; a result of the whole step would be one without a day.
         yield from ()
@@ -58,17 +57,17 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     return [observe_landing]
 
 
-def _spec(contract: Contract, settings: Settings) -> dg.AssetSpec:
+def _spec(contract: Contract, zone: LandingZone, partitions: dg.PartitionsDefinition) -> dg.AssetSpec:
     columns = [dg.TableColumn(column.name, column.spark_type, column.description) for column in contract.columns]
     return dg.AssetSpec(
         key=landing_key(contract.table),
         description=f"{contract.description} Change events as Parquet, one folder for each day of arrival.",
         group_name=GROUP,
-        kinds={"parquet", "s3" if is_s3(settings.landing_uri) else "file"},
+        kinds={"parquet", "s3" if zone.is_on_s3 else "file"},
         owners=OWNERS,
-        partitions_def=daily_partitions(settings),
+        partitions_def=partitions,
         metadata={
-            "dagster/uri": f"{settings.landing_uri.rstrip('/')}/{contract.table}",
+            "dagster/uri": f"{zone.uri.rstrip('/')}/{contract.table}",
             "dagster/column_schema": dg.TableSchema(columns=columns),
             "contract": f"{contract.source} {contract.version}",
         },

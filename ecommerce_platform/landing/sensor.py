@@ -14,6 +14,8 @@ import dagster as dg
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.execution.partitions import last_partition
 from ecommerce_platform.execution.unfinished_runs import RANGE_END_TAG, RANGE_START_TAG, unfinished_runs
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.landing.assets import observation
 from ecommerce_platform.landing.changes import (
     EMPTIED,
@@ -50,11 +52,11 @@ def build_sensor(
     job: dg.UnresolvedAssetJobDefinition,
     seconds_between_ticks: int = 60,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    published: PublishedEvents = nothing_known,
+    published: Callable[[Lake], Mapping[str, Mapping[date, int]]] = lambda _: nothing_known(),
 ) -> dg.SensorDefinition:
     """The sensor that launches `job` for the days whose files changed. On one machine it is off until it is switched on.
 
-    `published` reads how many events each table has published of each day; it is asked while a day's files are gone.
+    `published` reads how many events each table of the lake has published of each day; it is asked while a day's files are gone.
     """
 
     @dg.sensor(
@@ -66,7 +68,7 @@ def build_sensor(
         "lost all of their files.",
     )
     def new_landing_files(
-        context: dg.SensorEvaluationContext, landing_zone: StepLandingZone
+        context: dg.SensorEvaluationContext, landing_zone: StepLandingZone, lake: StepLake
     ) -> dg.SensorResult | dg.SkipReason:
         # Two runs at once would write the same tables; what changes meanwhile is still there at the next tick.
         unfinished = unfinished_runs(context.instance, clock(), job.name)
@@ -86,9 +88,9 @@ def build_sensor(
             landing_zone.uri,
             tables,
             context.cursor,
-            published,
+            lambda: published(lake),
             launched,
-            lambda: rewritten_files(ForgottenFiles.of(settings)),
+            lambda: rewritten_files(ForgottenFiles.of(settings, lake)),
         )
         if tick.warning:
             context.log.warning(tick.warning)
@@ -123,7 +125,7 @@ def evaluate(
     """
     seen = day_digests(tables)
     cursor = Cursor.from_text(cursor_text, lost_generation)
-    last = last_partition(settings)
+    last = last_partition(settings.start_date)
     emptied = emptied_days(cursor, seen, settings.start_date, last)
     settled = settled_days(emptied, published() if emptied else {}, settings.landing.retention_days)
     left = tuple(day for day in emptied if day not in settled)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import published_events
 from ecommerce_platform.landing.sensor import build_sensor as landing_sensor
 from ecommerce_platform.operations.jobs import daily_batch_job, observe_landing_job
@@ -30,7 +29,7 @@ class Automation:
 
 def build_automation(settings: Settings) -> Automation:
     """Jobs, schedules and sensors for these settings."""
-    daily, observe, again = daily_batch_job(settings), observe_landing_job(), recheck_job(settings)
+    daily, observe, again = daily_batch_job(settings), observe_landing_job(), recheck_job(settings.start_date)
     maintenance = maintenance_job(settings)
     return Automation(
         jobs=(daily, observe, again, maintenance),
@@ -40,7 +39,7 @@ def build_automation(settings: Settings) -> Automation:
             maintenance_schedule(settings.profile, maintenance),
         ),
         sensors=(
-            landing_sensor(settings, daily, published=lambda: published_events(Lake.of(settings))),
+            landing_sensor(settings, daily, published=published_events),
             reconverge_sensor(settings, again),
             retry_sensor(settings.profile, daily),
             notification_sensor(settings),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from ecommerce_platform.contracts import source_tables, tables_of_day
 from ecommerce_platform.iceberg.lake import Lake
@@ -22,26 +23,25 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """One finding a system, in the order in which data meets them. Never raises: what went wrong is the finding."""
-    probes: list[tuple[str, Callable[[Settings], str]]] = [
-        ("settings", _secrets),
-        ("java", _java),
-        ("jars", _jars),
-        ("landing", _landing),
-        ("catalog", _catalog),
-        ("snowflake", _snowflake),
-        ("clickhouse", _clickhouse),
-        ("dbt", _dbt),
-    ]
-    return list(_run(settings, probes))
+    probes: dict[str, Callable[[], str]] = {
+        "settings": partial(_secrets, settings),
+        "java": _java,
+        "jars": partial(_jars, settings),
+        "landing": partial(_landing, settings),
+        "catalog": partial(_catalog, Lake.of(settings)),
+        "snowflake": partial(_snowflake, settings),
+        "clickhouse": partial(_clickhouse, settings),
+        "dbt": partial(_dbt, settings),
+    }
+    return [_finding(system, probe) for system, probe in probes.items()]
 
 
-def _run(settings: Settings, probes: list[tuple[str, Callable[[Settings], str]]]) -> Iterator[Finding]:
-    for system, probe in probes:
-        try:
-            yield Finding(system, True, probe(settings))
-        except Exception as error:  # noqa: BLE001 - a doctor reports whatever it meets, of any kind
-            text = str(error).strip().splitlines()
-            yield Finding(system, False, f"{type(error).__name__}: {text[0] if text else 'no message'}")
+def _finding(system: str, probe: Callable[[], str]) -> Finding:
+    try:
+        return Finding(system, True, probe())
+    except Exception as error:  # noqa: BLE001 - a doctor reports whatever it meets, of any kind
+        text = str(error).strip().splitlines()
+        return Finding(system, False, f"{type(error).__name__}: {text[0] if text else 'no message'}")
 
 
 def _secrets(settings: Settings) -> str:
@@ -53,7 +53,7 @@ def _secrets(settings: Settings) -> str:
     return f"profile {settings.profile}, no secret in the open"
 
 
-def _java(settings: Settings) -> str:
+def _java() -> str:
     from ecommerce_platform.spark.java import require_java
 
     return f"Java {require_java().version}"
@@ -72,7 +72,7 @@ def _landing(settings: Settings) -> str:
     from ecommerce_platform.landing.files import LandingZone, list_days
     from ecommerce_platform.landing.unread import unread
 
-    zone, first, last = LandingZone.of(settings), settings.start_date, last_partition(settings)
+    zone, first, last = LandingZone.of(settings), settings.start_date, last_partition(settings.start_date)
     days = {table: list_days(zone, table) for table in source_tables()}
     missing = [table for table in tables_of_day(datetime.now(UTC).date()) if not days[table]]
     if missing:
@@ -85,15 +85,14 @@ def _landing(settings: Settings) -> str:
     return "; ".join([f"{settings.landing_uri}: {everything[0]} to {everything[-1]}", *not_read])
 
 
-def _catalog(settings: Settings) -> str:
+def _catalog(lake: Lake) -> str:
     from ecommerce_platform.lakehouse.days.ledger import read_ledger
     from ecommerce_platform.lakehouse.days.withheld import withheld_columns, withheld_lines
     from ecommerce_platform.lakehouse.maintenance.soundness import refuse_unsound_catalog
 
-    lake = Lake.of(settings)
     refuse_unsound_catalog(lake)
     namespaces = [".".join(namespace) for namespace in lake.catalog.list_namespaces()]
-    summary = f"{settings.lakehouse.catalog_type} catalog {settings.lakehouse.catalog_name}: {', '.join(namespaces) or 'empty'}"
+    summary = f"{lake.section.catalog_type} catalog {lake.section.catalog_name}: {', '.join(namespaces) or 'empty'}"
     ledgers = read_ledger(lake)
     withheld = [line for table in ledgers for line in withheld_lines(table, withheld_columns(ledgers[table]))]
     return "; ".join([summary, *withheld])

@@ -20,7 +20,7 @@ def daily_batch_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         DAILY_BATCH,
         selection=dg.AssetSelection.all(),
-        partitions_def=daily_partitions(settings),
+        partitions_def=daily_partitions(settings.start_date),
         description="Landing files of a day to reconciled marts; a range of days is one run.",
         executor_def=executor_for(settings),
         tags=run_pod_tags(settings.runs, DAILY_BATCH),

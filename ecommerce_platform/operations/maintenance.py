@@ -6,7 +6,7 @@ how it is done (lakehouse/maintenance/plan.py, lakehouse/maintenance/work.py).
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -16,6 +16,7 @@ from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.lakehouse.assets import event_key
 from ecommerce_platform.lakehouse.maintenance.plan import MaintenanceReport, refusals
 from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
+from ecommerce_platform.landing.resource import StepLandingZone
 from ecommerce_platform.operations.retention import apply_retention
 from ecommerce_platform.operations.schedules import one_at_a_time
 from ecommerce_platform.settings import Profile, Settings
@@ -24,9 +25,6 @@ from ecommerce_platform.spark.resource import SparkResource
 from ecommerce_platform.warehouse.load.maintenance import clean_up
 from ecommerce_platform.warehouse.resource import WarehouseResource
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current
-
-if TYPE_CHECKING:
-    pass
 
 JOB_NAME = "lakehouse_upkeep"
 #: Early on Sunday, after the night's batch: the quietest hours of most shops.
@@ -47,6 +45,7 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
     def upkeep_iceberg_tables(
         context: dg.OpExecutionContext,
         lake: StepLake,
+        landing_zone: StepLandingZone,
         spark: SparkResource,
         spark_steps: SparkSteps,
         warehouse: WarehouseResource,
@@ -57,19 +56,12 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
             for line in clean_up(settings.snowflake, connection, warehouse.opener(run_id), run_id, dry_run):
                 context.log.info(line)
         opener, now = warehouse.opener(run_id), datetime.now(UTC)
-        for line in apply_retention(settings, opener, context.instance, run_id, now, dry_run):
+        for line in apply_retention(settings, lake, landing_zone, opener, context.instance, run_id, now, dry_run):
             context.log.info(line)
-        job = Maintenance(
-            lake,
-            lambda: spark.spark_session,
-            context.run.run_id,
-            now,
-            dry_run,
-        )
-        reports = run_maintenance(job)
+        reports = run_maintenance(Maintenance(lake, lambda: spark.spark_session, run_id, now, dry_run))
         for report in reports:
             context.log.info(f"{report.table}: {summary(report)}")
-        for observation in observations(reports, settings.lakehouse.namespace):
+        for observation in observations(reports, lake.section.namespace):
             context.log_event(observation)
         if refused := refusals(reports):
             raise dg.Failure(description=" ".join(refused), allow_retries=False)

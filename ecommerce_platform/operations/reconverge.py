@@ -64,12 +64,12 @@ class Cursor:
         return self.next_at is None or now < self.next_at
 
 
-def recheck_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
-    """The reconciliation alone, with its checks: it reads what is applied, and loads nothing."""
+def recheck_job(first: date) -> dg.UnresolvedAssetJobDefinition:
+    """The reconciliation alone, with its checks: it reads what is applied, and loads nothing. Its partitions begin at `first`."""
     return dg.define_asset_job(
         JOB_NAME,
         selection=dg.AssetSelection.groups("reconciliation"),
-        partitions_def=daily_partitions(settings),
+        partitions_def=daily_partitions(first),
         description="Reconciles the days that have not converged again; the partition is the latest of them.",
         executor_def=resuming_executor,
     )
@@ -107,7 +107,7 @@ def build_sensor(
         # Should the run fail before it has written anything, the days' next slot asks for another.
         following = Cursor(now, due.next_at, record).to_text()
         if due.due:
-            request = run_request(due.due, settings.start_date, last_partition(settings))
+            request = run_request(due.due, settings.start_date, last_partition(settings.start_date))
             return dg.SensorResult(run_requests=[request], cursor=following)
         return dg.SensorResult(skip_reason=dg.SkipReason(describe(due)), cursor=following)
 

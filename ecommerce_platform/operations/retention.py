@@ -15,6 +15,7 @@ import dagster as dg
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.arrived.expired_landing import remove_expired_landing
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.reconciliation.record.storage import Store
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.builds.superseded import remove_superseded
@@ -28,6 +29,8 @@ _RUNS_A_TIME = 100
 
 def apply_retention(
     settings: Settings,
+    lake: Lake,
+    zone: LandingZone,
     open_connection: Opener,
     instance: dg.DagsterInstance | None,
     run_id: str,
@@ -47,7 +50,7 @@ def apply_retention(
         limits = settings.reconciliation
         reports_before = now.date() - timedelta(days=limits.reports_retention_days)
         lines += remove_expired(Place.of(limits.reports_uri, settings.s3), store, reports_before, dry_run)
-    lines += remove_expired_landing(Lake.of(settings), Intake.of(settings), dry_run)
+    lines += remove_expired_landing(lake, Intake.of(settings, zone, lake), dry_run)
     if instance is not None:
         lines += remove_old_runs(instance, now - timedelta(days=settings.operations.runs_retention_days), dry_run)
     return lines

@@ -14,6 +14,7 @@ import dagster as dg
 
 from ecommerce_platform.execution.partitions import add_days_metadata, daily_partitions, partition_days
 from ecommerce_platform.execution.plain_steps import plain_words
+from ecommerce_platform.iceberg.resource import StepLake
 from ecommerce_platform.landing.forgotten import load_forgotten
 from ecommerce_platform.reconciliation.layers.both import open_layers
 from ecommerce_platform.reconciliation.model import ALL_TIERS, State, Status
@@ -24,7 +25,7 @@ from ecommerce_platform.reconciliation.record.tables import CONVERGENCE, DISCREP
 from ecommerce_platform.reconciliation.record.turn import turn
 from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.reconciliation.verdicts.explain import plain
-from ecommerce_platform.settings import ReconciliationSettings, S3Settings, Settings
+from ecommerce_platform.settings import ReconciliationSettings, S3Settings
 from ecommerce_platform.warehouse.sql.connection import connect
 
 if TYPE_CHECKING:
@@ -56,21 +57,21 @@ _TABLES: Mapping[dg.AssetKey, str] = {
 }
 
 
-def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """The room's three assets, materialized by one step."""
+def build_assets(first: date) -> list[dg.AssetsDefinition]:
+    """The room's three assets, materialized by one step; their partitions begin at `first`."""
 
     @dg.multi_asset(
         name="reconciliation__layers",
         pool="reconciliation",
         specs=[_spec(key) for key in _DESCRIPTIONS],
-        partitions_def=daily_partitions(settings),
+        partitions_def=daily_partitions(first),
         backfill_policy=dg.BackfillPolicy.single_run(),
         can_subset=True,
         group_name="reconciliation",
     )
     @plain_words
     def layers(
-        context: dg.AssetExecutionContext, reconciliation: ReconciliationResource
+        context: dg.AssetExecutionContext, lake: StepLake, reconciliation: ReconciliationResource
     ) -> Iterator[dg.MaterializeResult]:
         days, run_id = partition_days(context), context.run.run_id
         with reconciliation.store(run_id) as store, reconciliation.speed_table(run_id) as table:
@@ -88,7 +89,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             # The start is the audit stamp by which discrepancies are confirmed; the comparison itself asks no clock.
             with turn(store, opener, run_id, limits, settings.snowflake.lease_seconds, context.log.info):
                 started = datetime.now(UTC)
-                layers = open_layers(table, store, limits, load_forgotten(settings))
+                layers = open_layers(table, store, limits, load_forgotten(settings, lake))
                 outcome = reconcile(layers, store, days, run_id, started, limits)
             published = _publish(context, limits, settings.s3, store, outcome)
         context.log.info("%s; verified through %s", outcome.run.verdict, outcome.run.verified_through)

@@ -1,4 +1,4 @@
-"""What the command line offers of this room, as plain functions of the settings.
+"""What the command line offers of this room, as plain functions.
 
 What belongs here: opening the layers, calling, exit codes. What does not: arguments and printing (cli.py).
 """
@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ecommerce_platform.landing.forgotten import load_forgotten
 from ecommerce_platform.live_progress import Reached, unseen
@@ -22,13 +23,14 @@ from ecommerce_platform.reconciliation.layers import clickhouse
 from ecommerce_platform.reconciliation.layers.both import Layers, open_layers
 from ecommerce_platform.reconciliation.layers.clickhouse import speed_table
 from ecommerce_platform.reconciliation.model import ALL_TIERS, FailOn, ReconciliationError, State, Status
-from ecommerce_platform.reconciliation.present.story import order_story, tell
 from ecommerce_platform.reconciliation.reconcile import Reconciliation, reconcile
 from ecommerce_platform.reconciliation.record.storage import Store, open_store
 from ecommerce_platform.reconciliation.record.turn import turn
-from ecommerce_platform.reconciliation.verdicts.plan import Step, repair_plan
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.warehouse.sql.connection import connect
+
+if TYPE_CHECKING:
+    from ecommerce_platform.reconciliation.present.publish import Place
 
 
 @contextmanager
@@ -62,25 +64,11 @@ def reconcile_days(
         return reconcile(layers, store, days, run_id, datetime.now(UTC), settings.reconciliation, reached=reached)
 
 
-def explain_order(settings: Settings, order_id: int) -> list[str]:
-    """The order's story across both layers, as lines."""
-    with opened(settings, f"explain-{order_id}") as (layers, store):
-        return tell(order_story(layers, store, order_id))
-
-
-def plan(settings: Settings) -> tuple[Step, ...]:
-    """What would mend the open discrepancies of the last reconciliations."""
-    with open_store(settings, "plan") as store:
-        return repair_plan(store.open_discrepancies(), settings.landing_uri)
-
-
-def write_reports(settings: Settings, days: Sequence[date]) -> dict[str, str]:
+def write_reports(store: Store, place: Place, days: Sequence[date]) -> dict[str, str]:
     """Write the pages of `days` (none: of all dates that have not converged) and the overview; where each lies, by name."""
-    from ecommerce_platform.reconciliation.present.publish import Place, publish  # matplotlib: a second of imports
+    from ecommerce_platform.reconciliation.present.publish import publish  # matplotlib: a second of imports
 
-    with open_store(settings, "report") as store:
-        dates = days or sorted({result.date for result in store.open_day_results()})
-        published = publish(Place.of(settings.reconciliation.reports_uri, settings.s3), store, dates)
+    published = publish(place, store, days or sorted({result.date for result in store.open_day_results()}))
     return {"overview": published.overview} | {day.isoformat(): where for day, where in published.days.items()}
 
 

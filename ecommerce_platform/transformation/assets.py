@@ -45,7 +45,7 @@ POOL = "dbt"
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """All models of the project, staging to marts."""
     manifest = load_manifest(DbtProject.of(settings))
-    translator = PlatformTranslator(daily_partitions(settings))
+    translator = PlatformTranslator(daily_partitions(settings.start_date))
 
     @dbt_assets(
         manifest=manifest,

@@ -8,16 +8,15 @@ import dagster as dg
 
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.execution.plain_steps import plain_words
-from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.results.agreement import COMPARISONS, Comparison, compare
 from ecommerce_platform.transformation.results.restatements import restatements, summary
 from ecommerce_platform.warehouse.resource import WarehouseResource
 
 
-def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+def build_checks(span: BusinessSpan) -> list[dg.AssetChecksDefinition]:
     """One check a Spark table, on the model that computes the same; and one on the daily figures of closed months."""
     return [
-        *(_agreement_check(comparison, BusinessSpan.of(settings)) for comparison in COMPARISONS),
+        *(_agreement_check(comparison, span) for comparison in COMPARISONS),
         _closed_months_check(),
     ]
 

@@ -43,7 +43,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
 
 def _raw_tables(settings: Settings) -> dg.AssetsDefinition:
-    contracts, partitions = load_contracts(), daily_partitions(settings)
+    contracts, partitions = load_contracts(), daily_partitions(settings.start_date)
 
     @dg.multi_asset(
         name="snowflake_raw",
@@ -141,7 +141,7 @@ def _schema(columns: Sequence[Column]) -> dg.TableSchema:
 
 
 def _spark_tables(settings: Settings) -> dg.AssetsDefinition:
-    partitions = daily_partitions(settings)
+    partitions = daily_partitions(settings.start_date)
 
     @dg.multi_asset(
         name="snowflake_spark",

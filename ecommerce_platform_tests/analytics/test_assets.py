@@ -54,8 +54,9 @@ class Shop:
 
     def run(self, first: int, last: int, *keys: dg.AssetKey) -> dg.ExecuteInProcessResult:
         """One run for the range of days; of everything, unless assets are named."""
+        lake = Lake.of(self.settings)
         definitions = dg.Definitions(
-            assets=[*lakehouse_assets(self.settings), *build_assets(self.settings)],
+            assets=[*lakehouse_assets(self.settings, lake), *build_assets(self.settings, lake)],
             jobs=[dg.define_asset_job("run", selection=list(keys) or dg.AssetSelection.all())],
             resources={
                 **landing_resources(self.settings),
@@ -149,7 +150,7 @@ def test_before_anything_is_published_the_tables_are_there_and_empty(
 
 
 def test_the_analytics_assets_explain_themselves(local_settings: Settings) -> None:
-    (assets,) = build_assets(local_settings)
+    (assets,) = build_assets(local_settings, Lake.of(local_settings))
     expected: Sequence[dg.AssetKey] = [analytics_key(name) for name in TABLES]
     assert assets.keys == set(expected)
     for spec in assets.specs:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ecommerce_platform_tests.end_to_end.event_order import EVENT_ORDER, STANDS_AT, in_event_order
-from ecommerce_platform_tests.end_to_end.landing_decode import COLUMNS, TEXT, Event
+from ecommerce_platform_tests.end_to_end.landing_decode import COLUMNS, Event
+from ecommerce_platform_tests.end_to_end.value_decode import TEXT
 
 PLACEHOLDER = "__debezium_unavailable_value"
 Place = tuple[int, Any]

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from ecommerce_platform.execution.unfinished_runs import UNFINISHED, unfinished_runs
+from ecommerce_platform.iceberg.resource import build_resources as lake_resources
 from ecommerce_platform.landing.resource import build_resources
 from ecommerce_platform.landing.sensor import build_sensor
 from ecommerce_platform.operations.backfill.launch import Backfills
@@ -98,7 +99,8 @@ def test_no_sensor_waits_for_a_run_that_cannot_come_back(
         build_sensor(local_settings, job, clock=later),
         build_retry_sensor(local_settings.profile, job, later),
     ):
-        skipped = sensor(dg.build_sensor_context(instance, resources=build_resources(local_settings)))
+        resources = {**build_resources(local_settings), **lake_resources(local_settings)}
+        skipped = sensor(dg.build_sensor_context(instance, resources=resources))
         assert isinstance(skipped, dg.SkipReason)
         assert "not finished" not in (skipped.skip_message or ""), sensor.name
 

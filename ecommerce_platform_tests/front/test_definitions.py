@@ -8,13 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.definitions import build_definitions
-from ecommerce_platform.iceberg.lake import Lake
-from ecommerce_platform.lakehouse.assets import event_key
-from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
-from ecommerce_platform.landing.assets import landing_key
-from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import load_settings
 
 TABLES = ("users", "products", "orders", "order_items")
@@ -80,34 +74,3 @@ def test_the_code_location_loads_in_a_fresh_interpreter(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= len(KEYS)
-
-
-def test_an_unknown_override_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no such resource: sparkk"):
-        build_definitions(load_settings(data_dir=tmp_path), sparkk=object())
-
-
-def test_a_landing_zone_of_its_own_takes_the_place_of_the_settings(tmp_path: Path) -> None:
-    settings = load_settings(data_dir=tmp_path / "data")
-    day = tmp_path / "elsewhere" / "orders" / f"date={settings.start_date}"
-    day.mkdir(parents=True)
-    (day / "part-0.parquet").write_bytes(b"")
-    zone = LandingZone(str(tmp_path / "elsewhere"))
-    job = build_definitions(settings, landing_zone=zone).resolve_job_def("observe_landing_files")
-    with dg.DagsterInstance.ephemeral() as instance:
-        observed = job.execute_in_process(instance=instance).get_asset_observation_events()
-    (observation,) = [event.asset_observation_data.asset_observation for event in observed]
-    assert (observation.asset_key, observation.partition) == (landing_key("orders"), str(settings.start_date))
-
-
-def test_a_lake_of_its_own_takes_the_place_of_the_settings(tmp_path: Path) -> None:
-    settings = load_settings(data_dir=tmp_path / "data")
-    lake = Lake.of(load_settings(data_dir=tmp_path / "elsewhere"))
-    ensure_event_table(open_catalog(lake), lake, load_contracts()["orders"])
-    check = dg.AssetCheckKey(event_key("orders"), "row_conservation")
-    job = build_definitions(settings, lake=lake).resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.ephemeral() as instance:
-        done = job.get_subset(asset_check_selection={check}).execute_in_process(instance=instance)
-    (evaluation,) = done.get_asset_check_evaluations()
-    assert (evaluation.asset_check_key, evaluation.passed) == (check, True)
-    assert not (tmp_path / "data" / "catalog.db").exists()

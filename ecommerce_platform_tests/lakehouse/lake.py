@@ -53,6 +53,10 @@ def order(key: int | None, lsn: int | None, op: str | None = "c", **changes: Any
     return row | changes
 
 
+def good_rows(number: int) -> list[dict[str, object]]:
+    return [order(key, key) for key in range(1, number + 1)]
+
+
 ORDER_SCHEMA = pa.schema(
     [
         ("id", pa.int64()),

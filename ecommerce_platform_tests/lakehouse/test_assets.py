@@ -21,14 +21,14 @@ def materialize_range(lake: SmallLake, instance: dg.DagsterInstance) -> tuple[dg
 
     @dg.asset(
         deps=[event_key("orders")],
-        partitions_def=daily_partitions(lake.settings),
+        partitions_def=daily_partitions(lake.settings.start_date),
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def reader(context: dg.AssetExecutionContext) -> None:
         downstream.extend(context.partition_keys)
 
     definitions = dg.Definitions(
-        assets=[*build_assets(lake.settings), reader],
+        assets=[*build_assets(lake.settings, Lake.of(lake.settings)), reader],
         asset_checks=build_checks(lake.settings),
         resources={
             **landing_resources(lake.settings),

@@ -255,7 +255,7 @@ def test_production_adds_no_column_until_a_contract_names_it_and_says_so(lake: S
     assert (check.passed, check.severity) == (False, AssetCheckSeverity.WARN)
     assert columns_are_classified(Lake.of(production.settings), "orders", [SECOND]).passed
     assert f"column iban of orders, {FIRST} to {FIRST}, is left out: no contract names it" in _catalog(
-        production.settings
+        Lake.of(production.settings)
     )
 
     named = replace(

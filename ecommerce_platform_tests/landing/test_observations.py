@@ -6,7 +6,7 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.execution.partitions import daily_partitions
 from ecommerce_platform.landing.assets import build_assets, landing_key
-from ecommerce_platform.landing.resource import build_resources
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.settings import Settings
 from ecommerce_platform_tests.landing.watched_shop import DAY, Shop, write
 
@@ -23,7 +23,9 @@ def observed(shop: Shop) -> list[tuple[str, str | None, str]]:
     """One observation of all landing assets: table, day and data version of what it recorded."""
     job = dg.define_asset_job("observe", selection=dg.AssetSelection.assets(*map(landing_key, source_tables())))
     definitions = dg.Definitions(
-        assets=build_assets(shop.settings), jobs=[job], resources=build_resources(shop.settings)
+        assets=build_assets(LandingZone.of(shop.settings), shop.settings.start_date),
+        jobs=[job],
+        resources=shop.resources,
     )
     result = definitions.resolve_job_def("observe").execute_in_process(instance=shop.instance)
     days = [
@@ -47,11 +49,15 @@ def test_an_observation_records_only_what_changed_since_the_last_one(shop: Shop)
 
 
 def test_the_landing_assets_explain_themselves(local_settings: Settings) -> None:
-    specs = {spec.key: spec for assets in build_assets(local_settings) for spec in assets.specs}
+    specs = {
+        spec.key: spec
+        for assets in build_assets(LandingZone.of(local_settings), local_settings.start_date)
+        for spec in assets.specs
+    }
     assert set(specs) == {landing_key(table) for table in source_tables()}
     for spec in specs.values():
         assert spec.group_name == "landing"
         assert list(spec.owners) == ["team:data-platform"]
         assert spec.description
         assert "parquet" in spec.kinds
-        assert spec.partitions_def == daily_partitions(local_settings)
+        assert spec.partitions_def == daily_partitions(local_settings.start_date)

@@ -7,10 +7,12 @@ import dagster as dg
 import pytest
 
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.landing import sensor
 from ecommerce_platform.landing.files import LandingTable, LandingZone, list_table
+from ecommerce_platform.landing.forgotten import ForgottenFiles
 from ecommerce_platform.landing.sensor import build_sensor
-from ecommerce_platform.settings import Profile, Settings
+from ecommerce_platform.settings import LakehouseSettings, Profile, Settings
 from ecommerce_platform_tests.landing.watched_shop import DAY, Shop, write
 
 
@@ -204,16 +206,18 @@ def test_the_sensor_is_off_on_one_machine_and_on_elsewhere(local_settings: Setti
 def test_a_day_that_only_an_erasure_changed_is_not_requested_and_a_quiet_tick_asks_for_none(
     local_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Settings] = []
+    asked: list[ForgottenFiles] = []
     rewritten: list[dict[str, dict[str, tuple[str, str]]]] = []
 
-    def erasures(settings: Settings) -> list[dict[str, dict[str, tuple[str, str]]]]:
-        asked.append(settings)
+    def erasures(files: ForgottenFiles) -> list[dict[str, dict[str, tuple[str, str]]]]:
+        asked.append(files)
         return rewritten
 
     monkeypatch.setattr(sensor, "rewritten_files", erasures)
     path = write(local_settings, "orders", DAY)
     shop = Shop(local_settings)
+    lake = Lake.of(local_settings.model_copy(update={"lakehouse": LakehouseSettings(warehouse="/elsewhere")}))
+    shop.resources["lake"] = lake
     (request,) = shop.tick()
     shop.run(request)
     asked.clear()
@@ -224,6 +228,6 @@ def test_a_day_that_only_an_erasure_changed_is_not_requested_and_a_quiet_tick_as
     (after,) = list_table(LandingZone.of(local_settings), "orders").days[DAY]
     rewritten.append({"orders": {before.path: (before.version, after.version)}})
     assert shop.tick() == ()
-    assert len(asked) == 1
+    assert asked == [ForgottenFiles.of(local_settings, lake)]
     path.write_bytes(b"and a late row, too")
     assert len(shop.tick()) == 1

@@ -138,7 +138,7 @@ class Shop:
     """A code location of two assets whose second can be made to fail, and its backfills."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
-        partitions = daily_partitions(settings)
+        partitions = daily_partitions(settings.start_date)
         single = dg.BackfillPolicy.single_run()
         self.fails = False
 

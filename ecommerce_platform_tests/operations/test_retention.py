@@ -11,6 +11,8 @@ import dagster as dg
 import pytest
 from snowflake.connector import SnowflakeConnection
 
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.landing.files import LandingZone
 from ecommerce_platform.operations.retention import apply_retention, remove_old_runs
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.stand_ins.servers import down
@@ -42,7 +44,8 @@ def connection(settings: Settings) -> Iterator[SnowflakeConnection]:
 
 
 def apply(settings: Settings, dry_run: bool = False) -> list[str]:
-    return apply_retention(settings, partial(connect, settings, "test"), None, "test", NOW, dry_run)
+    lake, zone = Lake.of(settings), LandingZone.of(settings)
+    return apply_retention(settings, lake, zone, partial(connect, settings, "test"), None, "test", NOW, dry_run)
 
 
 def replaced(connection: SnowflakeConnection, day: str, days_ago: int) -> None:

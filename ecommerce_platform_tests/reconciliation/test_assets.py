@@ -9,10 +9,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.landing.forgotten import Entry, ForgottenFiles, write_entry
 from ecommerce_platform.reconciliation.assets import build_assets
 from ecommerce_platform.reconciliation.checks import build_checks
 from ecommerce_platform.reconciliation.resource import build_resources
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, NOON, Event, TwoLayers
 
@@ -23,11 +25,11 @@ ORDERS = [
 METRICS = ("active_customers", "total_orders", "total_revenue", "avg_order_value")
 
 
-def run(two: TwoLayers, settings: Settings, **kwargs: object) -> dg.ExecuteInProcessResult:
+def run(two: TwoLayers, settings: Settings, lake: Lake | None = None) -> dg.ExecuteInProcessResult:
     definitions = dg.Definitions(
-        assets=build_assets(settings),
+        assets=build_assets(settings.start_date),
         asset_checks=build_checks(),
-        resources=build_resources(settings),
+        resources={**build_resources(settings), "lake": lake or Lake.of(settings)},
         executor=dg.in_process_executor,
         jobs=[dg.define_asset_job("all", dg.AssetSelection.groups("reconciliation"))],
     )
@@ -145,3 +147,16 @@ def test_without_a_speed_layer_there_is_nothing_to_compare(two: TwoLayers, serve
     result = run(two, servers_settings)
     assert result.success
     assert len(result.get_asset_materialization_events()) == 9
+
+
+def test_who_is_forgotten_is_asked_of_the_lake_that_the_step_has(
+    two: TwoLayers, servers_settings: Settings, tmp_path: Path
+) -> None:
+    two.both(*ORDERS)
+    elsewhere = load_settings(data_dir=tmp_path / "elsewhere")
+    entry = Entry("0" * 64, "users", "another key", "asked", "ada", "2026-02-01T00:00:00+00:00")
+    write_entry(ForgottenFiles.of(elsewhere), entry)
+    (failed, *_) = [
+        event for event in run(two, servers_settings, Lake.of(elsewhere)).all_events if event.is_step_failure
+    ]
+    assert "it is the key of the list of forgotten people" in str(failed.event_specific_data)

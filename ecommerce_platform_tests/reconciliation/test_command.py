@@ -10,6 +10,8 @@ from ecommerce_platform.reconciliation import command
 from ecommerce_platform.reconciliation.command import exit_code
 from ecommerce_platform.reconciliation.model import FailOn, ReconciliationError
 from ecommerce_platform.reconciliation.present import report
+from ecommerce_platform.reconciliation.present.story import order_story, tell
+from ecommerce_platform.reconciliation.verdicts.plan import repair_plan
 from ecommerce_platform.settings import ReconciliationSettings, Settings
 from ecommerce_platform_tests.reconciliation.reconciled import LAST, ORDER, run
 from ecommerce_platform_tests.reconciliation.two_layers import DAY, Event, TwoLayers
@@ -45,8 +47,9 @@ def test_an_installation_is_reconciled_explained_and_planned_from_its_settings(
     machine = json.loads(json.dumps(report.as_json(reconciliation)))
     assert machine["discrepancies"][0]["reason"] == "missing_in_speed"
     assert machine["cut_off"] == "2026-01-14 12:00:00"
-    assert "Verdict: missing_in_speed" in "\n".join(command.explain_order(servers_settings, 1))
-    (step,) = command.plan(servers_settings)
+    with command.opened(servers_settings, "story") as (layers, store):
+        assert "Verdict: missing_in_speed" in "\n".join(tell(order_story(layers, store, 1)))
+        (step,) = repair_plan(store.open_discrepancies(), servers_settings.landing_uri)
     assert step.text.startswith(f"ecommerce-platform realtime load {servers_settings.landing_uri}/orders/date={DAY}")
 
 

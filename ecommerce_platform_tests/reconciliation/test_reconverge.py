@@ -162,7 +162,7 @@ def test_a_day_past_its_time_limit_fails_its_run_and_is_given_up(two: TwoLayers,
 
 
 def evaluated(settings: Settings, instance: dg.DagsterInstance, cursor: str | None = None, **kwargs: Any) -> Any:
-    sensor = build_sensor(settings, recheck_job(settings), **kwargs)
+    sensor = build_sensor(settings, recheck_job(settings.start_date), **kwargs)
     context = dg.build_sensor_context(
         instance, cursor, resources={"reconciliation": ReconciliationResource.of(settings)}
     )

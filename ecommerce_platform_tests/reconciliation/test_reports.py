@@ -212,8 +212,9 @@ def test_pages_of_what_the_tables_hold_are_written_and_linked(two: TwoLayers, lo
     assert not list(Path(published.overview).parent.glob(".*"))
 
 
-def test_a_date_that_was_never_reconciled_has_a_page_that_says_so(two: TwoLayers, servers_settings: Settings) -> None:
-    written = write_reports(servers_settings, [date(2020, 2, 29)])
+def test_a_date_that_was_never_reconciled_has_a_page_that_says_so(two: TwoLayers, local_settings: Settings) -> None:
+    place = Place.of(local_settings.reconciliation.reports_uri, local_settings.s3)
+    written = write_reports(Store(two.connection), place, [date(2020, 2, 29)])
     assert "2020-02-29 has not been reconciled yet." in Path(written["2020-02-29"]).read_text()
 
 

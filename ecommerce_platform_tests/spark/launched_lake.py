@@ -22,8 +22,9 @@ STAMPS = {"computed_at", "quarantined_at", "run_id"}
 def lake_job() -> dg.JobDefinition:
     """The lakehouse and its analytics, by the settings of the environment."""
     settings = load_settings()
+    lake = Lake.of(settings)
     return dg.Definitions(
-        assets=[*lakehouse_assets(settings), *analytics_assets(settings)],
+        assets=[*lakehouse_assets(settings, lake), *analytics_assets(settings, lake)],
         jobs=[dg.define_asset_job("lake", selection="*", executor_def=dg.in_process_executor)],
         resources={**landing_resources(settings), **iceberg_resources(settings), **build_resources(settings)},
     ).resolve_job_def("lake")

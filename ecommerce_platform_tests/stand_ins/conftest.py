@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import snowflake.connector
 from clickhouse_connect.driver.client import Client
 from snowflake.connector import SnowflakeConnection
 
+from ecommerce_platform.speed_layer.realtime import create_orders_realtime
 from ecommerce_platform.stand_ins import servers
+from ecommerce_platform_tests.stand_ins.order_versions import MICROS, MILLIS, TABLE, Write
 
 Rows = list[tuple[Any, ...]]
 
@@ -75,3 +79,41 @@ def sql(session: SnowflakeConnection) -> Callable[..., Rows]:
 def clickhouse(data_dir: Path) -> Iterator[Client]:
     with connect_clickhouse(data_dir) as client:
         yield client
+
+
+@pytest.fixture
+def table(clickhouse: Client) -> Client:
+    """A client, and the empty table of order versions."""
+    clickhouse.command(f"drop table if exists {TABLE}")
+    create_orders_realtime(clickhouse, TABLE)
+    return clickhouse
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes versions as Debezium leaves them; a row's keys replace those of a plain insert."""
+
+    def write(
+        *rows: Mapping[str, Any], name: str = "versions.parquet", types: Mapping[str, pa.DataType] | None = None
+    ) -> Path:
+        plain = {
+            "id": 1,
+            "user_id": 7,
+            "status": "pending",
+            "total_amount": "10.50",
+            "shipping_address": "1 High St",
+            "created_at": MICROS,
+            "updated_at": MICROS,
+            "__op": "c",
+            "__ts_ms": MILLIS,
+            "__source_ts_ms": MILLIS,
+            "__source_lsn": 100,
+        }
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        columns = {column: [{**plain, **row}[column] for row in rows] for column in {**plain, **rows[0]}}
+        arrays = {column: pa.array(values, (types or {}).get(column)) for column, values in columns.items()}
+        pq.write_table(pa.table(arrays), path)
+        return path
+
+    return write

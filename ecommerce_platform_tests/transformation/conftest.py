@@ -24,6 +24,7 @@ from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
 from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
 from ecommerce_platform.warehouse.schema.upgrade import ensure_current, initialise_account
 from ecommerce_platform.warehouse.sql.connection import connect, execute, quoted
+from ecommerce_platform_tests.transformation.restatement_log import PUBLISHED
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -90,3 +91,11 @@ def transform(transformation_settings: Settings, connection: SnowflakeConnection
                 mark_applied(connection, definition, lease)
 
     return run
+
+
+@pytest.fixture
+def fresh(connection: SnowflakeConnection) -> None:
+    """No mart and no log: what a run publishes now is published for the first time."""
+    for model in PUBLISHED:
+        execute(connection, f"drop table if exists MARTS.{model}")
+    execute(connection, "delete from MARTS.RESTATEMENTS")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ecommerce_platform.transformation.builds.applied import read_build_state
 from ecommerce_platform.warehouse.sql.connection import fetch_all
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ TABLES = (
 _STAMPS = {"STAGING": {"processed_at"}, "INTERMEDIATE": set(), "MARTS": {"created_at", "last_updated"}}
 
 Row = dict[str, Any]
+
+
+def pending_days(connection: SnowflakeConnection) -> list[str]:
+    """Days that all tables have loaded and of which at least one table's load is not applied."""
+    state = read_build_state(connection)
+    days = set(state.complete_days)
+    return sorted({str(day) for _, day, _ in state.loaded - state.applied if day in days})
 
 
 def read(connection: SnowflakeConnection, table: str, order_by: str = "1, 2") -> list[Row]:

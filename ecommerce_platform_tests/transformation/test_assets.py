@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 
+from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.transformation.assets import build_assets
-from ecommerce_platform.transformation.builds.applied import read_build_state
 from ecommerce_platform.transformation.checks import build_checks
 from ecommerce_platform.transformation.resource import build_resources
 from ecommerce_platform.transformation.results.agreement import COMPARISONS, compare
 from ecommerce_platform.warehouse.resource import build_resources as warehouse_resources
 from ecommerce_platform.warehouse.sql.connection import execute
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
-from ecommerce_platform_tests.transformation.tables import read
+from ecommerce_platform_tests.transformation.tables import pending_days, read
 from ecommerce_platform_tests.transformation.test_agreement import SPAN, spark_computed_the_applied_days
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ SNAPSHOT_CHANGES = dg.AssetKey(["staging", "base_snapshot_changes"])
 def materialize(settings: Settings, selection: Any = None, partition_range: tuple[str, str] = DAYS) -> Any:
     resources = {**build_resources(settings), **warehouse_resources(settings)}
     return dg.materialize(
-        [*build_assets(settings), *build_checks(settings)],
+        [*build_assets(settings), *build_checks(BusinessSpan.of(settings))],
         selection=selection,
         resources=resources,
         instance=dg.DagsterInstance.ephemeral(),
@@ -71,7 +71,7 @@ def test_a_range_is_one_step_with_metadata_for_each_day(
     lineage = events[DAYS[-1]]["dagster/column_lineage"].value.deps_by_column["total_revenue"]
     assert {dep.asset_key.to_user_string() for dep in lineage} == {"intermediate/int_order_analytics"}
     assert all(check.passed for check in result.get_asset_check_evaluations())
-    assert read_build_state(connection).pending_days == ()
+    assert pending_days(connection) == []
 
 
 @pytest.mark.soak
@@ -84,7 +84,7 @@ def test_one_mart_alone_is_built_and_marks_no_day(
     result = materialize(transformation_settings, selection=[DAILY])
     assert result.success
     assert {event.asset_key for event in result.get_asset_materialization_events()} == {DAILY}
-    assert [str(day) for day in read_build_state(connection).pending_days] == [DAYS[1]]
+    assert pending_days(connection) == [DAYS[1]]
 
 
 @pytest.mark.slow
@@ -95,7 +95,7 @@ def test_the_marts_and_what_they_need_are_a_whole_build(
     result = materialize(transformation_settings, selection=dg.AssetSelection.groups("marts").upstream())
     assert result.success
     assert SNAPSHOT_CHANGES not in {event.asset_key for event in result.get_asset_materialization_events()}
-    assert read_build_state(connection).pending_days == ()
+    assert pending_days(connection) == []
     assert read(connection, "STAGING.BASE_SNAPSHOT_CHANGES") == []
 
 
@@ -128,7 +128,7 @@ def test_a_failed_test_fails_the_run_and_the_next_mends_it(
     assert not result.success
     failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
     assert failed == {"daily_business_metrics_cover_all_orders"}
-    assert [str(day) for day in read_build_state(connection).pending_days] == [DAYS[1]]
+    assert pending_days(connection) == [DAYS[1]]
     execute(connection, "delete from STAGING.APPLIED_DAYS")
     assert materialize(transformation_settings).success
     assert read(connection, "MARTS.DAILY_BUSINESS_METRICS")[0]["total_orders"] == 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.builds.applied import FreezeReplaced, mark_applied, read_build_state
+from ecommerce_platform.transformation.builds.applied import FreezeReplaced, mark_applied
 from ecommerce_platform.transformation.builds.build import exclusive_build
 from ecommerce_platform.transformation.builds.runner import DbtRequest, DbtRunError, run_dbt
 from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest
@@ -23,7 +23,7 @@ from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_
 from ecommerce_platform_tests.case_sets import spread
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.raw_events import load_day, order, user
-from ecommerce_platform_tests.transformation.tables import count, read
+from ecommerce_platform_tests.transformation.tables import count, pending_days, read
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -47,10 +47,6 @@ def two_days(connection: SnowflakeConnection, transform: Transform) -> Iterator[
     load_day(connection, "2026-01-02", [order(2, 3, "2026-01-02")])
     yield connection
     execute(connection, "update RAW.LEASES set owner = null, token = null, process = null, expires_at = null")
-
-
-def pending(connection: SnowflakeConnection) -> list[str]:
-    return [str(day) for day in read_build_state(connection).pending_days]
 
 
 def freeze(settings: Settings, lease: Lease | None) -> None:
@@ -83,9 +79,9 @@ def test_a_build_never_marks_days_that_another_froze(
         )
         with pytest.raises(FreezeReplaced, match=r"12 rows \(days 2026-01-01 to 2026-01-03\) that run A on .* did not"):
             mark_applied(two_days, definition, lease)
-    assert pending(two_days) == ["2026-01-02", "2026-01-03"]
+    assert pending_days(two_days) == ["2026-01-02", "2026-01-03"]
     transform()
-    assert pending(two_days) == []
+    assert pending_days(two_days) == []
     assert count(two_days, "STAGING.ORDERS_ENHANCED") == 3
 
 
@@ -112,9 +108,9 @@ def test_a_build_whose_lists_another_replaced_marks_nothing(
         execute(two_days, f"create or replace table STAGING.{table} as {_WOKEN_UP[table]}")
         with pytest.raises(FreezeReplaced, match=rf"STAGING.{table} has .* that run B on .* did not freeze"):
             mark_applied(two_days, definition, lease)
-    assert pending(two_days) == ["2026-01-02"]
+    assert pending_days(two_days) == ["2026-01-02"]
     transform()
-    assert (pending(two_days), count(two_days, "STAGING.ORDERS_ENHANCED")) == ([], 2)
+    assert (pending_days(two_days), count(two_days, "STAGING.ORDERS_ENHANCED")) == ([], 2)
 
 
 @pytest.mark.slow
@@ -131,7 +127,7 @@ def test_a_build_that_lost_its_lease_writes_no_further_model_and_marks_nothing(
             run_dbt(transformation_settings, DbtRequest(command="run"), "A", lease)
         with pytest.raises(LeaseLost, match="held by run B elsewhere"):
             mark_applied(two_days, definition, lease)
-    assert pending(two_days) == ["2026-01-02"]
+    assert pending_days(two_days) == ["2026-01-02"]
     assert count(two_days, "STAGING.ORDERS_ENHANCED") == 1
 
 
@@ -184,4 +180,4 @@ def test_dbt_by_hand_takes_the_same_lease_and_gives_it_back(
     assert state.token is None, "given back, although a model failed"
     assert state.generation == generation + 2
     assert fetch_all(two_days, "select distinct frozen_by is null from STAGING.BASE_LANDING_DAYS") == [(False,)]
-    assert pending(two_days) == ["2026-01-02"]
+    assert pending_days(two_days) == ["2026-01-02"]

@@ -54,7 +54,6 @@ def build(connection):
         reasons.append(reason)
         run_dbt(settings, DbtRequest(command="run", full_refresh=reason is not None), "after", lease)
         mark_applied(connection, definition, lease)
-    return [str(day) for day in read_build_state(connection).pending_days]
 
 with opener() as connection:
     ensure_current(connection)

@@ -3,90 +3,30 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from snowflake.connector.cursor import SnowflakeCursor
-from snowflake.connector.errors import OperationalError
 from typer.testing import CliRunner
 
 from ecommerce_platform.cli import app
 from ecommerce_platform.settings import Settings
-from ecommerce_platform.transformation.builds.runner import DbtRunError
-from ecommerce_platform.warehouse.sql.connection import execute, fetch_all
-from ecommerce_platform_tests.snowflake_dialect import assert_snowflake
 from ecommerce_platform_tests.transformation.conftest import Transform
 from ecommerce_platform_tests.transformation.random_shop import RandomShop
-from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
-from ecommerce_platform_tests.transformation.tables import Row, read, read_all
+from ecommerce_platform_tests.transformation.raw_events import load_day, order
+from ecommerce_platform_tests.transformation.restatement_log import (
+    PUBLISHED,
+    Figures,
+    last_written,
+    log,
+    published,
+    replay,
+    small_history,
+)
 from ecommerce_platform_tests.transformation.test_assets import DAILY, materialize
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
-
-#: Published marts with their keys.
-PUBLISHED = {
-    "daily_business_metrics": ("date",),
-    "customer_tier_analytics": ("date", "customer_tier"),
-    "product_performance": ("date", "product_id"),
-}
-Figures = dict[tuple[str, ...], dict[str, str | None]]
-
-
-def published(connection: SnowflakeConnection, model: str) -> Figures:
-    """The mart now: key to figures, all as text."""
-    rows = read(connection, f"MARTS.{model}")
-    key = PUBLISHED[model]
-    return {
-        tuple(str(row[column]) for column in key): {
-            name: as_text(value) for name, value in row.items() if name not in key
-        }
-        for row in rows
-    }
-
-
-def as_text(value: Any) -> str | None:
-    if value is None:
-        return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def log(connection: SnowflakeConnection, condition: str = "true") -> list[Row]:
-    cursor = connection.cursor()
-    cursor.execute(f"select * from MARTS.RESTATEMENTS where {condition} order by restated_at, model, date, column_name")
-    names = [column.name.lower() for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
-def replay(first: Figures, entries: list[Row], model: str, columns: list[str]) -> Figures:
-    """What was first published, after the log's changes in their order. Each entry must find what it says it changes."""
-    figures = {key: dict(row) for key, row in first.items()}
-    shown = {key: dict(row) for key, row in first.items()}
-    for entry in (entry for entry in entries if entry["model"] == model):
-        key = tuple(str(entry[column]) for column in PUBLISHED[model])
-        if entry["change"] == "restored" and key not in shown:
-            shown[key] = figures[key] = dict.fromkeys(columns)
-        row = figures[key]
-        assert row[entry["column_name"]] == entry["old_value"], entry
-        row[entry["column_name"]] = entry["new_value"]
-        if entry["change"] == "withdrawn":
-            shown.pop(key, None)
-    return {key: figures[key] for key in shown}
-
-
-def last_written(connection: SnowflakeConnection) -> list[Any]:
-    return [fetch_all(connection, f"select count(*), max(created_at) from MARTS.{model}") for model in PUBLISHED]
-
-
-@pytest.fixture
-def fresh(connection: SnowflakeConnection) -> None:
-    """No mart and no log: what a run publishes now is published for the first time."""
-    for model in PUBLISHED:
-        execute(connection, f"drop table if exists MARTS.{model}")
-    execute(connection, "delete from MARTS.RESTATEMENTS")
 
 
 @pytest.mark.slow
@@ -114,19 +54,6 @@ def test_what_was_first_published_and_the_log_give_what_is_published_now(
     transform(full_refresh=True)
     assert len(log(connection)) == before, "a full refresh on unchanged data restates nothing"
     assert last_written(connection) == written, "rows that are as they were are not written again"
-
-
-def small_history(connection: SnowflakeConnection) -> None:
-    load_day(
-        connection,
-        "2026-01-30",
-        [
-            user(1, 1, "2026-01-01"),
-            product(1, 2, "2026-01-01"),
-            order(1, 3, "2026-01-30", total_amount=Decimal("20.00")),
-            item(1, 4, "2026-01-30"),
-        ],
-    )
 
 
 @pytest.mark.slow
@@ -163,116 +90,6 @@ def test_a_changed_figure_is_logged_exactly_with_its_cause_and_only_after_the_mo
     gone = [entry for entry in late if entry["model"] == "product_performance"]
     assert {entry["change"] for entry in gone} == {"withdrawn"}
     assert all(entry["new_value"] is None for entry in gone)
-
-
-def watch(monkeypatch: pytest.MonkeyPatch, after: Callable[[str], None]) -> None:
-    """Calls `after` with each statement that any session has run, dbt's included."""
-    real = SnowflakeCursor.execute
-
-    def execute(cursor: SnowflakeCursor, command: str, *arguments: Any, **options: Any) -> Any:
-        result = real(cursor, command, *arguments, **options)
-        try:
-            after(command)
-        except OperationalError:
-            # Whose session is lost has lost its transaction: the server rolls it back.
-            real(cursor, "rollback")
-            raise
-        return result
-
-    monkeypatch.setattr(SnowflakeCursor, "execute", execute)
-
-
-def sql_of(statement: str) -> str:
-    """Without dbt's comment, which names the model."""
-    return re.sub(r"/\*.*?\*/", " ", statement, flags=re.DOTALL).strip().rstrip(";")
-
-
-def plain(statement: str) -> str:
-    """In lower case, without quotes and line breaks."""
-    return " ".join(sql_of(statement).replace('"', "").lower().split())
-
-
-@pytest.mark.soak
-def test_a_session_lost_between_any_two_statements_of_a_mart_logs_nothing_twice_and_changes_nothing_else(
-    connection: SnowflakeConnection, transform: Transform, fresh: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small_history(connection)
-    transform()
-    before = read_all(connection)
-    load_day(
-        connection, "2026-02-05", [order(1, 9, "2026-02-05", "UPDATE", status="cancelled", created_at="2026-01-30")]
-    )
-    for word in (
-        "create or replace temporary table computed_daily_business_metrics",
-        "insert into ecommerce_dw.marts.restatements",
-        "delete from ecommerce_dw.marts.daily_business_metrics",
-        "insert into ecommerce_dw.marts.daily_business_metrics",
-    ):
-        reached: list[str] = []
-
-        def lose(statement: str, word: str = word, reached: list[str] = reached) -> None:
-            ours = plain(statement).startswith(word) and "daily_business_metrics" in plain(statement)
-            if ours and not reached:
-                reached.append(statement)
-                raise OperationalError(msg="the connection was lost", errno=250003)
-
-        with monkeypatch.context() as patched:
-            watch(patched, lose)
-            with pytest.raises(DbtRunError, match="the connection was lost"):
-                transform()
-        assert reached, word
-        assert read(connection, "MARTS.DAILY_BUSINESS_METRICS") == before["MARTS.DAILY_BUSINESS_METRICS"], word
-        assert log(connection, "model = 'daily_business_metrics'") == [], word
-    transform()
-    names = [entry["column_name"] for entry in log(connection, "model = 'daily_business_metrics'")]
-    assert len(names) == len(set(names)) > 3
-    transform()
-    assert len(log(connection, "model = 'daily_business_metrics'")) == len(names)
-
-
-@pytest.mark.slow
-def test_all_statements_of_a_run_are_snowflakes_and_a_mart_without_changes_takes_few(
-    connection: SnowflakeConnection, transform: Transform, fresh: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small_history(connection)
-    transform()
-    sent: list[str] = []
-    with monkeypatch.context() as patched:
-        watch(patched, sent.append)
-        transform()
-    for statement in sent:
-        if plain(statement).startswith(("create", "insert", "delete")):
-            assert_snowflake(sql_of(statement))
-    of_mart = [plain(statement)[:60] for statement in sent if "computed_daily_business_metrics" in plain(statement)]
-    assert [text.split()[0] for text in of_mart] == ["create", "insert", "delete", "insert"], of_mart
-    assert log(connection) == []
-
-
-@pytest.mark.soak
-def test_a_mart_with_other_columns_is_recreated_and_its_changed_figures_are_logged_once(
-    connection: SnowflakeConnection, transform: Transform, fresh: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small_history(connection)
-    transform()
-    before = read(connection, "MARTS.DAILY_BUSINESS_METRICS")
-    # As an older release had it: a column less, and an order too many.
-    execute(connection, "alter table MARTS.DAILY_BUSINESS_METRICS drop column average_items_per_order")
-    execute(connection, "update MARTS.DAILY_BUSINESS_METRICS set total_orders = 2")
-
-    def lose(statement: str) -> None:
-        if plain(statement).startswith("insert into ecommerce_dw.marts.restatements"):
-            raise OperationalError(msg="the connection was lost", errno=250003)
-
-    with monkeypatch.context() as patched:
-        watch(patched, lose)
-        with pytest.raises(DbtRunError):
-            transform(full_refresh=True, mark=False, select=("mart_daily_business_metrics",))
-    transform(full_refresh=True, mark=False, select=("mart_daily_business_metrics",))
-    assert read(connection, "MARTS.DAILY_BUSINESS_METRICS") == before
-    entries = log(connection)
-    assert [(entry["column_name"], entry["old_value"], entry["new_value"]) for entry in entries] == [
-        ("total_orders", "2", "1")
-    ]
 
 
 @pytest.mark.slow

@@ -63,8 +63,8 @@ def killed_beside(
 
 
 def assert_all_is_applied(connection: SnowflakeConnection) -> None:
-    memory = read_build_state(connection)
-    assert (memory.pending_days, memory.applied) == ((), memory.loaded)
+    state = read_build_state(connection)
+    assert state.applied == state.loaded
     assert lease_state(connection, MODELS).is_free
     assert fetch_all(connection, "select count(*) from RAW.SUPERSEDED_ORDERS") == [(0,)]
 

@@ -121,7 +121,7 @@ class Backfills:
         return {definition.op.name for definition in assets}
 
     def _bounds(self) -> tuple[date, date]:
-        last = daily_partitions(self.settings).get_last_partition_key()
+        last = daily_partitions(self.settings.start_date).get_last_partition_key()
         start = self.settings.start_date
         return start, date.fromisoformat(last) if last else start
 

@@ -104,7 +104,7 @@ class Outbox:
                     break
                 except RejectedError as error:
                     remarks.append(f"{name}: {error}")
-                    self._rejected(name, queue, key, clock())
+                    self._rejected(queue, key, clock())
                     continue
                 queue.failures, queue.not_before = 0, 0.0
                 self._done(queue, key)
@@ -112,7 +112,7 @@ class Outbox:
                 saved()
         return Delivery(delivered, tuple(remarks))
 
-    def _rejected(self, name: str, queue: Queue, key: str, now: float) -> None:
+    def _rejected(self, queue: Queue, key: str, now: float) -> None:
         """It stays and is tried again later, so that a receiver that was set up wrongly loses nothing; but not forever."""
         queue.rejections[key] = queue.rejections.get(key, 0) + 1
         queue.not_before = now + PAUSES_SECONDS[min(queue.rejections[key], len(PAUSES_SECONDS)) - 1]

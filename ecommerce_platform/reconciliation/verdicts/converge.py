@@ -38,14 +38,13 @@ class DayResult:
 
 @dataclass(frozen=True)
 class DayCourse:
-    """A day's course so far: when it was first and last reconciled, and how it converged.
+    """A day's course so far: when it was last reconciled, and how it converged.
 
     `diverged_at` begins the present or last episode; `converged_at` ends it. A day that agreed from the start converged at
     its first reconciliation, in no time.
     """
 
     date: date
-    first_at: datetime
     last_at: datetime
     converged: bool
     diverged_at: datetime | None
@@ -122,7 +121,6 @@ def _course(results: Sequence[DayResult]) -> DayCourse:
         was_converged = result.converged
     return DayCourse(
         date=results[0].date,
-        first_at=results[0].at,
         last_at=results[-1].at,
         converged=was_converged,
         diverged_at=diverged_at,

@@ -129,7 +129,7 @@ def _reason_of_values(
     assert speed.values is not None
     assert batch.values is not None
     moved = "status" in columns
-    if moved and stale_event(speed, batch, columns, history):
+    if moved and stale_event(speed, columns, history):
         return Reason.STATUS_BEHIND
     if "total_amount" in columns:
         return _amount_reason(speed.values.get("total_amount"), batch.values.get("total_amount"))
@@ -140,9 +140,7 @@ def _reason_of_values(
     return Reason.OTHER
 
 
-def stale_event(
-    speed: OrderVersion, batch: OrderVersion, columns: Sequence[str], history: Sequence[BatchEvent]
-) -> BatchEvent | None:
+def stale_event(speed: OrderVersion, columns: Sequence[str], history: Sequence[BatchEvent]) -> BatchEvent | None:
     """The earlier event of the order that the speed layer still shows, when it shows one: its LSN and differing values."""
     for event in history[:-1]:
         # A snapshot row without an LSN is kept with the one that it stands after, or with 0.
@@ -223,6 +221,6 @@ def _detail(
     if not columns:
         return ""
     parts = [f"differs in {', '.join(columns)}"]
-    if speed and batch and (event := stale_event(speed, batch, columns, history)):
+    if speed and batch and (event := stale_event(speed, columns, history)):
         parts.append(f"the speed layer still shows the version of {event.landing_date} (LSN {event.lsn})")
     return "; ".join(parts)

@@ -53,12 +53,6 @@ class BuildState:
             tables.setdefault(day, set()).add(table)
         return tuple(sorted(day for day, names in tables.items() if names >= set(tables_of_day(day))))
 
-    @property
-    def pending_days(self) -> tuple[date, ...]:
-        """Complete days of which at least one table's load is not applied."""
-        days = set(self.complete_days)
-        return tuple(sorted({day for _, day, _ in self.loaded - self.applied if day in days}))
-
 
 def full_refresh_reason(state: BuildState, definition: str) -> str | None:
     """Why everything must be computed again, or None when the changed keys are enough."""

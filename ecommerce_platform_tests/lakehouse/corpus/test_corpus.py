@@ -23,18 +23,16 @@ from ecommerce_platform.settings import LandingSettings, Settings, load_settings
 from ecommerce_platform.spark.session import build_session
 from ecommerce_platform.speed_layer.order_versions import OrderVersions, RealtimeLoadError
 from ecommerce_platform_tests.lakehouse.corpus.files import ORDINARY, FileKind
-from ecommerce_platform_tests.lakehouse.corpus.rows import (
+from ecommerce_platform_tests.lakehouse.corpus.kinds import (
     CONTRACT,
     OPTIONS,
-    ROWS,
     SCHEMAS,
     Duplicate,
     Published,
     Quarantined,
     RowKind,
-    content_of,
-    position,
 )
+from ecommerce_platform_tests.lakehouse.corpus.rows import ROWS, content_of, position
 from ecommerce_platform_tests.lakehouse.corpus.stored import STORED
 from ecommerce_platform_tests.lakehouse.lake import SmallLake
 from ecommerce_platform_tests.s3_server import s3_bucket
