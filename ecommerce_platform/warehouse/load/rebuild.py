@@ -84,7 +84,6 @@ class DayVerdict:
     table: str
     day: date
     rows_in_iceberg: int | None
-    rows_in_raw: int
     problem: str | None
 
 
@@ -124,7 +123,7 @@ def _verify_table(
             problem = f"Iceberg has not published the day, RAW holds {in_raw}"
         else:
             problem = _problem(record, content, in_raw, ledger.get(day, ()))
-        yield DayVerdict(contract.table, day, content.rows if content else None, in_raw.rows, problem)
+        yield DayVerdict(contract.table, day, content.rows if content else None, problem)
 
 
 def _problem(record: DayRecord, expected: Content, in_raw: Content, ledger: Sequence[LedgerRow]) -> str | None:
