@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from ecommerce_platform.reconciliation.layers.batch import BatchOrders
 from ecommerce_platform.reconciliation.layers.both import open_layers
 from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
 from ecommerce_platform.reconciliation.model import Reason, ReconciliationError, State, Status
@@ -64,6 +67,29 @@ def test_rivals_at_one_lsn_are_a_duplicate(two: TwoLayers) -> None:
     two.speed(ORDER, LAST)
     two.speed(ORDER.but(amount=Decimal("12.00")))
     assert reasons(run(two)) == {1: Reason.DUPLICATE}
+
+
+def test_lagging_orders_are_asked_for_together_however_they_arrive(
+    two: TwoLayers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine's blocks may be of a row each; a question to the batch layer for each of them took a minute for 60,000 orders."""
+    orders = [ORDER.but(id=number, lsn=number) for number in range(1, 41)]
+    two.both(*orders, LAST)
+    two.speed(*(order.then("shipped", 30, lsn=1000 + order.id) for order in orders))
+    blocks, history = SpeedTable.blocks, BatchOrders.history
+    asked: list[int] = []
+
+    def single(table: SpeedTable, *question: Any) -> Iterator[Any]:
+        return ([row] for block in blocks(table, *question) for row in block)
+
+    def counted(batch: BatchOrders, ids: Iterable[int]) -> Any:
+        asked.append(len(list(ids)))
+        return history(batch, ids)
+
+    monkeypatch.setattr(SpeedTable, "blocks", single)
+    monkeypatch.setattr(BatchOrders, "history", counted)
+    assert run(two).measurement.lagging == {DAY: len(orders)}
+    assert asked[0] == len(orders)
 
 
 def test_lagging_orders_leave_both_sides_and_are_counted(two: TwoLayers) -> None:

@@ -71,10 +71,17 @@ class SpeedOrders:
         measured = ", ".join(clickhouse_measure(measure, place, self._of) for measure in measures)
         late = "1" if cut_off is None else f"ifNull({place['__source_ts_ms']} > {{cut_off:Int64}}, 0)"
         singles = ", ".join(f"if({late}, {value}, null)" for value in place.values())
+        any_late = "1" if cut_off is None else f"ifNull({picked['__source_ts_ms']} > {{cut_off:Int64}}, 0)"
+        # The versions of all other keys show no order of these dates: most of a long history is not grouped.
         sql = f"""
             with current as (
                 select {self._key} as order_key, argMax(tuple({", ".join(picked.values())}), {self._insertion()}) as v
                 from {self.table.name}
+                where {self._key} in (
+                    select {self._key}
+                    from {self.table.name}
+                    where {any_late} or {date_condition(_day(picked["created_at"]), dates, "toDate32")}
+                )
                 group by order_key
             )
             select if({late}, order_key, null) as late_key, {day} as day, {place["user_id"]} as user_of_orders,
