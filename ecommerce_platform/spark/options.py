@@ -33,6 +33,9 @@ _RUN_LONG = (
 )
 #: Bytes of landing files that come to a partition of a shuffle, about: ten times as many in memory.
 _INPUT_PER_PARTITION = 32 * 2**20
+#: By itself the JVM compiles no method above 8,000 bytes of byte code, and runs it a hundred times slower. Spark makes one method
+#: of the verdicts of all columns, which is larger: change events took twice as long.
+COMPILE_LARGE_METHODS = "-XX:-DontCompileHugeMethods"
 _LOCAL_JVM_OPTIONS = "-XX:ReservedCodeCacheSize=256m -Xshare:auto"
 
 
@@ -83,7 +86,9 @@ def application_options(
             "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"
         ),
         "spark.sql.warehouse.dir": str(application.data_dir / "spark-warehouse"),
-        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC -Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}",
+        "spark.driver.extraJavaOptions": (
+            f"-Duser.timezone=UTC -Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()} {COMPILE_LARGE_METHODS}"
+        ),
     }
     if local:
         landed = input_bytes()
@@ -100,6 +105,7 @@ def application_options(
         options["spark.driver.extraJavaOptions"] += f" {jvm}"
     else:
         options["spark.jars"] = ",".join(str(jar) for jar in jars)
+        options["spark.executor.extraJavaOptions"] = COMPILE_LARGE_METHODS
         # For executors, which do not have the driver's log settings.
         options["spark.log.level"] = "ERROR"
         if spark.shuffle_partitions:

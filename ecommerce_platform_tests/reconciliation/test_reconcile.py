@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ecommerce_platform.reconciliation.layers import speed
 from ecommerce_platform.reconciliation.layers.batch import BatchOrders
 from ecommerce_platform.reconciliation.layers.both import open_layers
 from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable
@@ -92,7 +93,11 @@ def test_lagging_orders_are_asked_for_together_however_they_arrive(
     assert asked[0] == len(orders)
 
 
-def test_lagging_orders_leave_both_sides_and_are_counted(two: TwoLayers) -> None:
+@pytest.mark.parametrize("most_picked", [0, 2_000_000], ids=["all keys are grouped", "keys of the dates are grouped"])
+def test_lagging_orders_leave_both_sides_and_are_counted(
+    two: TwoLayers, monkeypatch: pytest.MonkeyPatch, most_picked: int
+) -> None:
+    monkeypatch.setattr(speed, "MOST_PICKED", most_picked)
     later = NOON + timedelta(days=12)
     stays, moves, goes = Event(1, 100), Event(2, 200, user=2), Event(3, 300, user=3)
     comes = Event(4, 400, user=4, at=later)

@@ -15,7 +15,7 @@ from ecommerce_platform.iceberg.catalog import (
 )
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.settings import LakehouseSettings, S3Settings, Settings, load_settings
-from ecommerce_platform.spark.options import SMALL_INPUT, SparkApplication, application_options
+from ecommerce_platform.spark.options import COMPILE_LARGE_METHODS, SMALL_INPUT, SparkApplication, application_options
 
 
 def with_lakehouse(settings: Settings, **values: object) -> Settings:
@@ -86,6 +86,8 @@ def test_the_jvm_compiles_for_what_there_is_to_read(
         "spark.driver.extraJavaOptions"
     ]
     assert expected in options
+    # The method that decodes all columns of an event is larger than what the JVM compiles by itself.
+    assert COMPILE_LARGE_METHODS in options
     assert options.count("UseSerialGC") + options.count("UseParallelGC") + options.count("UseZGC") == 1
 
 

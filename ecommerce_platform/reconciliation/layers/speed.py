@@ -32,6 +32,8 @@ from ecommerce_platform.warehouse.sql.conditions import date_condition
 
 _INSERTION = "tuple(__lsn, toUInt64OrZero(splitByChar('_', _part)[-3]), _part_offset)"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: So many versions are picked by a set of their keys, which takes some hundred bytes a key.
+MOST_PICKED = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,11 @@ class SpeedOrders:
         measured = ", ".join(clickhouse_measure(measure, place, self._of) for measure in measures)
         late = "1" if cut_off is None else f"ifNull({place['__source_ts_ms']} > {{cut_off:Int64}}, 0)"
         singles = ", ".join(f"if({late}, {value}, null)" for value in place.values())
-        any_late = "1" if cut_off is None else f"ifNull({picked['__source_ts_ms']} > {{cut_off:Int64}}, 0)"
-        # The versions of all other keys show no order of these dates: most of a long history is not grouped.
         sql = f"""
             with current as (
                 select {self._key} as order_key, argMax(tuple({", ".join(picked.values())}), {self._insertion()}) as v
                 from {self.table.name}
-                where {self._key} in (
-                    select {self._key}
-                    from {self.table.name}
-                    where {any_late} or {date_condition(_day(picked["created_at"]), dates, "toDate32")}
-                )
+                {self._of_keys_shown_on(dates, cut_off)}
                 group by order_key
             )
             select if({late}, order_key, null) as late_key, {day} as day, {place["user_id"]} as user_of_orders,
@@ -91,8 +87,7 @@ class SpeedOrders:
             group by late_key, day, user_of_orders
             settings optimize_aggregation_in_order = 1
         """
-        parameters = {} if cut_off is None else {"cut_off": _microseconds(cut_off)}
-        for block in self.table.blocks(sql, parameters):
+        for block in self.table.blocks(sql, _parameters(cut_off)):
             cells, late_orders = [], []
             for late_key, created_on, user_id, values, *figures in block:
                 if late_key is not None:
@@ -101,6 +96,20 @@ class SpeedOrders:
                     user = None if user_id is None else int(user_id)
                     cells.append(Cell(_date(created_on), user, tuple(map(exact_figure, measures, figures))))
             yield cells, late_orders
+
+    def _of_keys_shown_on(self, dates: Sequence[date], cut_off: datetime | None) -> str:
+        """Leaves out keys of which no version is of these dates or after the cut-off, so that most of a long history is not
+        grouped; nothing where they are so many that a set of them costs more memory than it saves time.
+        """
+        if cut_off is None:
+            return ""
+        version = self._picked
+        seen, day = version["__source_ts_ms"], _day(version["created_at"])
+        shown = f"ifNull({seen} > {{cut_off:Int64}}, 0) or {date_condition(day, dates, 'toDate32')}"
+        ((versions,),) = self.table.rows(f"select count() from {self.table.name} where {shown}", _parameters(cut_off))
+        if versions > MOST_PICKED:
+            return ""
+        return f"where {self._key} in (select {self._key} from {self.table.name} where {shown})"
 
     def dates(self, cut_off: datetime, changed_on: Sequence[date]) -> dict[date, bool]:
         """Business dates of the orders shown at the cut-off, each with whether a change of `changed_on` touched it."""
@@ -112,7 +121,7 @@ class SpeedOrders:
             where {self._live} and {seen} <= {{cut_off:Int64}} and day is not null
             group by day
         """
-        return {_date(day): bool(changed) for day, changed in self.table.rows(sql, {"cut_off": _microseconds(cut_off)})}
+        return {_date(day): bool(changed) for day, changed in self.table.rows(sql, _parameters(cut_off))}
 
     def key_bounds(self, dates: Sequence[date] | None) -> Bucket | None:
         """Between which keys all orders of `dates` lie, and about how many; None when there are none.
@@ -228,6 +237,10 @@ def _day(microseconds: str) -> str:
 
 def _microseconds(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _parameters(cut_off: datetime | None) -> dict[str, Any]:
+    return {} if cut_off is None else {"cut_off": _microseconds(cut_off)}
 
 
 def _date(value: Any) -> date:
