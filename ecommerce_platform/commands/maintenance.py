@@ -14,7 +14,6 @@ import typer
 
 from ecommerce_platform.commands.output import Format, ListFormat, print_rows, say, settings_or_exit
 from ecommerce_platform.iceberg.lake import Lake
-from ecommerce_platform.landing.files import LandingZone
 
 
 def maintenance(
@@ -24,6 +23,7 @@ def maintenance(
     """Compact days of small files, expire snapshots, remove orphans, what killed loads left, and what is past its retention."""
     from ecommerce_platform.lakehouse.maintenance.plan import refusals
     from ecommerce_platform.lakehouse.maintenance.work import Maintenance, run_maintenance
+    from ecommerce_platform.landing.files import LandingZone
     from ecommerce_platform.operations.first_use import open_instance
     from ecommerce_platform.operations.retention import apply_retention
     from ecommerce_platform.spark.session import build_session

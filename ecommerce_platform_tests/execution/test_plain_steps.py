@@ -13,6 +13,7 @@ import pytest
 from dagster._utils.error import SerializableErrorInfo
 
 from ecommerce_platform.execution.plain_steps import plain_words
+from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.resource import build_resources as iceberg_resources
 from ecommerce_platform.lakehouse import assets as lakehouse
 from ecommerce_platform.landing.resource import build_resources as landing_resources
@@ -53,7 +54,7 @@ def loads(settings: Settings) -> SerializableErrorInfo:
 
 def ingests(settings: Settings) -> SerializableErrorInfo:
     return failure_of(
-        lakehouse.build_assets(settings),
+        lakehouse.build_assets(settings, Lake.of(settings)),
         {**landing_resources(settings), **iceberg_resources(settings), **spark_resources(settings)},
     )
 

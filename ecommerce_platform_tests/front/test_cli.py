@@ -66,3 +66,11 @@ def test_a_command_that_was_renamed_still_works_by_its_former_name_and_is_not_li
     listed = CliRunner().invoke(app, ["--help"]).output
     assert "maintenance" in listed
     assert "upkeep" not in listed
+
+
+def test_the_command_line_starts_without_what_a_command_needs() -> None:
+    """A signal in the first second must find the handlers, and `--help` must not wait for libraries."""
+    heavy = ("pyarrow", "numpy", "pyspark", "dagster", "pyiceberg", "duckdb")
+    program = f"import sys, ecommerce_platform.cli; print([name for name in {heavy} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"
