@@ -50,7 +50,7 @@ def _alone(days: int, orders: int) -> Contender:
     def work() -> Outcome:
         with installed() as installation:
             installation.write_days(days, orders)
-            runs = [installation.materialize(day, day) for day in map(installation.day, range(days))]
+            runs = [installation.materialize(day) for day in map(installation.day, range(days))]
             return Outcome(digest_of_warehouse(installation.settings), sum(run.seconds for run in runs))
 
     return Contender(ALONE, work)
@@ -61,7 +61,7 @@ def _joined(days: int, orders: int) -> Contender:
         with installed() as installation:
             installation.write_days(days, orders)
             installation.join_days(days)
-            return Outcome(seconds=installation.materialize(installation.day(0), installation.day(0)).seconds)
+            return Outcome(seconds=installation.materialize(installation.day(0)).seconds)
 
     return Contender(ONE, work)
 
@@ -72,7 +72,7 @@ def _empty(name: str, days: int) -> Contender:
     def work() -> Outcome:
         with installed() as installation:
             installation.write_days(1, 10)
-            installation.materialize(installation.day(0), installation.day(0))
+            installation.materialize(installation.day(0))
             return Outcome(seconds=installation.materialize(installation.day(1), installation.day(days)).seconds)
 
     return Contender(name, work)

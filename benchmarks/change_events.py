@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -130,26 +131,22 @@ def summary(files: str) -> object:
 
 def _ours(settings: Settings) -> Contender:
     spark = build_session(settings)
-
-    def work() -> Outcome:
-        started = time.perf_counter()
-        figures = one_day(settings, spark)
-        seconds = time.perf_counter() - started
-        return Outcome(_state(settings), seconds, figures)
-
-    return Contender(OURS, work)
+    return _platform(OURS, settings, lambda: one_day(settings, spark))
 
 
 def _cold(settings: Settings) -> Contender:
     command = [sys.executable, "-m", "benchmarks.change_events", str(settings.data_dir)]
+    return _platform(COLD, settings, lambda: run_child(command, PROJECT).answer)
 
+
+def _platform(name: str, settings: Settings, day: Callable[[], Mapping[str, float]]) -> Contender:
     def work() -> Outcome:
         started = time.perf_counter()
-        figures = run_child(command, PROJECT).answer
+        figures = day()
         seconds = time.perf_counter() - started
         return Outcome(_state(settings), seconds, figures)
 
-    return Contender(COLD, work)
+    return Contender(name, work)
 
 
 def one_day(settings: Settings, spark: SparkSession) -> dict[str, float]:

@@ -51,7 +51,7 @@ def _new_days(installation: Installation, length: int) -> Contender:
 
     def work() -> Outcome:
         day = installation.day(next(numbers))
-        new = installation.materialize(day, day)
+        new = installation.materialize(day)
         return Outcome(seconds=new.seconds, figures=new.steps)
 
     return Contender(_name(length), work)

@@ -112,9 +112,9 @@ class Installation:
             **self.variables,
         }
 
-    def materialize(self, first: date, last: date) -> DaysRun:
-        """The days as one run in a new process. Raises RuntimeError naming what failed."""
-        env = self.environment()
+    def materialize(self, first: date, last: date | None = None) -> DaysRun:
+        """The days, or the first alone, as one run in a new process. Raises RuntimeError naming what failed."""
+        env, last = self.environment(), last or first
         started = time.perf_counter()
         child = run_child([sys.executable, "-m", "benchmarks.installation", str(first), str(last)], PROJECT, env)
         seconds = time.perf_counter() - started

@@ -37,7 +37,7 @@ def run(size: Size) -> Report:
         with installed() as installation:
             events = installation.write_days(1, ORDERS[size])
             with Watch(str(installation.folder)) as watch:
-                run = installation.materialize(FIRST_DAY, FIRST_DAY)
+                run = installation.materialize(FIRST_DAY)
         peaks.update(watch.peaks)
         return Outcome(seconds=run.seconds, figures=run.steps)
 

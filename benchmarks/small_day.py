@@ -9,10 +9,9 @@ classes are archived, as by `make setup`. The speed layer is loaded before; it i
 from __future__ import annotations
 
 import statistics
-from datetime import date
 
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race
-from benchmarks.installation import DaysRun, Installation, installed
+from benchmarks.installation import DaysRun, installed
 from ecommerce_platform.stand_ins.servers import down
 
 ORDERS = 1000
@@ -29,17 +28,17 @@ def run(size: Size) -> Report:
         warm.write_days(ROUNDS[size] + 2, ORDERS)
         days = map(warm.day, range(ROUNDS[size] + 2))
         for _ in range(2):
-            one_day(warm, next(days))
+            warm.materialize(next(days))
 
         def cold_day() -> Outcome:
             with installed() as installation:
                 installation.write_days(1, ORDERS)
                 down(installation.settings.data_dir)
-                runs.append(one_day(installation, installation.day(0)))
+                runs.append(installation.materialize(installation.day(0)))
             return Outcome(seconds=runs[-1].seconds, figures={"memory_mib": round(runs[-1].peak_bytes / 2**20)})
 
         def warm_day() -> Outcome:
-            run = one_day(warm, next(days))
+            run = warm.materialize(next(days))
             return Outcome(seconds=run.seconds, figures=run.steps)
 
         timings = race([Contender(COLD, cold_day), Contender(WARM, warm_day)], ROUNDS[size])
@@ -53,7 +52,3 @@ def run(size: Size) -> Report:
     )
     data = {"orders": ORDERS, "days": 1}
     return Report("small_day", "A small day, step by step", size, data, rows, {"one day": timings})
-
-
-def one_day(installation: Installation, day: date) -> DaysRun:
-    return installation.materialize(day, day)

@@ -26,7 +26,7 @@ def run(size: Size) -> Report:
     def one_day() -> Outcome:
         with installed() as installation:
             events = installation.write_days(1, orders, users=orders // 10)
-            day = installation.materialize(FIRST_DAY, FIRST_DAY)
+            day = installation.materialize(FIRST_DAY)
             counted.update(_counted(installation, events))
         return Outcome(seconds=day.seconds)
 

@@ -19,7 +19,7 @@ from ecommerce_platform.execution.partitions import daily_partitions, partition_
 from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.resource import StepLake
-from ecommerce_platform.lakehouse.days.ledger import complete, read_table_ledger
+from ecommerce_platform.lakehouse.days.ledger import complete, event_tables, read_table_ledger
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.spark.launchers.choose import SparkSteps
 from ecommerce_platform.spark.resource import SparkResource
@@ -69,8 +69,7 @@ def published_input(lake: Lake, span: BusinessSpan) -> PublishedInput:
     """What the lakehouse has published, each table's ledger and snapshot from one state of its metadata; no days that need a
     table which does not exist.
     """
-    opened = {name: lake.find(lake.events(name)) for name in source_tables()}
-    tables = {name: iceberg for name, iceberg in opened.items() if iceberg is not None}
+    tables = event_tables(lake)
     ledgers = {table: read_table_ledger(table, iceberg).published for table, iceberg in tables.items()}
     snapshots = {table: iceberg.current_snapshot() for table, iceberg in tables.items()}
     return PublishedInput(

@@ -68,8 +68,7 @@ class Cursor:
         if not self.digests:
             return json.dumps(header)
         first, last = min(self.digests), max(self.digests)
-        days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
-        text = "".join(self.digests.get(day, _NO_FILES) for day in days)
+        text = "".join(self.digests.get(day, _NO_FILES) for day in DayRange(first, last).days)
         return json.dumps(header | {"first": first.isoformat(), "digests": text})
 
     @classmethod

@@ -13,9 +13,10 @@ from dagster._core.execution.backfill import BulkActionStatus
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.execution.partitions import daily_partitions
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, RefusedDay, TableLedger
+from ecommerce_platform.landing.changes import DayRange
 from ecommerce_platform.landing.files import LandingFile
 from ecommerce_platform.operations.backfill import launch
-from ecommerce_platform.operations.backfill.days import DayState, Stage, StageRecords, days_between, states
+from ecommerce_platform.operations.backfill.days import DayState, Stage, StageRecords, states
 from ecommerce_platform.operations.backfill.launch import BackfillError, Backfills
 from ecommerce_platform.operations.backfill.plan import Busy, make_plan
 from ecommerce_platform.operations.backfill.rates import Rate, fit
@@ -94,7 +95,7 @@ def a_state(day: date, stage: Stage = Stage.NEW, **more: object) -> DayState:
 
 
 def test_a_range_is_one_run_and_a_long_one_is_cut() -> None:
-    days = [a_state(day) for day in days_between(DAY, DAY + timedelta(days=99))]
+    days = [a_state(day) for day in DayRange(DAY, DAY + timedelta(days=99)).days]
     plan = make_plan(days, ["a"], {"s": Rate(10, 1, 3)}, [], BOUNDS, 90)
     assert [(run.days, run.seconds) for run in plan.runs] == [(90, 100.0), (10, 20.0)]
     assert plan.seconds == 120.0
@@ -194,7 +195,7 @@ def test_a_launched_backfill_is_dagsters_own_and_knows_its_days_and_assets(shop:
 
 def test_a_backfill_is_followed_to_its_end(shop: Shop) -> None:
     keys = shop.backfills.selected("*")
-    days = days_between(date(2026, 3, 1), date(2026, 3, 3))
+    days = DayRange(date(2026, 3, 1), date(2026, 3, 3)).days
     (backfill_id,) = shop.backfills.launch(dict.fromkeys(days, keys), "March")
     reported: list[tuple[str, int, int | None]] = []
 

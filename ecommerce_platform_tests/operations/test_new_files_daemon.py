@@ -18,9 +18,9 @@ import dagster as dg
 import pytest
 
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.landing.changes import DayRange
 from ecommerce_platform.landing.sensor import SENSOR_NAME
 from ecommerce_platform.operations import jobs
-from ecommerce_platform.operations.backfill.days import days_between
 from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform_tests.dagster_home import instance_of
 from ecommerce_platform_tests.operations.prometheus import wait_until
@@ -109,7 +109,7 @@ class Installation:
 
 def days_of(run: dg.DagsterRun) -> tuple[date, ...]:
     first = date.fromisoformat(run.tags["dagster/asset_partition_range_start"])
-    return days_between(first, date.fromisoformat(run.tags["dagster/asset_partition_range_end"]))
+    return DayRange(first, date.fromisoformat(run.tags["dagster/asset_partition_range_end"])).days
 
 
 def test_nothing_is_missed_and_nothing_launched_twice_while_the_daemon_is_killed(tmp_path: Path) -> None:

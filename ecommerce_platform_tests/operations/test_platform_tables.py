@@ -13,7 +13,8 @@ from snowflake.connector.errors import ProgrammingError
 from ecommerce_platform.contracts import load_contracts, source_tables
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.days.ledger import RefusedDay, refused_property
-from ecommerce_platform.operations.backfill.days import Stage, days_between, read_stage_records, states
+from ecommerce_platform.landing.changes import DayRange
+from ecommerce_platform.operations.backfill.days import Stage, read_stage_records, states
 from ecommerce_platform.operations.exporter.state import PlatformState
 from ecommerce_platform.operations.exporter.tables import models_of, read_platform
 from ecommerce_platform.operations.notifications.watch import missing_tables
@@ -142,7 +143,7 @@ def test_the_models_of_the_project_have_their_assets(settings: Settings) -> None
 
 
 def test_the_planner_reads_the_same_records(settings: Settings) -> None:
-    day_states = states(read_stage_records(settings, day(1), day(5)), days_between(day(1), day(5)))
+    day_states = states(read_stage_records(settings, day(1), day(5)), DayRange(day(1), day(5)).days)
     assert [item.stage for item in day_states] == [Stage.DONE, Stage.PUBLISHED, Stage.NEW, Stage.REFUSED, Stage.EMPTY]
     assert day_states[3].refused == {"orders": "2 % of the rows"}
     assert day_states[3].missing_tables == ("users", "products", "order_items")

@@ -225,6 +225,12 @@ def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def event_tables(lake: Lake) -> dict[str, Table]:
+    """The source tables' event tables that exist, as the catalog has them now."""
+    opened = {table: lake.find(lake.events(table)) for table in source_tables()}
+    return {table: iceberg for table, iceberg in opened.items() if iceberg is not None}
+
+
 def read_ledger(lake: Lake, tables: Iterable[str] | None = None) -> dict[str, TableLedger]:
     """The ledger of each table, by default of all; empty for one that does not exist yet. Reads metadata only, no JVM."""
     ledgers = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -59,11 +59,6 @@ class DayState:
     refused: Mapping[str, str]
     absent: Mapping[str, int] = field(default_factory=dict)
     """Published events of the tables whose files of the day are all gone: a run refuses the day."""
-
-
-def days_between(first: date, last: date) -> tuple[date, ...]:
-    """Both ends included."""
-    return tuple(first + timedelta(days=offset) for offset in range((last - first).days + 1))
 
 
 def read_stage_records(settings: Settings, first: date, last: date) -> StageRecords:

@@ -29,9 +29,9 @@ from ecommerce_platform.execution.unfinished_runs import (
     days_of_run,
     unfinished_runs,
 )
-from ecommerce_platform.landing.changes import ranges_of
+from ecommerce_platform.landing.changes import DayRange, ranges_of
 from ecommerce_platform.live_progress import Reached
-from ecommerce_platform.operations.backfill.days import DayState, Stage, days_between, read_stage_records, states
+from ecommerce_platform.operations.backfill.days import DayState, Stage, read_stage_records, states
 from ecommerce_platform.operations.backfill.plan import Busy, Plan, make_plan
 from ecommerce_platform.operations.backfill.rates import measured
 from ecommerce_platform.settings import Settings
@@ -100,7 +100,7 @@ class Backfills:
         keys = self.selected(select)
         rates = measured(self.instance, self._steps(keys))
         bounds = self._bounds()
-        day_states = states(read_stage_records(self.settings, first, last), days_between(first, last))
+        day_states = states(read_stage_records(self.settings, first, last), DayRange(first, last).days)
         limit = self.settings.operations.backfill_days_per_run
         return make_plan(day_states, [key.to_user_string() for key in keys], rates, self.busy(), bounds, limit)
 
@@ -231,7 +231,7 @@ class Backfills:
                 continue
             left = self._not_written(run)
             if left and (days := days_of_run(run)):
-                for day in days_between(*days):
+                for day in DayRange(*days).days:
                     work.setdefault(day, left)
         return work
 

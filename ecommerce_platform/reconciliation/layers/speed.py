@@ -71,7 +71,7 @@ class SpeedOrders:
         day = _day(place["created_at"])
         measures = all_measures(self.metrics)
         measured = ", ".join(clickhouse_measure(measure, place, self._of) for measure in measures)
-        late = "1" if cut_off is None else f"ifNull({place['__source_ts_ms']} > {{cut_off:Int64}}, 0)"
+        late = "1" if cut_off is None else _after_cut_off(place["__source_ts_ms"])
         singles = ", ".join(f"if({late}, {value}, null)" for value in place.values())
         sql = f"""
             with current as (
@@ -104,8 +104,8 @@ class SpeedOrders:
         if cut_off is None:
             return ""
         version = self._picked
-        seen, day = version["__source_ts_ms"], _day(version["created_at"])
-        shown = f"ifNull({seen} > {{cut_off:Int64}}, 0) or {date_condition(day, dates, 'toDate32')}"
+        on_dates = date_condition(_day(version["created_at"]), dates, "toDate32")
+        shown = f"{_after_cut_off(version['__source_ts_ms'])} or {on_dates}"
         ((versions,),) = self.table.rows(f"select count() from {self.table.name} where {shown}", _parameters(cut_off))
         if versions > MOST_PICKED:
             return ""
@@ -237,6 +237,10 @@ def _day(microseconds: str) -> str:
 
 def _microseconds(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _after_cut_off(microseconds: str) -> str:
+    return f"ifNull({microseconds} > {{cut_off:Int64}}, 0)"
 
 
 def _parameters(cut_off: datetime | None) -> dict[str, Any]:
