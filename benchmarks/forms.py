@@ -19,6 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.change_events import drop_day
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race, ratio
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.iceberg.lake import Lake
@@ -105,7 +106,7 @@ def _ingestion(settings: Settings, name: str) -> Contender:
     turns = iter(range(1000))
 
     def work() -> Outcome:
-        job = Ingest(Lake.of(settings), Intake.of(settings), lambda: spark, f"benchmark{next(turns)}", force=True)
+        job = Ingest(Lake.of(settings), Intake.of(settings), lambda: spark, f"benchmark{next(turns)}")
         result = ingest(job, [DAYS[name]], ["orders"])["orders"]
         if result.refused:
             raise RuntimeError(f"the day was refused: {result.refused[DAYS[name]].reason}")
@@ -114,7 +115,7 @@ def _ingestion(settings: Settings, name: str) -> Contender:
         of_day = rows.filter(pa.compute.equal(rows["date"], DAYS[name])).drop_columns(["date"]).sort_by("id")
         return Outcome(of_day.to_pylist())
 
-    return Contender(name, work)
+    return Contender(name, work, lambda: drop_day(settings))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.change_events import drop_day
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, Timing, race, ratio
 from ecommerce_platform.contracts import load_contracts
 from ecommerce_platform.iceberg.lake import Lake
@@ -85,22 +86,26 @@ def _measure(rows: int, dirty: bool, rounds: int) -> dict[str, Timing]:
         write_landing(settings, rows, dirty)
         spark = build_session(settings)
         catalog = open_catalog(Lake.of(settings))
-        table = ensure_event_table(catalog, Lake.of(settings), ORDERS)
         arrivals = list(scan(Intake.of(settings), ORDERS, [DAY]).days.values())
         runs = iter(range(1_000))
 
         def alone() -> int:
             write_events(spark, Lake.of(settings), ORDERS, arrivals, "alone", "benchmark")
-            snapshot = publishing.branch_snapshot(catalog.load_table(table.name()), "alone")
-            return table.refresh().scan(snapshot_id=snapshot).count()
+            table = catalog.load_table(Lake.of(settings).events("orders"))
+            return table.scan(snapshot_id=publishing.branch_snapshot(table, "alone")).count()
 
         def published() -> int:
-            job = Ingest(Lake.of(settings), Intake.of(settings), lambda: spark, f"benchmark{next(runs)}", force=True)
+            job = Ingest(Lake.of(settings), Intake.of(settings), lambda: spark, f"benchmark{next(runs)}")
             return ingest(job, [DAY], ["orders"])["orders"].records[DAY].published
 
+        def new_branch() -> None:
+            drop_day(settings)
+            table = ensure_event_table(catalog, Lake.of(settings), ORDERS)
+            publishing.start_branch(catalog, table, "alone")
+
         contenders = [
-            Contender(_ALONE, _with_cpu(alone), lambda: publishing.start_branch(catalog, table, "alone")),
-            Contender(_PUBLISHED, _with_cpu(published)),
+            Contender(_ALONE, _with_cpu(alone), new_branch),
+            Contender(_PUBLISHED, _with_cpu(published), lambda: drop_day(settings)),
         ]
         return race(contenders, rounds, warm_up=True)
 

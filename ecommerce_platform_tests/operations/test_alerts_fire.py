@@ -105,12 +105,15 @@ def test_a_source_that_is_away(shop: Watched) -> None:
 
 
 def test_an_exporter_that_dies_and_comes_back_with_the_same_counts(shop: Watched) -> None:
-    before = shop.prometheus.query("sum by (job_name, outcome) (ecommerce_runs_total)")
+    runs = "sum by (job_name, outcome) (ecommerce_runs_total)"
+    before = shop.prometheus.query(runs)
     shop.kill("exporter")
     fires(shop, "ExporterDown")
     shop.start_exporter()
     shop.prometheus.is_silent("ExporterDown", 120)
-    after = shop.prometheus.query("sum by (job_name, outcome) (ecommerce_runs_total)")
+    # It answers before it has read the log, and shows no counts until then.
+    assert shop.prometheus.shows(runs, 60)
+    after = shop.prometheus.query(runs)
     assert {(str(item["metric"]), item["value"][1]) for item in before} == {
         (str(item["metric"]), item["value"][1]) for item in after
     }
