@@ -25,12 +25,12 @@
     {%- endset -%}
     {%- set query -%}
         select
-            count_if(earlier_purchases.end_date = {{ end }}) as at_the_end,
+            max(earlier_purchases.end_date) as end_date,
             (select count(*) from ({{ users }}) as affected) as affected_users
         from {{ this }} as earlier_purchases
     {%- endset -%}
-    {%- set row = run_query(query).rows[0] if execute else [0, 0] -%}
-    {%- if row[0] == 0 -%}
+    {%- set row = run_query(query).rows[0] if execute else [none, 0] -%}
+    {%- if (row[0] | string)[:10] not in end -%}
         true
     {%- elif row[1] == 0 -%}
         false
