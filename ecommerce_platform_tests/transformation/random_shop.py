@@ -29,12 +29,22 @@ class RandomShop:
     forgotten dependency would mend itself unseen.
     """
 
-    def __init__(self, seed: int, days: int = 6, at_first: int = 200, later: int = 9, settled: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        days: int = 6,
+        at_first: int = 200,
+        later: int = 9,
+        settled: bool = False,
+        days_apart: int = 1,
+        ordered_within: int = 20,
+    ) -> None:
         self._random = random.Random(seed)
         #: Users keep their registration, products their name, category and price, but for one event in five.
         self._settled = settled
+        self._ordered_within = ordered_within
         first = date(2026, 1, 10)
-        self.days = [(first + timedelta(days=offset)).isoformat() for offset in range(days)]
+        self.days = [(first + timedelta(days=offset * days_apart)).isoformat() for offset in range(days)]
         self._events: dict[str, list[Event]] = {day: [] for day in self.days}
         for lsn in range(1, at_first + later * (days - 1) + 1):
             happened = 0 if lsn <= at_first else 1 + (lsn - at_first - 1) // later
@@ -127,7 +137,7 @@ class RandomShop:
         )
 
     def _moment(self) -> str:
-        day = date(2025, 12, 28) + timedelta(days=self._random.randrange(20))
+        day = date(2025, 12, 28) + timedelta(days=self._random.randrange(self._ordered_within))
         return f"{day} {self._random.randrange(24):02d}:00:00"
 
     def _money(self, most: int) -> Any:

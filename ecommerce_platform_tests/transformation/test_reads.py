@@ -20,6 +20,9 @@ MOST = {
         "intermediate.int_order_analytics": 25,
     },
     "daily_business_metrics": {"intermediate.int_order_analytics": 60, "staging.order_items_enhanced": 25},
+    "int_customer_metrics": {"staging.order_items_enhanced": 40},
+    "int_product_analytics": {"staging.order_items_enhanced": 40, "intermediate.int_order_analytics": 45},
+    "customer_analytics": {"staging.order_items_enhanced": 40, "intermediate.int_order_analytics": 45},
     "product_performance": {"intermediate.int_product_analytics": 60, "marts.product_performance": 120},
 }
 

@@ -69,6 +69,44 @@ def test_a_change_reaches_the_orders_and_items_that_it_concerns_and_no_others(
     assert_equals_full_refresh(connection, transform)
 
 
+def with_other_columns(connection: SnowflakeConnection) -> set[tuple[str, int]]:
+    rows = fetch_all(
+        connection,
+        "select entity, id from STAGING.BASE_CHANGED_KEYS where entity in ('products_by_name', 'users_by_registration')",
+    )
+    return {(str(entity), int(key)) for entity, key in rows}
+
+
+@pytest.mark.slow
+def test_what_happened_to_a_key_before_its_last_applied_event_is_of_no_concern(
+    connection: SnowflakeConnection, transform: Transform
+) -> None:
+    load_day(connection, "2026-01-03", SHOP)
+    transform()
+    came_again = [product(3, 60, "2026-01-04", "DELETE"), product(3, 61, "2026-01-04", name="Came again")]
+    elsewhere = user(1, 62, "2026-01-04", "UPDATE", created_at="2026-01-02")
+    load_day(connection, "2026-01-04", [*came_again, elsewhere])
+    transform()
+    assert with_other_columns(connection) == {("products_by_name", 3), ("users_by_registration", 1)}
+    of_a_day = [
+        product(3, 70, "2026-01-05", "UPDATE", name="Came again", stock_quantity=1, created_at="2026-01-04"),
+        user(1, 71, "2026-01-05", "UPDATE", first_name="Augusta", created_at="2026-01-02"),
+    ]
+    load_day(connection, "2026-01-05", of_a_day)
+    transform()
+    assert with_other_columns(connection) == set()
+    # Replaced by a day that has nothing of it, before the last event.
+    load_day(connection, "2026-01-04", [came_again[0]])
+    transform()
+    assert with_other_columns(connection) == set()
+    assert_equals_full_refresh(connection, transform)
+    # The last event goes: the delete decides.
+    load_day(connection, "2026-01-05", of_a_day[1:])
+    transform()
+    assert with_other_columns(connection) == {("products_by_name", 3)}
+    assert_equals_full_refresh(connection, transform)
+
+
 @pytest.mark.slow
 def test_a_name_that_comes_from_another_key_reaches_what_was_sold_under_the_new_one(
     connection: SnowflakeConnection, transform: Transform

@@ -96,7 +96,12 @@
 
 {#- From the first affected date on: a later date counts repeat buyers by earlier ones. -#}
 {% macro affected_rows_of_int_product_analytics() -%}
-    date >= {{ first_of(dates_in_span(affected_dates(include_users=false))) }}
+    date >= {{ first_affected_date_of_product_analytics() }}
+{%- endmacro %}
+
+
+{% macro first_affected_date_of_product_analytics() -%}
+    {{ first_of(dates_in_span(affected_dates(include_users=false))) }}
 {%- endmacro %}
 
 

@@ -41,15 +41,28 @@
 
 
 {#-
-    Of the keys of a subquery those whose columns, or whose existence, may be others than before: not those of which no event was a
-    delete, all gave the same values, and one was applied before. A text that an event leaves out may come from another key.
+    Of the keys of a subquery those whose columns, or whose existence, may be others than before: not those of which one event was
+    applied before, none was a delete, and all gave the same values. Events before the last one that was applied say nothing: it is
+    behind them with and without what is new. (A row without an LSN may stand anywhere.) A text that an event leaves out may come
+    from another key.
 -#}
 {% macro keys_with_other(table, columns, keys) -%}
     select {{ key_list(table, 'events') }}
     from (
-        {{ loaded_events(table, (key_columns(table) + columns + ['__op']) | unique | list) }}
+        select
+            loaded.*,
+            max(iff(loaded.is_settled, loaded.__source_lsn, null)) over (
+                partition by {{ key_list(table, 'loaded') }}
+            ) as last_settled_lsn
+        from (
+            {{ loaded_events(table, (key_columns(table) + columns + ['__op', '__source_lsn']) | unique | list) }}
+        ) as loaded
+        where {{ key_value(table, 'loaded') }} in ({{ keys }})
     ) as events
-    where {{ key_value(table, 'events') }} in ({{ keys }})
+    where
+        events.__source_lsn is null
+        or events.last_settled_lsn is null
+        or events.__source_lsn >= events.last_settled_lsn
     group by {{ key_list(table, 'events') }}
     having
         count_if(events.__op = 'DELETE') > 0

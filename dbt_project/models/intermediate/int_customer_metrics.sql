@@ -46,14 +46,41 @@ spending as (
     group by purchases.user_id
 ),
 
+recent_purchases as (
+    select
+        purchases.order_id,
+        purchases.user_id
+    from purchases
+    where
+        purchases.date >= {{ first_recent_date() }}
+        or purchases.date is null
+),
+
+bought_products as (
+    select
+        earlier_purchases.user_id,
+        earlier_purchases.product_id
+    from {{ ref('int_earlier_purchases') }} as earlier_purchases
+    union all
+    select
+        recent_purchases.user_id,
+        order_items.product_id
+    from recent_purchases
+    inner join {{ ref('stg_order_items_enhanced') }} as order_items
+        on recent_purchases.order_id = order_items.order_id
+    where
+        order_items.order_id in (
+            select known.order_id
+            from recent_purchases as known
+        )
+),
+
 variety as (
     select
-        purchases.user_id,
-        count(distinct order_items.product_id) as unique_products_purchased
-    from purchases
-    inner join {{ ref('stg_order_items_enhanced') }} as order_items
-        on purchases.order_id = order_items.order_id
-    group by purchases.user_id
+        bought_products.user_id,
+        count(distinct bought_products.product_id) as unique_products_purchased
+    from bought_products
+    group by bought_products.user_id
 )
 
 select

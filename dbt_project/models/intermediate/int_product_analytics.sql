@@ -8,21 +8,44 @@
 -- depends_on: {{ ref('base_changed_keys') }}
 -- depends_on: {{ ref('base_landing_days') }}
 -- depends_on: {{ ref('base_orders') }}
-with sales as (
+-- depends_on: {{ ref('int_earlier_purchases') }}
+-- From the first affected date on; who bought a product before is in int_earlier_purchases and the orders since.
+{% if is_incremental() %}
+{% set first_read = 'least(' ~ first_recent_date() ~ ', ' ~ first_affected_date_of_product_analytics() ~ ')' %}
+{% endif %}
+with purchases as (
     select
         order_analytics.date,
-        order_items.product_id,
         order_analytics.order_id,
-        order_analytics.user_id,
-        order_items.quantity,
-        order_items.line_total
+        order_analytics.user_id
     from {{ ref('int_order_analytics') }} as order_analytics
-    inner join {{ ref('stg_order_items_enhanced') }} as order_items
-        on order_analytics.order_id = order_items.order_id
     where
         order_analytics.is_revenue
         and order_analytics.date is not null
-        and order_items.product_id is not null
+        {% if is_incremental() %}
+        and order_analytics.date >= {{ first_read }}
+        {% endif %}
+),
+
+sales as (
+    select
+        purchases.date,
+        order_items.product_id,
+        purchases.order_id,
+        purchases.user_id,
+        order_items.quantity,
+        order_items.line_total
+    from purchases
+    inner join {{ ref('stg_order_items_enhanced') }} as order_items
+        on purchases.order_id = order_items.order_id
+    where
+        order_items.product_id is not null
+        {% if is_incremental() %}
+        and order_items.order_id in (
+            select known.order_id
+            from purchases as known
+        )
+        {% endif %}
 ),
 
 affected_sales as (
@@ -54,16 +77,32 @@ product_days as (
         affected_sales.product_id
 ),
 
-first_purchases as (
+buying_dates as (
     select
         sales.product_id,
         sales.user_id,
-        min(sales.date) as first_date
+        sales.date
     from sales
     where sales.user_id is not null
+    {% if is_incremental() %}
+    union all
+    select
+        earlier_purchases.product_id,
+        earlier_purchases.user_id,
+        earlier_purchases.first_date as date
+    from {{ ref('int_earlier_purchases') }} as earlier_purchases
+    {% endif %}
+),
+
+first_purchases as (
+    select
+        buying_dates.product_id,
+        buying_dates.user_id,
+        min(buying_dates.date) as first_date
+    from buying_dates
     group by
-        sales.product_id,
-        sales.user_id
+        buying_dates.product_id,
+        buying_dates.user_id
 ),
 
 new_buyers as (

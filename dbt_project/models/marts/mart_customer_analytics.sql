@@ -27,20 +27,52 @@ with customers as (
         on users.id = metrics.id
 ),
 
-category_units as (
+recent_purchases as (
     select
-        order_analytics.user_id,
-        order_items.product_category,
-        coalesce(sum(order_items.quantity), 0) as units
+        order_analytics.order_id,
+        order_analytics.user_id
     from {{ ref('int_order_analytics') }} as order_analytics
-    inner join {{ ref('stg_order_items_enhanced') }} as order_items
-        on order_analytics.order_id = order_items.order_id
     where
         order_analytics.is_revenue
-        and order_items.product_category is not null
+        and (
+            order_analytics.date >= {{ first_recent_date() }}
+            or order_analytics.date is null
+        )
+),
+
+bought_units as (
+    select
+        earlier_purchases.user_id,
+        earlier_purchases.units,
+        products.category
+    from {{ ref('int_earlier_purchases') }} as earlier_purchases
+    inner join {{ ref('stg_products_enhanced') }} as products
+        on earlier_purchases.product_id = products.id
+    union all
+    select
+        recent_purchases.user_id,
+        order_items.quantity as units,
+        order_items.product_category as category
+    from recent_purchases
+    inner join {{ ref('stg_order_items_enhanced') }} as order_items
+        on recent_purchases.order_id = order_items.order_id
+    where
+        order_items.order_id in (
+            select known.order_id
+            from recent_purchases as known
+        )
+),
+
+category_units as (
+    select
+        bought_units.user_id,
+        bought_units.category as product_category,
+        coalesce(sum(bought_units.units), 0) as units
+    from bought_units
+    where bought_units.category is not null
     group by
-        order_analytics.user_id,
-        order_items.product_category
+        bought_units.user_id,
+        bought_units.category
 ),
 
 favorites as (

@@ -15,20 +15,43 @@ with orders as (
     {% endif %}
 ),
 
-first_purchases as (
+purchases as (
     select
-        purchases.user_id,
-        purchases.id,
-        purchases.created_at
-    from {{ ref('base_orders') }} as purchases
+        base_orders.user_id,
+        base_orders.id,
+        base_orders.created_at
+    from {{ ref('base_orders') }} as base_orders
     where
-        {{ status_in('purchases.status', 'revenue_statuses') }}
-        and purchases.user_id in (
+        {{ status_in('base_orders.status', 'revenue_statuses') }}
+        and base_orders.user_id in (
             select orders.user_id
             from orders
             where orders.user_id is not null
         )
-    qualify row_number() over (partition by purchases.user_id order by purchases.created_at, purchases.id) = 1
+),
+
+-- Two aggregates: a window would sort all that these users ever bought.
+first_times as (
+    select
+        purchases.user_id,
+        min(purchases.created_at) as created_at
+    from purchases
+    group by purchases.user_id
+),
+
+first_purchases as (
+    select
+        first_times.user_id,
+        first_times.created_at,
+        min(purchases.id) as id
+    from first_times
+    inner join purchases
+        on
+            first_times.user_id = purchases.user_id
+            and first_times.created_at = purchases.created_at
+    group by
+        first_times.user_id,
+        first_times.created_at
 )
 
 select

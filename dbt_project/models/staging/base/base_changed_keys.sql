@@ -1,7 +1,10 @@
 {{
     config(
         materialized='table',
-        post_hook="insert into {{ this }} (entity) select '{{ freeze_stamp() }}'",
+        post_hook=[
+            '{{ insert_dates_of_changed_orders() }}',
+            "insert into {{ this }} (entity) select '{{ freeze_stamp() }}'",
+        ],
     )
 }}
 
@@ -105,16 +108,17 @@ changed as (
 {% endfor %}
 
 -- A product's history by time is as it was before its first new event, where each event has a place that does not
--- depend on others: a time of its own, or an LSN.
+-- depend on others: an LSN, or a time that no other event of the product has.
 product_histories as (
     select
         events.id,
         (
             count(events.__source_ts_ms) = count(*)
-            and (
-                count(events.__source_lsn) = count(*)
-                or count(distinct events.__source_ts_ms) = count(*)
-            )
+            and count_if(events.__source_lsn is null)
+            = count(distinct iff(events.__source_lsn is null, events.__source_ts_ms, null))
+            and count(distinct events.__source_ts_ms)
+            = count(distinct iff(events.__source_lsn is null, events.__source_ts_ms, null))
+            + count(distinct iff(events.__source_lsn is not null, events.__source_ts_ms, null))
         ) as keeps_order,
         min(iff(events.is_new, events.__source_ts_ms, null)) as first_new,
         min(
@@ -184,29 +188,7 @@ keys as (
     where product_histories.has_other_price
 ),
 
--- Every date that an event gave: of a changed order, of an order with changed items, and of the orders of customers who
--- may have registered at another time.
 dates as (
-    {% for entity, column, keys_of_orders in (
-        ('order_dates', 'id', 'orders'),
-        ('order_dates_of_order_items', 'id', 'orders_of_order_items'),
-        ('order_dates_of_users', 'user_id', 'users_by_registration'),
-    ) %}
-    select distinct
-        '{{ entity }}' as entity,
-        to_date(orders.created_at) as date
-    from ({{ events_ever_loaded('orders', ['id', 'user_id', 'created_at']) }}) as orders
-    where
-        orders.{{ column }} in (
-            select keys.id
-            from keys
-            where keys.entity = '{{ keys_of_orders }}'
-        )
-        and orders.created_at is not null
-
-    union all
-    {% endfor %}
-
     select
         'stock_dates' as entity,
         min(
