@@ -28,7 +28,8 @@ def import_beforehand(*modules: str) -> threading.Thread:
     with _lock:
         _modules.extend(modules)
         if _importer is None:
-            _importer = threading.Thread(target=_import_all, name="imports", daemon=True)
+            # Not a daemon: what a library does while it is imported is no place to be stopped at the end of the process.
+            _importer = threading.Thread(target=_import_all, name="imports")
             _importer.start()
         return _importer
 
@@ -37,7 +38,7 @@ def _import_all() -> None:
     global _importer
     while True:
         with _lock:
-            if not _modules:
+            if not _modules or not threading.main_thread().is_alive():
                 _importer = None
                 return
             module = _modules.popleft()

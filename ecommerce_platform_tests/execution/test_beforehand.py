@@ -1,5 +1,6 @@
 """Libraries of later steps are imported by a thread of their own, and whoever needs one meanwhile waits for it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,23 @@ def test_modules_are_imported_in_turn_and_one_that_fails_is_left_to_whoever_need
     (tmp_path / "comes_later.py").write_text("")
     import_beforehand("comes_later").join()
     assert "comes_later" in sys.modules
+
+
+def test_a_process_that_ends_waits_for_the_import_at_hand_and_begins_no_other(tmp_path: Path) -> None:
+    (tmp_path / "lasts.py").write_text(
+        "import sys, threading; sys.begun.set(); threading.main_thread().join(); print('imported')"
+    )
+    (tmp_path / "comes_next.py").write_text("print('begun')")
+    code = (
+        "import sys, threading; sys.begun = threading.Event()\n"
+        "from ecommerce_platform.execution.beforehand import import_beforehand\n"
+        "import_beforehand('lasts', 'comes_next'); sys.begun.wait()"
+    )
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    ended = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert ended.stdout.splitlines() == ["imported"]
 
 
 _RESOURCES = """
