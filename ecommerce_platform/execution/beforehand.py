@@ -28,7 +28,7 @@ def import_beforehand(*modules: str) -> threading.Thread:
     with _lock:
         _modules.extend(modules)
         if _importer is None:
-            # Not a daemon: what a library does while it is imported is no place to be stopped at the end of the process.
+            # Not a daemon: what a library does while it is imported is not to be stopped at the end of the process.
             _importer = threading.Thread(target=_import_all, name="imports")
             _importer.start()
         return _importer
