@@ -28,7 +28,6 @@ def latest_state(events: DataFrame, contract: Contract, columns: Iterable[str]) 
     names = [name for name in columns if name != contract.key]
     texts = [name for name in names if name in contract.text_columns]
     events, last_first = with_effective_lsn(events, contract.key), newest_first(contract.key)
-    events = with_effective_lsn(events, contract.key)
     if not _any_left_out(events, texts):
         # The last event is enough, at half the cost.
         state = events.withColumn("__rank", F.row_number().over(last_first))

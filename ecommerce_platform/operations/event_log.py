@@ -17,15 +17,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any, Self
 
 from dagster import DagsterEventType, EventLogEntry, Field, StringSource, serialize_value
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from sqlalchemy import Connection, create_engine, insert
 from sqlalchemy.pool import NullPool
@@ -40,6 +42,9 @@ _ASSET_EVENTS = {
     DagsterEventType.ASSET_OBSERVATION,
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
 }
+#: Events that have rows in the index, too, beyond their own.
+_IN_INDEX = ASSET_EVENTS | ASSET_CHECK_EVENTS
+_ENDS = {DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
 _PLANNED_CHECK = DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
 
 
@@ -96,9 +101,11 @@ class BatchingSqliteEventLogStorage(Batching, SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         # SQLAlchemy keeps compiled SQL with its engine; a server that lives for months meets more runs than engines are worth
-        # keeping. No connection is kept: another process may remove a run's file.
+        # keeping. A connection is kept only while this process executes the run: others may remove an ended run's file.
         self._engine = lru_cache(maxsize=16)(_engine)
         self._known_tables: set[str] = set()
+        self._executed: set[str] = set()
+        self._kept: dict[str, Connection] = {}
         # The index is made on first use, by one process.
         with one_at_a_time(base_dir):
             super().__init__(base_dir, inst_data)
@@ -128,15 +135,61 @@ class BatchingSqliteEventLogStorage(Batching, SqliteEventLogStorage):
             self._known_tables.add(table_name)
         return table_name in self._known_tables
 
+    def store_event(self, event: EventLogEntry) -> None:
+        """One event, with what the index says of it in one transaction."""
+        kind = event.dagster_event.event_type if event.dagster_event else None
+        with self._db_lock:
+            if kind is DagsterEventType.STEP_START:
+                self._keep(event.run_id)
+            with self.index_connection() if kind in _IN_INDEX else nullcontext():
+                super().store_event(event)
+            if kind in _ENDS:
+                self._let_go(event.run_id)
+
+    def dispose(self) -> None:
+        with self._db_lock:
+            for run_id in list(self._executed):
+                self._let_go(run_id)
+        super().dispose()
+
+    def _keep(self, run_id: str) -> None:
+        """Keeps the connections of a run whose steps this process executes. A database that is opened and closed for an event
+        merges its write-ahead log each time, and waits for the disk several times."""
+        self._executed.add(run_id)
+        for shard in (INDEX_SHARD_NAME, run_id):
+            if shard not in self._kept:
+                self._kept[shard] = connection = self._open(shard)
+                # The disk is waited for when the run ends. A machine that goes down before may lose the last events, never
+                # the database; the run is over then, and its days are done again.
+                connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+                connection.commit()
+
+    def _let_go(self, run_id: str) -> None:
+        self._executed.discard(run_id)
+        for shard in (run_id, *(() if self._executed else (INDEX_SHARD_NAME,))):
+            if shard in self._kept:
+                self._kept.pop(shard).close()
+
+    def _open(self, shard: str) -> Connection:
+        engine = self._engine(self.conn_string_for_shard(shard))
+        if shard not in self._initialized_dbs:
+            self._initdb(engine)
+            self._initialized_dbs.add(shard)
+        return engine.connect()
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock:
-            engine = self._engine(self.conn_string_for_shard(shard))
-            if shard not in self._initialized_dbs:
-                self._initdb(engine)
-                self._initialized_dbs.add(shard)
-            with engine.connect() as connection, connection.begin():
-                yield connection
+            kept = self._kept.get(shard) or self._open(shard)
+            if kept.in_transaction():  # of an event that has rows in both databases
+                yield kept
+                return
+            try:
+                with kept.begin():
+                    yield kept
+            finally:
+                if kept is not self._kept.get(shard):
+                    kept.close()
 
 
 def collect_batches() -> None:
@@ -144,8 +197,12 @@ def collect_batches() -> None:
     os.environ.setdefault(_BATCH_SIZE_VARIABLE, str(BATCH_SIZE))
 
 
+#: Threads share a kept connection one after another (`_db_lock`).
+_CONNECT = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+
+
 def _engine(connection: str) -> Any:
-    return create_engine(connection, poolclass=NullPool, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
+    return create_engine(connection, poolclass=NullPool, connect_args=_CONNECT)
 
 
 def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:

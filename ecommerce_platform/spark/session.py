@@ -38,6 +38,7 @@ from ecommerce_platform.spark.interrupts import (
 from ecommerce_platform.spark.jars import default_jars_dir, ensure_jars
 from ecommerce_platform.spark.java import require_java
 from ecommerce_platform.spark.options import CATALOG_PREFIX, SHUFFLE_PARTITIONS, SparkApplication, application_options
+from ecommerce_platform.spark.resolved import keep_resolved
 
 #: In the place of PySpark's own script.
 SPARK_SUBMIT = Path(__file__).parent / "spark_submit.sh"
@@ -83,6 +84,7 @@ def build_session(
             must_end(_interrupt, _end)
             with own_ctrl_c():
                 session = _start(application, app_name, groups, input_bytes)
+            keep_resolved(session.sparkContext)
         elif key in _sessions:
             return _sessions[key]
         else:

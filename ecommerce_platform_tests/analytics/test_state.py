@@ -183,3 +183,16 @@ def test_a_text_that_a_key_change_left_out_is_the_old_keys_through_several_chang
         event(90, id=31, email=unchanged),
     )
     assert state == {1: "another", 4: "first", 12: None, 20: "after", 21: "before", 31: None}
+
+
+def test_what_the_events_hold_is_asked_once_each(spark: SparkSession) -> None:
+    """Whether there are snapshot rows, and whether a text was left out: two small jobs, and none for the state itself."""
+    contract = load_contracts()["users"]
+    events = event_frame(spark, "users", [event(1, id=1, email="a"), event(2, id=2, email="b")])
+    context = spark.sparkContext
+    context.setJobGroup("state", "the latest state of users")
+    try:
+        latest_state(events, contract, ["email"])
+    finally:
+        context.setLocalProperty("spark.jobGroup.id", None)
+    assert len(context.statusTracker().getJobIdsForGroup("state")) <= 3

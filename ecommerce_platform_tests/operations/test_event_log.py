@@ -1,6 +1,9 @@
 """Dagster's event log in batches: the same rows as Dagster's own storage writes one by one, all of a batch or none."""
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from ecommerce_platform.operations import event_log
 from ecommerce_platform.operations.event_log import BATCH_SIZE, BatchingSqliteEventLogStorage
 
 PARTITIONS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2027-01-01")
+RUN = "00000000-0000-0000-0000-000000000001"
 DAYS = PARTITIONS.get_partition_keys()[:40]
 OWN_STORAGE = (
     "event_log_storage:\n  module: ecommerce_platform.operations.event_log\n  class: BatchingSqliteEventLogStorage\n"
@@ -38,15 +42,15 @@ def events(context: AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]
     yield dg.MaterializeResult(asset_key="users")
 
 
-def ran(home: Path, yaml: str, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
-    """An instance whose log holds one run over forty days."""
+def ran(home: Path, yaml: str, monkeypatch: pytest.MonkeyPatch, days: list[str] = DAYS) -> dg.DagsterInstance:
+    """An instance whose log holds one run over `days`."""
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     home.mkdir()
     (home / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\n{yaml}")
     instance = dg.DagsterInstance.from_config(str(home))
-    tags = {"dagster/asset_partition_range_start": DAYS[0], "dagster/asset_partition_range_end": DAYS[-1]}
+    tags = {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
     job = dg.Definitions(assets=[events], jobs=[dg.define_asset_job("days", executor_def=dg.in_process_executor)])
-    run_id = "00000000-0000-0000-0000-000000000001"
+    run_id = RUN
     assert job.resolve_job_def("days").execute_in_process(instance=instance, tags=tags, run_id=run_id).success
     return instance
 
@@ -86,7 +90,7 @@ def rows_by_table(instance: dg.DagsterInstance) -> dict[str, list[str]]:
 def shard(instance: dg.DagsterInstance) -> list[str]:
     storage: Any = instance.event_log_storage
     log = SqlEventLogStorageTable.c
-    with storage.run_connection("00000000-0000-0000-0000-000000000001") as connection:
+    with storage.run_connection(RUN) as connection:
         return sorted(map(repr, connection.execute(select(log.dagster_event_type, log.asset_key, log.partition))))
 
 
@@ -148,7 +152,7 @@ def test_what_cannot_come_in_batches_is_stored_all_the_same(tmp_path: Path, monk
     instance = ran(tmp_path / "home", OWN_STORAGE, monkeypatch)
     entries = [
         record.event_log_entry
-        for record in instance.get_records_for_run("00000000-0000-0000-0000-000000000001").records
+        for record in instance.get_records_for_run(RUN).records
         if record.event_log_entry.dagster_event_type
         in (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS)
     ]
@@ -176,3 +180,99 @@ def test_events_are_never_written_to_wherever_one_happens_to_be(
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         instance.report_runless_asset_event(dg.AssetMaterialization("users"))
     assert sorted(path.name for path in (tmp_path / "elsewhere").glob("*.db")) == [".db", "index.db"]
+
+
+def test_a_run_opens_each_of_its_databases_once_from_its_first_step_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    open_shard = BatchingSqliteEventLogStorage._open
+
+    def noted(storage: BatchingSqliteEventLogStorage, shard: str) -> Any:
+        opened.append(shard)
+        return open_shard(storage, shard)
+
+    @dg.op(out=dg.Out(dg.Nothing))
+    def begins() -> None:
+        opened.clear()
+        monkeypatch.setattr(BatchingSqliteEventLogStorage, "_open", noted)
+
+    @dg.op(ins={"before": dg.In(dg.Nothing)})
+    def reports(context: dg.OpExecutionContext) -> None:
+        for number in range(20):
+            context.log_event(dg.AssetMaterialization("orders", partition=str(number)))
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def both() -> None:
+        reports(begins())
+
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\n{OWN_STORAGE}")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert both.execute_in_process(instance=instance).success
+        # After its end, as before: databases are opened when they are needed.
+        assert not set(opened[:-1]) - {"index"}
+        assert len(opened) < 5
+        assert instance.get_materialized_partitions(dg.AssetKey("orders")) == {str(number) for number in range(20)}
+
+
+def test_nothing_of_an_ended_run_is_held_and_its_log_is_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = ran(tmp_path / "home", OWN_STORAGE, monkeypatch)
+    folder = tmp_path / "home" / "history" / "runs"
+    assert sorted(path.name for path in folder.glob("*.db*")) == [
+        f"{RUN}.db",
+        "index.db",
+    ]
+    instance.delete_run(RUN)
+    assert shard(instance) == []
+
+
+_KILLED = """
+import os, signal, sys
+import dagster as dg
+
+@dg.multi_asset(specs=[dg.AssetSpec("orders"), dg.AssetSpec("users")])
+def events():
+    yield dg.MaterializeResult(asset_key="orders")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
+    job = dg.Definitions(assets=[events]).resolve_implicit_global_asset_job_def()
+    job.execute_in_process(instance=instance, run_id="00000000-0000-0000-0000-000000000001")
+"""
+
+
+def test_a_process_that_is_killed_loses_no_event_that_it_has_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\n{OWN_STORAGE}")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    ended = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], check=False, capture_output=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        types = [item.event_log_entry.dagster_event_type for item in instance.get_records_for_run(RUN).records]
+        assert types[-1] is dg.DagsterEventType.ASSET_MATERIALIZATION
+        assert instance.get_latest_materialization_event(dg.AssetKey("orders")) is not None
+
+
+def test_a_run_is_read_by_others_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    home = tmp_path / "home"
+
+    @dg.asset
+    def looks() -> None:
+        with dg.DagsterInstance.from_config(str(home)) as other:
+            seen.extend(item.event_log_entry.dagster_event_type for item in other.get_records_for_run(RUN).records)
+            other.report_runless_asset_event(dg.AssetMaterialization("users"))
+
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    home.mkdir()
+    (home / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\n{OWN_STORAGE}")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        job = dg.Definitions(assets=[looks]).resolve_implicit_global_asset_job_def()
+        assert job.execute_in_process(instance=instance, run_id=RUN).success
+        assert instance.get_latest_materialization_event(dg.AssetKey("users")) is not None
+        assert instance.get_latest_materialization_event(dg.AssetKey("looks")) is not None
+    assert dg.DagsterEventType.STEP_START in seen
