@@ -36,6 +36,7 @@ MODELS = (
     "stg_users_enhanced",
     "stg_products_enhanced",
     "int_order_analytics",
+    "int_earlier_purchases",
     "int_customer_metrics",
     "int_product_analytics",
     "mart_daily_business_metrics",
