@@ -23,8 +23,9 @@ class ReconciliationResource(SettingsResource):
     """Opens the speed layer and the room's tables for a step; both are closed when the step is done with them."""
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
-        """What reports are drawn with is imported while earlier steps run."""
-        import_beforehand("ecommerce_platform.reconciliation.present.publish")
+        """What reports are drawn with is imported while earlier steps run; a sensor, which has no run, draws none."""
+        if context.run_id is not None:
+            import_beforehand("ecommerce_platform.reconciliation.present.publish")
 
     def store(self, run_id: str) -> AbstractContextManager[Store]:
         """The room's tables, created where they are missing."""

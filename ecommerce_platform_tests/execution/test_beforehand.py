@@ -51,17 +51,28 @@ from ecommerce_platform.reconciliation.resource import ReconciliationResource
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.transformation.resource import DbtResource
 from ecommerce_platform.warehouse.resource import WarehouseResource
-late = {"dbt.cli.main", "dbt.adapters.snowflake", "snowflake.connector", "matplotlib.figure", "dagster_snowflake"}
-print(sorted(late & sys.modules.keys()))
-context = dg.build_init_resource_context()
+drawing = {"matplotlib.figure"}
+late = {"dbt.cli.main", "dbt.adapters.snowflake", "snowflake.connector", "dagster_snowflake", *drawing}
 elsewhere = load_settings(snowflake={"account": "of-somebody", "user": "batch", "password": "none"})
-for resource in (WarehouseResource.of(elsewhere), DbtResource(), ReconciliationResource()):
-    resource.setup_for_execution(context)
+resources = {"warehouse": WarehouseResource.of(elsewhere), "dbt": DbtResource(), "reconciliation": ReconciliationResource()}
+
+@dg.op(required_resource_keys=set(resources))
+def step():
+    import_beforehand().join()
+
+@dg.job(resource_defs=resources)
+def run():
+    step()
+
+# As a sensor has it.
+resources["reconciliation"].setup_for_execution(dg.build_init_resource_context())
 import_beforehand().join()
+print(sorted(late & sys.modules.keys()))
+run.execute_in_process()
 print(sorted(late - sys.modules.keys()))
 """
 
 
 def test_the_resources_of_a_run_import_what_their_steps_need() -> None:
     ended = subprocess.run([sys.executable, "-c", _RESOURCES], check=True, capture_output=True, text=True)
-    assert ended.stdout.splitlines() == ["[]", "[]"]
+    assert ended.stdout.splitlines() == ["[]", "[]"], ended.stderr
