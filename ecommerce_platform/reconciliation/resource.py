@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from dagster import InitResourceContext
-
-from ecommerce_platform.execution.beforehand import import_beforehand
 from ecommerce_platform.execution.settings_resource import SettingsResource
 from ecommerce_platform.reconciliation.layers.clickhouse import SpeedTable, speed_table
 from ecommerce_platform.reconciliation.record.storage import Store, open_store
@@ -21,11 +18,6 @@ RESOURCE = "reconciliation"
 
 class ReconciliationResource(SettingsResource):
     """Opens the speed layer and the room's tables for a step; both are closed when the step is done with them."""
-
-    def setup_for_execution(self, context: InitResourceContext) -> None:
-        """What reports are drawn with is imported while earlier steps run; a sensor, which has no run, draws none."""
-        if context.run_id is not None:
-            import_beforehand("ecommerce_platform.reconciliation.present.publish")
 
     def store(self, run_id: str) -> AbstractContextManager[Store]:
         """The room's tables, created where they are missing."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from ecommerce_platform.execution.beforehand import import_beforehand
 from ecommerce_platform.execution.settings_resource import SettingsResource
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.stand_ins.server_state import EmbeddedServerError
@@ -28,13 +27,12 @@ if TYPE_CHECKING:
 class WarehouseResource(SettingsResource):
     """Connections by dagster-snowflake's SnowflakeResource, with the arguments of the settings.
 
-    The library is not imported before a run begins: its import takes seconds, which a code location that is only looked at must
-    not pay.
+    The library is imported on first use: its import takes seconds, which a code location that is only looked at must not
+    pay.
     """
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Imports the library, and starts the stand-in, where there is none yet, while earlier steps run."""
-        import_beforehand("ecommerce_platform.warehouse.dagster_snowflake_light")
+        """Starts the stand-in, where there is none yet, while earlier steps run."""
         settings = self.settings
         if settings.snowflake.is_embedded:
             threading.Thread(
