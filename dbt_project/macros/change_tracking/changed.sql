@@ -130,10 +130,12 @@
 
 {#-
     The date that a query gives, asked for when the model is built, as a constant: Snowflake leaves out micro-partitions by constants,
-    and not by what a subquery gives.
+    and not by what a subquery gives. A `table` that the query reads may not be there yet (`dbt compile` of a new installation), or be
+    rows of a unit test, which have no schema: then `otherwise` holds.
 -#}
-{% macro date_constant(query, otherwise) -%}
-    {%- set value = run_query(query).columns[0].values()[0] if execute else none -%}
+{% macro date_constant(query, otherwise, table=none) -%}
+    {%- set is_there = execute and (table is none or (table.schema and load_relation(table) is not none)) -%}
+    {%- set value = run_query(query).columns[0].values()[0] if is_there else none -%}
     to_date('{{ ((value or otherwise) | string)[:10] }}')
 {%- endmacro %}
 

@@ -6,7 +6,7 @@
     {%- set query -%}
         select date_trunc('month', dateadd('day', -14, max(landing_days.date))) from {{ ref('base_landing_days') }} as landing_days
     {%- endset -%}
-    {{ date_constant(query, '0001-01-01') }}
+    {{ date_constant(query, '0001-01-01', table=ref('base_landing_days')) }}
 {%- endmacro %}
 
 
@@ -42,7 +42,9 @@
 
 {#- The date from which on a model reads orders itself, beside what int_earlier_purchases has; that of the table as it is. -#}
 {% macro first_recent_date() -%}
-    {{ date_constant(
-        'select max(earlier_purchases.end_date) from ' ~ ref('int_earlier_purchases') ~ ' as earlier_purchases', '0001-01-01'
-    ) }}
+    {%- set kept = ref('int_earlier_purchases') -%}
+    {%- set query -%}
+        select max(earlier_purchases.end_date) from {{ kept }} as earlier_purchases
+    {%- endset -%}
+    {{ date_constant(query, '0001-01-01', table=kept) }}
 {%- endmacro %}
