@@ -136,12 +136,13 @@ class BatchingSqliteEventLogStorage(Batching, SqliteEventLogStorage):
         return table_name in self._known_tables
 
     def store_event(self, event: EventLogEntry) -> None:
-        """One event, with what the index says of it in one transaction."""
+        """One event; while the connections are kept, what the index says of it is one transaction."""
         kind = event.dagster_event.event_type if event.dagster_event else None
         with self._db_lock:
             if kind is DagsterEventType.STEP_START:
                 self._keep(event.run_id)
-            with self.index_connection() if kind in _IN_INDEX else nullcontext():
+            both = kind in _IN_INDEX and INDEX_SHARD_NAME in self._kept
+            with self.index_connection() if both else nullcontext():
                 super().store_event(event)
             if kind in _ENDS:
                 self._let_go(event.run_id)

@@ -42,16 +42,15 @@ def events(context: AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]
     yield dg.MaterializeResult(asset_key="users")
 
 
-def ran(home: Path, yaml: str, monkeypatch: pytest.MonkeyPatch, days: list[str] = DAYS) -> dg.DagsterInstance:
-    """An instance whose log holds one run over `days`."""
+def ran(home: Path, yaml: str, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
+    """An instance whose log holds one run over forty days."""
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     home.mkdir()
     (home / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\n{yaml}")
     instance = dg.DagsterInstance.from_config(str(home))
-    tags = {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
+    tags = {"dagster/asset_partition_range_start": DAYS[0], "dagster/asset_partition_range_end": DAYS[-1]}
     job = dg.Definitions(assets=[events], jobs=[dg.define_asset_job("days", executor_def=dg.in_process_executor)])
-    run_id = RUN
-    assert job.resolve_job_def("days").execute_in_process(instance=instance, tags=tags, run_id=run_id).success
+    assert job.resolve_job_def("days").execute_in_process(instance=instance, tags=tags, run_id=RUN).success
     return instance
 
 
@@ -221,10 +220,7 @@ def test_nothing_of_an_ended_run_is_held_and_its_log_is_one_file(
 ) -> None:
     instance = ran(tmp_path / "home", OWN_STORAGE, monkeypatch)
     folder = tmp_path / "home" / "history" / "runs"
-    assert sorted(path.name for path in folder.glob("*.db*")) == [
-        f"{RUN}.db",
-        "index.db",
-    ]
+    assert sorted(path.name for path in folder.glob("*.db*")) == [f"{RUN}.db", "index.db"]
     instance.delete_run(RUN)
     assert shard(instance) == []
 

@@ -48,3 +48,24 @@
     {%- endset -%}
     {{ date_constant(query, '0001-01-01', table=kept) }}
 {%- endmacro %}
+
+
+{#- Condition: a business date is not behind what int_earlier_purchases has; null is not. -#}
+{% macro is_recent(business_date) -%}
+    (
+        {{ business_date }} >= {{ first_recent_date() }}
+        or {{ business_date }} is null
+    )
+{%- endmacro %}
+
+
+{#-
+    Condition: a line of an order is one of these purchases. The join says so, too; by this condition engines know before they join
+    which lines they can leave out.
+-#}
+{% macro is_line_of(purchases) -%}
+    order_items.order_id in (
+        select known.order_id
+        from {{ purchases }} as known
+    )
+{%- endmacro %}

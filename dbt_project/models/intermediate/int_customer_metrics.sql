@@ -51,9 +51,7 @@ recent_purchases as (
         purchases.order_id,
         purchases.user_id
     from purchases
-    where
-        purchases.date >= {{ first_recent_date() }}
-        or purchases.date is null
+    where {{ is_recent('purchases.date') }}
 ),
 
 bought_products as (
@@ -69,10 +67,7 @@ bought_products as (
     inner join {{ ref('stg_order_items_enhanced') }} as order_items
         on recent_purchases.order_id = order_items.order_id
     where
-        order_items.order_id in (
-            select known.order_id
-            from recent_purchases as known
-        )
+        {{ is_line_of('recent_purchases') }}
 ),
 
 variety as (

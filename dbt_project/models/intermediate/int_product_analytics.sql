@@ -41,10 +41,7 @@ sales as (
     where
         order_items.product_id is not null
         {% if is_incremental() %}
-        and order_items.order_id in (
-            select known.order_id
-            from purchases as known
-        )
+        and {{ is_line_of('purchases') }}
         {% endif %}
 ),
 

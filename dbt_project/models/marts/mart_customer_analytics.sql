@@ -34,10 +34,7 @@ recent_purchases as (
     from {{ ref('int_order_analytics') }} as order_analytics
     where
         order_analytics.is_revenue
-        and (
-            order_analytics.date >= {{ first_recent_date() }}
-            or order_analytics.date is null
-        )
+        and {{ is_recent('order_analytics.date') }}
 ),
 
 bought_units as (
@@ -57,10 +54,7 @@ bought_units as (
     inner join {{ ref('stg_order_items_enhanced') }} as order_items
         on recent_purchases.order_id = order_items.order_id
     where
-        order_items.order_id in (
-            select known.order_id
-            from recent_purchases as known
-        )
+        {{ is_line_of('recent_purchases') }}
 ),
 
 category_units as (
