@@ -38,37 +38,33 @@ def test_a_day_before_the_first_partition_is_skipped_with_the_reason(instance: d
     assert "2025-12-31 is before the first partition, 2026-01-01" in (skipped.skip_message or "")
 
 
-def now_of_day(day: date) -> datetime:
-    """The moment at which the schedule asks for this day."""
-    return datetime(day.year, day.month, day.day, 2, tzinfo=UTC) + timedelta(days=1)
-
-
 @pytest.mark.parametrize(
     ("partition", "status", "launches"),
     [
-        ("today", dg.DagsterRunStatus.STARTED, False),
-        ("today", dg.DagsterRunStatus.QUEUED, False),
+        ("the day it asks for", dg.DagsterRunStatus.STARTED, False),
+        ("the day it asks for", dg.DagsterRunStatus.QUEUED, False),
         ("another day", dg.DagsterRunStatus.STARTED, True),
-        ("today", dg.DagsterRunStatus.SUCCESS, True),
+        ("the day it asks for", dg.DagsterRunStatus.SUCCESS, True),
     ],
 )
 def test_a_day_that_a_run_on_its_way_has_is_left_to_that_run(
     instance: dg.DagsterInstance, partition: str, status: dg.DagsterRunStatus, launches: bool
 ) -> None:
-    today = datetime.now(UTC).date()
-    day = today if partition == "today" else today - timedelta(days=1)
+    # Soon after the run was heard of, at whatever time of day: a run that was silent for a day keeps no day from the schedule.
+    at = datetime.now(UTC) + timedelta(hours=1)
+    day = at.date() - timedelta(days=1 if partition == "the day it asks for" else 2)
     ends = {"dagster__asset_partition_range_start": str(day), "dagster__asset_partition_range_end": str(day)}
     run = a_run(instance, status, **ends)
-    result = evaluate(instance, now_of_day(today))
+    result = evaluate(instance, at)
     assert isinstance(result, dg.RunRequest) == launches
     if isinstance(result, dg.SkipReason):
         assert run.run_id in (result.skip_message or "")
 
 
 def test_a_run_that_never_started_keeps_no_day_from_the_schedule(instance: dg.DagsterInstance) -> None:
-    day = datetime.now(UTC).date() + timedelta(days=60)
-    a_run(instance, dg.DagsterRunStatus.NOT_STARTED, dagster__partition=str(day))
-    assert isinstance(evaluate(instance, now_of_day(day)), dg.RunRequest)
+    at = datetime.now(UTC) + timedelta(days=60)
+    a_run(instance, dg.DagsterRunStatus.NOT_STARTED, dagster__partition=str(at.date() - timedelta(days=1)))
+    assert isinstance(evaluate(instance, at), dg.RunRequest)
 
 
 def test_maintenance_and_observation_run_one_at_a_time_and_wait_for_nothing_that_is_forgotten(
