@@ -18,9 +18,12 @@ import dagster as dg
 
 from ecommerce_platform.business_span import BusinessSpan
 from ecommerce_platform.contracts import source_tables
+from ecommerce_platform.iceberg.installation import read_marker
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.warehouse.schema.owner import take_over
+from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 from ecommerce_platform.warehouse.sql.connection import connect
 from ecommerce_platform_tests.end_to_end.platform import Platform, assert_spark_agrees
 from ecommerce_platform_tests.faults.kill_points import Passages
@@ -96,7 +99,15 @@ class Loading(Kind):
     def prepare(self) -> None:
         fill_lakes(self)
 
+    def take_over(self, shop: str) -> None:
+        """The shops' lakes fill one database, each its turn: what `warehouse init --take-over` does."""
+        settings = self.settings(shop)
+        with connect(settings) as connection:
+            ensure_current(connection)
+            take_over(connection, read_marker(Lake.of(settings)), settings.snowflake.database)
+
     def run(self, shop: str, passages: Passages, run_id: str) -> None:
+        self.take_over(shop)
         load_shop(self.settings(shop), run_id)
 
     def problems(self, shop: str) -> list[str]:
@@ -107,7 +118,7 @@ class Transforming(Loading):
     """RAW into staging and marts: dbt's models, one after the other, then the record of what is applied."""
 
     def run(self, shop: str, passages: Passages, run_id: str) -> None:
-        load_shop(self.settings(shop), run_id)
+        super().run(shop, passages, run_id)
         passages.reached("loaded")
         transform(self.settings(shop), run_id)
 
@@ -124,6 +135,7 @@ class Materializing(Loading):
         self.jobs = {shop: job_of(self.settings(shop), self.groups) for shop in self.shops}
 
     def run(self, shop: str, passages: Passages, run_id: str) -> None:
+        self.take_over(shop)
         materialize(self.jobs[shop], self.data / "dagster_home")
 
     def problems(self, shop: str) -> list[str]:
@@ -147,6 +159,9 @@ class Everything(Materializing):
 
     def prepare(self) -> None:
         """Nothing: each run ingests."""
+
+    def take_over(self, shop: str) -> None:
+        """Nothing: both shops' files go into one lake."""
 
     def run(self, shop: str, passages: Passages, run_id: str) -> None:
         super().run(shop, passages, run_id)
@@ -212,7 +227,6 @@ def withdraw_what_the_other_shop_had(settings: Settings, passages: Passages, run
 def load_shop(settings: Settings, run_id: str) -> None:
     from ecommerce_platform.warehouse.load.days import load_tables
     from ecommerce_platform.warehouse.load.lake_files import LoadSource
-    from ecommerce_platform.warehouse.schema.upgrade import ensure_current
 
     with connect(settings) as connection:
         ensure_current(connection)

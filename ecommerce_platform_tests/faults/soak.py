@@ -95,6 +95,8 @@ class Soak:
         self._turn()
         started = time.monotonic()
         seen = self._finish()
+        if not seen:  # reported as wrong; without points there is nothing to kill
+            return
         duration = time.monotonic() - started
         tell(f"{self.kind.name}: passes {sum(seen.values())} points of {len(seen)} kinds, {duration:.0f} s a run")
         trials = self._trials(seen, duration)
