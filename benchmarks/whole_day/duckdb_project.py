@@ -16,14 +16,16 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.installation import PROJECT
+from benchmarks.installation import FIRST_DAY, PROJECT
 from benchmarks.whole_day.marts import digest as digest_of
+from ecommerce_platform_tests.end_to_end.event_order import EVENT_ORDER
 from ecommerce_platform_tests.end_to_end.landing_decode import COLUMNS, METADATA
 from ecommerce_platform_tests.end_to_end.oracle import SQL_DIR, Thresholds
 from ecommerce_platform_tests.end_to_end.value_decode import BIGINT, INT, MONEY, TEXT, TIMESTAMP
 
 DBT = PROJECT / ".venv-benchmarks" / "bin" / "dbt"
 _STATEMENT = re.compile(r"^create (table|macro) (\w+)", re.MULTILINE)
+_CREATE_TABLE = re.compile(r"create table \w+ as\s+")
 _PROJECT = """name: plain
 version: 1.0.0
 profile: plain
@@ -52,7 +54,7 @@ def write(folder: Path, landing: Path, day: date) -> None:
             if kind == "macro":
                 functions.append(text.replace("create macro", "create or replace macro", 1))
             else:
-                models[name] = text.partition(" as\n")[2]
+                models[name] = _CREATE_TABLE.sub("", text, count=1)
     tables = re.compile(rf"\b(from|join) ({'|'.join(models)})\b")
     for name, sql in models.items():
         (folder / "models" / f"{name}.sql").write_text(tables.sub(r"\1 {{ ref('\2') }}", sql))
@@ -72,12 +74,14 @@ def statements(text: str) -> list[tuple[str, str, str]]:
 
 def with_values(sql: str, day: date) -> str:
     """Thresholds and the day in place of the session's variables."""
-    values = {name: str(value) for name, value in Thresholds().variables().items()} | {"as_of": f"date '{day}'"}
+    days = {"as_of": day, "start_date": FIRST_DAY}
+    values = {name: str(value) for name, value in Thresholds().variables().items()}
+    values |= {name: f"date '{value}'" for name, value in days.items()}
     return re.sub(r"getvariable\('(\w+)'\)", lambda match: values[match[1]], sql)
 
 
 def events(table: str, landing: Path, day: date) -> str:
-    """The day's change events of a table, typed."""
+    """The day's change events of a table, typed and numbered in event order; all have an LSN here."""
     types = {BIGINT: "bigint", INT: "integer", MONEY: "decimal(10, 2)", TEXT: "varchar"}
     selected = []
     for name, kind in {**COLUMNS[table], **METADATA}.items():
@@ -89,9 +93,11 @@ def events(table: str, landing: Path, day: date) -> str:
             value = f"{name}::{types[kind]}"
         selected.append(f"{value} as {name}")
     files = landing / table / f"date={day}" / "*.parquet"
+    order = "row_number() over (partition by id order by __source_lsn, __ts_ms, __source_file, __source_row)"
     return (
+        f"select *, {order} as {EVENT_ORDER} from (\n"
         f"select {', '.join(selected)}, date '{day}' as date, filename as __source_file, file_row_number as __source_row\n"
-        f"from read_parquet('{files}', filename = true, file_row_number = true, hive_partitioning = false)"
+        f"from read_parquet('{files}', filename = true, file_row_number = true, hive_partitioning = false))"
     )
 
 
