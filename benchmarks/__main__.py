@@ -56,7 +56,7 @@ def main() -> int:
         return run_here(arguments.names[0], size)
     names = arguments.names or [name for name in BENCHMARKS if size is Size.FULL or name not in LONG]
     codes = [_run_apart(name, size) for name in names]
-    print(f"written: {report.write_page()}")
+    print(f"written: {report.write_pages()}")
     return max(codes)
 
 

@@ -41,7 +41,7 @@ STORED = {
 }
 #: Written by programs, by others, or about these words.
 SKIPPED = re.compile(
-    r"^(benchmarks/results/|docs/performance|docs/reference/|LICENSE$|scripts/check_words\.py$|.*/test_check_words\.py$)"
+    r"^(benchmarks/results/|docs/performance(?:\.md|/quick\.md)$|docs/reference/|LICENSE$|scripts/check_words\.py$|.*/test_check_words\.py$)"
     r"|\.(lock|svg|png|json|parquet|sum|mod)$"
 )
 _TEXTS = re.compile(r"\.(md|sql|ya?ml|sh|html|toml|c|go|in)$|(^|/)(Makefile|Dockerfile)$")

@@ -34,7 +34,7 @@ NOTES = (
     "protocol; the lower 60 bits of MD5 are taken with `mod` instead of `bitand`, and `convert_timezone` is left out, because "
     "the Snowflake stand-in lacks both. It reads ClickHouse through a view with `FINAL` and without deleted orders.",
     "Seconds are those of the comparison itself, without the start of Python and the connections; the platform's include the "
-    "reasons with history and lineage of every order that differs, which the others do not have.",
+    "reasons with history and lineage of the first 100,000 orders that differ (its default), which the others do not have.",
 )
 
 
@@ -154,6 +154,6 @@ def _outcome(command: list[str], settings: Settings) -> Outcome:
     busy = answer["cpu_seconds"] + _cpu_of_servers(settings) - before
     figures = {"bytes": answer["bytes"], "memory_mib": round(child.peak_bytes / 2**20), "cpu_seconds": round(busy, 2)}
     if "explained" in answer:
-        figures["explained_share"] = answer["explained"] / len(answer["keys"]) if answer["keys"] else 1.0
+        figures["explained_share"] = answer["explained"] / answer["asked"] if answer["asked"] else 1.0
         figures["locate_seconds"] = round(answer["locate_seconds"], 3)
     return Outcome(tuple(answer["keys"]), answer["seconds"], figures)

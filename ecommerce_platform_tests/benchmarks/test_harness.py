@@ -68,26 +68,44 @@ def test_a_child_that_fails_is_named_with_its_words(tmp_path: Path) -> None:
         run_child([sys.executable, "-c", "raise SystemExit('no such table')"], tmp_path)
 
 
-def test_the_page_is_made_of_the_result_files(tmp_path: Path) -> None:
-    written_page = Report(
-        "sorting",
-        "Sorting",
-        Size.QUICK,
-        {"rows": 1_000_000},
-        (
-            Row("ours beside theirs", 0.5, "×", Goal(1.0)),
-            Row("memory", 3.0, " GiB", Goal(2.0), "Memory is spent on X."),
-        ),
-        {"one": {"ours": Timing((1.0, 2.0)), "theirs": Timing((2.0, 4.0), {"bytes": 5.0})}},
-        notes=("What was left out.",),
-    )
-    path = results.write(written_page, (0.5, 0.5, 0.5), tmp_path / "results")
-    written = json.loads(path.read_text())
-    assert written["machine"]["cores"] >= 1
-    assert written["versions"]["dagster"]
-    page = report.write_page(tmp_path / "results", tmp_path / "performance.md", tmp_path / "performance").read_text()
-    assert "| [sorting](#sorting-quick) | quick | memory | 3 GiB | at most 2 GiB | **missed** |" in page
-    assert "rows 1,000,000" in page
-    assert "Memory is spent on X." in page
-    assert "What was left out." in page
-    assert (tmp_path / "performance" / "sorting-quick.svg").read_text().count("theirs") >= 1
+def test_the_pages_are_made_of_the_result_files(tmp_path: Path) -> None:
+    for size, memory in ((Size.QUICK, 3.0), (Size.FULL, 4.0)):
+        measured = Report(
+            "sorting",
+            "Sorting",
+            size,
+            {"rows": 1_000_000},
+            (
+                Row("ours beside theirs", 0.5, "×", Goal(1.0)),
+                Row("memory", memory, " GiB", Goal(2.0), "Memory is spent on X."),
+            ),
+            {"one": {"ours": Timing((1.0, 2.0)), "theirs": Timing((2.0, 4.0), {"bytes": 5.0})}},
+            notes=("What was left out.",),
+        )
+        path = results.write(measured, (0.5, 0.5, 0.5), tmp_path / "results")
+        written = json.loads(path.read_text())
+        assert written["machine"]["cores"] >= 1
+        assert written["versions"]["dagster"]
+    plots = tmp_path / "performance"
+    page = report.write_pages(tmp_path / "results", tmp_path / "performance.md", plots).read_text()
+    first_screen, _, rest = page.partition("\n## ")
+    assert "| [Sorting](#sorting) | **1 of 2** | memory | 4 GiB | at most 2 GiB |" in first_screen
+    assert first_screen.count("](performance/") == 2, "one picture and the page of what was tried"
+    assert "\n## Sorting\n" in rest
+    for text in ("rows 1,000,000", "Memory is spent on X.", "What was left out."):
+        assert text in rest
+    quick = (plots / "quick.md").read_text()
+    assert "| memory | 3 GiB | at most 2 GiB | **missed** |" in quick
+    assert "4 GiB" not in quick
+    for picture in ("sorting-quick.svg", "sorting-full.svg"):
+        assert (plots / picture).read_text().count("theirs") >= 1
+    assert "sorting: memory" in (plots / "goals.svg").read_text()
+
+
+def test_how_far_a_value_is_from_its_goal_is_the_same_for_both_kinds_of_goal() -> None:
+    def of_goal(value: float, goal: Goal) -> float:
+        return report.of_goal({"value": value, "goal": {"limit": goal.limit, "at_least": goal.at_least}})
+
+    assert of_goal(3, Goal(1.5)) == 2
+    assert of_goal(0.25, Goal(0.5, at_least=True)) == 2
+    assert of_goal(10, Goal(5, at_least=True)) == 0.5
