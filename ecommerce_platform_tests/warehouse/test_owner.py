@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,7 @@ from ecommerce_platform.warehouse.load.rebuild import Range, rebuild_raw
 from ecommerce_platform.warehouse.load.spark_tables import load_spark_tables
 from ecommerce_platform.warehouse.schema import owner
 from ecommerce_platform.warehouse.schema.owner import ForeignLakeError, refuse_foreign_lake
-from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect, fetch_all
+from ecommerce_platform.warehouse.sql.connection import WarehouseError, connect, execute, fetch_all
 from ecommerce_platform_tests.warehouse.conftest import RUN
 from ecommerce_platform_tests.warehouse.lake import day, events, publish
 
@@ -99,3 +100,20 @@ def test_a_lake_without_an_id_gets_no_database(settings: Settings, connection: S
     with pytest.raises(WarehouseError, match="has no id yet"):
         owner.take_over(connection, installation.read_marker(Lake.of(settings)), settings.snowflake.database)
     assert fetch_all(connection, "select count(*) from RAW.INSTALLATION") == [(0,)]
+
+
+def test_giving_a_database_away_waits_for_the_session_of_a_killed_process(
+    settings: Settings, connection: SnowflakeConnection, tmp_path: Path
+) -> None:
+    first, second = lake_in(settings, tmp_path / "first", 1), lake_in(settings, tmp_path / "second", 2)
+    load(first)
+    marker = installation.read_marker(Lake.of(second))
+    assert marker is not None
+    with connect(settings) as other:
+        execute(other, "begin")
+        execute(other, "delete from RAW.INSTALLATION")
+        ended = Timer(1, lambda: execute(other, "rollback"))
+        ended.start()
+        owner.take_over(connection, marker, settings.snowflake.database)
+        ended.join()
+    assert fetch_all(connection, "select installation_id from RAW.INSTALLATION") == [(marker.id,)]

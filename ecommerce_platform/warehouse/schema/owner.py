@@ -10,6 +10,7 @@ nothing: several builders of one warehouse are meant to be possible.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.iceberg.installation import Marker
@@ -42,7 +43,8 @@ def require_own_lake(connection: SnowflakeConnection, marker: Marker | None, dat
         return
     recorded = _recorded(connection)
     if recorded is None or recorded[0] in marker.previous:
-        with_retries(lambda: _record(connection, marker, recorded[0] if recorded else None), worth_another=is_conflict)
+        expected = recorded[0] if recorded else None
+        _record(connection, marker, lambda now: now == expected)
         recorded = _recorded(connection)
     if recorded is None or recorded[0] != marker.id:
         raise ForeignLakeError(_foreign(database, marker, recorded))
@@ -72,9 +74,7 @@ def take_over(connection: SnowflakeConnection, marker: Marker | None, database: 
             "this installation's lake has no id yet, which its first ingestion makes; materialize a day of iceberg/users, then "
             "run it again"
         )
-    with transaction(connection):
-        execute(connection, f"delete from {INSTALLATION}")
-        _insert(connection, marker)
+    _record(connection, marker, lambda now: True)
     return f"{database} is filled by the lake of the catalog {marker.catalog} from now on"
 
 
@@ -83,23 +83,27 @@ def _recorded(connection: SnowflakeConnection) -> tuple[str, str] | None:
     return (str(rows[0][0]), str(rows[0][1])) if rows else None
 
 
-def _record(connection: SnowflakeConnection, marker: Marker, instead_of: str | None) -> None:
-    with transaction(connection):
-        # Its lock row first: of two lakes that are the first at once, the second sees what the first has written.
-        execute(connection, "update RAW.LOAD_LOCK set table_name = table_name where table_name = 'users'")
-        now = _recorded(connection)
-        if (now[0] if now else None) != instead_of:
-            return
-        execute(connection, f"delete from {INSTALLATION}")
-        _insert(connection, marker)
+def _record(connection: SnowflakeConnection, marker: Marker, may_replace: Callable[[str | None], bool]) -> None:
+    """The lake's id instead of the one that is recorded, or instead of none, where it may replace that one.
 
+    A transaction in the way is waited for: a killed process's session ends only when the server notices.
+    """
 
-def _insert(connection: SnowflakeConnection, marker: Marker) -> None:
-    execute(
-        connection,
-        f"insert into {INSTALLATION} (installation_id, catalog, recorded_at) select %s, %s, sysdate()",
-        (marker.id, marker.catalog),
-    )
+    def record() -> None:
+        with transaction(connection):
+            # Its lock row first: of two lakes that are the first at once, the second sees what the first has written.
+            execute(connection, "update RAW.LOAD_LOCK set table_name = table_name where table_name = 'users'")
+            recorded = _recorded(connection)
+            if not may_replace(recorded[0] if recorded else None):
+                return
+            execute(connection, f"delete from {INSTALLATION}")
+            execute(
+                connection,
+                f"insert into {INSTALLATION} (installation_id, catalog, recorded_at) select %s, %s, sysdate()",
+                (marker.id, marker.catalog),
+            )
+
+    with_retries(record, worth_another=is_conflict)
 
 
 def _foreign(database: str, marker: Marker, recorded: tuple[str, str] | None) -> str:
