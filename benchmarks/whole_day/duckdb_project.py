@@ -81,7 +81,7 @@ def with_values(sql: str, day: date) -> str:
 
 
 def events(table: str, landing: Path, day: date) -> str:
-    """The day's change events of a table, typed and numbered in event order; all have an LSN here."""
+    """The day's change events of a table, typed and numbered in event order (docs/definitions.md)."""
     types = {BIGINT: "bigint", INT: "integer", MONEY: "decimal(10, 2)", TEXT: "varchar"}
     selected = []
     for name, kind in {**COLUMNS[table], **METADATA}.items():
@@ -93,11 +93,14 @@ def events(table: str, landing: Path, day: date) -> str:
             value = f"{name}::{types[kind]}"
         selected.append(f"{value} as {name}")
     files = landing / table / f"date={day}" / "*.parquet"
-    order = "row_number() over (partition by id order by __source_lsn, __ts_ms, __source_file, __source_row)"
+    # A snapshot row without LSN stands right after the highest one that the connector had seen of the key by then.
+    stands_at = "coalesce(__source_lsn, max(__source_lsn) over (partition by id order by __ts_ms))"
+    place = "stands_at nulls first, __source_lsn is null, __ts_ms, __source_file, __source_row"
     return (
-        f"select *, {order} as {EVENT_ORDER} from (\n"
+        f"select * exclude (stands_at), row_number() over (partition by id order by {place}) as {EVENT_ORDER}\n"
+        f"from (select *, {stands_at} as stands_at from (\n"
         f"select {', '.join(selected)}, date '{day}' as date, filename as __source_file, file_row_number as __source_row\n"
-        f"from read_parquet('{files}', filename = true, file_row_number = true, hive_partitioning = false))"
+        f"from read_parquet('{files}', filename = true, file_row_number = true, hive_partitioning = false)))"
     )
 
 
