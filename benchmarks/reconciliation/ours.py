@@ -40,12 +40,13 @@ def main(folder: Path) -> None:
     )
     located = time.perf_counter()
     # All that differ are located, as by the other contenders; so many are explained as a reconciliation explains by default.
-    first = sorted(differing.keys)[: ReconciliationSettings().max_findings]
+    keys = sorted(differing.keys)
+    first = keys[: ReconciliationSettings().max_findings]
     findings = explain_orders(layers, first, layers.batch.cut_off())
     explained = time.perf_counter()
     reasons = Counter(finding.reason for finding in findings.values())
     answer = {
-        "keys": sorted(differing.keys),
+        "keys": keys,
         "asked": len(first),
         "explained": sum(reasons.values()) - reasons[Reason.LAG],
         "reasons": {reason.value: count for reason, count in reasons.items()},
