@@ -158,6 +158,10 @@ def _spark_tables(settings: Settings) -> dg.AssetsDefinition:
         source, run_id = LoadSource(lake, settings.scratch_uri, settings.snowflake), context.run.run_id
         loads = load_spark_tables(source, warehouse.opener(run_id), tables, run_id)
         for table, load in loads.items():
+            if load and load.mended:
+                context.log.warning(
+                    f"{table} was replaced as a whole, since rows that were to stay had changed: {load.mended}"
+                )
             yield dg.MaterializeResult(asset_key=spark_key(table), metadata=_spark_metadata(load))
 
     return snowflake_spark
@@ -168,6 +172,7 @@ def _spark_metadata(load: SparkTableLoad | None) -> dict[str, Any]:
         return {"loaded": False, "reason": "Spark has not written the Iceberg table yet"}
     return {
         "dagster/row_count": load.content.rows,
+        "rows_loaded": load.rows_loaded,
         "snapshot_id": str(load.snapshot_id),
         "checksum": load.content.checksum,
         "as_of": load.as_of_day.isoformat() if load.as_of_day else "none",

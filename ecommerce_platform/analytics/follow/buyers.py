@@ -20,7 +20,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from ecommerce_platform.analytics.figures.exact import hundredths
 from ecommerce_platform.analytics.figures.purchases import purchases_of
-from ecommerce_platform.analytics.follow.changes import SIDE, Version, differing, within
+from ecommerce_platform.analytics.follow.changes import SIDE, Differences, Version, within
 from ecommerce_platform.analytics.follow.latest import load_state
 from ecommerce_platform.analytics.tables import current, ensure_internal, write
 from ecommerce_platform.contracts import load_contracts
@@ -49,10 +49,11 @@ def columns() -> dict[str, str]:
     }
 
 
-def follow_purchases(new: Version, definition: str, *, rebuild: bool = False) -> DataFrame:
-    """Brings the table to a version of the latest state; its rows, read from the commit. With `rebuild`, from all of that version
-    in any case.
+def follow_purchases(differences: Differences, definition: str, *, rebuild: bool = False) -> DataFrame:
+    """Brings the table to the new version of the latest state; its rows, read from the commit. With `rebuild`, from all of that
+    version in any case.
     """
+    new = differences.new
     spark, lake = new.spark, new.lake
     states = {table: new.states[table].snapshot_id for table in STATES}
     made_from = json.dumps([definition, dict(sorted(states.items()))])
@@ -62,7 +63,7 @@ def follow_purchases(new: Version, definition: str, *, rebuild: bool = False) ->
     if known != made_from:
         old = _version_of(known, new, definition)
         if before is not None and old is not None:
-            rows = _added(read_purchases(new, before.snapshot_id), _difference(old, new))
+            rows = _added(read_purchases(new, before.snapshot_id), _difference(old, differences))
             write(rows, name, {MADE_FROM: made_from}, before=before.snapshot_id)
         else:
             nothing = spark.table(name).limit(0)
@@ -111,16 +112,15 @@ def _all(new: Version) -> DataFrame:
     return _summed(purchases, new.rows("order_items").join(buyers, "order_id"))
 
 
-def _difference(old: Version, new: Version) -> DataFrame:
+def _difference(old: Version, differences: Differences) -> DataFrame:
     """What the rows of two versions differ by: those of the orders and items that one version alone has.
 
     With O and I for purchases and items, new O ⋈ new I - old O ⋈ old I = (new O - old O) ⋈ old I + new O ⋈ (new I - old I).
     """
-    orders = purchases_of(differing(old, new, "orders")).persist()
-    items = differing(old, new, "order_items").persist()
+    orders, items = purchases_of(differences.since(old, "orders")), differences.since(old, "order_items")
     changed = orders.select(F.col("id").alias("order_id"), "user_id", SIDE)
     of_orders = old.rows("order_items").where(within(changed, "order_id", "order_id")).join(changed, "order_id")
-    now = purchases_of(new.rows("orders").where(within(items, "order_id", "id")))
+    now = purchases_of(differences.new.rows("orders").where(within(items, "order_id", "id")))
     of_items = items.join(now.select(F.col("id").alias("order_id"), "user_id"), "order_id")
     return _summed(orders, of_orders.unionByName(of_items, allowMissingColumns=True))
 

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
+from threading import Lock
 
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -39,28 +41,60 @@ class Version:
     states: Mapping[str, State]
     span: tuple[date, date]
 
-    def rows(self, table: str, slices: Sequence[int] | None = None) -> DataFrame:
+    def rows(self, table: str) -> DataFrame:
         """Rows of the keys that are there; orders with their business date."""
+        return with_business_date(self.present(table), *self.span) if table == "orders" else self.present(table)
+
+    def present(self, table: str, slices: Sequence[int] | None = None) -> DataFrame:
+        """Rows of the keys that are there, of these slices alone where they are given; without what the span adds."""
         columns = (load_contracts()[table].key, *NEEDED[table])
         rows = read_slices(self.spark, self.lake, table, self.states[table], slices)
-        present = rows.where(~F.col("deleted")).select(*columns)
-        return with_business_date(present, *self.span) if table == "orders" else present
+        return rows.where(~F.col("deleted")).select(*columns)
 
 
-def touched(old: Version, new: Version) -> list[date]:
-    """The business dates whose figures may differ, in order. All others have the same figures in both versions."""
-    items = differing(old, new, "order_items").select("order_id").where("order_id is not null").distinct().persist()
+class Differences:
+    """By which rows earlier versions differ from `new`: found once, and kept until the end, whoever asks."""
+
+    def __init__(self, new: Version) -> None:
+        self.new = new
+        self._lock = Lock()
+        self._found: dict[tuple[str, int], DataFrame] = {}
+
+    def since(self, old: Version, table: str) -> DataFrame:
+        """Rows of a table that one of the two versions alone has, with their `side`."""
+        key = (table, old.states[table].snapshot_id)
+        with self._lock:
+            if key not in self._found:
+                self._found[key] = _differing(old, self.new, table).persist(StorageLevel.MEMORY_AND_DISK)
+            return self._found[key]
+
+    def end(self) -> None:
+        """Lets go of what was found."""
+        for rows in self._found.values():
+            rows.unpersist()
+
+
+def touched(old: Version, differences: Differences) -> list[date]:
+    """The business dates whose figures may differ between `old` and the new version, in order. All others have the same figures
+    in both.
+    """
+    new = differences.new
+    changed_items = differences.since(old, "order_items")
+    items = changed_items.select("order_id").where("order_id is not null").distinct().persist()
     # An order that has changed itself is there with both its versions; that of an item that has changed may have but one.
     of_items = new.rows("orders").where(within(items, "order_id", "id"))
     of_items = of_items.join(items, F.col("id") == F.col("order_id"), "left_semi")
-    orders = differing(old, new, "orders").select("business_date").unionByName(of_items.select("business_date"))
+    changed = differences.since(old, "orders")
+    orders = of_items.select("business_date")
+    for side, version in ((-1, old), (1, new)):
+        of_side = with_business_date(changed.where(F.col(SIDE) == side), *version.span)
+        orders = orders.unionByName(of_side.select("business_date"))
     if new.span[1] > old.span[1]:
         # Dates that the span has reached since: their orders have one now, changed or not.
         reached = between_dates("created_at", [(old.span[1] + _DAY, new.span[1])])
         orders = orders.unionByName(new.rows("orders").where(reached).select("business_date"))
-    registered = (
-        differing(old, new, "users").groupBy("id", F.to_date("created_at").alias("date")).agg(F.sum(SIDE).alias(SIDE))
-    )
+    users = differences.since(old, "users")
+    registered = users.groupBy("id", F.to_date("created_at").alias("date")).agg(F.sum(SIDE).alias(SIDE))
     concerned = orders.select(F.col("business_date").alias("date")).union(
         registered.where(f"{SIDE} <> 0").select("date")
     )
@@ -70,11 +104,10 @@ def touched(old: Version, new: Version) -> list[date]:
     return sorted(row["date"] for row in dates if first <= row["date"] <= last)
 
 
-def differing(old: Version, new: Version, table: str) -> DataFrame:
-    """Rows of a table that one version alone has, with their `side`."""
+def _differing(old: Version, new: Version, table: str) -> DataFrame:
     before, after = old.states[table].files, new.states[table].files
-    was = old.rows(table, sorted({before[path] for path in before.keys() - after.keys()}))
-    now = new.rows(table, sorted({after[path] for path in after.keys() - before.keys()}))
+    was = old.present(table, sorted({before[path] for path in before.keys() - after.keys()}))
+    now = new.present(table, sorted({after[path] for path in after.keys() - before.keys()}))
     both = was.withColumn(SIDE, F.lit(-1)).unionByName(now.withColumn(SIDE, F.lit(1)))
     return both.groupBy(*was.columns).agg(F.sum(SIDE).alias(SIDE)).where(f"{SIDE} <> 0")
 

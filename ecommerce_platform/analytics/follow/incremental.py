@@ -25,7 +25,7 @@ from ecommerce_platform.analytics.figures.daily import calculate_daily_business_
 from ecommerce_platform.analytics.figures.products import calculate_product_analytics
 from ecommerce_platform.analytics.figures.purchases import purchased_items, purchases_of
 from ecommerce_platform.analytics.follow.buyers import follow_purchases, totals
-from ecommerce_platform.analytics.follow.changes import Version, either, near_dates, touched, within
+from ecommerce_platform.analytics.follow.changes import Differences, Version, either, near_dates, touched, within
 from ecommerce_platform.analytics.follow.following import follow
 from ecommerce_platform.analytics.follow.latest import load_state
 from ecommerce_platform.analytics.frames import Frames
@@ -78,7 +78,7 @@ def refresh_from_state(
     source = Source(definition, {table: state.snapshot_id for table, state in states.items()}, span)
     written = {**properties, SOURCE: source.as_text()}
     if rebuild:
-        follow_purchases(new, definition, rebuild=True)
+        follow_purchases(Differences(new), definition, rebuild=True)
     with _Results(new, source, written) as results:
         done = side_by_side(spark, [partial(results.write, name) for name in names])
     return dict(zip(names, done, strict=True))
@@ -89,6 +89,7 @@ class _Results:
 
     def __init__(self, new: Version, source: Source, properties: Mapping[str, str]) -> None:
         self._new, self._source, self._properties = new, source, properties
+        self._differences = Differences(new)
         self._lock = Lock()
         self._concerned: dict[str, _Concerned | None] = {}
         self._frames: Frames | None = None
@@ -102,12 +103,13 @@ class _Results:
         for concerned in self._concerned.values():
             if concerned is not None:
                 concerned.end()
+        self._differences.end()
 
     def write(self, name: str) -> WrittenTable:
         """Brings a result to the version: the rows that may differ from the version that it has, or all."""
         spark, lake = self._new.spark, self._new.lake
         if name == CUSTOMER_METRICS:
-            bought = totals(follow_purchases(self._new, self._source.definition), self._source.span)
+            bought = totals(follow_purchases(self._differences, self._source.definition), self._source.span)
             return replace(spark, lake, TABLES[name], customer_rows(self._new.rows("users"), bought), self._properties)
         before = current(lake, name)
         changed = self._changed_since(before)
@@ -143,7 +145,7 @@ class _Results:
         known = {table: state for table, state in states.items() if state is not None}
         if len(known) < len(NEEDED):
             return None
-        return _Concerned(self._new, touched(Version(self._new.spark, lake, known, old.span), self._new))
+        return _Concerned(self._new, touched(Version(self._new.spark, lake, known, old.span), self._differences))
 
     def _all(self) -> Frames:
         with self._lock:

@@ -74,20 +74,19 @@ class BatchOrders:
 
     def cut_off(self) -> datetime | None:
         """Latest commit time in the source among all applied events of orders; None when there are none."""
-        rows = self.rows(f"{applied_events(self.contract, '__source_ts_ms')} select max(__source_ts_ms) from events")
-        return _utc(rows[0][0])
+        # That of the last landing date, which is read alone, is most often the latest; then few others can be later.
+        latest = self._latest_commit("date = (select max(date) from applied)")
+        return _utc(self._latest_commit("1 = 1" if latest is None else f"__source_ts_ms >= '{latest}'::timestamp_ntz"))
+
+    def _latest_commit(self, condition: str) -> datetime | None:
+        events = applied_events(self.contract, "__source_ts_ms", condition=condition)
+        ((latest,),) = self.rows(f"{events} select max(__source_ts_ms) from events")
+        return latest
 
     def touched_dates(self, days: Sequence[date]) -> list[date]:
         """Business dates that any applied event of an order gave it, for the orders with an event in `days`."""
-        key = self.contract.key
-        sql = f"""
-            {applied_events(self.contract, "created_at")},
-            touched as (select distinct {key} from events where {date_condition("date", days)})
-            select distinct to_date(events.created_at)
-            from events
-            join touched on touched.{key} = events.{key}
-            where events.created_at is not null
-        """
+        events = applied_events(self.contract, "created_at", of_orders_with=date_condition("date", days))
+        sql = f"{events} select distinct to_date(created_at) from events where created_at is not null"
         return sorted(day for (day,) in self.rows(sql))
 
     def dates(self) -> set[date]:

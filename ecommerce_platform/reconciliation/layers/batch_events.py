@@ -20,22 +20,34 @@ _EFFECTIVE_LSN = """coalesce(events.__source_lsn, max(events.__source_lsn) over 
     partition by events.{key} order by events.__ts_ms range between unbounded preceding and current row))"""
 
 
-def applied_events(contract: Contract, *columns: str, condition: str = "1 = 1") -> str:
-    """A `with` clause that ends in `events`: key, date, batch_id and `columns` of the applied events of orders."""
-    names = (contract.key, "date", "batch_id", *columns)
-    listed, qualified = ", ".join(names), ", ".join(f"loaded.{name}" for name in names)
+def applied_events(
+    contract: Contract, *columns: str, condition: str = "1 = 1", of_orders_with: str | None = None
+) -> str:
+    """A `with` clause that ends in `events`: key, date, batch_id and `columns` of the applied events of orders for which
+    `condition` holds; with `of_orders_with`, only of the orders that have an applied event for which that holds.
+    """
+    key, touched = contract.key, ""
+    if of_orders_with is not None:
+        touched = f"touched as ({_applied((key, 'date', 'batch_id'), of_orders_with)}),"
+        condition = f"{condition} and {key} in (select {key} from touched)"
     return f"""
             with applied as ({_APPLIED}),
-            loaded as (
-                select {listed} from raw.orders where {condition}
-                union all
-                select {listed} from raw.superseded_orders where {condition}
-            ),
-            events as (
+            {touched}
+            events as ({_applied((key, "date", "batch_id", *columns), condition)})"""
+
+
+def _applied(names: Sequence[str], condition: str) -> str:
+    """The condition stands where the tables are read: an engine leaves out what cannot hold it before it joins anything."""
+    listed, qualified = ", ".join(names), ", ".join(f"loaded.{name}" for name in names)
+    return f"""
                 select {qualified}
-                from loaded
+                from (
+                    select {listed} from raw.orders where {condition}
+                    union all
+                    select {listed} from raw.superseded_orders where {condition}
+                ) as loaded
                 join applied on applied.date = loaded.date and applied.batch_id = loaded.batch_id
-            )"""
+            """
 
 
 def event_history(contract: Contract, names: Sequence[str], condition: str) -> str:

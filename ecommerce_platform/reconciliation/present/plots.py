@@ -19,6 +19,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -179,10 +180,13 @@ def heat_map(all_days: Overview) -> str:
         height = min(5.0, 1.5 + 0.22 * len(times))
         figure = Figure(figsize=(FULL_WIDTH, height))
         axes = figure.add_subplot()
-        for result in all_days.results:
-            if result.date in column and result.at in row:
-                place = (column[result.date] + 0.06, row[result.at] + 0.1)
-                axes.add_patch(Rectangle(place, 0.88, 0.8, facecolor=HEAT[level(result)], linewidth=0))
+        shown = [result for result in all_days.results if result.date in column and result.at in row]
+        places = [(column[result.date] + 0.06, row[result.at] + 0.1) for result in shown]
+        colors = [HEAT[level(result)] for result in shown]
+        # As one collection: patches that are added one by one each work out the limits of the axes again.
+        axes.add_collection(
+            PatchCollection([Rectangle(place, 0.88, 0.8) for place in places], facecolors=colors, linewidths=0)
+        )
         axes.set_xlim(0, len(dates))
         axes.set_ylim(len(times), 0)
         step = max(1, len(dates) // 8)

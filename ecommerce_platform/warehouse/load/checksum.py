@@ -15,6 +15,14 @@ class Content:
     rows: int
     checksum: str
 
+    def __add__(self, other: Content) -> Content:
+        """Of the rows of both: the hash of rows is the sum of theirs."""
+        return Content(self.rows + other.rows, str(int(self.checksum) + int(other.checksum)))
+
+    def __sub__(self, other: Content) -> Content:
+        """Of the rows without those of `other`, which are among them."""
+        return Content(self.rows - other.rows, str(int(self.checksum) - int(other.checksum)))
+
     def __str__(self) -> str:
         return f"{self.rows} rows, checksum {self.checksum}"
 

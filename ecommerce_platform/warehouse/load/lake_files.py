@@ -37,11 +37,14 @@ _READS_ONCE: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "e
 
 @dataclass(frozen=True)
 class LakeFile:
-    """A data file of Iceberg: its address, size and number of rows."""
+    """A data file of Iceberg: its address, size and number of rows. `month` is what its rows have in common, in months since
+    1970-01, where the table is partitioned by month and this file was written so.
+    """
 
     location: str
     bytes: int
     rows: int
+    month: int | None = None
 
 
 @dataclass(frozen=True)
@@ -156,16 +159,24 @@ def _day_of(iceberg: Table, task: FileScanTask) -> date:
     )
 
 
-def whole_table_files(iceberg: Table) -> tuple[LakeFile, ...]:
-    """All data files of the current snapshot. Raises WarehouseError when there are delete files."""
+def whole_table_files(iceberg: Table, snapshot_id: int | None = None) -> tuple[LakeFile, ...]:
+    """All data files of a snapshot, or of the current one. Raises WarehouseError when there are delete files."""
     files = []
-    for task in iceberg.scan().plan_files():
+    for task in iceberg.scan(snapshot_id=snapshot_id).plan_files():
+        file: DataFile = task.file
         if task.delete_files:
-            raise WarehouseError(
-                f"data file {task.file.file_path} has delete files; compact {'.'.join(iceberg.name())}"
-            )
-        files.append(LakeFile(task.file.file_path, task.file.file_size_in_bytes, task.file.record_count))
+            raise WarehouseError(f"data file {file.file_path} has delete files; compact {'.'.join(iceberg.name())}")
+        month = _month_of(iceberg, file)
+        files.append(LakeFile(file.file_path, file.file_size_in_bytes, file.record_count, month))
     return tuple(sorted(files, key=lambda file: file.location))
+
+
+def _month_of(iceberg: Table, file: DataFile) -> int | None:
+    from pyiceberg.transforms import MonthTransform
+
+    fields = iceberg.specs()[file.spec_id].fields
+    by_month = len(fields) == 1 and isinstance(fields[0].transform, MonthTransform)
+    return int(file.partition[0]) if by_month and file.partition[0] is not None else None
 
 
 def collect(iceberg: Table, files: Sequence[LakeFile], folder: Path) -> list[FileGroup]:

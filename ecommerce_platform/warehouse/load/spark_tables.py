@@ -1,8 +1,11 @@
-"""Spark's analytics from Iceberg into STAGING.SPARK_*, each table replaced as a whole.
+"""Spark's analytics from Iceberg into STAGING.SPARK_*: the months that differ from what is loaded, or the whole table.
 
 What belongs here: the load of the three analytics tables. What does not: their columns, and what they mean
 (analytics/declared.py). The safety is that of days.py: files into a table of the session first, then one transaction with the
 table's lock, a second look at what is loaded, the rows, their comparison with the files, and the record in STAGING.SPARK_LOADS.
+
+What is compared is the whole table, in both cases: a row that somebody changed by hand in a month that stays is found, and then
+the table is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from ecommerce_platform.analytics.declared import TABLES as ANALYTICS_TABLES
 from ecommerce_platform.contracts import LogicalType
 from ecommerce_platform.iceberg.installation import read_marker
 from ecommerce_platform.row_hash import snowflake_rows_hash
+from ecommerce_platform.warehouse.load.changed_months import ChangedMonths, changed_months
 from ecommerce_platform.warehouse.load.checksum import Content
 from ecommerce_platform.warehouse.load.copying import copy_to_loading_table, drop_loading_table
 from ecommerce_platform.warehouse.load.lake_files import LoadSource, collect, content, whole_table_files
@@ -54,6 +58,10 @@ class SparkTableLoad:
     basis: str | None
     content: Content
     already_loaded: bool
+    #: Rows that this load brought; those of months that did not change stayed.
+    rows_loaded: int = 0
+    #: What was wrong with the rows that were to stay; the table was replaced as a whole because of it.
+    mended: str | None = None
     seconds: float = 0.0
 
 
@@ -97,14 +105,58 @@ def _load(source: LoadSource, connection: SnowflakeConnection, table: str, run_i
     if seen and seen[0] == snapshot.snapshot_id:
         return load
     _require_columns(iceberg, table)
-    columns = ANALYTICS_TABLES[table].columns
+    load = replace(load, already_loaded=False)
+    changed = changed_months(iceberg, seen[0]) if seen else None
+    if seen and changed:
+        try:
+            load = _load_months(source, connection, iceberg, load, run_id, seen, changed)
+        except ContentMismatch as mismatch:
+            load = _load_whole(source, connection, iceberg, load, run_id, seen[0])
+            load = replace(load, mended="; ".join(mismatch.problems.values()))
+    else:
+        load = _load_whole(source, connection, iceberg, load, run_id, seen[0] if seen else None)
+    return replace(load, seconds=time.perf_counter() - started)
+
+
+def _load_whole(
+    source: LoadSource,
+    connection: SnowflakeConnection,
+    iceberg: Table,
+    load: SparkTableLoad,
+    run_id: str,
+    seen: int | None,
+) -> SparkTableLoad:
+    columns = ANALYTICS_TABLES[load.table].columns
     with source.scratch_folder() as folder:
         groups = collect(iceberg, whole_table_files(iceberg), folder)
-        load = replace(load, content=content(groups, columns), already_loaded=False)
-        loading = copy_to_loading_table(connection, f"spark_{table}", columns, groups)
-    _replace(connection, loading, load, run_id, seen[0] if seen else None)
+        whole = content(groups, columns)
+        loading = copy_to_loading_table(connection, f"spark_{load.table}", columns, groups)
+    load = replace(load, content=whole, rows_loaded=whole.rows)
+    _replace(connection, loading, load, run_id, seen)
     drop_loading_table(connection, loading)
-    return replace(load, seconds=time.perf_counter() - started)
+    return load
+
+
+def _load_months(
+    source: LoadSource,
+    connection: SnowflakeConnection,
+    iceberg: Table,
+    load: SparkTableLoad,
+    run_id: str,
+    seen: tuple[int, Content],
+    changed: ChangedMonths,
+) -> SparkTableLoad:
+    """The rows of these months in the place of those that are there."""
+    columns = ANALYTICS_TABLES[load.table].columns
+    with source.scratch_folder() as earlier, source.scratch_folder() as folder:
+        going = content(collect(iceberg, changed.before, earlier), columns)
+        groups = collect(iceberg, changed.after, folder)
+        coming = content(groups, columns)
+        loading = copy_to_loading_table(connection, f"spark_{load.table}", columns, groups)
+    load = replace(load, content=seen[1] - going + coming, rows_loaded=coming.rows)
+    _replace(connection, loading, load, run_id, seen[0], changed)
+    drop_loading_table(connection, loading)
+    return load
 
 
 def _loaded_snapshot(connection: SnowflakeConnection, table: str) -> tuple[int, Content] | None:
@@ -117,8 +169,14 @@ def _loaded_snapshot(connection: SnowflakeConnection, table: str) -> tuple[int, 
 
 
 def _replace(
-    connection: SnowflakeConnection, loading: str, load: SparkTableLoad, run_id: str, seen: int | None
+    connection: SnowflakeConnection,
+    loading: str,
+    load: SparkTableLoad,
+    run_id: str,
+    seen: int | None,
+    changed: ChangedMonths | None = None,
 ) -> None:
+    """Puts the rows of `loading` in the place of all rows, or of those of the changed months."""
     columns = ANALYTICS_TABLES[load.table].columns
     target, names = ddl.spark_table(load.table), ddl.names_of(columns)
     now = datetime.now(UTC).replace(tzinfo=None)
@@ -127,7 +185,12 @@ def _replace(
         current = _loaded_snapshot(connection, load.table)
         if (current[0] if current else None) != seen:
             raise LedgerMoved(f"another load of {target} finished first")
-        execute(connection, f"delete from {target}")
+        if changed is None:
+            execute(connection, f"delete from {target}")
+        else:
+            months = ", ".join(["%s::date"] * len(changed.months))
+            of_months = f"date_trunc('month', {quoted(changed.column)}) in ({months})"
+            execute(connection, f"delete from {target} where {of_months}", changed.months)
         execute(
             connection,
             f"insert into {target} ({names}, {quoted('loaded_at')}, {quoted('batch_id')})\n"
