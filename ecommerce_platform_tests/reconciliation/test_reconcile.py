@@ -229,6 +229,16 @@ def test_a_date_that_only_the_speed_layer_has_is_covered(two: TwoLayers) -> None
     assert reasons(reconciliation) == {5: Reason.MISSING_IN_BATCH}
 
 
+def test_the_cut_off_is_the_latest_commit_whichever_landing_day_brought_it(two: TwoLayers) -> None:
+    ahead = ORDER.but(at=LAST.at + timedelta(days=5))
+    behind = LAST.but(id=99, day=LAST.day + timedelta(days=1), at=NOON)
+    two.both(ahead, LAST, behind)
+    assert run(two).scope.cut_off == ahead.at
+    cursor = two.connection.cursor()
+    cursor.execute("delete from raw.orders where date <> %s", (ahead.day,))
+    assert run(two, run_id="the last day has no orders").scope.cut_off == ahead.at
+
+
 def test_a_load_that_dbt_has_not_applied_moves_no_cut_off(two: TwoLayers) -> None:
     two.batch(ORDER, LAST, applied=[DAY])
     two.speed(ORDER, LAST)
