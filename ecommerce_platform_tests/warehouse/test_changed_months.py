@@ -115,13 +115,26 @@ def test_a_row_changed_by_hand_in_a_month_that_stays_is_found_and_mended(
     assert load().already_loaded
 
 
-def test_files_that_are_no_single_month_and_an_expired_snapshot_are_loaded_as_a_whole(
+def test_a_file_that_is_no_single_months_is_loaded_with_the_whole_table(
     write: Write, load: Callable[[], SparkTableLoad], connection: SnowflakeConnection
 ) -> None:
-    write(ROWS, by_month=False)
+    write([(JANUARY, 1, "2.50")], by_month=False)
+    write([(FEBRUARY, 2, "0.10")], month_of=FEBRUARY)
+    write([(MARCH, 3, "0.30")], month_of=MARCH)
     load()
+    write([(JANUARY, 1, "2.60")], month_of=JANUARY)
+
+    loaded = load()
+
+    assert (loaded.rows_loaded, loaded.mended) == (3, None)
+    assert revenues(connection) == [(1, "2.60"), (2, "0.10"), (3, "0.30")]
+
+
+def test_the_whole_table_is_loaded_where_the_loaded_snapshot_has_expired(
+    write: Write, load: Callable[[], SparkTableLoad], connection: SnowflakeConnection
+) -> None:
     write(ROWS)
-    assert load().rows_loaded == 4
+    load()
     execute(connection, "update STAGING.SPARK_LOADS set iceberg_snapshot_id = 1")
     write([(FEBRUARY, 2, "0.30")], month_of=FEBRUARY)
 

@@ -58,19 +58,19 @@ class Differences:
     def __init__(self, new: Version) -> None:
         self.new = new
         self._lock = Lock()
-        self._found: dict[tuple[str, int], DataFrame] = {}
+        self._kept: dict[tuple[str, int], DataFrame] = {}
 
     def since(self, old: Version, table: str) -> DataFrame:
         """Rows of a table that one of the two versions alone has, with their `side`."""
         key = (table, old.states[table].snapshot_id)
         with self._lock:
-            if key not in self._found:
-                self._found[key] = _differing(old, self.new, table).persist(StorageLevel.MEMORY_AND_DISK)
-            return self._found[key]
+            if key not in self._kept:
+                self._kept[key] = _differing(old, self.new, table).persist(StorageLevel.MEMORY_AND_DISK)
+            return self._kept[key]
 
     def end(self) -> None:
         """Lets go of what was found."""
-        for rows in self._found.values():
+        for rows in self._kept.values():
             rows.unpersist()
 
 
