@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.analytics.declared import APPLIED_DAYS, AS_OF, BASIS
@@ -22,7 +23,7 @@ from ecommerce_platform.contracts import LogicalType
 from ecommerce_platform.iceberg.installation import read_marker
 from ecommerce_platform.row_hash import snowflake_rows_hash
 from ecommerce_platform.warehouse.load.changed_months import ChangedMonths, changed_months
-from ecommerce_platform.warehouse.load.checksum import Content
+from ecommerce_platform.warehouse.load.checksum import NO_ROWS, Content
 from ecommerce_platform.warehouse.load.copying import copy_to_loading_table, drop_loading_table
 from ecommerce_platform.warehouse.load.lake_files import LoadSource, collect, content, whole_table_files
 from ecommerce_platform.warehouse.load.load_sql import take_lock
@@ -99,7 +100,7 @@ def _load(source: LoadSource, connection: SnowflakeConnection, table: str, run_i
         date.fromisoformat(as_of) if as_of else None,
         int(applied_days) if applied_days else None,
         summary.get(BASIS),
-        seen[1] if seen else Content(0, "0"),
+        seen[1] if seen else NO_ROWS,
         already_loaded=True,
     )
     if seen and seen[0] == snapshot.snapshot_id:
@@ -107,54 +108,36 @@ def _load(source: LoadSource, connection: SnowflakeConnection, table: str, run_i
     _require_columns(iceberg, table)
     load = replace(load, already_loaded=False)
     changed = changed_months(iceberg, seen[0]) if seen else None
-    if seen and changed:
-        try:
-            load = _load_months(source, connection, iceberg, load, run_id, seen, changed)
-        except ContentMismatch as mismatch:
-            load = _load_whole(source, connection, iceberg, load, run_id, seen[0])
-            load = replace(load, mended="; ".join(mismatch.problems.values()))
-    else:
-        load = _load_whole(source, connection, iceberg, load, run_id, seen[0] if seen else None)
+    bring = partial(_bring, source, connection, iceberg, load, run_id, seen)
+    try:
+        load = bring(changed)
+    except ContentMismatch as mismatch:
+        if changed is None:
+            raise
+        load = replace(bring(None), mended="; ".join(mismatch.problems.values()))
     return replace(load, seconds=time.perf_counter() - started)
 
 
-def _load_whole(
+def _bring(
     source: LoadSource,
     connection: SnowflakeConnection,
     iceberg: Table,
     load: SparkTableLoad,
     run_id: str,
-    seen: int | None,
+    seen: tuple[int, Content] | None,
+    changed: ChangedMonths | None,
 ) -> SparkTableLoad:
-    columns = ANALYTICS_TABLES[load.table].columns
-    with source.scratch_folder() as folder:
-        groups = collect(iceberg, whole_table_files(iceberg), folder)
-        whole = content(groups, columns)
-        loading = copy_to_loading_table(connection, f"spark_{load.table}", columns, groups)
-    load = replace(load, content=whole, rows_loaded=whole.rows)
-    _replace(connection, loading, load, run_id, seen)
-    drop_loading_table(connection, loading)
-    return load
-
-
-def _load_months(
-    source: LoadSource,
-    connection: SnowflakeConnection,
-    iceberg: Table,
-    load: SparkTableLoad,
-    run_id: str,
-    seen: tuple[int, Content],
-    changed: ChangedMonths,
-) -> SparkTableLoad:
-    """The rows of these months in the place of those that are there."""
+    """Brings the rows of the changed months, or of the whole table, in the place of those that are there."""
     columns = ANALYTICS_TABLES[load.table].columns
     with source.scratch_folder() as earlier, source.scratch_folder() as folder:
-        going = content(collect(iceberg, changed.before, earlier), columns)
-        groups = collect(iceberg, changed.after, folder)
+        stays = NO_ROWS
+        if seen and changed:
+            stays = seen[1] - content(collect(iceberg, changed.before, earlier), columns)
+        groups = collect(iceberg, changed.after if changed else whole_table_files(iceberg), folder)
         coming = content(groups, columns)
         loading = copy_to_loading_table(connection, f"spark_{load.table}", columns, groups)
-    load = replace(load, content=seen[1] - going + coming, rows_loaded=coming.rows)
-    _replace(connection, loading, load, run_id, seen[0], changed)
+    load = replace(load, content=stays + coming, rows_loaded=coming.rows)
+    _replace(connection, loading, load, run_id, seen[0] if seen else None, changed)
     drop_loading_table(connection, loading)
     return load
 
@@ -174,7 +157,7 @@ def _replace(
     load: SparkTableLoad,
     run_id: str,
     seen: int | None,
-    changed: ChangedMonths | None = None,
+    changed: ChangedMonths | None,
 ) -> None:
     """Puts the rows of `loading` in the place of all rows, or of those of the changed months."""
     columns = ANALYTICS_TABLES[load.table].columns
