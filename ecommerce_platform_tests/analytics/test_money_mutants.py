@@ -33,8 +33,9 @@ FUNCTIONS: tuple[FunctionType, ...] = (
 SAME: tuple[tuple[str, str], ...] = (
     ("units < 0 -> units <= 0", "nothing has no sign"),
     ("divisor < 0 -> divisor <= 0", "a divisor of 0 is answered apart"),
-    ("quotient 13: 0 -> 1", "whole numbers below 1 are those up to 0, as above"),
-    ("quotient 14: 1 -> 2", "a wider type of the same number"),
+    ("quotient 15: 0 -> 1", "a divisor of 0 is answered apart, before anything is divided"),
+    ("quotient 18: 0 -> 1", "whole numbers below 1 are those up to 0, as above"),
+    ("quotient 19: 1 -> 2", "a wider type of the same number"),
     ("calculate_customer_metrics 10: 1 -> 2", "rows are counted, whatever is in them"),
     ("orders.where('business_date is not null') -> orders", "no date meets no day of the calendar"),
     ("F.lit(False)) -> F.col('registered_on') == F.col('business_date')", "unknown counts and sums as no does"),
