@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecommerce_platform.reconciliation.search import locate as locating
+from ecommerce_platform.reconciliation.search import ranges
 from ecommerce_platform.reconciliation.search.locate import Limits, locate
 from ecommerce_platform.reconciliation.search.ranges import Bucket, KeyRange, cover
 from ecommerce_platform.reconciliation.search.search_cost import rows_in_a_bucket
@@ -151,6 +152,16 @@ def test_the_search_takes_the_cheaper_way_in_bounded_memory(case: str, monkeypat
     assert batch.cost <= 1.2 * min(all_rows, one_round)
     assert max(batch.fetched, default=0) <= 20_000 + ORDERS / locating.FIRST_BUCKETS
     assert max(batch.buckets_answered) <= max(locating.FIRST_BUCKETS, 40_000 / 4)
+
+
+def test_one_differing_order_that_the_sample_meets_is_not_taken_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (locating, ranges):
+        monkeypatch.setattr(module, "FIRST_BUCKETS", 128)
+    content = {number * 3 + 11: "same" for number in range(ORDERS)}
+    middle = (ORDERS // 2) * 3 + 11
+    batch = Rows(content | {middle: "other"})
+    assert locate(Rows(content), batch, None).keys == (middle,)
+    assert max(batch.buckets_answered) <= 128
 
 
 @pytest.mark.slow

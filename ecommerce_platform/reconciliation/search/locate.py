@@ -168,7 +168,8 @@ class _Search:
 
     def _first_round(self, whole: Span) -> list[Span]:
         share = self._sampled([whole]) if whole.rows >= SAMPLE_FROM else None
-        hashed = share is None or not most_buckets_differ(share, whole.rows / FIRST_BUCKETS)
+        # One differing row in the sample may be the only one of all: it does not say that most buckets differ.
+        hashed = share is None or len(self.keys) < 2 or not most_buckets_differ(share, whole.rows / FIRST_BUCKETS)
         return self._differing([whole], even_width([whole]), hashed)
 
     def _narrow(self, group: list[Span]) -> tuple[list[Span], str | None]:
