@@ -12,8 +12,16 @@ _UI = "python -m ecommerce_platform.operations.web.dev -m ecommerce_platform.def
 
 def platform_command() -> str:
     """`ecommerce-platform`, with its folder where it is not on everyone's path."""
-    installed = PROJECT_DIR / ".venv" / "bin" / "ecommerce-platform"
-    return ".venv/bin/ecommerce-platform" if installed.exists() else "ecommerce-platform"
+    return _program("ecommerce-platform")
+
+
+def launch_command(selection: str) -> str:
+    """Dagster's `dg launch` of the assets that `selection` names; `--partition` comes after it."""
+    return f"{_program('dg')} launch -m ecommerce_platform.definitions --assets '{selection}'"
+
+
+def _program(name: str) -> str:
+    return f".venv/bin/{name}" if (PROJECT_DIR / ".venv" / "bin" / name).exists() else name
 
 
 def demo_command() -> str:

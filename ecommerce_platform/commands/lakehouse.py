@@ -20,7 +20,7 @@ from ecommerce_platform.commands.output import (
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.iceberg.lake import Lake
 
-quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that cannot be true as events.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that cannot be valid change events.")
 lakehouse_app = typer.Typer(no_args_is_help=True, help="The Iceberg tables and their catalog.")
 
 

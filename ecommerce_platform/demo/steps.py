@@ -182,6 +182,7 @@ def summary(settings: Settings, outcome: RunOutcome, report: SampleReport) -> It
         yield from (f"    {name}" for name in outcome.failed_checks)
     yield "Next:"
     yield f"  {ui_command():<28}  lineage, runs and checks in Dagster's UI"
-    yield f'  {platform_command()} sql "select * from marts.customer_tier_analytics order by 1, 2"'
-    yield f'  {platform_command()} sql "select * from reconciliation.daily_business_metrics order by 1"'
+    yield f'  {platform_command()} sql "select * from marts.customer_tier_analytics order by date desc limit 4"'
+    if outcome.failed_checks:
+        yield f"  {platform_command()} reconcile plan  what would mend the differences"
     yield f"  {down_command():<28}  stop the embedded servers"

@@ -23,11 +23,13 @@ DOCUMENT_COLUMNS = {
 }
 
 
-def test_the_four_tables_have_the_columns_of_the_design_document() -> None:
+def test_the_four_tables_have_the_columns_of_the_design_document_and_may_have_more() -> None:
     contracts = load_contracts()
     assert tuple(contracts) == source_tables()
-    assert source_tables() == ("users", "orders", "products", "order_items"), "parents before children"
-    assert {table: list(contract.column_names) for table, contract in contracts.items()} == DOCUMENT_COLUMNS
+    documented = [table for table in source_tables() if table in DOCUMENT_COLUMNS]
+    assert documented == ["users", "orders", "products", "order_items"], "parents before children"
+    for table, columns in DOCUMENT_COLUMNS.items():
+        assert [name for name in contracts[table].column_names if name in columns] == columns
 
 
 def test_types_follow_the_contract_in_every_engine() -> None:
@@ -42,7 +44,8 @@ def test_types_follow_the_contract_in_every_engine() -> None:
 
 
 def test_clustering_is_the_documents() -> None:
-    assert {table: contract.cluster_by for table, contract in load_contracts().items()} == {
+    contracts = load_contracts()
+    assert {table: contracts[table].cluster_by for table in DOCUMENT_COLUMNS} == {
         "users": "to_date(created_at)",
         "products": "to_date(created_at), category",
         "orders": "to_date(created_at), status",

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ecommerce_platform.next_commands import platform_command
 from ecommerce_platform.reconciliation import command
 from ecommerce_platform.reconciliation.command import exit_code
 from ecommerce_platform.reconciliation.model import FailOn, ReconciliationError
@@ -50,7 +51,7 @@ def test_an_installation_is_reconciled_explained_and_planned_from_its_settings(
     with command.opened(servers_settings, "story") as (layers, store):
         assert "Verdict: missing_in_speed" in "\n".join(tell(order_story(layers, store, 1)))
         (step,) = repair_plan(store.open_discrepancies(), servers_settings.landing_uri)
-    assert step.text.startswith(f"ecommerce-platform realtime load {servers_settings.landing_uri}/orders/date={DAY}")
+    assert step.text.startswith(f"{platform_command()} realtime load {servers_settings.landing_uri}/orders/date={DAY}")
 
 
 def test_a_launch_by_hand_moves_the_gate_that_readers_consult(two: TwoLayers, servers_settings: Settings) -> None:

@@ -49,7 +49,7 @@ _FILE, _ROW, _DATE = "__source_file", "__source_row", "date"
 
 
 class QuarantineReason(StrEnum):
-    """Why a row cannot be true as an event. The list is closed; everything else is a flag, not a reason."""
+    """Why a row cannot be a valid change event. The list is closed; everything else is a flag, not a reason."""
 
     NULL_KEY = "null_key"
     UNKNOWN_OPERATION = "unknown_operation"

@@ -5,7 +5,8 @@ What belongs here: recognising a dbt run that rewrites what is being compared. W
 A build of the models holds a lease from its first statement to its last (warehouse/schema/lease.py). It freezes the loads that it
 applies in STAGING.BASE_LANDING_DAYS, and STAGING.APPLIED_DAYS becomes equal to that when it has finished
 (transformation/builds/applied.py). While somebody holds the lease the models are half new and half old; while the two tables
-differ they are so because a run broke off. Readings of such a state are not findings, so none are taken.
+differ they are so because a run broke off, or built some models alone. Readings of such a state are not findings, so none are
+taken.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from ecommerce_platform.next_commands import launch_command
 from ecommerce_platform.reconciliation.layers.batch import ORDERS, BatchOrders
 from ecommerce_platform.reconciliation.model import ReconciliationError
 from ecommerce_platform.warehouse.schema.lease import MODELS, lease_state
@@ -24,6 +26,7 @@ FROZEN = "staging.base_landing_days"
 _APPLIED = "staging.applied_days"
 _DEFINITION = "staging.applied_definition"
 _LOOK_AGAIN_SECONDS = 2.0
+_ALL_MODELS = '+key:"marts/*"'
 
 Load = tuple[str, date, str]
 
@@ -100,9 +103,10 @@ def settled_state(
                 )
             days = sorted({day for _, day, _ in state.frozen ^ state.applied})
             raise ReconciliationError(
-                f"the models are being built, or a build of them broke off: STAGING.BASE_LANDING_DAYS and STAGING.APPLIED_DAYS "
-                f"differ for {len(days)} days (first {days[0]}) after {seconds:g} s; expected a finished build. "
-                "Wait for the run that builds them, or materialize all models again"
+                "the models are being built, a build of them broke off, or only some of them were built: "
+                f"STAGING.BASE_LANDING_DAYS and STAGING.APPLIED_DAYS differ for {len(days)} days (first {days[0]}) after "
+                f"{seconds:g} s; expected all models to be built from the same days. Wait for the run that builds them, or build "
+                f"all of them: {launch_command(_ALL_MODELS)} --partition {days[0]}"
             )
         pause(_LOOK_AGAIN_SECONDS)
     if not any(table == "orders" for table, _, _ in state.applied):

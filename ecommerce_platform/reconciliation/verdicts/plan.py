@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from ecommerce_platform.next_commands import launch_command, platform_command
 from ecommerce_platform.reconciliation.model import Discrepancy, Finding, Reason, State
 
 
@@ -75,7 +76,7 @@ def _remedy(finding: Finding) -> tuple[Action, date | None]:
 
 def _command(action: Action, day: date | None, landing_uri: str) -> str:
     if action is Action.MATERIALIZE:
-        return f"dg launch -m ecommerce_platform.definitions --assets '*' --partition {day}"
+        return f"{launch_command('*')} --partition {day}"
     if action is Action.RELOAD_SPEED:
-        return f"ecommerce-platform realtime load {landing_uri.rstrip('/')}/orders/date={day} --skip-unreadable"
+        return f"{platform_command()} realtime load {landing_uri.rstrip('/')}/orders/date={day} --skip-unreadable"
     return "compare with the source by hand: no landing day holds the version that the speed layer shows"
