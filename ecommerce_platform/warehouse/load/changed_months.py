@@ -33,7 +33,7 @@ def changed_months(iceberg: Table, since: int) -> ChangedMonths | None:
     """What differs between the snapshot `since` and the current one; None where the table does not tell: a file is not one
     month's, or the snapshot has expired. None, too, where every month differs.
     """
-    if iceberg.snapshot_by_id(since) is None:
+    if iceberg.spec().is_unpartitioned() or iceberg.snapshot_by_id(since) is None:
         return None
     before, after = whole_table_files(iceberg, since), whole_table_files(iceberg)
     known = {file.month for file in (*before, *after) if file.month is not None}
