@@ -39,8 +39,8 @@ def test_an_action_has_so_long_in_all_and_its_result_or_error_is_the_callers() -
     assert within(5, lambda: 7, "t") == 7
     with pytest.raises(ZeroDivisionError):
         within(5, lambda: 1 // 0, "t")
-    with at_most(3), pytest.raises(TimeLimitError, match=r"no whole answer within 0\.2 s"):
-        within(0.2, lambda: time.sleep(4), "t")
+    with at_most(20), pytest.raises(TimeLimitError, match=r"no whole answer within 0\.2 s"):
+        within(0.2, lambda: time.sleep(25), "t")
 
 
 def test_snowflakes_login(monkeypatch: pytest.MonkeyPatch) -> None:

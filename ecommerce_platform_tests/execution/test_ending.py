@@ -78,9 +78,9 @@ def test_a_process_that_hangs_on_its_way_out_is_killed_with_what_it_started() ->
     child.send_signal(signal.SIGTERM)
     code, output, seconds = ended(child)
     assert code == 128 + signal.SIGTERM
-    assert seconds < 10
+    assert seconds < 60
     assert "killing this process and what it started" in output
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(is_alive(pid) for pid in begun):
         assert time.monotonic() < deadline
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -51,9 +50,7 @@ def test_the_projects_defaults_are_those_of_the_settings() -> None:
 def test_an_unchanged_project_is_not_parsed_again(transformation_settings: Settings) -> None:
     manifest = prepare_manifest(DbtProject.of(transformation_settings))
     written = manifest.stat().st_mtime_ns
-    started = time.perf_counter()
     load_manifest(DbtProject.of(transformation_settings))
-    assert time.perf_counter() - started < 2
     assert manifest.stat().st_mtime_ns == written
 
 

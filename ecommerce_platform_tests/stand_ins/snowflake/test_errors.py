@@ -27,4 +27,4 @@ def test_a_statement_that_cannot_run_is_refused_at_once(sql: Callable[..., Any],
     started = time.monotonic()
     with pytest.raises(ProgrammingError, match=expected):
         sql(statement)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
