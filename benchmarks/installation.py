@@ -138,7 +138,7 @@ def installed(**variables: str) -> Iterator[Installation]:
 
 def _materialize(first: date, last: date) -> None:
     started = time.time()
-    outcome = materialize_range(load_settings(), first, last, lambda line: None)
+    outcome = materialize_range(first, last, lambda line: None)
     from dagster import DagsterEventType, DagsterInstance
 
     # Steps' beginnings and ends alone: a run of a year has a thousand times as many events.

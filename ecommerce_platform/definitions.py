@@ -25,6 +25,7 @@ from ecommerce_platform.landing.resource import RESOURCE as LANDING_ZONE
 from ecommerce_platform.landing.resource import build_resources as landing_resources
 from ecommerce_platform.operations.automation import build_automation
 from ecommerce_platform.operations.freshness import with_freshness
+from ecommerce_platform.operations.steps_at_once import steps_at_once
 from ecommerce_platform.reconciliation.assets import build_assets as reconciliation_assets
 from ecommerce_platform.reconciliation.checks import build_checks as reconciliation_checks
 from ecommerce_platform.reconciliation.resource import build_resources as reconciliation_resources
@@ -110,7 +111,7 @@ def build_definitions(
         schedules=automation.schedules,
         sensors=automation.sensors,
         resources={**resources, **overrides},
-        executor=executor_for(settings),
+        executor=executor_for(steps_at_once(settings.runs.steps_at_once, settings.spark.launcher, zone)),
     )
 
 

@@ -16,14 +16,16 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.live_progress import Reached, live_progress
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import load_settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterEvent, DagsterInstance
+    from dagster import DagsterEvent, DagsterInstance, JobDefinition
 
 
 Say = Callable[[str], None]
 
+#: Tag of a run, by which it is found before Dagster returns it.
+STARTED_HERE = "ecommerce/started_here"
 #: What happens before the first step of a run begins.
 _LOADING = "loading definitions and dbt's models"
 
@@ -38,32 +40,39 @@ class RunOutcome:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
-def materialize_range(settings: Settings, first: date, last: date, say: Say) -> RunOutcome:
-    """Everything of the days from `first` to `last`, as one run, in this process; the run is in DAGSTER_HOME's log.
+def daily_batch() -> JobDefinition:
+    """The job, by the settings of the environment; Dagster builds it from this function's name."""
+    from ecommerce_platform.definitions import build_definitions
 
-    Steps are named as they end; what Dagster would print itself is left to its log.
+    return build_definitions(load_settings()).resolve_job_def("daily_batch")
+
+
+def materialize_range(first: date, last: date, say: Say) -> RunOutcome:
+    """Everything of the days from `first` to `last` as one run in this process, by the settings of the environment; the run is in
+    DAGSTER_HOME's log. Steps are named as they end; what Dagster would print itself is left to its log.
     """
     with live_progress("steps") as reached:
         # All of it takes seconds, where nothing is in the machine's cache many.
         reached(_LOADING, 0, None)
         import dagster as dg
 
-        from ecommerce_platform.definitions import build_definitions
         from ecommerce_platform.operations.first_use import open_instance
 
-        job = build_definitions(settings).resolve_job_def("daily_batch")
+        job = dg.reconstructable(daily_batch)
+        job.get_definition()
         reached(_LOADING, 1, 1)
-        run_id = str(uuid.uuid4())
+        started_here = str(uuid.uuid4())
         with (
             open_instance() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral() as instance,
-            _steps_named(instance, run_id, say, reached),
+            _steps_named(instance, started_here, say, reached),
         ):
-            result = job.execute_in_process(
+            # Not in Dagster's own process executor, which runs one step after the other, whatever the settings say.
+            result = dg.execute_job(
+                job,
                 instance=instance,
-                run_id=run_id,
-                raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 tags={
+                    STARTED_HERE: started_here,
                     "dagster/asset_partition_range_start": first.isoformat(),
                     "dagster/asset_partition_range_end": last.isoformat(),
                 },
@@ -86,19 +95,26 @@ def _reason(event: DagsterEvent) -> str:
 
 
 @contextmanager
-def _steps_named(instance: DagsterInstance, run_id: str, say: Say, reached: Reached) -> Iterator[None]:
-    """Says each step of the run once, when it has ended, with its seconds; what is on its way is shown meanwhile."""
-    from dagster import DagsterEventType
+def _steps_named(instance: DagsterInstance, started_here: str, say: Say, reached: Reached) -> Iterator[None]:
+    """Says each step of the run with that tag once, when it has ended, with its seconds, and shows what is on its way."""
+    from dagster import DagsterEventType, RunsFilter
 
+    tagged = RunsFilter(tags={STARTED_HERE: started_here})
     begun, failed = DagsterEventType.STEP_START, DagsterEventType.STEP_FAILURE
     ended = {DagsterEventType.STEP_SUCCESS, failed}
     done = threading.Event()
 
     def watch() -> None:
         cursor: str | None = None
+        run_id: str | None = None
         count, total = 0, None
         while True:
             last_look = done.wait(1.0)
+            run_id = run_id or next((run.run_id for run in instance.get_runs(tagged, limit=1)), None)
+            if run_id is None:
+                if last_look:
+                    return
+                continue
             total = total or _step_count(instance, run_id)
             page = instance.get_records_for_run(run_id, cursor=cursor, of_type={begun, *ended}, limit=1000)
             cursor = page.cursor

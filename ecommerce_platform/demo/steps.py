@@ -98,7 +98,7 @@ def run_demo(settings: Settings, *, days: int, orders_per_day: int, seed: int, s
         say(f"  {versions} order versions in {settings.clickhouse.orders_table}")
     last = settings.start_date + timedelta(days=days - 1)
     with _step(f"3/4 batch layer, {settings.start_date} to {last} in one run", say):
-        outcome = materialize_range(settings, settings.start_date, last, say)
+        outcome = materialize_range(settings.start_date, last, say)
     broken = [step for step in outcome.failed_steps if not step.startswith("reconciliation__")]
     if broken:
         for step in broken:

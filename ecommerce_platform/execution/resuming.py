@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -34,8 +34,9 @@ from dagster._core.system_config.objects import ResolvedRunConfig
 
 from ecommerce_platform.execution.ending import ending_in_time
 from ecommerce_platform.execution.side_by_side import side_by_side
-from ecommerce_platform.settings import Settings
 
+#: How many steps of a run may be at work at a time.
+StepsAtOnce = Callable[[dg.DagsterRun], int]
 #: As if by SIGTERM.
 _INTERRUPTED_EXIT_CODE = 143
 
@@ -80,31 +81,31 @@ def _was_interrupted(event: DagsterEvent) -> bool:
 class ResumingExecutor(InProcessExecutor):
     """The in-process executor, which can also take up a run that another worker began, and run steps side by side."""
 
-    def __init__(self, steps_at_once: int = 1) -> None:
+    def __init__(self, steps_at_once: StepsAtOnce) -> None:
         super().__init__(retries=RetryMode.ENABLED)
         self._steps_at_once = steps_at_once
-        self._iterator = inprocess_execution_iterator if steps_at_once == 1 else partial(side_by_side, steps_at_once)
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """The run's events. A resumed run begins with those of its finished steps."""
         try:
             with ending_in_time():
+                at_once = self._steps_at_once(plan_context.dagster_run)
                 if plan_context.resume_from_failure:
-                    yield from self._resume(plan_context, execution_plan)
-                elif self._steps_at_once == 1:
+                    yield from self._resume(plan_context, execution_plan, at_once)
+                elif at_once == 1:
                     yield from super().execute(plan_context, execution_plan)
                 else:
                     yield DagsterEvent.engine_event(
                         plan_context,
-                        f"Executing {self._steps_at_once} steps at a time in process (pid: {os.getpid()})",
+                        f"Executing {at_once} steps at a time in process (pid: {os.getpid()})",
                         EngineEventData.in_process(os.getpid(), execution_plan.step_keys_to_execute),
                     )
-                    yield from self._run(plan_context, execution_plan)
+                    yield from self._run(plan_context, execution_plan, at_once)
         except (KeyboardInterrupt, DagsterExecutionInterruptedError):
             _leave_for_the_next_worker(plan_context)
             raise
 
-    def _resume(self, context: PlanOrchestrationContext, plan: ExecutionPlan) -> Iterator[DagsterEvent]:
+    def _resume(self, context: PlanOrchestrationContext, plan: ExecutionPlan, at_once: int) -> Iterator[DagsterEvent]:
         logged = [entry.dagster_event for entry in context.instance.all_logs(context.run_id)]
         prior = [event for event in logged if event is not None and event.step_key]
         progress = progress_of(prior)
@@ -123,13 +124,13 @@ class ResumingExecutor(InProcessExecutor):
         rest = plan.build_subset_plan(left, job, ResolvedRunConfig.build(job, context.run_config))
         # A step's attempt is part of its name on the cluster.
         rest = rest._replace(known_state=rest.known_state._replace(previous_retry_attempts=progress.tries))
-        yield from self._run(context, rest)
+        yield from self._run(context, rest, at_once)
 
-    def _run(self, context: PlanOrchestrationContext, plan: ExecutionPlan) -> Iterator[DagsterEvent]:
+    def _run(self, context: PlanOrchestrationContext, plan: ExecutionPlan, at_once: int) -> Iterator[DagsterEvent]:
         yield from iter(
             ExecuteRunWithPlanIterable(
                 execution_plan=plan,
-                iterator=self._iterator,
+                iterator=inprocess_execution_iterator if at_once == 1 else partial(side_by_side, at_once),
                 execution_context_manager=PlanExecutionContextManager(
                     job=context.job,
                     retry_mode=context.retry_mode,
@@ -161,14 +162,17 @@ def _leave_for_the_next_worker(context: PlanOrchestrationContext) -> None:
     os._exit(_INTERRUPTED_EXIT_CODE)
 
 
-def executor_for(settings: Settings) -> dg.ExecutorDefinition:
-    """The executor of runs of many steps, with as many at a time as the settings say."""
-    return resuming_executor.configured({"steps_at_once": settings.runs.steps_at_once}, "resuming_in_process")
+def executor_for(steps_at_once: StepsAtOnce) -> dg.ExecutorDefinition:
+    """The executor of runs whose steps run in the run's process, `steps_at_once` of them at a time; a run that lost its worker
+    can be resumed.
+    """
+
+    @dg.executor(name="resuming_in_process", requirements=[])
+    def resuming_in_process(_: dg.InitExecutorContext) -> ResumingExecutor:
+        return ResumingExecutor(steps_at_once)
+
+    return resuming_in_process
 
 
-@dg.executor(
-    name="resuming_in_process", requirements=[], config_schema={"steps_at_once": dg.Field(int, default_value=1)}
-)
-def resuming_executor(context: dg.InitExecutorContext) -> ResumingExecutor:
-    """Steps in the run's process, `steps_at_once` of them at a time; a run that lost its worker can be resumed."""
-    return ResumingExecutor(int(str(context.executor_config["steps_at_once"])))
+#: One step after the other.
+resuming_executor = executor_for(lambda run: 1)

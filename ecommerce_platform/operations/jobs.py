@@ -6,7 +6,7 @@ import dagster as dg
 
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.execution.partitions import daily_partitions
-from ecommerce_platform.execution.resuming import executor_for, resuming_executor
+from ecommerce_platform.execution.resuming import resuming_executor
 from ecommerce_platform.landing.assets import landing_key
 from ecommerce_platform.operations.run_pods import run_pod_tags
 from ecommerce_platform.settings import Settings
@@ -22,7 +22,6 @@ def daily_batch_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
         selection=dg.AssetSelection.all(),
         partitions_def=daily_partitions(settings.start_date),
         description="Landing files of a day to reconciled marts; a range of days is one run.",
-        executor_def=executor_for(settings),
         tags=run_pod_tags(settings.runs, DAILY_BATCH),
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.execution.api import execute_run_iterator
 
-from ecommerce_platform.execution.resuming import resuming_executor
+from ecommerce_platform.execution.resuming import executor_for
 
 FOLDER = "ECOMMERCE_TEST_FOLDER"
 AT_ONCE = "ECOMMERCE_TEST_STEPS_AT_ONCE"
@@ -59,7 +59,7 @@ def rows_job() -> dg.JobDefinition:
     return dg.Definitions(
         assets=[always_fails, behind_the_failed, first, second, third],
         jobs=[dg.define_asset_job("rows", selection="*")],
-        executor=resuming_executor.configured({"steps_at_once": int(os.environ.get(AT_ONCE, "1"))}, "steps"),
+        executor=executor_for(lambda _: int(os.environ.get(AT_ONCE, "1"))),
     ).resolve_job_def("rows")
 
 

@@ -14,7 +14,7 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
-from ecommerce_platform.execution.resuming import resuming_executor
+from ecommerce_platform.execution.resuming import executor_for
 
 #: How long a step waits for one that should run at the same time.
 PATIENCE = 10.0
@@ -47,7 +47,7 @@ class Watch:
 
 def run(instance: dg.DagsterInstance, at_once: int, *assets: dg.AssetsDefinition) -> tuple[bool, Counter[str]]:
     """Whether the run succeeded, and its events of steps, by step and type."""
-    executor = resuming_executor.configured({"steps_at_once": at_once}, "steps")
+    executor = executor_for(lambda _: at_once)
     jobs = [dg.define_asset_job("steps", selection="*")]
     job = dg.Definitions(assets=assets, jobs=jobs, executor=executor).resolve_job_def("steps")
     created = instance.create_run_for_job(job)
