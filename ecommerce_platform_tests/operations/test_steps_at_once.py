@@ -23,7 +23,7 @@ def run(tags: dict[str, str]) -> dg.DagsterRun:
 
 @pytest.mark.parametrize(
     ("memory", "landed", "expected"),
-    [(24 * GIB, 40_000_000, 2), (24 * GIB, 755_000_000, 2), (12 * GIB, 755_000_000, 1), (3 * GIB, 1_000, 1)],
+    [(8 * GIB, 40_000_000, 2), (24 * GIB, 755_000_000, 1), (32 * GIB, 755_000_000, 2), (3 * GIB, 1_000, 1)],
 )
 def test_steps_run_beside_each_other_where_the_memory_holds_both(memory: int, landed: int, expected: int) -> None:
     assert allowed(memory, lambda first, last: landed, run(OF_A_DAY)) == expected
