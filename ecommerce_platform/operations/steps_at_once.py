@@ -3,7 +3,7 @@
 What belongs here: that number, from the machine and from what the run reads. What does not: the executor (execution/resuming.py).
 
 Steps beside each other share the machine's cores, and the most that each holds may be held at one moment. One step after the
-other, a run's processes hold about 1 GiB and seven times its landing files (measured: 5.5 GiB for 755 MB, five million orders).
+other, a run's processes hold up to 1 GiB and eight times its landing files (measured: 5.5 GiB for 755 MB, five million orders).
 Two steps at a time may hold twice that, and half of the memory is left to others.
 """
 
@@ -22,7 +22,7 @@ from ecommerce_platform.execution.unfinished_runs import PARTITION_TAG, RANGE_EN
 from ecommerce_platform.landing.files import LandingError, LandingZone, landed_bytes
 
 #: What a run holds with one step at a time: always, and for each byte of its landing files.
-_ALWAYS, _FOR_EACH_BYTE = 2**30, 7
+_ALWAYS, _FOR_EACH_BYTE = 2**30, 8
 _TOGETHER = 2
 #: How many times that the machine has where steps go side by side.
 _ROOM = 2 * _TOGETHER
