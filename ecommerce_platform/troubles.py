@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import traceback
 from collections.abc import Callable, Iterator
 
 from ecommerce_platform.settings import SettingsError, load_settings
@@ -170,6 +171,22 @@ def _iceberg(error: BaseException) -> str | None:
     return None
 
 
+def _jvm(error: BaseException) -> str | None:
+    """The JVM has ended: Py4J says so, or its socket, in words that could be of any server's."""
+    if _is_of(error, "py4j", "Py4JNetworkError") or (isinstance(error, ConnectionError) and _raised_in(error, "py4j")):
+        return (
+            f"Spark's JVM has ended ({_first_line(error)}): it was killed, or ran out of memory, as its own lines in the log "
+            "say. Run fewer days at once, or raise ECOMMERCE_SPARK__DRIVER_MEMORY; what was published stays"
+        )
+    return None
+
+
+def _raised_in(error: BaseException, package: str) -> bool:
+    """Whether the error came through code of `package`."""
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(name.split(".")[0] == package for name in names)
+
+
 def _network(error: BaseException) -> str | None:
     if isinstance(error, ConnectionError | TimeoutError) or _is_of(error, "requests") or _is_of(error, "urllib3"):
         return f"a server cannot be reached: {_first_line(error)}; `ecommerce-platform doctor` says which one"
@@ -217,6 +234,7 @@ _KINDS: tuple[Callable[[BaseException], str | None], ...] = (
     _clickhouse,
     _s3,
     _iceberg,
+    _jvm,
     _network,
     _java,
     _file,

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from ecommerce_platform.analytics.declared import BASIS, CHECKED_DAYS, AnalyticsTable
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import sound_table
+from ecommerce_platform.iceberg.writing import CLUSTERED
 
 
 class AnalyticsError(RuntimeError):
@@ -163,7 +164,7 @@ def write(
     """Puts `rows` in the place of the rows of `condition` (None: of all) in one commit with `properties`. With `before`, the
     commit fails when another one has changed these rows since that snapshot.
     """
-    writer = rows.writeTo(name)
+    writer = rows.writeTo(name).options(**CLUSTERED)
     for key, value in properties.items():
         writer = writer.option(f"snapshot-property.{key}", value)
     if before is not None:

@@ -79,6 +79,22 @@ def test_of_a_java_error_the_last_cause_is_shown() -> None:
     assert paragraph(error).startswith("Spark: java.io.EOFException: cut off")
 
 
+def test_a_jvm_that_is_gone_is_no_server_that_cannot_be_reached() -> None:
+    from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        gateway = ClientServer(JavaParameters(port=free.getsockname()[1]), PythonParameters(port=0))
+        try:
+            with pytest.raises(ConnectionRefusedError) as refused:
+                gateway.jvm.java.lang.System.currentTimeMillis()
+        finally:
+            gateway.shutdown()
+    text = paragraph(refused.value)
+    assert text.startswith("Spark's JVM has ended")
+    assert "ECOMMERCE_SPARK__DRIVER_MEMORY" in text
+
+
 def test_control_characters_of_the_outside_world_do_not_reach_the_terminal() -> None:
     assert "\x1b" not in paragraph(ValueError("\x1b[2Jgone"))
 

@@ -21,6 +21,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.writing import CLUSTERED
 from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival
 from ecommerce_platform.lakehouse.decode.change_events import first_problem, is_unfit, original_values
 from ecommerce_platform.lakehouse.ingest.tables import QUARANTINE_COLUMNS
@@ -80,7 +81,8 @@ def write_frames(
     )
     table = lake.in_spark(lake.quarantine(contract.table))
     of_arrivals = F.col("content_id").isin([arrival.content_id for arrival in arrivals])
-    complete.select(*(column.name for column in QUARANTINE_COLUMNS)).writeTo(table).overwrite(of_arrivals)
+    columns = (column.name for column in QUARANTINE_COLUMNS)
+    complete.select(*columns).writeTo(table).options(**CLUSTERED).overwrite(of_arrivals)
 
 
 def count(table: Table, content_ids: Sequence[str]) -> dict[str, int]:

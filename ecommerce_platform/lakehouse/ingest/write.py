@@ -24,6 +24,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from ecommerce_platform.contracts import Contract
 from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.iceberg.writing import CLUSTERED
 from ecommerce_platform.lakehouse.arrived.arrivals import DayArrival, file_groups
 from ecommerce_platform.lakehouse.decode.change_events import days_filter, is_unfit, read_group
 from ecommerce_platform.lakehouse.ingest.duplicates import mark_duplicates
@@ -155,7 +156,9 @@ def _write_part(
         sums += [half for day in hashed for half in _hashes_of(day, part.one_day)]
     marked = marked.observe(counters, *sums)
     events = marked.where(~F.col("_duplicate")).select(*names)
-    writer = events.writeTo(branch_table).option(_RUN_ID, run_id).option("distribution-mode", "none")
+    writer = (
+        events.writeTo(branch_table).option(_RUN_ID, run_id).option("distribution-mode", "none").options(**CLUSTERED)
+    )
     if part.one_day:  # Iceberg would sort by day first, which gains nothing for a single day.
         writer = writer.option("use-table-distribution-and-ordering", "false")
     if part.number == 1:

@@ -26,6 +26,7 @@ from ecommerce_platform.contracts import Contract, load_contracts, source_tables
 from ecommerce_platform.iceberg.backoff import Backoff
 from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.iceberg.metadata_files import LostTableError, refuse_newer_metadata, tables_of
+from ecommerce_platform.iceberg.writing import CLUSTERED
 from ecommerce_platform.lakehouse.days import publish as publishing
 from ecommerce_platform.lakehouse.days.ledger import DayRecord, TableLedger, read_table_ledger
 from ecommerce_platform.lakehouse.errors import LakehouseError, PublishConflictError
@@ -180,8 +181,8 @@ def _rewrite(job: Maintenance, identifier: str, contract: Contract, branch: str,
     spread = F.pmod(F.hash(*contract.key_names), F.lit(files))
     rows = job.session().table(f"{name}.branch_{branch}").where(chosen).repartition("date", spread)
     ordered = rows.sortWithinPartitions("date", *contract.key_names, "__source_lsn", "__source_file", "__source_row")
-    writer = ordered.writeTo(f"{name}.branch_{branch}").option("snapshot-property.ecommerce.run-id", job.run_id)
-    writer.option("distribution-mode", "none").overwrite(chosen)
+    writer = ordered.writeTo(f"{name}.branch_{branch}").options(**CLUSTERED).option("distribution-mode", "none")
+    writer.option("snapshot-property.ecommerce.run-id", job.run_id).overwrite(chosen)
 
 
 def _check_rows(contract: Contract, table: Table, snapshot_id: int, records: Iterable[DayRecord]) -> None:
