@@ -22,6 +22,7 @@ from ecommerce_platform.contracts import ContractError, load_contracts
 from ecommerce_platform.contracts.draft import Draft, render
 from ecommerce_platform.contracts.reader import SUFFIX, contract_files, contract_folders, read_contracts
 from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.next_commands import platform_command
 
 contract_app = typer.Typer(no_args_is_help=True, help="The data contracts of the source tables.")
 
@@ -115,7 +116,7 @@ def contract_init(
         say(f"wrote {files[table]}: {columns} columns, key {', '.join(draft.contract.key_names)}")
         for note in draft.notes:
             say(f"  look at: {note}")
-    say("next: ecommerce-platform contract check, then contract diff")
+    say(f"next: {platform_command()} contract check, then contract diff")
 
 
 def _drafts(tables: list[str], postgres: str | None, schema: str, key: list[str]) -> dict[str, Draft]:

@@ -19,6 +19,7 @@ from ecommerce_platform.commands.output import (
 )
 from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.next_commands import launch_command
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that cannot be valid change events.")
 lakehouse_app = typer.Typer(no_args_is_help=True, help="The Iceberg tables and their catalog.")
@@ -131,5 +132,5 @@ def quarantine_replay(table: Tables = None, day: Days = None) -> None:
         say(f"{name}: {before} rows were in quarantine, {left} are left")
         for item in result.refused.values():
             say(f"{name} {item.day} is refused: {item.reason}")
-    say(f"next: dg launch -m ecommerce_platform.definitions --assets '*' --partition-range {days[0]}...{days[-1]}")
+    say(f"next: {launch_command('*')} --partition-range {days[0]}...{days[-1]}")
     raise typer.Exit(1 if any(result.refused for result in results.values()) else 0)

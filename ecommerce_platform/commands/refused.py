@@ -14,6 +14,7 @@ import typer
 from ecommerce_platform.commands.output import Format, ListFormat, print_rows, say, settings_or_exit
 from ecommerce_platform.contracts import Contract, load_contracts, source_tables
 from ecommerce_platform.iceberg.lake import Lake
+from ecommerce_platform.next_commands import launch_command
 
 refused_app = typer.Typer(no_args_is_help=True, help="Days that the audit refused.")
 
@@ -34,7 +35,8 @@ def _fail(error: Exception) -> NoReturn:
 
 
 def _say_next(table: str, day: date) -> None:
-    say(f"next: dg launch -m ecommerce_platform.definitions --assets 'key:\"iceberg/{table}\"+' --partition {day}")
+    selection = f'key:"iceberg/{table}"+'
+    say(f"next: {launch_command(selection)} --partition {day}")
 
 
 @refused_app.command("list", epilog="Example: `ecommerce-platform refused list --all`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,14 @@ def test_elsewhere_no_make_target_is_named(tmp_path: Path, monkeypatch: pytest.M
         "ecommerce-platform local down",
         "python -m ecommerce_platform.operations.web.dev -m ecommerce_platform.definitions",
     }
+
+
+def test_a_command_that_comes_next_can_be_pasted_where_it_is_printed() -> None:
+    """In a checkout nothing of the virtual environment is on the path: `next:` takes its command from there."""
+    spelled = {
+        f"{file.name}: {line.strip()}"
+        for file in (PROJECT_DIR / "ecommerce_platform").rglob("*.py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if re.search(r"next: (?!\{)\w", line)
+    }
+    assert spelled == set()
