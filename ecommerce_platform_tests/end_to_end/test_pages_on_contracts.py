@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import uuid
 from decimal import Decimal
@@ -16,28 +15,19 @@ import pytest
 from ecommerce_platform.settings import SnowflakeSettings, load_settings
 from ecommerce_platform_tests.end_to_end.history import History, day, write_landing
 from ecommerce_platform_tests.end_to_end.platform import Platform
-from ecommerce_platform_tests.front.walkthrough import PROJECT, first_line_missing, installation, run
+from ecommerce_platform_tests.front.walkthrough import PROJECT, follow, installation, is_left_out, run, steps_of
 
 pytestmark = pytest.mark.soak
 
 LEFT_OUT = "__debezium_unavailable_value"
 CONTRACTS = "ecommerce_platform/contracts/sources"
-_FENCE = re.compile(r"^```(bash|text|diff)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def follow(page: str, environment: dict[str, str]) -> None:
+def read(page: str, environment: dict[str, str]) -> None:
     """Applies the page's edits and runs its commands, in their order; each must print what the page says."""
-    printed = ""
-    for kind, body in _FENCE.findall((PROJECT / "docs" / "how-to" / page).read_text(encoding="utf-8")):
-        if kind == "diff":
-            subprocess.run(["patch", "-p1"], input=body, text=True, cwd=environment["CHECKOUT"], check=True)
-        elif kind == "bash":
-            outcome = run(body, environment)
-            printed = outcome.stdout
-            assert outcome.returncode == 0, f"{page}: {body}\n{printed[-6000:]}"
-        else:
-            missing = first_line_missing(printed, tuple(body.strip().splitlines()))
-            assert missing is None, f"{page}: {missing!r} is not in\n{printed}"
+    for step in steps_of((PROJECT / "docs" / "how-to" / page).read_text(encoding="utf-8")):
+        if not is_left_out(page, step.commands):
+            follow(step, environment)
 
 
 def touched(environment: dict[str, str]) -> list[str]:
@@ -137,7 +127,7 @@ def test_the_pages_do_what_they_say_and_touch_as_few_files_as_they_say(tmp_path:
         platform = Platform(load_settings(data_dir=data, landing_uri=str(landing), snowflake=SnowflakeSettings()))
         commit(environment)
 
-        follow("new-column.md", environment)
+        read("new-column.md", environment)
 
         assert touched(environment) == [
             "dbt_project/models/staging/_staging__models.yml",
@@ -154,7 +144,7 @@ def test_the_pages_do_what_they_say_and_touch_as_few_files_as_they_say(tmp_path:
         (Path(environment["CHECKOUT"]) / CONTRACTS / "order_coupons.odcs.yaml").rename(tmp_path / "kept.yaml")
         kept = "cp ../kept.yaml ecommerce_platform/contracts/sources/order_coupons.odcs.yaml"
 
-        follow("new-source-table.md", environment)
+        read("new-source-table.md", environment)
 
         assert touched(environment) == [f"{CONTRACTS}/payments.odcs.yaml"]
         raw = platform.query("select id, __op from raw.payments order by __source_lsn")

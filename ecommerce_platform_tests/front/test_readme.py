@@ -6,21 +6,22 @@ page says.
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ecommerce_platform_tests.front.walkthrough import PROJECT, Step, first_line_missing, installation, run, steps_of
-
-SERVES_UNTIL_STOPPED = "make dev"
+from ecommerce_platform_tests.front.walkthrough import (
+    PROJECT,
+    SERVERS,
+    Step,
+    first_line_missing,
+    follow,
+    installation,
+    served,
+    steps_of,
+)
 
 
 @pytest.fixture
@@ -29,72 +30,34 @@ def fresh(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield environment
 
 
-def serve_and_look(environment: dict[str, str]) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        ["make", "dev"],
-        cwd=environment["CHECKOUT"],
-        env=environment | {"DAGSTER_WEBSERVER_PORT": str(port), "PORT": str(port)},
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        deadline = time.monotonic() + 180
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5) as answer:
-                    assert answer.status == 200
-                    return
-            except OSError:
-                assert process.poll() is None, "make dev ended by itself"
-                assert time.monotonic() < deadline, "make dev did not answer in time"
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=10)
-
-
-def follow(step: Step, environment: dict[str, str]) -> None:
-    if step.commands == SERVES_UNTIL_STOPPED:
-        serve_and_look(environment)
-        return
-    done = run(step.commands, environment)
-    assert done.returncode == 0, f"{step.commands}\n{done.stdout[-12000:]}"
-    missing = first_line_missing(done.stdout, step.expected)
-    assert missing is None, f"{step.commands}\nshould print {missing!r}; it printed\n{done.stdout[-12000:]}"
-    # A reader's shell keeps what it exports.
-    for name, value in re.findall(r"(\w+)=(\S+)", " ".join(re.findall(r"^export (.*)$", step.commands, re.MULTILINE))):
-        environment[name] = value.replace("$PWD", environment["CHECKOUT"])
+def read(page: str, environment: dict[str, str]) -> list[Step]:
+    """Follows the page from its first command to its last."""
+    steps = steps_of((PROJECT / page).read_text())
+    for step in steps:
+        if step.commands not in SERVERS:
+            follow(step, environment)
+            continue
+        with served(step.commands, environment):
+            pass
+    return steps
 
 
 @pytest.mark.slow
 def test_every_command_of_the_readme_runs_as_written(fresh: dict[str, str]) -> None:
-    steps = steps_of((PROJECT / "README.md").read_text())
+    steps = read("README.md", fresh)
     assert any(step.commands == "make demo" for step in steps)
-    for step in steps:
-        follow(step, fresh)
 
 
 @pytest.mark.soak
 def test_who_follows_the_tutorial_word_by_word_gets_what_it_says(fresh: dict[str, str]) -> None:
-    steps = steps_of((PROJECT / "docs" / "tutorial.md").read_text())
+    steps = read("docs/tutorial.md", fresh)
     assert sum(bool(step.expected) for step in steps) > 8
-    for step in steps:
-        follow(step, fresh)
 
 
 @pytest.mark.soak
 def test_what_was_lost_comes_back_by_the_commands_of_the_page(fresh: dict[str, str]) -> None:
-    steps = steps_of((PROJECT / "docs" / "how-to" / "restore.md").read_text())
+    steps = read("docs/how-to/restore.md", fresh)
     assert sum(bool(step.expected) for step in steps) > 6
-    for step in steps:
-        follow(step, fresh)
 
 
 def test_a_pages_expected_output_is_found_in_its_order_only() -> None:

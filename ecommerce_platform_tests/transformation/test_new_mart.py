@@ -1,9 +1,8 @@
-"""The how-to page on a new mart, word for word: published with its log, by SQL and YAML only."""
+"""The edits of the how-to page on a new mart, word for word: published with its log, by SQL and YAML only."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ecommerce_platform.transformation.builds.runner import DbtRequest, run_dbt
 from ecommerce_platform.transformation.project.manifest import DbtProject, definition_digest, load_manifest
 from ecommerce_platform.transformation.results.restatements import restatements
 from ecommerce_platform.warehouse.sql.connection import connect, execute, fetch_all
+from ecommerce_platform_tests.front.walkthrough import apply_edits, edits_of
 from ecommerce_platform_tests.transformation.raw_events import item, load_day, order, product, user
 from ecommerce_platform_tests.transformation.tables import Row, read
 
@@ -31,24 +31,6 @@ PAGE = (PROJECT_DIR / "docs" / "how-to" / "new-mart.md").read_text(encoding="utf
 MART = "MARTS.CATEGORY_REVENUE"
 #: A text as nasty as a key can be.
 NASTY = 'Toys "R"\\Us\n2'
-
-
-@dataclass(frozen=True)
-class Edit:
-    """What the page says to do with a file of the checkout."""
-
-    path: str
-    appends: bool
-    text: str
-
-
-def edits_of(page: str) -> list[Edit]:
-    """`Create PATH:` or `Append to PATH:`, each with the block below it."""
-    edits = re.findall(r"(Create|Append to)\s+`(\S+)`:\n\n    ```\w+\n(.*?)\n    ```$", page, re.DOTALL | re.MULTILINE)
-    return [
-        Edit(path, verb != "Create", re.sub(r"^    ", "", f"{text}\n", flags=re.MULTILINE))
-        for verb, path, text in edits
-    ]
 
 
 @dataclass(frozen=True)
@@ -82,10 +64,7 @@ class Shop:
 def shop(transformation_settings: Settings, connection: SnowflakeConnection, tmp_path: Path) -> Iterator[Shop]:
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT_DIR / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
-    for edit in edits_of(PAGE):
-        file = tmp_path / edit.path
-        assert file.exists() is edit.appends
-        file.write_text((file.read_text(encoding="utf-8") if edit.appends else "") + edit.text, encoding="utf-8")
+    apply_edits(edits_of(PAGE), tmp_path)
     dbt = transformation_settings.dbt.model_copy(update={"project_dir": project, "target_path": tmp_path / "target"})
     execute(connection, "delete from MARTS.RESTATEMENTS")
     yield Shop(transformation_settings.model_copy(update={"dbt": dbt}), connection)
