@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -126,6 +127,22 @@ def test_what_is_not_run_stands_on_its_page() -> None:
     for page, start in NOT_RUN:
         blocks = [body for _, _, body in _FENCE.findall((PAGES / page).read_text(encoding="utf-8"))]
         assert sum(body.startswith(start) for body in blocks) == 1, f"{page} has no block that begins with {start!r}"
+
+
+def test_the_changes_on_the_pages_fit_the_files_line_by_line() -> None:
+    """A change that fits some lines further on leaves a copy of the file beside it."""
+    for page in PAGES.glob("*.md"):
+        for step in filter(lambda step: step.is_diff, steps_of(page.read_text(encoding="utf-8"))):
+            tried = subprocess.run(
+                ["patch", "-p1", "--dry-run"],
+                input=step.commands,
+                cwd=PROJECT,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert tried.returncode == 0, f"{page.name}: {tried.stdout}{tried.stderr}"
+            assert "Hunk" not in tried.stdout, f"{page.name}: {tried.stdout}"
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in PAGES.glob("*.md")))
