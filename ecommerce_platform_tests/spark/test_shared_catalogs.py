@@ -42,7 +42,7 @@ def on_postgres(cluster: Any, tmp_path: Path) -> Iterator[Settings]:
     uri = f"postgresql://oracle@/postgres?host={info.host}&port={info.port}"
     yield load_settings(data_dir=tmp_path, lakehouse={"catalog_uri": uri})
     close_catalogs()
-    assert closed(cluster)
+    assert at_most(0, cluster)
 
 
 def connections(cluster: Any) -> int:
@@ -61,10 +61,10 @@ def empty_catalog(cluster: Any) -> None:
         cursor.execute("delete from iceberg_namespace_properties")
 
 
-def closed(cluster: Any) -> bool:
-    """Whether all connections are gone soon: PostgreSQL ends a backend after its client has left."""
+def at_most(most: int, cluster: Any) -> bool:
+    """Whether there are no more connections soon: PostgreSQL ends a backend after its client has left."""
     for _ in range(200):
-        if connections(cluster) == 0:
+        if connections(cluster) <= most:
             return True
         with cluster.cursor() as cursor:
             cursor.execute("select pg_sleep(0.05)")
@@ -89,11 +89,12 @@ def test_many_look_ups_share_their_connections_and_the_end_closes_them(cluster: 
         assert connections(cluster) == 1
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: published_days(Lake.of(on_postgres)), range(24)))
-        assert 1 <= connections(cluster) <= _POOL
+        assert connections(cluster) >= 1
+        assert at_most(_POOL, cluster)
     finally:
         gc.enable()
     close_catalogs()
-    assert closed(cluster)
+    assert at_most(0, cluster)
     look_around(on_postgres)
     assert connections(cluster) == 1
 
