@@ -9,20 +9,25 @@ import ast
 import hashlib
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
+
+#: Two threads that read syntax trees at once end in "AST constructor recursion depth mismatch" (Python 3.11).
+_PARSING = Lock()
 
 
 def code_digest(modules: tuple[ModuleType, ...]) -> str:
     """Digest of what these modules do. Two texts with the same syntax tree, docstrings aside, have the same digest."""
     digest = hashlib.sha256()
-    for module in modules:
-        digest.update(f"{module.__name__}\0{tree_of(_source(module))}\0".encode())
+    with _PARSING:
+        for module in modules:
+            digest.update(f"{module.__name__}\0{_tree(module)}\0".encode())
     return digest.hexdigest()
 
 
 @cache
-def _source(module: ModuleType) -> str:
-    return Path(str(module.__file__)).read_text(encoding="utf-8")
+def _tree(module: ModuleType) -> str:
+    return tree_of(Path(str(module.__file__)).read_text(encoding="utf-8"))
 
 
 def tree_of(source: str) -> str:

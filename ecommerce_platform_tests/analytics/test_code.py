@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import gc
 import importlib
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -9,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ecommerce_platform.analytics import declared, published
-from ecommerce_platform.analytics.code import _source, code_digest, tree_of
+from ecommerce_platform.analytics import code, declared, published
+from ecommerce_platform.analytics.code import _tree, code_digest, tree_of
 from ecommerce_platform.contracts import Classification, Contract, LogicalType, load_contracts
 
 FUNCTION = 'def a(b: int) -> int:\n    """Twice."""\n    return b * 2\n'
@@ -52,6 +55,23 @@ def test_a_modules_digest_is_kept_by_a_remark_and_changed_by_a_number(
         digests.append(code_digest((module,)))
         monkeypatch.delitem(__import__("sys").modules, "one_of_the_modules")
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_steps_beside_each_other_get_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection of garbage, whose finalizers let another thread go on, in the middle of a tree."""
+    modules = tuple(importlib.import_module(f"ecommerce_platform.{name}") for name in published._CODE)
+    expected = code_digest(modules)
+    monkeypatch.setattr(code, "_tree", code._tree.__wrapped__)
+    gc.callbacks.append(let_others_go_on)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert set(pool.map(code_digest, [modules] * 8)) == {expected}
+    finally:
+        gc.callbacks.remove(let_others_go_on)
+
+
+def let_others_go_on(phase: str, info: dict[str, int]) -> None:
+    time.sleep(0.0005)
 
 
 def with_column(name: str, **changes: object) -> dict[str, Contract]:
@@ -116,9 +136,9 @@ def test_the_analytics_definition_follows_what_is_read_and_how(
     path = tmp_path / "published.py"
     path.write_text(source.replace(line, other))
     monkeypatch.setattr(published, "__file__", str(path))
-    _source.cache_clear()
+    _tree.cache_clear()
     try:
         assert (published.definition_digest(load_contracts()) != before) is changes
     finally:
         monkeypatch.undo()
-        _source.cache_clear()
+        _tree.cache_clear()
