@@ -11,10 +11,10 @@ from pyiceberg.table.snapshots import Snapshot
 
 from ecommerce_platform.analytics.compute import refresh
 from ecommerce_platform.analytics.declared import TABLES, AnalyticsTable
-from ecommerce_platform.analytics.published import NEEDED, PublishedInput, definition_digest
+from ecommerce_platform.analytics.published import NEEDED, PublishedInput, digest_of_code
 from ecommerce_platform.analytics.tables import WrittenTable
 from ecommerce_platform.business_span import BusinessSpan
-from ecommerce_platform.contracts import load_contracts, source_tables
+from ecommerce_platform.contracts import source_tables
 from ecommerce_platform.execution.partitions import daily_partitions, partition_days
 from ecommerce_platform.execution.plain_steps import plain_words
 from ecommerce_platform.iceberg.lake import Lake
@@ -36,7 +36,7 @@ def analytics_key(table: str) -> dg.AssetKey:
 def build_assets(settings: Settings, lake: Lake) -> list[dg.AssetsDefinition]:
     """The three analytics tables of `lake`, computed together by one step from the four event tables."""
     # Here, and kept: steps run beside each other, and dbt's threads read syntax trees, which no two threads may do at once.
-    definition_digest(load_contracts())
+    digest_of_code()
     partitions = daily_partitions(settings.start_date)
     specs = [_spec(table, lake, partitions) for table in TABLES.values()]
 

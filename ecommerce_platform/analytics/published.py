@@ -109,8 +109,12 @@ def definition_digest(contracts: Mapping[str, Contract]) -> str:
         ]
         for table, names in NEEDED.items()
     }
-    code = code_digest(tuple(import_module(f"ecommerce_platform.{name}") for name in _CODE))
-    return hashlib.sha256(json.dumps([code, written, PROPERTIES, read]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([digest_of_code(), written, PROPERTIES, read]).encode()).hexdigest()
+
+
+def digest_of_code() -> str:
+    """Digest of the code that computes the tables; read once in a process."""
+    return code_digest(tuple(import_module(f"ecommerce_platform.{name}") for name in _CODE))
 
 
 def read_events(

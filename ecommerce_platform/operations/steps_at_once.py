@@ -41,7 +41,7 @@ def steps_at_once(chosen: int | None, launcher: str, zone: LandingZone) -> Steps
 
 def allowed(memory: int, landed: Callable[[date, date], int], run: dg.DagsterRun) -> int:
     """Steps of a run at a time on a machine with so many bytes of memory. One for a run of no days, and for one whose landing
-    files cannot be listed, which its first step reports.
+    files cannot be listed: what is wrong there is said by its first step.
     """
     day = run.tags.get(PARTITION_TAG)
     first, last = run.tags.get(RANGE_START_TAG, day), run.tags.get(RANGE_END_TAG, day)
@@ -49,7 +49,7 @@ def allowed(memory: int, landed: Callable[[date, date], int], run: dg.DagsterRun
         return 1
     try:
         needed = _ALWAYS + _FOR_EACH_BYTE * landed(date.fromisoformat(first), date.fromisoformat(last))
-    except LandingError:
+    except (LandingError, OSError, ValueError):
         return 1
     return _TOGETHER if _ROOM * needed <= memory else 1
 

@@ -41,12 +41,17 @@ def test_what_counts_is_what_the_runs_own_days_have(tags: dict[str, str], last: 
     assert asked == [(date(2026, 1, 2), last)]
 
 
-def test_a_run_of_no_days_and_one_whose_files_cannot_be_listed_do_one_step_at_a_time() -> None:
+@pytest.mark.parametrize("error", [LandingError("no landing zone"), PermissionError("no"), ValueError("endpoint")])
+def test_a_run_whose_files_cannot_be_listed_does_one_step_at_a_time(error: Exception) -> None:
     def unreachable(first: date, last: date) -> int:
-        raise LandingError("no landing zone")
+        raise error
 
     assert allowed(24 * GIB, unreachable, run(OF_A_DAY)) == 1
-    assert allowed(24 * GIB, lambda first, last: 0, run({})) == 1
+
+
+@pytest.mark.parametrize("tags", [{}, {"dagster/partition": "north"}])
+def test_so_does_a_run_of_no_days(tags: dict[str, str]) -> None:
+    assert allowed(24 * GIB, lambda first, last: 0, run(tags)) == 1
 
 
 def test_a_setting_decides_and_without_one_launched_steps_follow_each_other(tmp_path: Path) -> None:
