@@ -152,7 +152,9 @@ def test_analysts_read_the_models_and_no_personal_value(seen: Seen) -> None:
         assert not [name for name in read if name.startswith("STAGING.BASE_")]
         assert len(read["MARTS.CUSTOMER_ANALYTICS"]) == len(read["STAGING.ORDERS_ENHANCED"]) == 1
         assert not [mark for mark in MARKS if mark in repr(read)]
-        assert repr(read).count(HIDDEN) == 4 + 1 + 3 + 2
+        # Without Spark's tables, which another test may have loaded into the same warehouse.
+        of_models = [rows for name, rows in read.items() if not name.startswith("STAGING.SPARK_")]
+        assert repr(of_models).count(HIDDEN) == 4 + 1 + 3 + 2
     assert seen.of_platform == [(MARKS[0], "Markus Markson")]
 
 
