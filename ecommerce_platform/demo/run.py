@@ -16,7 +16,6 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.live_progress import Reached, live_progress
-from ecommerce_platform.settings import load_settings
 
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance, JobDefinition
@@ -41,10 +40,10 @@ class RunOutcome:
 
 
 def daily_batch() -> JobDefinition:
-    """The job, by the settings of the environment; Dagster builds it from this function's name."""
-    from ecommerce_platform.definitions import build_definitions
+    """The job, by the settings of the environment; Dagster asks for it several times a run, by this function's name."""
+    from ecommerce_platform.definitions import defs
 
-    return build_definitions(load_settings()).resolve_job_def("daily_batch")
+    return defs.resolve_job_def("daily_batch")
 
 
 def materialize_range(first: date, last: date, say: Say) -> RunOutcome:
