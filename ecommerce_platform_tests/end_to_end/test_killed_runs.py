@@ -19,6 +19,8 @@ from ecommerce_platform_tests.end_to_end.oracle import truth
 from ecommerce_platform_tests.end_to_end.platform import Platform, assert_spark_agrees, assert_true
 
 MATERIALIZE = ("dagster", "asset", "materialize", "-m", "ecommerce_platform.definitions", "--select", "*")
+#: Once RAW is loaded the models change, beside Spark's analytics where steps run side by side.
+BEFORE_DBT = ("change_events", "snowflake_raw")
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +86,7 @@ def test_a_killed_run_keeps_the_old_state_and_the_next_run_completes_it(
     assert_true(platform, before)
 
     assert killed_at(platform, home, words, times, str(day(6))), first.stderr[-2000:]
-    if "dbt_models" not in words:
+    if words.startswith(BEFORE_DBT):
         assert_true(platform, before)
     platform.shell(home, *MATERIALIZE, "--partition-range", f"{day(1)}...{day(6)}")
 
