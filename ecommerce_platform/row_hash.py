@@ -40,7 +40,7 @@ def snowflake_row_hash(
 ) -> str:
     """The row's hash in Snowflake, a NUMBER; `place` gives the SQL of a column by its name."""
     parts = ((column, _snowflake_text(column, place(column.name), decimals)) for column in columns)
-    return f"md5_number_lower64({' || '.join(_closed(parts, 'coalesce', ' || '.join))})"
+    return f"md5_number_lower64({_row_text(parts)})"
 
 
 def snowflake_rows_hash(columns: Sequence[Column], place: Callable[[str], str]) -> str:
@@ -51,9 +51,8 @@ def snowflake_rows_hash(columns: Sequence[Column], place: Callable[[str], str]) 
 def duckdb_rows_hash(columns: Sequence[Column]) -> str:
     """The same in DuckDB, over Parquet files with these columns."""
     parts = ((column, _text_in(_DUCKDB, column, f'"{column.name}"')) for column in columns)
-    text = " || ".join(_closed(parts, "coalesce", " || ".join))
     # DuckDB's own md5_number_lower reads the bytes the other way round.
-    return f"cast(coalesce(sum(cast('0x' || right(md5({text}), 16) as ubigint)), 0) as varchar)"
+    return f"cast(coalesce(sum(cast('0x' || right(md5({_row_text(parts)}), 16) as ubigint)), 0) as varchar)"
 
 
 def spark_row_hash(columns: Sequence[Column]) -> str:
@@ -68,19 +67,20 @@ def spark_row_hash(columns: Sequence[Column]) -> str:
 
 def clickhouse_row_hash(texts: Iterable[tuple[Column, str]]) -> str:
     """The row's hash in ClickHouse, a UInt64, of columns whose text (decimals as digits) is given as SQL; null is null."""
-    text = ", ".join(_closed(texts, "ifNull", lambda parts: f"concat({', '.join(parts)})"))
-    return f"reinterpretAsUInt64(reverse(substring(MD5(concat({text}, '')), 9, 8)))"
+    return f"reinterpretAsUInt64(reverse(substring(MD5({_row_text(texts)}), 9, 8)))"
 
 
-def _closed(parts: Iterable[tuple[Column, str]], or_else: str, concat: Callable[[Sequence[str]], str]) -> list[str]:
-    """The texts in the order of the contract, each with its end, nulls written out."""
+def _row_text(parts: Iterable[tuple[Column, str]]) -> str:
+    """The row's text in Snowflake, DuckDB and ClickHouse. One call joins the columns: with an operator between each two,
+    every one would copy what is before it.
+    """
     listed = list(parts)
-    end = f"'{_END}'"
-    first = [f"{or_else}({concat((text, end))}, '{_NULL}{_END}')" for column, text in listed if not column.late]
-    late = sorted(((column.name, text) for column, text in listed if column.late), key=lambda part: part[0])
+    first = "".join(f"coalesce({text}, '{_NULL}'), " for column, text in listed if not column.late)
     # The names are those of contracts or checked like them: no quote can be in one.
-    named = ((f"'{name}='", text, end) for name, text in late)
-    return [*first, *(f"{or_else}({concat(part)}, '')" for part in named)]
+    late = sorted((column.name, text) for column, text in listed if column.late)
+    named = (f" || coalesce('{name}=' || {text} || '{_END}', '')" for name, text in late)
+    # The empty text gives the last column its end.
+    return f"concat_ws('{_END}', {first}''){''.join(named)}"
 
 
 def _snowflake_text(column: Column, value: str, decimals: Decimals) -> str:

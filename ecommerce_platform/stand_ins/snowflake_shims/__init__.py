@@ -47,6 +47,7 @@ def install() -> None:
         ),
         rewrites=(
             results.headings,  # before the others change the text
+            functions.joined_texts,
             functions.trimmed_spaces,
             functions.md5_numbers,
             functions.formatted_times,

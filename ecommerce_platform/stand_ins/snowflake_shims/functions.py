@@ -48,6 +48,19 @@ def formatted_times(tree: Expr, _: FakeSnowflakeCursor) -> None:
             node.replace(exp.Anonymous(this="strftime", expressions=arguments))
 
 
+def joined_texts(tree: Expr, _: FakeSnowflakeCursor) -> None:
+    """CONCAT_WS of values of which none can be null; for others, sqlglot asks each value for null and so computes it twice."""
+    for node in list(tree.find_all(exp.ConcatWs)):
+        if all(map(_is_never_null, node.expressions)):
+            node.replace(exp.Anonymous(this="concat_ws", expressions=node.expressions))
+
+
+def _is_never_null(value: Expr) -> bool:
+    if isinstance(value, exp.Coalesce):
+        return any(map(_is_never_null, (value.this, *value.expressions)))
+    return isinstance(value, exp.Literal)
+
+
 def trimmed_spaces(tree: Expr, _: FakeSnowflakeCursor) -> None:
     """TRIM, LTRIM and RTRIM take the characters that they name, or the space U+0020 alone.
 
