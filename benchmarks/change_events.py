@@ -33,7 +33,7 @@ from ecommerce_platform.lakehouse.arrived.arrivals import Intake
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.lakehouse.ingest.tables import open_catalog
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import Settings, SparkSettings
 from ecommerce_platform.spark.session import build_session, stop_session
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -84,7 +84,7 @@ def run(size: Size) -> Report:
     Spark's session is there already, as within a run; beside it a new process."""
     folder = Path(tempfile.mkdtemp(prefix="benchmark-events-"))
     try:
-        settings = Settings(data_dir=folder / "data")
+        settings = Settings(data_dir=folder / "data", spark=SparkSettings(engine="process"))
         events = write_landing(settings, KEYS[size])
         contenders = [_ours(settings), _duckdb(settings, folder), _polars(settings, folder), _cold(settings)]
         timings = race(contenders, ROUNDS[size], warm_up=True)
@@ -218,7 +218,7 @@ def _polars(settings: Settings, folder: Path) -> Contender:
 
 def main(data_dir: str) -> None:
     """The day in this process, with a Spark of its own; prints its seconds as JSON."""
-    settings = Settings(data_dir=Path(data_dir))
+    settings = Settings(data_dir=Path(data_dir), spark=SparkSettings(engine="process"))
     figures = one_day(settings, build_session(settings))
     stop_session()
     print(json.dumps(figures))

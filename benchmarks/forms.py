@@ -26,7 +26,7 @@ from ecommerce_platform.iceberg.lake import Lake
 from ecommerce_platform.lakehouse.arrived.arrivals import Intake, file_groups, scan
 from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import Settings, SparkSettings
 from ecommerce_platform.spark.session import build_session, stop_session
 
 EQUAL, MANY = "equal files", "a form for each file"
@@ -44,7 +44,7 @@ def run(size: Size) -> Report:
     """Seconds of one day, as a ratio of medians; Spark's session is there already, as within a run."""
     folder = Path(tempfile.mkdtemp(prefix="benchmark-forms-"))
     try:
-        settings = Settings(data_dir=folder / "data")
+        settings = Settings(data_dir=folder / "data", spark=SparkSettings(engine="process"))
         for name in DAYS:
             write_landing(settings, name, ROWS[size])
         plans = {name: plans_of(settings, name) for name in DAYS}

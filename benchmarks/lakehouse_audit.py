@@ -30,7 +30,7 @@ from ecommerce_platform.lakehouse.ingest.ingestion import ingest
 from ecommerce_platform.lakehouse.ingest.job import Ingest
 from ecommerce_platform.lakehouse.ingest.tables import ensure_event_table, open_catalog
 from ecommerce_platform.lakehouse.ingest.write import write_events
-from ecommerce_platform.settings import Settings
+from ecommerce_platform.settings import Settings, SparkSettings
 from ecommerce_platform.spark.session import build_session
 
 DAY = date(2026, 1, 1)
@@ -82,7 +82,7 @@ def run(size: Size) -> Report:
 
 def _measure(rows: int, dirty: bool, rounds: int) -> dict[str, Timing]:
     with tempfile.TemporaryDirectory(prefix="lakehouse-audit-") as folder:
-        settings = Settings(data_dir=Path(folder))
+        settings = Settings(data_dir=Path(folder), spark=SparkSettings(engine="process"))
         write_landing(settings, rows, dirty)
         spark = build_session(settings)
         catalog = open_catalog(Lake.of(settings))

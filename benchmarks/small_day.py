@@ -24,7 +24,7 @@ def run(size: Size) -> Report:
     Spark and servers run; its days follow each other, and the first two, which start them and warm the JVM, do not count.
     """
     runs: list[DaysRun] = []
-    with installed(ECOMMERCE_SPARK__ENGINE="server") as warm:
+    with installed() as warm:
         warm.write_days(ROUNDS[size] + 2, ORDERS)
         days = map(warm.day, range(ROUNDS[size] + 2))
         for _ in range(2):

@@ -19,6 +19,8 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT_DIR), os.environ.get("PYTHONPATH"))))
 # The tests' days are small, and their sessions many.
 os.environ.setdefault("ECOMMERCE_SPARK__JVM_OPTIONS", "-XX:+UseSerialGC -XX:TieredStopAtLevel=1")
+# One JVM for all folders of this process; the processes that tests start as users would have a folder's own.
+os.environ.setdefault("ECOMMERCE_SPARK__ENGINE", "process")
 
 
 @pytest.fixture

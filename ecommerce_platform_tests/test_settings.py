@@ -53,6 +53,29 @@ def test_a_nested_setting_is_one_variable(monkeypatch: pytest.MonkeyPatch) -> No
     assert str(load_settings().business.tier_gold) == "1500.50"
 
 
+@pytest.mark.parametrize(
+    ("variables", "engine"),
+    [
+        ({}, "server"),
+        ({"ECOMMERCE_SNOWFLAKE__ACCOUNT": "acme-shop"}, "server"),
+        ({"ECOMMERCE_PROFILE": "kind"}, "process"),
+        (PRODUCTION, "process"),
+        (PRODUCTION | {"ECOMMERCE_SPARK__ENGINE": "server"}, "server"),
+        ({"ECOMMERCE_SPARK__LAUNCHER": "local-submit"}, "process"),
+        ({"ECOMMERCE_SPARK__LAUNCHER": "kubernetes"}, "process"),
+        ({"ECOMMERCE_SPARK__MASTER": "local-cluster[2,1,1024]"}, "process"),
+        ({"ECOMMERCE_SPARK__ENGINE": "process"}, "process"),
+    ],
+)
+def test_one_machine_keeps_a_spark_warm_and_a_cluster_does_not(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], engine: str
+) -> None:
+    monkeypatch.delenv("ECOMMERCE_SPARK__ENGINE", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().spark.engine == engine
+
+
 def test_a_value_that_cannot_be_used_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECOMMERCE_START_DATE", "yesterday")
     with pytest.raises(SettingsError, match="ECOMMERCE_START_DATE"):

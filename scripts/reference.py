@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
+from types import NoneType
 from typing import Literal, get_args, get_origin
 
 import typer
@@ -102,8 +103,11 @@ def _type_name(field: FieldInfo) -> str:
     annotation = field.annotation
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return ", ".join(f"`{member}`" for member in annotation)
-    if get_origin(annotation) is Literal:
-        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+    optional = len(kinds) == 1 and NoneType in get_args(annotation)
+    choices = kinds[0] if optional else annotation
+    if get_origin(choices) is Literal:
+        return ", ".join([*(f"`{choice}`" for choice in get_args(choices)), *["optional"] * optional])
     text = annotation.__name__ if isinstance(annotation, type) and "[" not in str(annotation) else str(annotation)
     # A text that must be an identifier is a text to whoever sets it.
     text = re.sub(r"(?:typing\.)?Annotated\[str, .*?\)\]\)\]", "str", text)

@@ -99,7 +99,7 @@ def _warm(shop: Installation) -> Contender:
         _empty(own)
         _serve(own, shop)
 
-    return _installed(WARM, shop, _day, warm, {"ECOMMERCE_SPARK__ENGINE": "server"})
+    return _installed(WARM, shop, _day, warm)
 
 
 def _empty(own: Installation) -> None:
@@ -131,7 +131,7 @@ def _script(shop: Installation) -> Contender:
         seconds = time.perf_counter() - started
         return Outcome(digest_of_warehouse(own.settings), seconds, child.answer)
 
-    return _installed(SCRIPT, shop, work)
+    return _installed(SCRIPT, shop, work, variables={"ECOMMERCE_SPARK__ENGINE": "process"})
 
 
 def _installed(

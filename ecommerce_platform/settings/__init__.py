@@ -144,6 +144,10 @@ class Settings(BaseSettings):
         if self.clickhouse.secure is None:
             secure = self.profile is Profile.PRODUCTION and "clickhouse" not in self.unencrypted
             object.__setattr__(self, "clickhouse", self.clickhouse.model_copy(update={"secure": secure}))
+        if self.spark.engine is None:
+            here = self.profile is Profile.LOCAL and self.spark.launcher == "local" and self.spark.tasks_in_driver
+            spark = self.spark.model_copy(update={"engine": "server" if here else "process"})
+            object.__setattr__(self, "spark", spark)
         if not self.reconciliation.reports_uri:
             reports = self.reconciliation.model_copy(update={"reports_uri": str(data / "reports")})
             object.__setattr__(self, "reconciliation", reports)

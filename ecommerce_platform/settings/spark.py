@@ -149,8 +149,9 @@ class SparkSettings(Section):
 
     launcher: Literal["local", "local-submit", "kubernetes"] = "local"
     """Where steps run: the Dagster process, a spark-submit process of its own a step, or driver and executor pods."""
-    engine: Literal["process", "server"] = "process"
-    """With the launcher `local`: a JVM of each process's own, or one of the data folder that stays warm for all of them."""
+    engine: Literal["process", "server"] | None = None
+    """With the launcher `local`: a JVM of each process's own, or one of the data folder that stays warm for all of them. When
+    empty, the latter with the profile `local`."""
     server_idle_seconds: float = Field(900.0, gt=0)
     """After how long without use the data folder's Spark server ends."""
     code_location: str = Field("ecommerce_platform.definitions:defs", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
@@ -180,9 +181,14 @@ class SparkSettings(Section):
         every = self.analytics_check_every_days
         return bool(every) and (applied < checked or applied // every > checked // every)
 
+    @property
+    def tasks_in_driver(self) -> bool:
+        """Whether the master has Spark's tasks run in the driver, not in executors."""
+        return self.master.partition("[")[0] == "local"
+
     @model_validator(mode="after")
     def _server_on_this_machine(self) -> SparkSettings:
-        if self.engine == "server" and not self.master.partition("[")[0] == "local":
+        if self.engine == "server" and not self.tasks_in_driver:
             raise ValueError(
                 f"engine is server, which runs Spark on this machine, and master is {self.master}; expected local[*] or local[N]"
             )

@@ -35,7 +35,7 @@ from ecommerce_platform.iceberg.s3_options import hadoop_s3_options
 from ecommerce_platform.spark.class_archive import archive_path
 from ecommerce_platform.spark.jars import default_jars_dir, ensure_jars
 from ecommerce_platform.spark.java import require_java
-from ecommerce_platform.spark.options import SparkApplication, application_options
+from ecommerce_platform.spark.options import SparkApplication, application_options, spark_home
 from ecommerce_platform.stand_ins import servers
 from ecommerce_platform.stand_ins.server_state import EmbeddedServerError, ServerFiles, ServerKind
 
@@ -45,6 +45,8 @@ MODULE = "ecommerce_platform.spark.engine_server"
 _CODE = ("engine_server.py", "log4j2.properties", "spark_submit.sh")
 #: Variables that the JVM itself reads.
 _READ_BY_JVM = ("AWS_", "HADOOP_", "JAVA_", "JDK_", "SPARK_")
+#: Of these, what a process sets when it uses Spark: asking before and after must give one server.
+_SET_WITH_SPARK = ("JAVA_HOME", "SPARK_HOME", "SPARK_AUTH_SOCKET_TIMEOUT", "SPARK_BUFFER_SIZE")
 #: Longer than a server makes a new process wait for the end of a killed one's work.
 ANSWER_SECONDS = 90.0
 _ATTEMPTS = 50
@@ -79,7 +81,12 @@ class ServerPlan:
             "options": application_options(application, ()),
             "jars": str(archive_path(jars)),
             "s3": hadoop_s3_options(application.s3) if application.s3 else {},
-            "environment": {name: text for name, text in sorted(os.environ.items()) if name.startswith(_READ_BY_JVM)},
+            "homes": (java_home, spark_home()),
+            "environment": {
+                name: text
+                for name, text in os.environ.items()
+                if name.startswith(_READ_BY_JVM) and name not in _SET_WITH_SPARK
+            },
             "code": [hashlib.sha256((Path(__file__).parent / name).read_bytes()).hexdigest() for name in _CODE],
             "idle": application.spark.server_idle_seconds,
         }

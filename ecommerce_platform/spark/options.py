@@ -59,13 +59,18 @@ class SparkApplication:
         return frozenset({CORE, S3}) if self.s3 else frozenset({CORE})
 
 
+def spark_home() -> str:
+    """Where Spark lies: what the environment says, or PySpark's own."""
+    import pyspark
+
+    return os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
+
+
 def application_options(
     application: SparkApplication, jars: tuple[Path, ...], input_bytes: Callable[[], int | None] = lambda: None
 ) -> dict[str, str]:
     """Options that Spark must have when it starts: they go on its command line, so none of them is secret."""
     spark = application.spark
-    # In `local-cluster` the executors are processes of their own, to which Spark must send the jars.
-    local = spark.master.startswith("local") and not spark.master.startswith("local-cluster")
     options = {
         "spark.master": spark.master,
         "spark.driver.memory": spark.driver_memory,
@@ -90,7 +95,7 @@ def application_options(
             f"-Duser.timezone=UTC -Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()} {COMPILE_LARGE_METHODS}"
         ),
     }
-    if local:
+    if spark.tasks_in_driver:
         landed = input_bytes()
         options |= {
             "spark.driver.bindAddress": "127.0.0.1",
@@ -104,6 +109,7 @@ def application_options(
         jvm = " ".join((spark.jvm_options or _jvm_options(landed), _LOCAL_JVM_OPTIONS, *archive_options(jars)))
         options["spark.driver.extraJavaOptions"] += f" {jvm}"
     else:
+        # Executors that are processes of their own are sent the jars.
         options["spark.jars"] = ",".join(str(jar) for jar in jars)
         options["spark.executor.extraJavaOptions"] = COMPILE_LARGE_METHODS
         # For executors, which do not have the driver's log settings.

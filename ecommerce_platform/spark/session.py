@@ -18,7 +18,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pyspark
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
@@ -37,7 +36,13 @@ from ecommerce_platform.spark.interrupts import (
 )
 from ecommerce_platform.spark.jars import default_jars_dir, ensure_jars
 from ecommerce_platform.spark.java import require_java
-from ecommerce_platform.spark.options import CATALOG_PREFIX, SHUFFLE_PARTITIONS, SparkApplication, application_options
+from ecommerce_platform.spark.options import (
+    CATALOG_PREFIX,
+    SHUFFLE_PARTITIONS,
+    SparkApplication,
+    application_options,
+    spark_home,
+)
 from ecommerce_platform.spark.resolved import keep_resolved
 
 #: In the place of PySpark's own script.
@@ -132,7 +137,7 @@ def _start(
 
 def start_jvm(app_name: str, options: dict[str, str], **popen: Any) -> subprocess.Popen[bytes]:
     """Starts this process's Spark in a JVM as PySpark would, by the platform's own script; `popen` says more of that process."""
-    os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
+    os.environ["SPARK_HOME"] = spark_home()
     conf = SparkConf().setAll(list(options.items()))
     gateway = launch_gateway(conf, {"executable": str(SPARK_SUBMIT), **popen})
     SparkContext(appName=app_name, conf=conf, gateway=gateway)

@@ -12,7 +12,8 @@ from pyspark import StorageLevel
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.spark.engine import SparkServerLostError, attached
+from ecommerce_platform.spark.engine import SparkServerLostError, attached, ensure
+from ecommerce_platform.spark.options import SparkApplication
 from ecommerce_platform.spark.session import build_session, stop_session
 
 #: Takes hours, in one task, so that others have a core.
@@ -46,9 +47,13 @@ def facts_of(session: SparkSession) -> dict[str, object]:
 
 def main(folder: Path, what: str) -> None:
     settings = load_settings(data_dir=folder)
+    if what == "again":
+        ensure(SparkApplication.of(settings))
+        say(**facts_of(build_session(settings)))
+        stop_session()
     session = build_session(settings)
     say(**facts_of(session))
-    if what == "look":
+    if what in ("look", "again"):
         return
     if what == "print":
         text = "x" * 2**20

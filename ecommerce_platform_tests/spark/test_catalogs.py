@@ -79,7 +79,10 @@ def test_a_hive_metastore_is_opened_by_spark(spark_application: None, tmp_path: 
             data_dir=tmp_path / "data",
             lakehouse=LakehouseSettings(catalog_type="hive", catalog_uri=address),
             # This metastore has no tables for locks; it compares and swaps instead (HIVE-26882).
-            spark=SparkSettings(extra={"spark.sql.catalog.iceberg.hadoop.iceberg.engine.hive.lock-enabled": "false"}),
+            spark=SparkSettings(
+                engine="process",
+                extra={"spark.sql.catalog.iceberg.hadoop.iceberg.engine.hive.lock-enabled": "false"},
+            ),
         )
         assert write_by_spark(settings) == PENS
         if importlib.util.find_spec("thrift"):

@@ -246,6 +246,18 @@ def test_a_killed_server_is_named_and_the_same_process_goes_on_with_another(fold
     assert "not used for" in files_of(folder).log_path.read_text()
 
 
+@pytest.mark.slow
+def test_what_a_process_sets_when_it_uses_spark_is_not_another_setting(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("JAVA_HOME", "SPARK_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with client(folder, "again") as process:
+        first, again = process.says(), process.says()
+    assert first["attached"]
+    assert again["jvm"] == first["jvm"] == look(folder)["jvm"]
+
+
 @pytest.mark.soak
 def test_with_other_settings_there_is_another_server_or_while_it_is_used_a_jvm_of_ones_own(tmp_path: Path) -> None:
     folder = tmp_path / "data"

@@ -17,6 +17,8 @@ import dagster as dg
 import pytest
 
 from ecommerce_platform.execution.ending import descendants
+from ecommerce_platform.stand_ins import servers
+from ecommerce_platform.stand_ins.server_state import ServerFiles, ServerKind
 from ecommerce_platform_tests.resumable_launcher import RESUMABLE
 from ecommerce_platform_tests.spark import launched_steps
 
@@ -41,7 +43,9 @@ class Worker:
         self.begun = descendants(self.process.pid)
 
     def _named(self, word: str) -> list[int]:
-        return [pid for pid in descendants(self.process.pid) if word in command_of(pid)]
+        server = server_of(self.folder)
+        pids = [*descendants(self.process.pid), *(descendants(server) if server else ())]
+        return [pid for pid in pids if word in command_of(pid)]
 
     @property
     def jvm(self) -> int:
@@ -61,6 +65,12 @@ class Worker:
         return [f"{pid} {command_of(pid)}" for pid in self.begun if is_alive(pid)]
 
 
+def server_of(folder: Path) -> int | None:
+    """The process of the Spark server that the folder's platform shares, if one runs."""
+    state = ServerFiles(folder / "data", ServerKind.SPARK).running_state()
+    return state.pid if state else None
+
+
 def java_home() -> str:
     from ecommerce_platform.spark.java import require_java
 
@@ -70,14 +80,14 @@ def java_home() -> str:
 def command_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
 
 
 def is_alive(pid: int) -> bool:
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -141,14 +151,20 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, 
         monkeypatch.setenv(name, value)
     with dg.instance_for_test(temp_dir=str(tmp_path), overrides=overrides) as instance:
         yield Place(tmp_path, instance)
+    servers.down(tmp_path / "data")
 
 
-@pytest.mark.parametrize("launcher", ["local", "local-submit"])
+@pytest.mark.parametrize(
+    ("launcher", "engine"), [("local", "process"), ("local", "server"), ("local-submit", "process")]
+)
 def test_a_worker_that_is_asked_to_go_takes_its_step_along(
-    place: Place, monkeypatch: pytest.MonkeyPatch, launcher: str
+    place: Place, monkeypatch: pytest.MonkeyPatch, launcher: str, engine: str
 ) -> None:
     monkeypatch.setenv("ECOMMERCE_SPARK__LAUNCHER", launcher)
+    monkeypatch.setenv("ECOMMERCE_SPARK__ENGINE", engine)
     worker, run_id = place.begin()
+    server = server_of(place.folder)
+    assert (server is not None) == (engine == "server")
     worker.ends_in_time_after(signal.SIGTERM)
     assert place.status(run_id) == dg.DagsterRunStatus.FAILURE
     (failure,) = [
@@ -158,7 +174,8 @@ def test_a_worker_that_is_asked_to_go_takes_its_step_along(
     ]
     assert failure.error_source is not None
     assert failure.error_source.value == "INTERRUPT", "not an error of Spark, which a retry or a refusal would follow"
-    assert place.nothing_is_left()
+    # The shuffle files of a server go when the next process begins, or with it.
+    assert server or place.nothing_is_left()
     assert place.a_new_run_succeeds()
 
 
