@@ -29,7 +29,7 @@ _ROOM = 2 * _TOGETHER
 
 
 def steps_at_once(chosen: int | None, launcher: str, zone: LandingZone) -> StepsAtOnce:
-    """What the settings have chosen, or, where Spark runs in the run's process, what this machine allows for what a run reads."""
+    """What the settings have chosen, or, with the launcher `local`, what this machine allows for what a run reads."""
     if chosen is not None:
         return lambda run: chosen
     if launcher != "local" or len(os.sched_getaffinity(0)) < _TOGETHER:

@@ -270,7 +270,7 @@ class RunSettings(Section):
 
     steps_at_once: int | None = Field(None, ge=1, le=8)
     """Steps of a run at a time, where neither depends on the other and their pools have room: with 2, loading and dbt run beside
-    Spark's analytics. When empty: 2 where Spark runs in the run's process, on two cores or more, with memory enough for what has
+    Spark's analytics. When empty: 2 with the launcher `local`, on two cores or more, with memory enough for what has
     landed; otherwise 1. On a cluster, where the run's process only waits for Spark, 2 pays."""
 
     resources: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
