@@ -12,7 +12,7 @@ from pyspark import StorageLevel
 from pyspark.sql import SparkSession
 
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.spark.engine import SparkServerLostError, attached, ensure
+from ecommerce_platform.spark.engine import ServerPlan, SparkServerLostError, attached, ensure
 from ecommerce_platform.spark.options import SparkApplication
 from ecommerce_platform.spark.session import build_session, stop_session
 
@@ -47,13 +47,15 @@ def facts_of(session: SparkSession) -> dict[str, object]:
 
 def main(folder: Path, what: str) -> None:
     settings = load_settings(data_dir=folder)
-    if what == "again":
-        ensure(SparkApplication.of(settings))
-        say(**facts_of(build_session(settings)))
-        stop_session()
+    application = SparkApplication.of(settings)
+    if what == "begin":
+        ensure(application)
+        say(server=ServerPlan.of(application, None, "a token").fingerprint)
     session = build_session(settings)
     say(**facts_of(session))
-    if what in ("look", "again"):
+    if what == "begin":
+        say(server=ServerPlan.of(application, None, "a token").fingerprint)
+    if what in ("look", "begin"):
         return
     if what == "print":
         text = "x" * 2**20

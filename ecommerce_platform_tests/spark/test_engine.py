@@ -252,10 +252,12 @@ def test_what_a_process_sets_when_it_uses_spark_is_not_another_setting(
 ) -> None:
     for name in ("JAVA_HOME", "SPARK_HOME"):
         monkeypatch.delenv(name, raising=False)
-    with client(folder, "again") as process:
-        first, again = process.says(), process.says()
-    assert first["attached"]
-    assert again["jvm"] == first["jvm"] == look(folder)["jvm"]
+    with client(folder, "begin") as process:
+        asked, used, asks_again = process.says(), process.says(), process.says()
+        assert process.go_on() == 0
+    assert used["attached"]
+    assert asks_again == asked
+    assert look(folder)["jvm"] == used["jvm"]
 
 
 @pytest.mark.soak
