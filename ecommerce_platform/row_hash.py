@@ -57,12 +57,8 @@ def duckdb_rows_hash(columns: Sequence[Column]) -> str:
 
 def spark_row_hash(columns: Sequence[Column]) -> str:
     """The row's hash in Spark, a bigint: its 64 bits, of which Spark takes the first for a sign."""
-    parts = [(column, _text_in(_SPARK, column, f"`{column.name}`")) for column in columns]
-    first = [f"coalesce({text}, '{_NULL}')" for column, text in parts if not column.late]
-    late = sorted((column.name, f"concat('{column.name}=', {text})") for column, text in parts if column.late)
-    # `concat_ws` leaves nulls out, as the contract does those of late columns; the empty text gives the last one its end.
-    text = f"concat_ws('{_END}', {', '.join([*first, *(part for _, part in late)])}, '')"
-    return f"cast(conv(substring(md5({text}), 17), 16, -10) as bigint)"
+    parts = ((column, _text_in(_SPARK, column, f"`{column.name}`")) for column in columns)
+    return f"cast(conv(substring(md5({_row_text(parts)}), 17), 16, -10) as bigint)"
 
 
 def clickhouse_row_hash(texts: Iterable[tuple[Column, str]]) -> str:
@@ -71,7 +67,7 @@ def clickhouse_row_hash(texts: Iterable[tuple[Column, str]]) -> str:
 
 
 def _row_text(parts: Iterable[tuple[Column, str]]) -> str:
-    """The row's text in Snowflake, DuckDB and ClickHouse. One call joins the columns: with an operator between each two,
+    """The row's text, in SQL that all four engines read alike. One call joins the columns: with an operator between each two,
     every one would copy what is before it.
     """
     listed = list(parts)
