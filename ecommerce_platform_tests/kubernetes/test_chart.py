@@ -145,6 +145,17 @@ def test_an_image_may_be_named_by_its_digest() -> None:
     assert {f"{other}@{digest}" for other in others} <= images
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_of_daemon_and_code_server_there_are_never_two(profile: str) -> None:
+    """Two daemons launch a run twice; beside two code servers a webserver that starts keeps the definitions of the old one."""
+    strategies = {
+        item["metadata"]["labels"]["app.kubernetes.io/component"]: item["spec"].get("strategy", {}).get("type")
+        for item in _objects(_render(profile))
+        if item["kind"] == "Deployment"
+    }
+    assert (strategies["daemon"], strategies["code"]) == ("Recreate", "Recreate")
+
+
 def test_the_web_server_answers_its_own_names_alone() -> None:
     webserver = next(
         item
