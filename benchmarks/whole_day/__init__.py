@@ -31,7 +31,7 @@ from ecommerce_platform.stand_ins.servers import down, ensure_snowflake, stopped
 ORDERS = {Size.QUICK: (10_000,), Size.FULL: (100_000, 1_000_000, 5_000_000)}
 #: Customers grow with the orders, as in a shop: a day of a few customers with a thousand orders each is none that anybody has.
 ORDERS_A_CUSTOMER = 10
-ROUNDS = {10_000: 1, 100_000: 2, 1_000_000: 2, 5_000_000: 1}
+ROUNDS = {10_000: 1, 100_000: 2, 1_000_000: 3, 5_000_000: 1}
 #: Beside the plain script, and beside dbt on DuckDB.
 GOALS: dict[int, tuple[Goal | None, Goal | None]] = {
     1_000_000: (Goal(1.25), Goal(4)),
