@@ -119,13 +119,13 @@ class Report:
 def race(
     contenders: Sequence[Contender],
     rounds: int,
-    warm_up: bool = False,
+    warm_up: int = 0,
     expected: object = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
     """Each contender once a round, in turn. The first round's results must be equal before anything else is measured.
 
-    With `warm_up` that first round is an extra one and does not count. `expected`, when known, is what all must produce.
+    The first `warm_up` rounds are extra ones and do not count. `expected`, when known, is what all must produce.
     Raises Unequal naming the contenders.
 
     The environment's BENCHMARK_ROUNDS, when set, is the most rounds (for those without hours); the page says how many it was.
@@ -141,7 +141,7 @@ def race(
             outcome = contender.run()
             elapsed = clock() - start
             results[contender.name] = outcome.result
-            if turn or not warm_up:
+            if turn >= warm_up:
                 seconds[contender.name].append(elapsed if outcome.seconds is None else outcome.seconds)
                 figures[contender.name].append(outcome.figures)
         if turn == 0:
