@@ -87,7 +87,7 @@ def run(size: Size) -> Report:
         settings = Settings(data_dir=folder / "data", spark=SparkSettings(engine="process"))
         events = write_landing(settings, KEYS[size])
         contenders = [_ours(settings), _duckdb(settings, folder), _polars(settings, folder), _cold(settings)]
-        timings = race(contenders, ROUNDS[size], warm_up=True)
+        timings = race(contenders, ROUNDS[size], warm_up=1)
     finally:
         stop_session()
         shutil.rmtree(folder, ignore_errors=True)

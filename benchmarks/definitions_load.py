@@ -40,7 +40,7 @@ def run(size: Size) -> Report:
     """Seconds and memory of both, and their differences."""
     with tempfile.TemporaryDirectory(prefix="benchmark-definitions-") as folder:
         env = environment(Path(folder))
-        loads = race([_loading(name, env) for name in MODULES], ROUNDS[size], warm_up=True)
+        loads = race([_loading(name, env) for name in MODULES], ROUNDS[size], warm_up=1)
         answers, idle = _served(size, env, Path(folder))
     more = loads["platform"].median - loads["empty"].median
     slower = answers["platform"].median - answers["empty"].median
@@ -84,7 +84,7 @@ def _served(size: Size, env: Mapping[str, str], folder: Path) -> tuple[dict[str,
     with serving(MODULES["platform"], env, folder) as ours, serving(MODULES["empty"], env, folder) as empty:
         servers = {"platform": ours, "empty": empty}
         timings = race(
-            [Contender(name, _asking(port)) for name, (port, _) in servers.items()], QUESTIONS[size], warm_up=True
+            [Contender(name, _asking(port)) for name, (port, _) in servers.items()], QUESTIONS[size], warm_up=1
         )
         return timings, {name: proportional_memory(pid) / 1e6 for name, (_, pid) in servers.items()}
 

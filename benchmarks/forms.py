@@ -48,7 +48,7 @@ def run(size: Size) -> Report:
         for name in DAYS:
             write_landing(settings, name, ROWS[size])
         plans = {name: plans_of(settings, name) for name in DAYS}
-        timings = race([_ingestion(settings, name) for name in DAYS], ROUNDS[size], warm_up=True)
+        timings = race([_ingestion(settings, name) for name in DAYS], ROUNDS[size], warm_up=1)
     finally:
         stop_session()
         shutil.rmtree(folder, ignore_errors=True)

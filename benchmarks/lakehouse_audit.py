@@ -107,7 +107,7 @@ def _measure(rows: int, dirty: bool, rounds: int) -> dict[str, Timing]:
             Contender(_ALONE, _with_cpu(alone), new_branch),
             Contender(_PUBLISHED, _with_cpu(published), lambda: drop_day(settings)),
         ]
-        return race(contenders, rounds, warm_up=True)
+        return race(contenders, rounds, warm_up=1)
 
 
 def _with_cpu(work: Callable[[], int]) -> Callable[[], Outcome]:

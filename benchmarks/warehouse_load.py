@@ -60,7 +60,7 @@ def run(size: Size) -> Report:
         publish(settings, ROWS[size])
         with connect(settings) as connection:
             ensure_current(connection, load_contracts())
-            timings = race(_contenders(settings, connection), ROUNDS[size], warm_up=True)
+            timings = race(_contenders(settings, connection), ROUNDS[size], warm_up=1)
     finally:
         down(folder)
         shutil.rmtree(folder, ignore_errors=True)

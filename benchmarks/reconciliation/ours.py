@@ -64,7 +64,9 @@ def main(folder: Path) -> None:
         "bytes": bytes_moved.received(),
         **figures,
     }
-    print(json.dumps(answer))
+    # Not as one text: of five million keys that would be what the process holds most.
+    json.dump(answer, sys.stdout)
+    print()
 
 
 if __name__ == "__main__":

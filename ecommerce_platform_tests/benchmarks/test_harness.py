@@ -29,9 +29,10 @@ def test_contenders_take_turns_and_a_ratio_is_taken_round_by_round() -> None:
     assert timings["a"].figures == {"bytes": 10.0}
 
 
-def test_a_warm_up_round_does_not_count() -> None:
-    timings = race([contender("a", [], [99, 1, 2])], rounds=2, warm_up=True)
-    assert timings["a"].seconds == (1, 2)
+@pytest.mark.parametrize(("warm_up", "counted"), [(0, (99, 98)), (1, (98, 1)), (2, (1, 2))])
+def test_warm_up_rounds_do_not_count(warm_up: int, counted: tuple[int, ...]) -> None:
+    timings = race([contender("a", [], [99, 98, 1, 2])], rounds=2, warm_up=warm_up)
+    assert timings["a"].seconds == counted
 
 
 def test_unequal_results_end_the_race_in_its_first_round() -> None:
