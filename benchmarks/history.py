@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from benchmarks.harness import Contender, Goal, Outcome, Report, Row, Size, race, ratio
 from benchmarks.installation import STARTING, Installation, installed
 
-#: Lengths of the histories in days, orders a day, new days that are measured, and those before them: Spark's server is faster from
-#: day to day, five days or so.
+#: Lengths of the histories in days, orders a day, new days that are measured, and those before them: Spark's server is faster
+#: from day to day, five days or so.
 SIZES = {Size.QUICK: ((1, 10), 300, 1, 1), Size.FULL: ((1, 1000), 2000, 3, 5)}
 #: Steps shorter than this in the longest history are not judged: their ratio is that of two roundings.
 _JUDGED_SECONDS = 1.0
