@@ -24,7 +24,7 @@ def office(tmp_path: Path, post: Receiver) -> Iterator[Office]:
     settings = load_settings(
         data_dir=tmp_path / "data",
         notifications=NotificationSettings(
-            webhook_url=post.url, webhook_token="token", ui_url="https://dagster.example", timeout_seconds=0.3
+            webhook_url=post.url, webhook_token="token", ui_url="https://dagster.example", timeout_seconds=2
         ),
     )
     with dg.DagsterInstance.ephemeral() as instance:
