@@ -64,9 +64,7 @@ def main(folder: Path) -> None:
         "bytes": bytes_moved.received(),
         **figures,
     }
-    # Not as one text: of five million keys that would be what the process holds most.
-    json.dump(answer, sys.stdout)
-    print()
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":
